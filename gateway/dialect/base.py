@@ -1,0 +1,124 @@
+"""What a dialect is: the one place that knows how an API spells messages, answers, streams and errors.
+
+A dialect is stateless; what one stream needs to remember lives in its `StreamReader`. A dialect never decides: it
+says what is there (segments, deltas), and gives refusals and endings their shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from gateway.segment import Kind, Path, Place, Role, Segment, Trust, Uninspected
+from gateway.verdict import Refusal
+from gateway.wire.document import Document, Patch
+from gateway.wire.frames import Framing
+
+
+class Coverage(StrEnum):
+    """What is done with the bodies of an endpoint. Declared for each, never silent."""
+
+    DIALECT = "dialect"  # parsed; text parts are segments
+    TEXT = "text"  # unknown JSON or text: every string is a segment
+    PASS = "pass"  # bytes go through, recorded as not inspected
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was found in one document: the texts to inspect, and the parts that were not read.
+
+    `streaming` is whether a request asks for a stream; `model` is the model's name where the body gives it.
+    """
+
+    segments: tuple[Segment, ...]
+    uninspected: tuple[Uninspected, ...] = ()
+    model: str | None = None
+    streaming: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of a text that grows over the events of a stream.
+
+    `channel` names the growing text (choice and field, block, item); pieces of one channel join in order.
+    `whole` marks a text that stands complete in this one event (a restatement in a `done` event): it is judged alone.
+    """
+
+    channel: Hashable
+    place: Place
+    text: str
+    kind: Kind = Kind.TEXT
+    role: Role = Role.ASSISTANT
+    trust: Trust = Trust.MODEL
+    editable: bool = True
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EventReading:
+    """What one event of a stream holds.
+
+    `closes` are channels that end with this event (after its deltas); `closes_all` ends every channel.
+    `usage` is the provider's token count, where the event gives it: {"input": …, "output": …}.
+    """
+
+    deltas: tuple[Delta, ...] = ()
+    closes: tuple[Hashable, ...] = ()
+    closes_all: bool = False
+    uninspected: tuple[Uninspected, ...] = ()
+    usage: dict[str, int] = field(default_factory=dict)
+
+
+class StreamReader(Protocol):
+    """Reads the events of one stream, in order. One object a stream."""
+
+    def read(self, event: str | None, document: Document | None, data: bytes) -> EventReading:
+        """Say what one event holds.
+
+        `event` is the SSE event name (None if none); `document` the parsed JSON payload, or None where the payload is
+        not JSON (`[DONE]`); `data` the payload's bytes. Raises UnreadableAnswer for an event that cannot be trusted.
+        """
+        ...
+
+    def sent(self, event: str | None, document: Document | None, data: bytes) -> None:
+        """Note that this event has left for the client, so that `ending` fits what the client has seen."""
+        ...
+
+    def ending(self, refusal: Refusal) -> bytes:
+        """The bytes that end the stream properly after a cut, given the events noted by `sent`."""
+        ...
+
+
+class Dialect(Protocol):
+    """One API's way of writing requests, answers and streams."""
+
+    name: str
+
+    def request(self, document: Document) -> Reading:
+        """The segments of a request body."""
+        ...
+
+    def answer(self, document: Document) -> Reading:
+        """The segments of a complete (not streamed) answer body."""
+        ...
+
+    def stream(self, framing: Framing) -> StreamReader:
+        """A reader for one answer stream in that framing."""
+        ...
+
+    def instruct(self, document: Document, rules: str) -> tuple[Patch, ...]:
+        """The patches that append the hierarchy's `rules` to the system message, making one where there is none.
+
+        Deterministic: same document and rules, same bytes. Empty where the body has no place for it.
+        """
+        ...
+
+    def after_edit(self, document: Document, path: Path) -> tuple[Patch, ...]:
+        """What else must change once the text at `path` was edited: null `logprobs`, drop offsets of citations."""
+        ...
+
+    def refusal(self, refusal: Refusal) -> bytes:
+        """The JSON body of a refused request, in the dialect's own error shape."""
+        ...

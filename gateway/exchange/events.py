@@ -1,0 +1,234 @@
+"""What an exchange is told, and what it asks for. All values are frozen; none of them does anything.
+
+The shell that owns the sockets feeds events to `Exchange.receive` and carries out the commands it returns, in order.
+
+    event            when                                          commands that may follow
+    RequestStarted   the request's head is read                    Consult, Respond
+    LimitsTaken      the store answered a Consult                  ReadBody, StartUpstream, Respond
+    RequestData      a piece of the request body came              SendUpstream, StartUpstream, Respond
+    AnswerStarted    the upstream's head came                      BeginAnswer
+    AnswerData       a piece of the answer came                    BeginAnswer, SendAnswer, EndAnswer, Respond
+    UpstreamFailed   no connection, a time-out, a broken answer    Respond, SendAnswer, EndAnswer
+    ClientGone       the client closed                             DropUpstream
+    Failed           the shell itself failed                       Respond, EndAnswer, DropUpstream
+
+Every exchange ends with exactly one `Finish`, which carries the record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from gateway.errors import Code
+from gateway.segment import Uninspected
+from gateway.verdict import Effect, Reason
+
+type Headers = tuple[tuple[str, str], ...]
+"""Header fields in order, names as they came; repeated fields stay repeated."""
+
+
+class Fault(StrEnum):
+    """How an upstream failed."""
+
+    UNREACHABLE = "unreachable"  # no address, no connection, TLS refused
+    TIMEOUT = "timeout"  # no connection or no first byte in time
+    BROKEN = "broken"  # closed or garbled in the middle of the answer
+
+
+@dataclass(frozen=True, slots=True)
+class RequestStarted:
+    """The head of a request. `target` is path and query after the upstream's name, `/` first, as the client wrote it.
+
+    `headers` are end-to-end only (hop-by-hop fields are the shell's). `has_body` is whether a body follows.
+    """
+
+    method: str
+    target: str
+    headers: Headers
+    has_body: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsTaken:
+    """The store's answer. `denied` names the limit that refused; `headers` are its RateLimit fields, for any answer."""
+
+    denied: str | None = None
+    retry_after: int | None = None
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RequestData:
+    data: bytes
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerStarted:
+    status: int
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerData:
+    data: bytes
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamFailed:
+    """`detail` is for the log alone; the client is told the fault."""
+
+    fault: Fault
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClientGone:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An exception in the shell, or in the exchange itself. `stage` names where; `detail` is for the log alone."""
+
+    stage: str
+    detail: str
+
+
+type Event = (
+    RequestStarted | LimitsTaken | RequestData | AnswerStarted | AnswerData | UpstreamFailed | ClientGone | Failed
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Consult:
+    """Ask the store for one unit of each of the exchange's limits; answer with LimitsTaken."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBody:
+    """Feed the request body as RequestData."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartUpstream:
+    """Send the request upstream. `body` is the whole body, or None where it follows piece by piece in SendUpstream.
+
+    `headers` are complete but for Host and the message framing, which the shell's client adds.
+    """
+
+    method: str
+    target: str
+    headers: Headers
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class SendUpstream:
+    data: bytes
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BeginAnswer:
+    """Start the answer to the client; its body follows in SendAnswer.
+
+    A content-length among the headers holds, and is the shell's to keep; without one the body is chunked.
+    """
+
+    status: int
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class SendAnswer:
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EndAnswer:
+    """End the answer: `clean` with a proper end of the message, else by closing the connection (a reset)."""
+
+    clean: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Respond:
+    """A whole answer at once; sets the message framing itself."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DropUpstream:
+    """Close the upstream's answer without reading on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The exchange is over; write the record."""
+
+    record: ExchangeRecord
+
+
+type Command = (
+    Consult
+    | ReadBody
+    | StartUpstream
+    | SendUpstream
+    | BeginAnswer
+    | SendAnswer
+    | EndAnswer
+    | Respond
+    | DropUpstream
+    | Finish
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What was really read in one direction, and what was not."""
+
+    bytes: int = 0
+    segments: int = 0
+    events: int = 0
+    coverage: str = "none"  # "dialect", "text", "pass", "none"
+    uninspected: tuple[Uninspected, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeRecord:
+    """All that is recorded of one exchange. Holds no body text, credential or matched text by type.
+
+    `effect` is what was done, `would_be` what would have been done without shadow and monitoring. `outcome` is one of
+    "forwarded", "edited", "refused", "cut", "failed", "client_gone". `status` is what the client got (0: nothing).
+    The shell adds time, duration, client address.
+    """
+
+    id: str
+    upstream: str
+    principal: str
+    dialect: str
+    method: str
+    path: str  # without the query, which may hold credentials
+    ruleset: str  # digest of the rule set that judged
+    status: int
+    outcome: str
+    effect: Effect
+    would_be: Effect
+    code: Code | None
+    reasons: tuple[Reason, ...]
+    fingerprints: tuple[str, ...]
+    request: Inspected
+    answer: Inspected
+    model: str | None = None
+    streamed: bool = False
+    wrapped: int = 0  # segments marked as data
+    held_max: int = 0  # most code points held back in the answer stream
+    usage: Mapping[str, int] = field(default_factory=dict)
+    fault: str | None = None  # stage and kind of a failure, for the log

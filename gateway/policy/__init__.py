@@ -1,0 +1,1 @@
+"""What is allowed: profiles, the pure decision, the instruction hierarchy."""

@@ -1,0 +1,91 @@
+"""Profiles: what an effect follows from a finding, as tables.
+
+Injection rules score; the scores of the distinct rules that hit one text add up, and the sum is held against a
+threshold, as in the OWASP Core Rule Set (anomaly scoring, https://coreruleset.org/docs/2-how-crs-works/2-1-anomaly_scoring/).
+Everything else has its effect by category, the longest dotted prefix winning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from gateway.segment import Trust
+from gateway.verdict import Effect
+
+SCORED: Final = "injection"
+"""The root category whose findings are judged by their sum."""
+
+
+class UnknownJson(StrEnum):
+    """What is done with JSON on a path that no dialect knows."""
+
+    SCAN = "scan"
+    BLOCK = "block"
+    PASS = "pass"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How findings become effects.
+
+    `data_threshold` is the sum from which text in untrusted data is cut out, `user_threshold` the sum from which a
+    user's own text is refused. `enforce` false turns every effect above REPORT into REPORT, and `would_be` tells.
+    """
+
+    name: str
+    enforce: bool
+    data_threshold: int
+    user_threshold: int
+    effects: Mapping[str, Effect] = field(default_factory=lambda: MappingProxyType({}))
+    unknown_json: UnknownJson = UnknownJson.SCAN
+
+    def threshold(self, trust: Trust) -> int | None:
+        """The sum that matters at that trust; None where injection is only reported."""
+        return {Trust.UNTRUSTED: self.data_threshold, Trust.PRINCIPAL: self.user_threshold}.get(trust)
+
+    def effect(self, category: str) -> Effect:
+        """The effect of a category that is not scored. A category that no row covers is a block (fail closed)."""
+        while category:
+            if category in self.effects:
+                return self.effects[category]
+            category = category.rpartition(".")[0]
+        return Effect.BLOCK
+
+
+_BALANCED: Final = Profile(
+    name="balanced",
+    enforce=True,
+    # One critical hit (5) is enough in data, where nobody should be giving instructions at all.
+    data_threshold=5,
+    # A user may quote or discuss one attack phrase; two independent signs together are needed to refuse.
+    user_threshold=8,
+    effects=MappingProxyType(
+        {
+            "injection": Effect.REPORT,
+            "secret": Effect.BLOCK,
+            "pii": Effect.REPORT,
+            "pii.national_id": Effect.REDACT,
+            "pii.card": Effect.REDACT,
+            "pii.iban": Effect.REDACT,
+        }
+    ),
+)
+
+PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
+    {
+        "monitor": replace(_BALANCED, name="monitor", enforce=False),
+        "balanced": _BALANCED,
+        "strict": Profile(
+            name="strict",
+            enforce=True,
+            data_threshold=4,
+            user_threshold=5,
+            effects=MappingProxyType({"injection": Effect.REPORT, "secret": Effect.BLOCK, "pii": Effect.REDACT}),
+            unknown_json=UnknownJson.BLOCK,
+        ),
+    }
+)
