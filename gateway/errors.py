@@ -2,6 +2,7 @@
 
     LockgateError
     ├── Malformed            bytes that two parsers might read differently; whose fault, the direction tells
+    │   └── NotJson          not JSON at all
     ├── OverLimit            more bytes, events or depth than allowed; likewise
     ├── ClientError          the agent asked for what cannot be                      400 (or as raised)
     ├── UpstreamError        the API did not answer as it should                     502
@@ -47,6 +48,10 @@ class LockgateError(Exception):
 
 class Malformed(LockgateError):
     """A body or an event that is broken, ambiguous or too deep: another parser might read it otherwise."""
+
+
+class NotJson(Malformed):
+    """Text that is not JSON; `[DONE]` is such a text, and so is garbage."""
 
 
 class OverLimit(LockgateError):

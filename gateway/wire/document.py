@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.errors import Malformed
+from gateway.errors import Malformed, NotJson
 from gateway.segment import Path, Place, Span
 from gateway.verdict import Edit
 
@@ -166,11 +166,11 @@ class Document:
 
 
 def parse(raw: bytes) -> Document:
-    """Read one JSON text. Raises Malformed for what is not JSON, is ambiguous, or nests deeper than MAX_DEPTH."""
+    """Read one JSON text. Raises NotJson for what is no JSON, Malformed for what is ambiguous or too deep."""
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise Malformed(f"the JSON cannot be read: {error.msg} at byte {error.pos}") from None
+        raise NotJson(f"the JSON cannot be read: {error.msg} at byte {error.pos}") from None
     return Document(raw, value, _index(raw))
 
 
