@@ -78,7 +78,7 @@ class StreamReader(Protocol):
         """Say what one event holds.
 
         `event` is the SSE event name (None if none); `document` the parsed JSON payload, or None where the payload is
-        not JSON (`[DONE]`); `data` the payload's bytes. Raises UnreadableAnswer for an event that cannot be trusted.
+        not JSON (`[DONE]`); `data` the payload's bytes. Raises Malformed for an event that cannot be trusted.
         """
         ...
 

@@ -1,0 +1,22 @@
+"""The families of upstreams by name: what `dialect` in the configuration of an upstream can be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from gateway.dialect.anthropic_family import ANTHROPIC
+from gateway.dialect.base import Coverage
+from gateway.dialect.cloud_family import BEDROCK, VERTEX
+from gateway.dialect.gemini_family import GEMINI
+from gateway.dialect.openai_family import AZURE, OLLAMA, OPENAI
+from gateway.dialect.plain import PLAIN
+from gateway.dialect.route import Endpoint, Family, family
+
+HTTP: Final[Family] = family("http", (), Endpoint(PLAIN, Coverage.TEXT), "authorization", "Bearer ")
+"""A plain HTTP tool: JSON and text are read string by string."""
+
+FAMILIES: Final[Mapping[str, Family]] = MappingProxyType(
+    {known.name: known for known in (OPENAI, AZURE, OLLAMA, ANTHROPIC, GEMINI, BEDROCK, VERTEX, HTTP)}
+)

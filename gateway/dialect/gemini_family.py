@@ -1,0 +1,57 @@
+"""Which endpoint of the Gemini API speaks what, and the methods it has in common with Vertex AI.
+
+Source: the REST reference of generativelanguage.googleapis.com, the paths of google-genai 3.4, and "OpenAI
+compatibility" in the Gemini API guides (2026-11).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from gateway.dialect.base import Coverage
+from gateway.dialect.gemini import GENERATE
+from gateway.dialect.openai_family import OPENAI
+from gateway.dialect.plain import Plain
+from gateway.dialect.refusals import Shape
+from gateway.dialect.route import Endpoint, Family, Form, Route, family, route
+
+REST: Final = Endpoint(Plain(Shape.GEMINI), Coverage.TEXT)
+"""What no row names: predictions, operations, files' metadata, and whatever comes next."""
+
+_VERSION: Final = "/v1(?:alpha|beta)?"
+_GENERATES: Final = Endpoint(GENERATE, Coverage.DIALECT, generates=True)
+_READS: Final = Endpoint(GENERATE, Coverage.DIALECT)
+_BYTES: Final = Endpoint(REST.dialect, Coverage.PASS, request_form=Form.BYTES, answer_form=Form.BYTES)
+
+
+def methods(prefix: str) -> tuple[Route, ...]:
+    """Methods of models, and cached contents, which instructions go into as they are prompts of later requests."""
+    return (
+        route("POST", prefix + "/[^:]+:(generateContent|streamGenerateContent|batchGenerateContent)", _GENERATES),
+        route("POST", prefix + "/[^:]+:(countTokens|computeTokens|embedContent)", _READS),
+        route("POST", prefix + "/[^:]+:(batchEmbedContents|asyncBatchEmbedContent)", _READS),
+        route("POST", prefix + "/(?:[^:]+/)?cachedContents", _GENERATES),
+    )
+
+
+def compatible(prefix: str) -> tuple[Route, ...]:
+    """The OpenAI API below another one's path."""
+    return tuple(
+        Route(row.methods, re.compile(f"{prefix}(?:{row.pattern.pattern})"), row.endpoint) for row in OPENAI.routes
+    )
+
+
+GEMINI: Final[Family] = family(
+    "gemini",
+    (
+        *compatible(_VERSION + "/openai"),
+        *methods(_VERSION),
+        route("GET", _VERSION + "/(batches|operations)/[^/]+", _READS),
+        route("*", "/upload/.*", Endpoint(REST.dialect, Coverage.TEXT, request_form=Form.BYTES)),
+        route("GET", "/download/.*", _BYTES),
+        route("GET", _VERSION + "/files/[^/]+:download", _BYTES),
+    ),
+    REST,
+    "x-goog-api-key",
+)

@@ -1,0 +1,262 @@
+"""The grammar of Google's Gemini API: what each member of its bodies holds.
+
+Source: the REST reference of generativelanguage.googleapis.com (v1beta) and the types of google-genai 3.4 (2026-11).
+Members are written in camelCase here; proto3 JSON accepts the proto's own snake_case too, and so does every table.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from gateway.dialect import grammar as g
+from gateway.dialect.grammar import Rule, Sink
+from gateway.dialect.plain import ANSWERED, Voice, leaves
+from gateway.errors import Malformed
+from gateway.segment import Kind, Path, Segment, Uninspected
+
+type Spoken = Callable[[Voice], Rule]
+"""How a text that may go on in later events is read."""
+
+_asked: Final = g.opaque(g.UNKNOWN)
+_answered: Final = g.opaque(ANSWERED)
+
+_GROUND: Final = replace(g.RESULT_LABEL, kind=Kind.DOCUMENT)
+_FOUND: Final = g.opaque(_GROUND)
+"""Reads what an answer quotes from searches and pages."""
+
+
+def camel(key: str) -> str:
+    """The JSON name of a proto field name (protobuf's ToJsonName)."""
+    return re.sub(r"_+(.?)", lambda match: match[1].upper(), key)
+
+
+def snake(key: str) -> str:
+    """The proto field name of a JSON name that `camel` gives."""
+    return re.sub(r"[A-Z]", lambda match: "_" + match[0].lower(), key)
+
+
+def spelt(value: dict[str, Any], name: str) -> str | None:
+    """How `value` spells the member `name`; None where it has none. Raises Malformed where it has both spellings."""
+    found = [key for key in dict.fromkeys((name, snake(name))) if key in value]
+    if len(found) > 1:
+        raise Malformed(f"`{name}` is there in both spellings")
+    return found[0] if found else None
+
+
+def member(value: dict[str, Any], name: str) -> Any:
+    """The member `name` of `value` in either spelling, or None."""
+    key = spelt(value, name)
+    return None if key is None else value[key]
+
+
+def fields(table: Mapping[str, Rule], otherwise: Rule) -> Rule:
+    """`members`, for a proto message: either spelling of a field, and Malformed for both at once."""
+    wide = {**table, **{snake(key): rule for key, rule in table.items()}}
+    known = g.members(wide, otherwise)
+
+    def rule(sink: Sink, value: Any, path: Path) -> None:
+        if isinstance(value, dict) and _is_ambiguous(value):
+            raise Malformed("a field is there in both spellings")
+        known(sink, value, path)
+
+    return rule
+
+
+def _is_ambiguous(value: dict[str, Any]) -> bool:
+    return any("_" in key for key in value) and len({camel(key) for key in value}) < len(value)
+
+
+def each(item: Rule) -> Rule:
+    """A repeated field; the API takes a single item without its list, too."""
+    return g.each(item, item)
+
+
+def _media(voice: Voice) -> Rule:
+    """Bytes in the body, or the address of a file: named by what they are. An address is read."""
+    address = replace(voice, kind=Kind.OPAQUE, wrappable=False)
+    inside = fields(
+        {"displayName": g.text(g.FILE_NAME), "fileUri": g.text(address), **g.skipped("mimeType data")},
+        g.unknown(voice),
+    )
+
+    def rule(sink: Sink, value: Any, path: Path) -> None:
+        media = member(value, "mimeType") if isinstance(value, dict) else None
+        top = media.partition("/")[0] if isinstance(media, str) else ""
+        sink.uninspected.append(Uninspected(top if top in ("image", "audio", "video") else "file", path))
+        inside(sink, value, path)
+
+    return rule
+
+
+def _response(sink: Sink, _value: Any, path: Path) -> None:
+    """The result of a function: an object of the client's. Only strings with white space are marked as data: an id, a
+    date or a URL must stay usable in later calls, and a text that instructs has blanks."""
+    for part in leaves(sink.document, path, g.RESULT_LABEL):
+        prose = isinstance(part, Segment) and part.editable and any(map(str.isspace, part.text))
+        sink.take((replace(part, wrappable=True) if isinstance(part, Segment) and prose else part,))
+
+
+def _function_call(spoken: Spoken) -> Rule:
+    """A call. Where the model streams its arguments, they come as pieces of single values (`partialArgs`)."""
+    piece = {"stringValue": spoken(replace(g.CALL, kind=Kind.OPAQUE))}
+    partial = fields({**piece, **g.skipped("jsonPath willContinue boolValue numberValue nullValue")}, g.unknown(g.CALL))
+    table: dict[str, Rule] = {"name": g.text(g.CALL_NAME), "args": g.opaque(g.CALL), "partialArgs": each(partial)}
+    return fields({**table, **g.skipped("id willContinue")}, g.unknown(g.CALL))
+
+
+def _part(voice: Voice, spoken: Spoken) -> Rule:
+    """One part of a content. Thoughts and signed texts go back to the API unchanged, or it refuses them."""
+    unknown = g.unknown(voice)
+    media = _media(voice)
+    result = {"name": g.skip, "response": _response, "parts": each(fields(_files(media), unknown))}
+    table: dict[str, Rule] = {
+        **_files(media),
+        "functionCall": _function_call(spoken),
+        "functionResponse": fields({**result, **g.skipped("id willContinue scheduling")}, g.unknown(g.RESULT)),
+        "executableCode": fields({"code": g.text(g.CALL), **g.skipped("id language")}, unknown),
+        "codeExecutionResult": fields({"output": g.text(g.RESULT_LABEL), **g.skipped("id outcome")}, unknown),
+        "toolCall": fields({"args": g.opaque(g.CALL), **g.skipped("id toolType")}, g.unknown(g.CALL)),
+        "toolResponse": fields({"response": g.opaque(g.RESULT_LABEL), **g.skipped("id toolType")}, g.unknown(g.RESULT)),
+        **g.skipped("thought thoughtSignature videoMetadata mediaResolution"),
+    }
+    signed = replace(voice, editable=False)
+
+    def told(by: Voice) -> Rule:
+        return fields({**table, "text": spoken(by)}, unknown)
+
+    plain, kept, thought = told(voice), told(signed), told(replace(signed, kind=Kind.REASONING, wrappable=False))
+
+    def rule(sink: Sink, value: Any, path: Path) -> None:
+        if isinstance(value, dict) and value.get("thought") is True:
+            thought(sink, value, path)
+        elif isinstance(value, dict) and member(value, "thoughtSignature"):
+            kept(sink, value, path)
+        else:
+            plain(sink, value, path)
+
+    return rule
+
+
+def _files(media: Rule) -> dict[str, Rule]:
+    return {"inlineData": media, "fileData": media}
+
+
+def _parts(voice: Voice, spoken: Spoken = g.text) -> Rule:
+    return fields({"role": g.skip, "parts": each(_part(voice, spoken))}, g.unknown(voice))
+
+
+_ROLES: Final[Mapping[Any, Rule]] = {
+    None: _parts(g.USER),
+    "user": _parts(g.USER),
+    "model": _parts(g.ASSISTANT),
+    "function": _parts(g.RESULT),
+}
+_any_role: Final = g.opaque(g.UNKNOWN_DATA)
+
+
+def _content(sink: Sink, value: Any, path: Path) -> None:
+    """A turn. One without a role is the user's; a role that is not known may be anyone's."""
+    role = value.get("role") if isinstance(value, dict) else None
+    rule = _ROLES.get(role, _any_role) if role is None or isinstance(role, str) else _any_role
+    rule(sink, value, path)
+
+
+_DEFINED: Final = g.opaque(g.DEFINITION)
+_SCHEMA_TYPES: Final = frozenset(name.upper() for name in g.JSON_TYPES)
+
+
+def _schema(voice: Voice) -> Rule:
+    """A schema in JSON Schema or in the API's own form, whose type names are in capitals."""
+    strings = g.schema(voice)
+
+    def rule(sink: Sink, value: Any, path: Path) -> None:
+        before = len(sink.segments)
+        strings(sink, value, path)
+        sink.segments[before:] = [part for part in sink.segments[before:] if part.text not in _SCHEMA_TYPES]
+
+    return rule
+
+
+_FUNCTION: Final = fields(
+    {
+        "name": g.text(g.DEFINITION_NAME),
+        "description": g.text(g.DEFINITION),
+        **dict.fromkeys(
+            ("parameters", "parametersJsonSchema", "response", "responseJsonSchema"), _schema(g.DEFINITION)
+        ),
+        "behavior": g.skip,
+    },
+    _DEFINED,
+)
+
+_TOOL: Final = fields({"functionDeclarations": each(_FUNCTION)}, g.uninspected("hosted_tool"))
+
+_CONFIG: Final = fields(
+    {
+        "responseSchema": _schema(g.FORMAT),
+        "responseJsonSchema": _schema(g.FORMAT),
+        **g.skipped("responseMimeType responseModalities mediaResolution thinkingConfig"),
+    },
+    _asked,
+)
+
+
+def request(sink: Sink, value: Any, path: Path) -> None:
+    """A request of any method: those for many (embeddings, batches) hold those for one, under the names below."""
+    _BODY(sink, value, path)
+
+
+_BODY: Final = fields(
+    {
+        "contents": each(_content),
+        "content": _content,
+        "systemInstruction": _parts(g.SYSTEM),
+        "tools": each(_TOOL),
+        "generationConfig": _CONFIG,
+        "cachedContent": g.uninspected("stored_context"),
+        **dict.fromkeys(("requests", "request", "generateContentRequest", "batch", "inputConfig"), each(request)),
+        **g.skipped("model toolConfig safetySettings taskType serviceTier"),
+    },
+    _asked,
+)
+
+
+def answer(spoken: Spoken = g.text) -> Rule:
+    """An answer of any method; a batch's holds many, under the names below."""
+
+    def itself(sink: Sink, value: Any, path: Path) -> None:
+        body(sink, value, path)
+
+    candidate = fields(
+        {
+            "content": _parts(g.ASSISTANT, spoken),
+            "logprobsResult": g.uninspected("logprobs"),
+            **dict.fromkeys(("groundingMetadata", "citationMetadata", "urlContextMetadata"), _FOUND),
+            **g.skipped("finishReason safetyRatings continuationToken"),
+        },
+        _answered,
+    )
+    feedback = fields(g.skipped("blockReason safetyRatings"), _answered)
+    one = fields(
+        {
+            "candidates": each(candidate),
+            "promptFeedback": feedback,
+            **dict.fromkeys(("response", "responses", "inlinedResponses", "metadata", "output", "dest"), itself),
+            **g.skipped("usageMetadata modelVersion responseId createTime"),
+        },
+        _answered,
+    )
+    body = each(one)
+    return itself
+
+
+ANSWER: Final[Rule] = answer()
+
+
+def candidate_path(path: Path) -> Path:
+    """The path of the candidate that holds what is at `path`: an item of a list, or a single one without it."""
+    at = path.index("candidates") + 1
+    return path[: at + 1] if isinstance(path[at], int) else path[:at]

@@ -1,0 +1,97 @@
+"""Batch files of the OpenAI API: JSON Lines of which each holds a request, or the answer to one.
+
+Each line is read by the grammar of the API that its `url` names, with paths that begin at `body`. Files for fine-tuning
+are uploaded the same way; their lines are conversations without an envelope.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, override
+
+from gateway.dialect import grammar as g
+from gateway.dialect import openai_chat as chat
+from gateway.dialect.base import Dialect, Reading, StreamReader
+from gateway.dialect.grammar import Rule, Sink
+from gateway.dialect.openai import CHAT, COMPLETIONS, IMAGES, INPUTS, RESPONSES, REST, OpenAI, after_edit, answer
+from gateway.dialect.plain import ANSWERED, ASKED, PLAIN
+from gateway.dialect.refusals import Shape, body
+from gateway.segment import Path
+from gateway.verdict import Refusal
+from gateway.wire.document import Document, Patch
+from gateway.wire.frames import Framing
+
+_BODY: Final[Path] = ("body",)
+
+# The values of `endpoint` in the reference of POST /batches, by how they end: Azure writes them without /v1.
+_APIS: Final[tuple[tuple[str, OpenAI], ...]] = (
+    ("/chat/completions", CHAT),
+    ("/completions", COMPLETIONS),
+    ("/responses", RESPONSES),
+    ("/embeddings", INPUTS),
+    ("/moderations", INPUTS),
+    ("/images/generations", IMAGES),
+    ("/images/edits", IMAGES),
+)
+
+
+def _api(line: Any) -> OpenAI:
+    url = line.get("url") if isinstance(line, dict) else None
+    return next((api for end, api in _APIS if isinstance(url, str) and url.endswith(end)), REST)
+
+
+def _asked(sink: Sink, line: Any, path: Path) -> None:
+    """A line of a file that goes up."""
+    _sent_line(line, g.opaque(ASKED))(sink, line, path)
+
+
+def _sent_line(line: Any, unknown: Rule) -> Rule:
+    if isinstance(line, dict) and "body" in line:
+        return g.members({"body": _api(line).asked, "method": g.skip, "url": g.skip}, unknown)
+    if isinstance(line, dict) and "messages" in line:
+        return chat.REQUEST
+    return unknown
+
+
+_unknown: Final = g.opaque(ANSWERED)
+_RESULT: Final[Rule] = g.members(
+    {"id": g.skip, "response": g.members({"body": answer, **g.skipped("status_code request_id")}, _unknown)}, _unknown
+)
+
+
+def _answered(sink: Sink, line: Any, path: Path) -> None:
+    """A line of a file that comes down: a result, or one of a file that went up before."""
+    rule = _RESULT if isinstance(line, dict) and "response" in line else _sent_line(line, _unknown)
+    rule(sink, line, path)
+
+
+class Batch(Dialect):
+    """One line of a batch file or of its results."""
+
+    name = "openai_batch"
+
+    @override
+    def request(self, document: Document) -> Reading:
+        return g.read(_asked, document)
+
+    @override
+    def answer(self, document: Document) -> Reading:
+        return g.read(_answered, document)
+
+    @override
+    def stream(self, framing: Framing) -> StreamReader:
+        return PLAIN.stream(framing)
+
+    @override
+    def instruct(self, document: Document, rules: str) -> tuple[Patch, ...]:
+        return _api(document.value).instruct(document, rules, _BODY)
+
+    @override
+    def after_edit(self, document: Document, path: Path) -> tuple[Patch, ...]:
+        return after_edit(document, path)
+
+    @override
+    def refusal(self, refusal: Refusal) -> bytes:
+        return body(Shape.OPENAI, refusal)
+
+
+BATCH: Final = Batch()

@@ -1,0 +1,155 @@
+"""The stream of OpenAI chat completions: `chat.completion.chunk` events, and those of the older text completions.
+
+Channels are named by where a piece stands, with the positions in lists replaced by the `index` of choice and call, so
+interleaved choices and parallel calls stay apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any, Final, override
+
+from gateway.dialect import openai_chat
+from gateway.dialect.base import EventReading, StreamReader
+from gateway.dialect.grammar import read_event
+from gateway.dialect.refusals import encode
+from gateway.errors import Malformed
+from gateway.segment import Path
+from gateway.verdict import Refusal
+from gateway.wire.document import Document
+from gateway.wire.frames import Framing
+
+_DONE: Final = b"[DONE]"
+_TOKEN_COUNTS: Final = {"input": "prompt_tokens", "output": "completion_tokens"}
+_TEXT: Final = "text_completion"
+_HEAD: Final = ("id", "object", "created", "model")
+
+
+class ChatStream(StreamReader):
+    """Reads one stream of chat or text completions."""
+
+    def __init__(self, framing: Framing) -> None:
+        self._framing = framing
+        self._calls: dict[Hashable, str] = {}  # the id last seen of a call
+        self._open: dict[Hashable, dict[Hashable, None]] = {}  # by choice; a dict keeps the order
+        self._finished: set[Hashable] = set()
+        self._head: dict[str, Any] = {}  # what all chunks of the stream have alike
+        self._seen: dict[int, bool] = {}  # choices, and whether their finish_reason has left for the client
+
+    @override
+    def read(self, event: str | None, document: Document | None, data: bytes) -> EventReading:
+        if document is None:
+            if data.strip() == _DONE:
+                return EventReading(closes_all=True)
+            raise Malformed("an event of the stream is neither JSON nor `[DONE]`")
+        self._note(document)
+        reading = read_event(openai_chat.CHUNK, document, self._channel)
+        for delta in reading.deltas:
+            if not delta.whole:
+                self._opened(delta.channel)
+        return EventReading(
+            reading.deltas,
+            self._closed(document),
+            document.get("error") is not None,
+            reading.uninspected,
+            token_counts(document.get("usage"), _TOKEN_COUNTS),
+        )
+
+    @override
+    def sent(self, event: str | None, document: Document | None, data: bytes) -> None:
+        for choice in _choices(document):
+            index = choice.get("index")
+            if isinstance(index, int):
+                self._seen[index] = self._seen.get(index, False) or bool(choice.get("finish_reason"))
+
+    @override
+    def ending(self, refusal: Refusal) -> bytes:
+        """A last chunk that finishes each open choice with `content_filter`, then `[DONE]`."""
+        head = {"id": f"chatcmpl-{refusal.request_id}", "object": "chat.completion.chunk", "created": 0, "model": ""}
+        head |= self._head
+        rest: dict[str, Any] = {"text": ""} if head["object"] == _TEXT else {"delta": {}}
+        choices = [
+            {"index": index, **rest, "logprobs": None, "finish_reason": "content_filter"}
+            for index, finished in sorted((self._seen or {0: False}).items())
+            if not finished
+        ]
+        last = framed(self._framing, head | {"choices": choices}) if choices else b""
+        return last + (b"data: [DONE]\n\n" if self._framing is Framing.SSE else b"")
+
+    def _note(self, document: Document) -> None:
+        """Keep what an ending must repeat. Choices count from when they are read: a held one must be finished too."""
+        for key in _HEAD:
+            if not self._head.get(key):  # Azure's first chunk has them empty
+                value = document.get(key)
+                if isinstance(value, str | int):
+                    self._head[key] = value
+        for choice in _choices(document):
+            index = choice.get("index")
+            if isinstance(index, int):
+                self._seen.setdefault(index, False)
+
+    def _channel(self, document: Document, path: Path) -> tuple[Hashable, ...]:
+        steps: list[Hashable] = []
+        for depth, step in enumerate(path, 1):
+            if isinstance(step, int):
+                item = document.get(*path[:depth])
+                steps.append(_index(item, step))
+                if path[depth - 2] == "tool_calls":
+                    steps.append(self._call(tuple(steps), item))
+            else:
+                steps.append(step)
+        return tuple(steps)
+
+    def _call(self, place: Hashable, item: Any) -> str:
+        """The id of the call that a piece belongs to. Only a call's first piece bears it, and some servers give all
+        parallel calls the same index (Gemini's compatible endpoint did), so a new id is another call."""
+        given = item.get("id") if isinstance(item, dict) else None
+        if isinstance(given, str) and given:
+            self._calls[place] = given
+        return self._calls.get(place, "")
+
+    def _opened(self, channel: Hashable) -> None:
+        choice = channel[1] if isinstance(channel, tuple) else None
+        if choice in self._finished:
+            # The text before was judged as complete; a client would still join this to it.
+            raise Malformed("a choice of the stream goes on after its `finish_reason`")
+        self._open.setdefault(choice, {})[channel] = None
+
+    def _closed(self, document: Document) -> tuple[Hashable, ...]:
+        closed: list[Hashable] = []
+        for position, choice in enumerate(_choices(document)):
+            if choice.get("finish_reason"):
+                index = _index(choice, position)
+                closed += self._open.pop(index, {})
+                self._finished.add(index)
+        return tuple(closed)
+
+
+def _choices(document: Document | None) -> list[dict[str, Any]]:
+    choices = document.get("choices") if document is not None else None
+    return [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
+
+
+def _index(item: Any, position: int) -> int:
+    """The `index` that an item of a list gives itself; its position where it gives none."""
+    index = item.get("index") if isinstance(item, dict) else None
+    if index is None:
+        return position
+    if not isinstance(index, int):
+        raise Malformed("an `index` in the stream is not a number")
+    return index
+
+
+def token_counts(usage: Any, names: Mapping[str, str]) -> dict[str, int]:
+    """The token counts in a `usage` object, which most events do not have, under our own names."""
+    if not isinstance(usage, dict):
+        return {}
+    return {ours: usage[theirs] for ours, theirs in names.items() if isinstance(usage.get(theirs), int)}
+
+
+def framed(framing: Framing, value: dict[str, Any], event: str | None = None) -> bytes:
+    """One event as bytes."""
+    if framing is not Framing.SSE:
+        return encode(value) + b"\n"
+    name = b"" if event is None else b"event: " + event.encode() + b"\n"
+    return name + b"data: " + encode(value) + b"\n\n"

@@ -1,0 +1,239 @@
+"""Streams whose events name their `type`: those of the Responses API, of image generation, speech and transcription.
+
+A channel is an output item with the path of a text below it, so that a delta, the restatement in its `done` event and
+the item itself speak of one text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, override
+
+from gateway.dialect import grammar as g
+from gateway.dialect import openai_responses as responses
+from gateway.dialect.base import EventReading, StreamReader
+from gateway.dialect.grammar import Rule, read_event
+from gateway.dialect.openai_chat_stream import framed, token_counts
+from gateway.dialect.plain import Voice
+from gateway.dialect.refusals import Shape, body
+from gateway.errors import Malformed
+from gateway.segment import Path
+from gateway.verdict import Refusal
+from gateway.wire.document import Document
+from gateway.wire.frames import Framing
+
+_DONE: Final = b"[DONE]"
+_TOKEN_COUNTS: Final = {"input": "input_tokens", "output": "output_tokens"}
+
+_unknown: Final = g.opaque(g.UNKNOWN_ANSWER)
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """What events of one type hold.
+
+    `place` is where below its output item a text stands; a step with `#` is the event's member of that name.
+    `closes` is whether all texts at that place are complete with the event.
+    """
+
+    rule: Rule
+    place: tuple[str, ...] = ()
+    closes: bool = False
+
+
+_IDS: Final = g.skipped(
+    "type sequence_number item_id output_index content_index summary_index annotation_index command_index logprobs"
+    " obfuscation stream_id usage segment_id partial_image_index background output_format quality size created_at"
+)
+
+
+def _event(table: Mapping[str, Rule], *place: str, closes: bool = False) -> _Event:
+    return _Event(g.members({**_IDS, **table}, _unknown), place, closes)
+
+
+def _piece(voice: Voice) -> Rule:
+    """A `delta`: a string, or for the output of a shell an object of two."""
+    string = g.growing(g.text(voice))
+    return g.members({"stdout": string, "stderr": string}, string)
+
+
+def _text(stem: str, voice: Voice, member: str, *place: str) -> dict[str, _Event]:
+    """The events of one growing text; `member` holds it whole when it is done, or what is there when it begins."""
+    return {
+        f"{stem}.added": _event({member: g.growing(g.text(voice))}, *place),
+        f"{stem}.delta": _event({"delta": _piece(voice)}, *place),
+        f"{stem}.done": _event({member: g.text(voice)}, *place, closes=True),
+    }
+
+
+_IMAGE: Final = g.uninspected("image")
+_AUDIO: Final = g.uninspected("audio")
+_PART: Final = ("content", "#content_index")
+_SUMMARY: Final = ("summary", "#summary_index")
+
+_EVENTS: Final[Mapping[str, _Event]] = {
+    **_text("response.output_text", g.ASSISTANT, "text", *_PART, "text"),
+    **_text("response.refusal", g.REFUSED, "refusal", *_PART, "refusal"),
+    **_text("response.reasoning_text", g.REASONED, "text", *_PART, "text"),
+    **_text("response.reasoning_summary_text", g.REASONED, "text", *_SUMMARY, "text"),
+    **_text("response.function_call_arguments", g.CALL, "arguments", "arguments"),
+    **_text("response.mcp_call_arguments", g.CALL, "arguments", "arguments"),
+    **_text("response.custom_tool_call_input", g.CALL, "input", "input"),
+    **_text("response.code_interpreter_call_code", g.CALL, "code", "code"),
+    **_text("response.shell_call_command", g.CALL, "command", "action", "commands", "#command_index"),
+    **_text("response.shell_call_output_content", g.RESULT, "output", "output", "#command_index"),
+    **_text("response.audio.transcript", g.ASSISTANT, "transcript", "transcript"),
+    **_text("transcript.text", g.ASSISTANT, "text", "text"),
+    "response.output_item.added": _event({"item": g.growing(responses.ANSWER_ITEM)}),
+    "response.output_item.done": _event({"item": responses.ANSWER_ITEM}, closes=True),
+    "response.content_part.added": _event({"part": g.growing(responses.ANSWER_PART)}, *_PART),
+    "response.content_part.done": _event({"part": responses.ANSWER_PART}, *_PART, closes=True),
+    "response.reasoning_summary_part.added": _event({"part": g.growing(responses.SUMMARY_PART)}, *_SUMMARY),
+    "response.reasoning_summary_part.done": _event({"part": responses.SUMMARY_PART}, *_SUMMARY, closes=True),
+    "response.output_text.annotation.added": _event({"annotation": responses.ANNOTATION}),
+    "response.image_generation_call.partial_image": _event({"partial_image_b64": _IMAGE}),
+    "response.audio.delta": _event({"delta": _AUDIO}),
+    "image_generation.partial_image": _event({"b64_json": _IMAGE}),
+    "image_generation.completed": _event({"b64_json": _IMAGE}),
+    "image_edit.partial_image": _event({"b64_json": _IMAGE}),
+    "image_edit.completed": _event({"b64_json": _IMAGE}),
+    "speech.audio.delta": _event({"audio": _AUDIO}),
+}
+
+_LAST: Final = frozenset({"response.completed", "response.incomplete", "response.failed", "error"})
+
+# Every other type: events that restate the response, that only tell of progress, or that are new. What a new type
+# calls a delta may be a piece of a text.
+_OTHER: Final = _event({"response": responses.ANSWER, "delta": _piece(g.UNKNOWN_ANSWER)}, "delta")
+
+
+class EventStream(StreamReader):
+    """Reads one stream of typed events."""
+
+    def __init__(self, framing: Framing) -> None:
+        self._framing = framing
+        self._open: dict[tuple[Hashable, ...], None] = {}  # a dict keeps the order
+        self._closed: set[tuple[Hashable, ...]] = set()
+        self._type = "response"  # of the last event read
+        self._named: dict[str, Any] = {}  # id, created_at and model of the response, once read
+        self._response: dict[str, Any] | None = None  # as it stood in the last event that left
+        self._sequence = -1  # number of the last event that left
+
+    @override
+    def read(self, event: str | None, document: Document | None, data: bytes) -> EventReading:
+        if document is None:
+            if data.strip() == _DONE:
+                return EventReading(closes_all=True)
+            raise Malformed("an event of the stream is neither JSON nor `[DONE]`")
+        kind = document.get("type")
+        self._type = kind if isinstance(kind, str) else event or ""
+        self._note(document)
+        known = _EVENTS.get(self._type, _OTHER)
+        reading = read_event(known.rule, document, partial(_channel, known))
+        for delta in reading.deltas:
+            if not delta.whole:
+                self._opened(delta.channel)
+        return EventReading(
+            reading.deltas,
+            self._close(_place(known, document)) if known.closes else (),
+            self._type in _LAST or document.get("error") is not None,
+            reading.uninspected,
+            token_counts(document.get("response", "usage") or document.get("usage"), _TOKEN_COUNTS),
+        )
+
+    @override
+    def sent(self, event: str | None, document: Document | None, data: bytes) -> None:
+        if document is None:
+            return
+        number = document.get("sequence_number")
+        self._sequence = number if isinstance(number, int) else self._sequence
+        response = document.get("response")
+        if isinstance(response, dict):
+            self._response = response
+
+    @override
+    def ending(self, refusal: Refusal) -> bytes:
+        """`response.incomplete` for reason of `content_filter`; an error event in a stream of another API."""
+        if not self._type.startswith("response"):
+            return b"data: " + body(Shape.OPENAI, refusal) + b"\n\n"
+        if self._response is not None:
+            return self._last("response.incomplete", self._response, self._sequence + 1)
+        # Nothing has left yet, and a client takes no event before this one.
+        begun = _begun(f"resp_{refusal.request_id}") | self._named
+        start = {"type": "response.created", "response": begun, "sequence_number": 0}
+        return framed(self._framing, start, "response.created") + self._last("response.incomplete", begun, 1)
+
+    def _last(self, kind: str, response: dict[str, Any], number: int) -> bytes:
+        ended = response | {
+            "status": "incomplete",
+            "incomplete_details": {"reason": "content_filter"},
+            "error": None,
+            "output": [],
+        }
+        return framed(self._framing, {"type": kind, "response": ended, "sequence_number": number}, kind)
+
+    def _note(self, document: Document) -> None:
+        for key in ("id", "created_at", "model"):
+            value = document.get("response", key)
+            if isinstance(value, str | int | float):
+                self._named[key] = value
+
+    def _opened(self, channel: Hashable) -> None:
+        assert isinstance(channel, tuple)
+        if any(channel[:length] in self._closed for length in range(1, len(channel) + 1)):
+            # The text before was judged as complete; a client would still join this to it.
+            raise Malformed("a text of the stream goes on after it was done")
+        self._open[channel] = None
+
+    def _close(self, place: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
+        self._closed.add(place)
+        closed = tuple(channel for channel in self._open if channel[: len(place)] == place)
+        for channel in closed:
+            del self._open[channel]
+        return closed
+
+
+def _channel(known: _Event, document: Document, path: Path) -> tuple[Hashable, ...]:
+    place = _place(known, document)
+    # Types that are not known may each have a text of their own.
+    return (*place, str(document.get("type")), *path[1:]) if known is _OTHER else (*place, *path[1:])
+
+
+def _place(known: _Event, document: Document) -> tuple[Hashable, ...]:
+    """The output item that an event speaks of, and the place below it."""
+    item = document.get("output_index")
+    steps = [_number(document, step[1:]) if step.startswith("#") else step for step in known.place]
+    return (_number(document, "output_index") if item is not None else str(document.get("item_id")), *steps)
+
+
+def _number(document: Document, member: str) -> int:
+    """The index that an event gives in `member`; 0 where it gives none, as in streams of one text."""
+    value = document.get(member)
+    if value is None:
+        return 0
+    if not isinstance(value, int):
+        raise Malformed(f"`{member}` in the stream is not a number")
+    return value
+
+
+def _begun(identity: str) -> dict[str, Any]:
+    """The least that clients take for a response."""
+    return {
+        "id": identity,
+        "object": "response",
+        "created_at": 0,
+        "model": "",
+        "status": "in_progress",
+        "error": None,
+        "incomplete_details": None,
+        "instructions": None,
+        "metadata": {},
+        "output": [],
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "temperature": None,
+        "top_p": None,
+    }

@@ -1,0 +1,191 @@
+"""JSON that no dialect knows: every string in it is a text to inspect.
+
+This is the dialect of plain HTTP tools, and the other dialects use `leaves` for the members and types that they do not
+know, so that an API's new feature is read as text and never skipped.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final, override
+
+from gateway.dialect import refusals
+from gateway.dialect.base import Delta, Dialect, EventReading, Reading, StreamReader
+from gateway.errors import Malformed
+from gateway.segment import Kind, Path, Place, Role, Segment, Trust, Uninspected
+from gateway.verdict import Refusal
+from gateway.wire.document import Document, Patch
+from gateway.wire.frames import Framing
+
+MIN_BINARY: Final = 1024
+"""Characters from which a run of base64 letters is looked at as binary data: keys, digests and tokens are shorter."""
+
+_DATA_URI: Final = re.compile(r"data:[\w.+-]+/[\w.+-]+(?:;[\w.+-]+=[\w.+-]+)*;base64,", re.ASCII)
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/]++={0,2}+")
+
+# A key that can hold no sentence: members of data structures are named like this, and reading them all would cost more
+# than the values. Longer ones, and ones with blanks or letters beyond ASCII, are texts that a model reads as any other.
+_PLAIN_KEY: Final = re.compile(r"[!-~]{0,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """Who speaks in a part of a body, and what may be done to the text: a segment but for its place and text."""
+
+    role: Role
+    trust: Trust
+    kind: Kind = Kind.TEXT
+    editable: bool = True
+    wrappable: bool = False
+
+    def segment(self, path: Path, text: str) -> Segment:
+        return Segment(Place(path), text, self.role, self.trust, self.kind, self.editable, self.wrappable)
+
+
+ASKED: Final = Voice(Role.USER, Trust.PRINCIPAL, Kind.OPAQUE)
+"""Strings of a request that no dialect knows."""
+
+ANSWERED: Final = Voice(Role.TOOL, Trust.UNTRUSTED, Kind.OPAQUE)
+"""Strings of an answer that no dialect knows."""
+
+type Found = Segment | Uninspected
+"""What reading a part of a body yields, in document order."""
+
+
+def leaves(document: Document, root: Path, voice: Voice) -> list[Found]:
+    """Every string at or under `root` as a segment, but plain binary data in base64, which is named.
+
+    Keys that can hold a sentence are segments too. A key has no place of its own, so such a segment bears its member's
+    path and is not editable: what is found in a key is refused, not rewritten.
+    """
+    found: list[Found] = []
+    _collect(document.get(*root), root, voice, found)
+    return found
+
+
+def _collect(value: Any, path: Path, voice: Voice, found: list[Found]) -> None:
+    if isinstance(value, str):
+        found.append(Uninspected("binary_string", path) if is_binary(value) else voice.segment(path, value))
+    elif isinstance(value, dict):
+        for key, member in value.items():
+            if not _PLAIN_KEY.fullmatch(key):
+                found.append(Segment(Place((*path, key)), key, voice.role, voice.trust, voice.kind, editable=False))
+            _collect(member, (*path, key), voice, found)
+    elif isinstance(value, list):
+        for index, member in enumerate(value):
+            _collect(member, (*path, index), voice, found)
+
+
+def is_binary(text: str) -> bool:
+    """Whether `text` is nothing but a kilobyte or more of base64 (RFC 4648, section 4) that does not decode to text."""
+    if len(text) <= MIN_BINARY:
+        return False
+    prefix = _DATA_URI.match(text)
+    payload = text[prefix.end() :] if prefix else text
+    if not _BASE64.fullmatch(payload):
+        return False
+    try:
+        base64.b64decode(payload, validate=True).decode()
+    except UnicodeDecodeError:
+        return True
+    except binascii.Error:
+        return False
+    return False
+
+
+def reading(found: Iterable[Found], model: Any = None, streaming: Any = False) -> Reading:
+    """A reading of what was found. `model` and `streaming` are the body's values, of whatever JSON type."""
+    segments: list[Segment] = []
+    uninspected: list[Uninspected] = []
+    for part in found:
+        if isinstance(part, Segment):
+            segments.append(part)
+        else:
+            uninspected.append(part)
+    name = model if isinstance(model, str) else None
+    return Reading(tuple(segments), tuple(uninspected), name, streaming is True)
+
+
+def whole(segment: Segment) -> Delta:
+    """A text that stands complete in one event of a stream; its channel is its place."""
+    return Delta(
+        channel=segment.place,
+        place=segment.place,
+        text=segment.text,
+        kind=segment.kind,
+        role=segment.role,
+        trust=segment.trust,
+        editable=segment.editable,
+        whole=True,
+    )
+
+
+def wholes(found: Iterable[Found]) -> EventReading:
+    """An event all of whose texts stand complete in it."""
+    read = reading(found)
+    return EventReading(tuple(whole(segment) for segment in read.segments), uninspected=read.uninspected)
+
+
+class PlainStream(StreamReader):
+    """Events that no dialect knows: each string is judged alone."""
+
+    @override
+    def read(self, event: str | None, document: Document | None, data: bytes) -> EventReading:
+        """Texts of one event. A payload that is not JSON is one text, which cannot be edited."""
+        if document is not None:
+            return wholes(leaves(document, (), ANSWERED))
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            raise Malformed("an event of the stream is not UTF-8") from None
+        return wholes([Segment(Place(()), text, Role.TOOL, Trust.UNTRUSTED, Kind.OPAQUE, editable=False)])
+
+    @override
+    def sent(self, event: str | None, document: Document | None, data: bytes) -> None:
+        """Nothing to remember: there is no known way to end such a stream."""
+
+    @override
+    def ending(self, refusal: Refusal) -> bytes:
+        """No bytes. An unknown stream has no known ending, so after a cut the exchange resets the connection."""
+        return b""
+
+
+class Plain(Dialect):
+    """The dialect of JSON without a known meaning. `shape` is that of the API it belongs to, for its error bodies."""
+
+    name = "plain"
+
+    def __init__(self, shape: refusals.Shape) -> None:
+        self._shape = shape
+
+    @override
+    def request(self, document: Document) -> Reading:
+        return reading(leaves(document, (), ASKED))
+
+    @override
+    def answer(self, document: Document) -> Reading:
+        return reading(leaves(document, (), ANSWERED))
+
+    @override
+    def stream(self, framing: Framing) -> PlainStream:
+        return PlainStream()
+
+    @override
+    def instruct(self, document: Document, rules: str) -> tuple[Patch, ...]:
+        """No patches: an unknown body has no known place for instructions."""
+        return ()
+
+    @override
+    def after_edit(self, document: Document, path: Path) -> tuple[Patch, ...]:
+        return ()
+
+    @override
+    def refusal(self, refusal: Refusal) -> bytes:
+        return refusals.body(self._shape, refusal)
+
+
+PLAIN: Final = Plain(refusals.Shape.PLAIN)
