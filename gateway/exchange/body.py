@@ -1,0 +1,73 @@
+"""A whole body as units that can be read and patched: JSON documents, JSON Lines, the file in a form, or plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from gateway.dialect.base import Reading
+from gateway.errors import Malformed
+from gateway.segment import Direction, Kind, Place, Role, Segment, Trust
+from gateway.verdict import Edit
+from gateway.wire import multipart
+from gateway.wire.document import Document, Patch, parse
+from gateway.wire.media import MediaType, text_of
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One JSON document and where its bytes begin in the body."""
+
+    document: Document
+    start: int = 0
+
+    def moved(self, patches: Iterable[Patch]) -> list[Patch]:
+        """Patches of the document as patches of the body."""
+        return [Patch(patch.start + self.start, patch.end + self.start, patch.data) for patch in patches]
+
+
+def json_unit(body: bytes) -> tuple[Unit, ...]:
+    """The body as one document. Raises Malformed."""
+    return (Unit(parse(body)),)
+
+
+def line_units(body: bytes, start: int = 0, end: int | None = None) -> tuple[Unit, ...]:
+    """Each line of `body[start:end]` as a document; blank lines are skipped. Raises Malformed, naming the line."""
+    units: list[Unit] = []
+    position = start
+    for number, line in enumerate(body[start:end].split(b"\n"), 1):
+        text = line.removesuffix(b"\r")
+        if text.strip():
+            try:
+                units.append(Unit(parse(text), position))
+            except Malformed as error:
+                raise Malformed(f"line {number}: {error}") from None
+        position += len(line) + 1
+    return tuple(units)
+
+
+def form_units(body: bytes, content_type: str) -> tuple[Unit, ...]:
+    """The lines of every JSON Lines file in a form whose `purpose` is batch; no unit for other forms."""
+    parts = multipart.parts(body, content_type)
+    purposes = {body[part.start : part.end].strip() for part in parts if part.name == "purpose"}
+    if b"batch" not in purposes:
+        return ()
+    files = [part for part in parts if part.filename is not None]
+    return tuple(unit for part in files for unit in line_units(body, part.start, part.end))
+
+
+def read_text(body: bytes, media: MediaType, direction: Direction) -> Reading:
+    """A text body as one segment. Its place is the root; `text_edits` knows how to patch it. Raises Malformed."""
+    role, trust = (Role.USER, Trust.PRINCIPAL) if direction is Direction.REQUEST else (Role.TOOL, Trust.UNTRUSTED)
+    return Reading((Segment(Place(()), text_of(body, media), role, trust, Kind.OPAQUE),))
+
+
+def edited_text(body: bytes, media: MediaType, edits: Sequence[Edit]) -> bytes:
+    """The text body with the edits made, in the charset it came in."""
+    text = text_of(body, media)
+    pieces: list[str] = []
+    position = 0
+    for edit in sorted(edits, key=lambda edit: (edit.span.start, edit.span.end)):
+        pieces += (text[position : edit.span.start], edit.replacement)
+        position = edit.span.end
+    return "".join((*pieces, text[position:])).encode(media.charset or "utf-8")

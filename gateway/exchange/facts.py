@@ -1,0 +1,95 @@
+"""What becomes the record of an exchange, gathered while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.dialect.route import Endpoint
+from gateway.errors import Code
+from gateway.exchange.events import ExchangeRecord, Inspected
+from gateway.exchange.stream import AnswerStream
+from gateway.exchange.whole import Outcome
+from gateway.segment import Direction
+from gateway.verdict import Effect, Finding, Reason
+
+
+class Facts:
+    """The growing record; `record` freezes it."""
+
+    def __init__(self, id: str, upstream: str, principal: str, ruleset: str) -> None:
+        self.id = id
+        self.upstream = upstream
+        self.principal = principal
+        self.ruleset = ruleset
+        self.dialect = self.method = self.path = ""
+        self.status = 0
+        self.effect = self.would_be = Effect.ALLOW
+        self.code: Code | None = None
+        self.reasons: list[Reason] = []
+        self.findings: list[Finding] = []
+        self.request = Inspected()
+        self.answer = Inspected()
+        self.model: str | None = None
+        self.streamed = False
+        self.edited = False
+        self.wrapped = 0
+        self.held_max = 0
+        self.usage: dict[str, int] = {}
+        self.fault: str | None = None
+
+    def add(self, direction: Direction, outcome: Outcome) -> None:
+        self._judge(outcome.verdict.effect, outcome.verdict.would_be, outcome.verdict.reasons, outcome.findings)
+        if direction is Direction.REQUEST:
+            self.request = outcome.inspected
+            self.wrapped = outcome.wrapped
+        else:
+            self.answer = outcome.inspected
+        self.edited = self.edited or outcome.edited
+        self.model = self.model or outcome.model
+
+    def add_stream(self, stream: AnswerStream, endpoint: Endpoint) -> None:
+        totals = stream.totals
+        self._judge(totals.effect, totals.would_be, totals.reasons, totals.findings)
+        self.answer = Inspected(totals.bytes, 0, totals.events, endpoint.coverage, tuple(totals.uninspected))
+        self.held_max = totals.held_max
+        self.usage = totals.usage
+
+    def _judge(self, effect: Effect, would_be: Effect, reasons: Sequence[Reason], findings: Sequence[Finding]) -> None:
+        self.effect = max(self.effect, effect)
+        self.would_be = max(self.would_be, would_be)
+        self.reasons += reasons
+        self.findings += findings
+
+    def outcome_of_edits(self) -> str:
+        return "edited" if self.edited else "forwarded"
+
+    @property
+    def applied(self) -> Effect:
+        """What was done in the end: a refusal is a block, whatever led to it."""
+        return self.effect if self.code is None else Effect.BLOCK
+
+    def record(self, outcome: str) -> ExchangeRecord:
+        return ExchangeRecord(
+            id=self.id,
+            upstream=self.upstream,
+            principal=self.principal,
+            dialect=self.dialect,
+            method=self.method,
+            path=self.path,
+            ruleset=self.ruleset,
+            status=self.status,
+            outcome="edited" if outcome == "forwarded" and self.edited else outcome,
+            effect=self.applied,
+            would_be=max(self.would_be, self.applied),
+            code=self.code,
+            reasons=tuple(self.reasons),
+            fingerprints=tuple(dict.fromkeys(finding.fingerprint for finding in self.findings)),
+            request=self.request,
+            answer=self.answer,
+            model=self.model,
+            streamed=self.streamed,
+            wrapped=self.wrapped,
+            held_max=self.held_max,
+            usage=dict(self.usage),
+            fault=self.fault,
+        )

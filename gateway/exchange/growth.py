@@ -1,0 +1,248 @@
+"""Texts that grow over the events of a stream: what of them is decided, and what is replaced in them.
+
+Model text is decided as it comes, as far as detection allows. A tool call, whose parts mean nothing alone, and text
+that others wrote are decided when they are complete.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+import orjson
+
+from gateway.detect.rule import Scope
+from gateway.dialect.base import Delta
+from gateway.errors import Malformed, NotJson, OverLimit
+from gateway.exchange.gate import Gate
+from gateway.exchange.judge import judge
+from gateway.policy.decide import decide, merged
+from gateway.segment import Direction, Kind, Path, Place, Segment, Span, Trust
+from gateway.verdict import Edit, Effect, Finding, Verdict
+from gateway.wire.document import Document, apply, parse
+
+MAX_HELD: Final = 256 * 1024
+"""Code points of one tool call, or one piece of foreign text, that are held: well above the largest file that agents
+write in one call, and little enough that a thousand streams fit in memory."""
+
+_CLEAN: Final = Verdict(Effect.ALLOW, Effect.ALLOW)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A delta and where it lies in its growing text: code points `start` to `end`."""
+
+    delta: Delta
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What came of one more delta, or of the end: a verdict on what became final, and where its refusal begins."""
+
+    verdict: Verdict = _CLEAN
+    findings: tuple[Finding, ...] = ()
+    refused_at: int = 0
+
+
+class Growing(Protocol):
+    """A text that grows."""
+
+    @property
+    def undecided(self) -> int:
+        """Code points that are held."""
+        ...
+
+    def add(self, delta: Delta) -> tuple[Piece, Step]: ...
+
+    def close(self) -> Step:
+        """The text is complete; everything in it is decided afterwards."""
+        ...
+
+    def decided(self, piece: Piece, /) -> bool: ...
+
+    def edits(self, piece: Piece) -> list[Edit]:
+        """The edits of a decided piece."""
+        ...
+
+
+def growing(gate: Gate, first: Delta) -> Growing:
+    """The kind of text that a channel beginning with this delta holds."""
+    if first.kind is Kind.TOOL_CALL or first.trust is Trust.UNTRUSTED:
+        return Withheld(gate)
+    return Flowing(gate, first)
+
+
+class Flowing:
+    """A model's text, released as it is decided."""
+
+    def __init__(self, gate: Gate, first: Delta) -> None:
+        self._profile = gate.profile
+        self._text = gate.rules.growing(Scope(Direction.ANSWER, first.role, first.trust))
+        self._segment = _segment(first, "")
+        self._regions = _Regions()
+        self._length = 0
+        self._closed = False
+
+    @property
+    def undecided(self) -> int:
+        return 0 if self._closed else self._length - self._text.decided
+
+    def add(self, delta: Delta) -> tuple[Piece, Step]:
+        _refuse_late(delta, self._closed)
+        piece = Piece(delta, self._length, self._length + len(delta.text))
+        self._length = piece.end
+        if self._closed:
+            return piece, Step()
+        return piece, self._rule_on(self._text.feed(delta.text))
+
+    def close(self) -> Step:
+        if self._closed:
+            return Step()
+        findings = self._text.finish()
+        self._closed = True
+        return self._rule_on(findings)
+
+    def decided(self, piece: Piece) -> bool:
+        return self._closed or piece.end <= self._text.decided
+
+    def edits(self, piece: Piece) -> list[Edit]:
+        return self._regions.edits(piece)
+
+    def _rule_on(self, findings: Sequence[Finding]) -> Step:
+        if not findings:
+            return Step()
+        verdict = decide(self._profile, [(self._segment, findings)])
+        for edit in verdict.edits:
+            self._regions.add(edit.span, edit.replacement)
+        refused = [
+            finding.span.start
+            for finding, reason in zip(findings, verdict.reasons, strict=True)
+            if reason.effect >= Effect.ASK and not reason.shadow
+        ]
+        return Step(verdict, tuple(findings), min(refused, default=0))
+
+
+class Withheld:
+    """A text that is judged when it is complete: a tool call's arguments, or what others wrote."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._parts: list[str] = []
+        self._length = 0
+        self._last: Delta | None = None
+        self._closed = False
+        self._regions = _Regions()
+
+    @property
+    def undecided(self) -> int:
+        return 0 if self._closed else self._length
+
+    def add(self, delta: Delta) -> tuple[Piece, Step]:
+        _refuse_late(delta, self._closed)
+        piece = Piece(delta, self._length, self._length + len(delta.text))
+        self._length = piece.end
+        if self._length > MAX_HELD:
+            raise OverLimit(f"a tool call or a quoted text of the stream is longer than {MAX_HELD} characters")
+        self._parts.append(delta.text)
+        self._last = delta
+        return piece, Step()
+
+    def close(self) -> Step:
+        if self._closed or self._last is None:
+            self._closed = True
+            return Step()
+        self._closed = True
+        step, edits = judge_complete(self._gate, self._last, "".join(self._parts))
+        for span, replacement in edits:
+            self._regions.add(span, replacement)
+        return step
+
+    def decided(self, _: Piece) -> bool:
+        return self._closed
+
+    def edits(self, piece: Piece) -> list[Edit]:
+        return self._regions.edits(piece)
+
+
+def judge_complete(gate: Gate, delta: Delta, text: str) -> tuple[Step, list[tuple[Span, str]]]:
+    """Judge a text that is complete, and give the changes to it. Tool arguments are judged as the JSON they are."""
+    arguments = _arguments(text) if delta.kind is Kind.TOOL_CALL else None
+    if arguments is not None:
+        segments = [_segment(delta, leaf, path) for path, leaf in arguments.strings()]
+    elif delta.kind is Kind.TOOL_CALL and "\\" in text:
+        # Broken JSON, as a call has that ran into the token limit: a lenient client may still undo the escapes.
+        segments = [_segment(delta, text), replace(_segment(delta, _unescaped(text)), editable=False)]
+    else:
+        segments = [_segment(delta, text)]
+    judgement = judge(gate, Direction.ANSWER, segments)
+    edits = judgement.verdict.edits
+    findings = tuple(finding for findings in judgement.findings for finding in findings)
+    changes = [(edit.span, edit.replacement) for edit in edits]
+    if arguments is not None and edits:
+        changes = [(Span(0, len(text)), apply(arguments.raw, arguments.edits(edits)).decode())]
+    return Step(judgement.verdict, findings), changes
+
+
+def _refuse_late(delta: Delta, closed: bool) -> None:
+    """A text that goes on after its end was judged too early; only empty pieces may follow (final usage events)."""
+    if closed and delta.text:
+        raise Malformed("a text of the stream goes on after its end")
+
+
+def _arguments(text: str) -> Document | None:
+    """The arguments as JSON, or None where the model wrote something else. Ambiguous JSON is Malformed."""
+    if text.lstrip()[:1] not in ("{", "["):
+        return None
+    try:
+        return parse(text.encode())
+    except NotJson:
+        return None
+
+
+def _unescaped(text: str) -> str:
+    """The text with its JSON escapes undone (RFC 8259, 7); half a surrogate pair stays as it is."""
+    return _ESCAPES.sub(_character, text)
+
+
+def _character(escape: re.Match[str]) -> str:
+    try:
+        return str(orjson.loads(f'"{escape[0]}"'))
+    except orjson.JSONDecodeError:
+        return escape[0]
+
+
+_ESCAPES: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.")
+
+
+def _segment(delta: Delta, text: str, path: Path = ()) -> Segment:
+    return Segment(Place(path), text, delta.role, delta.trust, delta.kind, delta.editable)
+
+
+class _Regions:
+    """Replaced ranges of a growing text.
+
+    Ranges may come out of order, as rules on different views decide at different points, but none comes that starts
+    before what is decided; so what was given out for a piece stays true.
+    """
+
+    def __init__(self) -> None:
+        self._changes: list[tuple[Span, str]] = []
+
+    def add(self, span: Span, replacement: str) -> None:
+        self._changes.append((span, replacement))
+
+    def edits(self, piece: Piece) -> list[Edit]:
+        """The piece's share: the replacement goes where a range starts, its other pieces lose their part."""
+        return [
+            Edit(
+                piece.delta.place,
+                Span(max(span.start, piece.start) - piece.start, min(span.end, piece.end) - piece.start),
+                replacement if span.start >= piece.start else "",
+            )
+            for span, replacement in (merged(self._changes) if self._changes else ())
+            if span.start < piece.end and piece.start < span.end
+        ]

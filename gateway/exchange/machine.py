@@ -1,0 +1,406 @@
+"""The exchange: one request and its answer, as a machine that is fed events and gives commands.
+
+    START ──▶ LIMITS ──▶ BODY ──▶ WAITING ──▶ WHOLE | STREAM | PASSING ──▶ DONE
+                │          │         ▲
+                └──────────┴─────────┘            any state ──▶ DONE by a refusal
+
+It fails closed: whatever goes wrong, an exception in any stage included, becomes a refusal and a record. The machine
+knows no socket, clock or loop; the same events give the same commands.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from enum import StrEnum
+from typing import Final
+
+from gateway.dialect.base import Coverage
+from gateway.dialect.route import Family, Form
+from gateway.errors import Code, LockgateError, Malformed, OverLimit
+from gateway.exchange import headers as fields
+from gateway.exchange import refuse
+from gateway.exchange.events import (
+    AnswerData,
+    AnswerStarted,
+    BeginAnswer,
+    ClientGone,
+    Command,
+    Consult,
+    DropUpstream,
+    EndAnswer,
+    Event,
+    Failed,
+    Fault,
+    Finish,
+    Headers,
+    Inspected,
+    LimitsTaken,
+    ReadBody,
+    RequestData,
+    RequestStarted,
+    Respond,
+    SendAnswer,
+    SendUpstream,
+    StartUpstream,
+    UpstreamFailed,
+)
+from gateway.exchange.facts import Facts
+from gateway.exchange.gate import Gate
+from gateway.exchange.stream import AnswerStream
+from gateway.exchange.whole import Outcome, inspect, readable
+from gateway.policy.profile import UnknownJson
+from gateway.segment import Direction, Uninspected
+from gateway.verdict import Effect, Refusal
+from gateway.wire.coding import Decoder, decode
+from gateway.wire.frames import Framing
+from gateway.wire.media import MediaType, content_type
+
+
+class _State(StrEnum):
+    START = "start"
+    LIMITS = "limits"
+    BODY = "body"  # the request body is collected
+    SENDING = "sending"  # the request body passes in pieces
+    WAITING = "waiting"  # for the upstream's head
+    WHOLE = "whole"  # the answer body is collected
+    STREAM = "stream"  # the answer is judged event by event
+    PASSING = "passing"  # the answer passes in pieces, not inspected
+    DONE = "done"
+
+
+_BODILESS: Final = frozenset({204, 205, 304})  # RFC 9110 6.4.1, with 1xx, which the shell's client consumes
+_PARTIAL: Final = 206
+_BINARY: Final = (Uninspected("binary_body"),)
+
+
+class Exchange:
+    """One request and its answer. Feed it events until `finished`; it never raises."""
+
+    def __init__(self, gate: Gate, family: Family, *, id: str, upstream: str, principal: str) -> None:
+        self._gate = gate
+        self._family = family
+        self._facts = Facts(id, upstream, principal, gate.rules.digest)
+        self._state = _State.START
+        self._endpoint = family.fallback
+        self._request = RequestStarted("", "/", (), has_body=False)
+        self._media = MediaType()
+        self._collected: list[bytes] = []
+        self._size = 0
+        self._answer: AnswerStarted | None = None
+        self._limit_headers: Headers = ()
+        self._decoder: Decoder | None = None
+        self._stream: AnswerStream | None = None
+        self._begun = False
+        self._steps: dict[type, Callable[..., list[Command]]] = {
+            RequestStarted: self._on_request,
+            LimitsTaken: self._on_limits,
+            RequestData: self._on_request_data,
+            AnswerStarted: self._on_answer,
+            AnswerData: self._on_answer_data,
+            UpstreamFailed: self._on_upstream_failed,
+            ClientGone: self._on_client_gone,
+            Failed: self._on_failed,
+        }
+
+    @property
+    def finished(self) -> bool:
+        return self._state is _State.DONE
+
+    def receive(self, event: Event) -> list[Command]:
+        """The commands that follow from an event. An exchange that is over ignores what still comes."""
+        if self.finished:
+            return []
+        try:
+            return self._steps[type(event)](event)
+        except LockgateError as error:
+            return self._refuse_error(error)
+        except Exception as error:  # noqa: BLE001 - the outer boundary: every failure becomes a refusal
+            return self._on_failed(Failed(f"exchange.{self._state}", f"{type(error).__name__}: {error}"))
+
+    # --- the request -----------------------------------------------------------------------------------------------
+
+    def _on_request(self, event: RequestStarted) -> list[Command]:
+        path = event.target.partition("?")[0]
+        self._request = event
+        self._facts.method, self._facts.path = event.method, path
+        self._endpoint = self._family.endpoint(event.method, path)
+        self._facts.dialect = self._endpoint.dialect.name
+        self._media = content_type(event.headers)
+        self._state = _State.LIMITS
+        return [Consult()]
+
+    def _on_limits(self, event: LimitsTaken) -> list[Command]:
+        self._limit_headers = event.headers
+        if event.denied is not None:
+            message = f"the limit `{event.denied}` is used up; it frees again in {event.retry_after} s"
+            return self._refuse(refuse.of(Code.RATE, self._facts.id, message, retry_after=event.retry_after))
+        if not self._request.has_body:
+            return self._start_upstream(b"", self._onward_headers())
+        if readable(self._endpoint, self._endpoint.request_form, self._media):
+            self._state = _State.BODY
+            return [ReadBody()]
+        self._state = _State.SENDING
+        self._facts.request = Inspected(coverage=Coverage.PASS, uninspected=_BINARY)
+        return [self._upstream_command(None, self._onward_headers()), ReadBody()]
+
+    def _on_request_data(self, event: RequestData) -> list[Command]:
+        if self._state is _State.SENDING:
+            self._facts.request = replace(self._facts.request, bytes=self._facts.request.bytes + len(event.data))
+            return [SendUpstream(event.data, event.last)]
+        if self._state is not _State.BODY:
+            return []
+        self._collect(event.data, self._gate.limits.request, "request")
+        return self._judge_request(self._take_collected()) if event.last else []
+
+    def _judge_request(self, raw: bytes) -> list[Command]:
+        coding = fields.value(self._request.headers, "content-encoding")
+        body = decode(raw, coding, self._gate.limits.request) if coding else raw
+        self._refuse_unknown_json(body, self._media)
+        outcome = inspect(self._gate, self._endpoint, Direction.REQUEST, body, self._media)
+        self._facts.add(Direction.REQUEST, outcome)
+        if outcome.verdict.effect >= Effect.ASK:
+            return self._refuse_content(outcome)
+        if not outcome.edited:
+            return self._start_upstream(raw, self._onward_headers())
+        return self._start_upstream(outcome.body, fields.of_edited(self._onward_headers()))
+
+    def _refuse_unknown_json(self, body: bytes, media: MediaType) -> None:
+        """A profile may refuse JSON on paths that no dialect knows instead of reading it as text."""
+        unknown = self._endpoint is self._family.fallback and self._endpoint.coverage is not Coverage.DIALECT
+        if unknown and self._gate.profile.unknown_json is UnknownJson.BLOCK and body.strip() and media.is_json:
+            raise _Refused(
+                refuse.of(
+                    Code.CONTENT,
+                    self._facts.id,
+                    f"no dialect knows `{self._facts.path}` and the profile `{self._gate.profile.name}` refuses JSON "
+                    'that cannot be understood; set `unknown_json = "scan"` under [rules] to read it as text',
+                )
+            )
+
+    def _onward_headers(self) -> Headers:
+        """The request's fields for the upstream; where the answer will be read, it must come without coding."""
+        if self._endpoint.coverage is Coverage.PASS or self._endpoint.answer_form is Form.BYTES:
+            return self._request.headers
+        return fields.uncoded(self._request.headers)
+
+    def _start_upstream(self, body: bytes, headers: Headers) -> list[Command]:
+        self._state = _State.WAITING
+        return [self._upstream_command(body, headers)]
+
+    def _upstream_command(self, body: bytes | None, headers: Headers) -> StartUpstream:
+        return StartUpstream(self._request.method, self._request.target, headers, body)
+
+    # --- the answer ------------------------------------------------------------------------------------------------
+
+    def _on_answer(self, event: AnswerStarted) -> list[Command]:
+        self._answer = event
+        self._facts.status = event.status
+        self._media = content_type(event.headers)
+        framing = self._framing(event)
+        if self._request.method == "HEAD" or event.status in _BODILESS:
+            return self._begin_passing(event, uninspected=())
+        if framing is not None:
+            return self._begin_stream(event, framing)
+        if readable(self._endpoint, self._endpoint.answer_form, self._media):
+            self._state = _State.WHOLE
+            return []
+        return self._begin_passing(event, uninspected=_BINARY)
+
+    def _framing(self, event: AnswerStarted) -> Framing | None:
+        """How the answer is cut into events, or None where it is one whole."""
+        if self._endpoint.coverage is Coverage.PASS or self._endpoint.answer_form in (Form.BYTES, Form.LINES):
+            return None
+        if self._media.is_event_stream:
+            return Framing.SSE
+        if self._media.is_lines:
+            return Framing.LINES
+        if self._endpoint.answer_form is Form.ARRAY and event.status < 400 and self._media.is_json:
+            return Framing.ARRAY
+        return None
+
+    def _begin_passing(self, event: AnswerStarted, uninspected: tuple[Uninspected, ...]) -> list[Command]:
+        self._state = _State.PASSING
+        self._facts.answer = Inspected(coverage=Coverage.PASS, uninspected=uninspected)
+        return [self._begin(event.status, event.headers)]
+
+    def _begin_stream(self, event: AnswerStarted, framing: Framing) -> list[Command]:
+        coding = fields.value(event.headers, "content-encoding")
+        self._decoder = Decoder(coding, self._gate.limits.answer) if coding else None
+        self._stream = AnswerStream(self._gate, self._endpoint.dialect, framing)
+        self._facts.streamed = True
+        self._state = _State.STREAM
+        return [self._begin(event.status, fields.of_edited(event.headers))]
+
+    def _begin(self, status: int, headers: Headers) -> BeginAnswer:
+        self._begun = True
+        return BeginAnswer(status, (*headers, *self._limit_headers, *self._own_headers()))
+
+    def _on_answer_data(self, event: AnswerData) -> list[Command]:
+        if self._state is _State.PASSING:
+            self._facts.answer = replace(self._facts.answer, bytes=self._facts.answer.bytes + len(event.data))
+            return self._sent(event.data) + (self._end("forwarded") if event.last else [])
+        if self._state is _State.STREAM:
+            return self._on_stream_data(event)
+        if self._state is not _State.WHOLE:
+            return []
+        self._collect(event.data, self._gate.limits.answer, "answer")
+        return self._judge_answer(self._take_collected()) if event.last else []
+
+    def _on_stream_data(self, event: AnswerData) -> list[Command]:
+        stream = self._stream
+        assert stream is not None
+        data = event.data
+        if self._decoder is not None:
+            data = self._decoder.feed(data) + (self._decoder.finish() if event.last else b"")
+        out = stream.feed(data)
+        if event.last and stream.cut is None:
+            out += stream.finish()
+        if stream.cut is not None:
+            code = stream.cut.code or Code.CONTENT
+            rules = refuse.rules_of(stream.cut.reasons)
+            return self._cut(out, refuse.of(code, self._facts.id, refuse.content_message(code, rules), rules=rules))
+        outcome = "edited" if stream.totals.edited else "forwarded"
+        return self._sent(out) + (self._end(outcome) if event.last else [])
+
+    def _judge_answer(self, raw: bytes) -> list[Command]:
+        assert self._answer is not None
+        status, headers = self._answer.status, self._answer.headers
+        coding = fields.value(headers, "content-encoding")
+        body = decode(raw, coding, self._gate.limits.answer) if coding else raw
+        self._refuse_unknown_json(body, self._media)
+        outcome = self._inspect_answer(body, partial=status == _PARTIAL)
+        self._facts.add(Direction.ANSWER, outcome)
+        if outcome.verdict.effect >= Effect.ASK:
+            return self._refuse_content(outcome)
+        if not outcome.edited:
+            return self._respond(status, headers, raw, self._facts.outcome_of_edits())
+        return self._respond(status, fields.of_edited(headers), outcome.body, "edited")
+
+    def _inspect_answer(self, body: bytes, *, partial: bool) -> Outcome:
+        """A part of a body (206) is no document of its own, and an error may be a proxy's page: both are text."""
+        assert self._answer is not None
+        endpoint, media = self._endpoint, self._media
+        page = self._answer.status >= 400 and media.is_text and not media.is_json
+        if partial or page or (endpoint.answer_form is Form.LINES and body.lstrip()[:1] != b"{"):
+            endpoint, media = replace(endpoint, coverage=Coverage.TEXT, answer_form=Form.JSON), _AS_TEXT
+        elif endpoint.answer_form is Form.ARRAY:
+            endpoint = replace(endpoint, answer_form=Form.JSON)
+        return inspect(self._gate, endpoint, Direction.ANSWER, body, media)
+
+    # --- failures and refusals -------------------------------------------------------------------------------------
+
+    def _on_upstream_failed(self, event: UpstreamFailed) -> list[Command]:
+        self._facts.fault = f"upstream.{event.fault}: {event.detail}"
+        if self._begun:
+            out = self._stream.finish() if self._stream is not None and self._stream.cut is None else b""
+            return self._sent(out) + self._end("failed", clean=False)
+        code = Code.TIMEOUT if event.fault is Fault.TIMEOUT else Code.UPSTREAM
+        return self._refuse(refuse.of(code, self._facts.id, refuse.FAULTS[event.fault]), outcome="failed")
+
+    def _on_client_gone(self, _: ClientGone) -> list[Command]:
+        return [DropUpstream(), self._finish("client_gone")]
+
+    def _on_failed(self, event: Failed) -> list[Command]:
+        self._facts.fault = f"{event.stage}: {event.detail}"
+        refusal = refuse.of(Code.INTERNAL, self._facts.id, refuse.INTERNAL)
+        return self._guarded(lambda: self._refuse(refusal, outcome="failed"))
+
+    def _refuse_error(self, error: LockgateError) -> list[Command]:
+        if isinstance(error, _Refused):
+            return self._refuse(error.refusal)
+        if not isinstance(error, Malformed | OverLimit):
+            return self._on_failed(Failed(f"exchange.{self._state}", f"{type(error).__name__}: {error}"))
+        self._facts.fault = f"{self._state}: {error}"
+        if self._answer is not None:
+            code = Code.UPSTREAM
+            message = f"the upstream's answer cannot be inspected: {error}"
+        else:
+            code = Code.TOO_LARGE if isinstance(error, OverLimit) else Code.UNREADABLE
+            message = str(error)
+        refusal = refuse.of(code, self._facts.id, message)
+        return self._guarded(lambda: self._refuse(refusal, outcome="refused"))
+
+    def _refuse_content(self, outcome: Outcome) -> list[Command]:
+        code = outcome.verdict.code or Code.CONTENT
+        rules = refuse.rules_of(outcome.verdict.reasons)
+        return self._refuse(refuse.of(code, self._facts.id, refuse.content_message(code, rules), rules=rules))
+
+    def _refuse(self, refusal: Refusal, outcome: str = "refused") -> list[Command]:
+        self._facts.code = refusal.code
+        if self._stream is not None and self._begun:
+            return self._cut(self._stream.drain(), refusal, outcome)
+        drop: list[Command] = [DropUpstream()] if self._state in _UPSTREAM_OPEN else []
+        if self._begun:
+            return [*drop, *self._end(outcome, clean=False)]
+        headers = (*refuse.headers(refusal), *self._limit_headers)
+        return [*drop, *self._respond(refusal.status, headers, self._endpoint.dialect.refusal(refusal), outcome)]
+
+    def _cut(self, out: bytes, refusal: Refusal, outcome: str = "cut") -> list[Command]:
+        """End a stream early: what may leave, then the dialect's ending; a reset where the dialect has none."""
+        assert self._stream is not None
+        self._facts.code = refusal.code
+        ending = self._stream.ending(refusal)
+        return [DropUpstream(), *self._sent(out + ending), *self._end(outcome, clean=bool(ending))]
+
+    def _guarded(self, refuse_it: Callable[[], list[Command]]) -> list[Command]:
+        """Refuse; where even that fails (the dialect's own shape is what broke), end without one."""
+        try:
+            return refuse_it()
+        except Exception as error:  # noqa: BLE001 - the outer boundary, second line: a bare refusal needs no dialect
+            self._facts.fault = f"{self._facts.fault}; refusing failed: {type(error).__name__}: {error}"
+            if self._begun:
+                return [DropUpstream(), *self._end("failed", clean=False)]
+            return [DropUpstream(), *self._respond(500, refuse.BARE_HEADERS, refuse.BARE_BODY, "failed")]
+
+    # --- endings ---------------------------------------------------------------------------------------------------
+
+    def _sent(self, data: bytes) -> list[Command]:
+        return [SendAnswer(data)] if data else []
+
+    def _respond(self, status: int, headers: Headers, body: bytes, outcome: str) -> list[Command]:
+        self._facts.status = status
+        return [Respond(status, (*headers, *self._own_headers()), body), self._finish(outcome)]
+
+    def _end(self, outcome: str, *, clean: bool = True) -> list[Command]:
+        return [EndAnswer(clean), self._finish(outcome)]
+
+    def _finish(self, outcome: str) -> Finish:
+        self._state = _State.DONE
+        if self._stream is not None:
+            self._facts.add_stream(self._stream, self._endpoint)
+        return Finish(self._facts.record(outcome))
+
+    def _own_headers(self) -> Headers:
+        facts = self._facts
+        counts = Counter(finding.rule for finding in facts.findings)
+        listed = ", ".join(f"{rule}={count}" for rule, count in sorted(counts.items()))
+        own = (("x-lockgate-id", facts.id), ("x-lockgate-effect", facts.applied.name.lower()))
+        return (*own, ("x-lockgate-findings", listed)) if listed else own
+
+    # --- collecting ------------------------------------------------------------------------------------------------
+
+    def _collect(self, data: bytes, limit: int, what: str) -> None:
+        self._size += len(data)
+        if self._size > limit:
+            raise OverLimit(f"the {what} body is over the limit of {limit} bytes (`max_{what}` under [gateway])")
+        self._collected.append(data)
+
+    def _take_collected(self) -> bytes:
+        body = b"".join(self._collected)
+        self._collected.clear()
+        self._size = 0
+        return body
+
+
+_UPSTREAM_OPEN: Final = frozenset({_State.SENDING, _State.WAITING, _State.WHOLE, _State.STREAM, _State.PASSING})
+_AS_TEXT: Final = MediaType("text", "plain", "utf-8")
+
+
+class _Refused(LockgateError):
+    """Carries a refusal out of a nested step."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal

@@ -1,0 +1,208 @@
+"""One answer stream: frames in, frames out, in the same order, none released before all its text is decided.
+
+Frames wait in one queue. A frame leaves when everything in it is decided (see `growth.py`), as the bytes that came or
+with only the edited texts replaced. Nothing is released by a clock, and the cut of the network does not matter, since
+frames are taken one by one as they complete.
+
+Where something must not pass, the stream is cut at the frame in which it begins: what stands before and is decided
+leaves, the rest does not, and the dialect's own ending follows.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
+
+from gateway.dialect.base import Delta, Dialect, EventReading
+from gateway.errors import InternalError, NotJson
+from gateway.exchange.body import Unit
+from gateway.exchange.gate import Gate
+from gateway.exchange.growth import Growing, Piece, Step, Withheld, growing, judge_complete
+from gateway.exchange.whole import repairs
+from gateway.segment import Uninspected
+from gateway.verdict import Edit, Effect, Finding, Reason, Refusal, Verdict
+from gateway.wire.document import Document, apply, parse
+from gateway.wire.frames import Frame, Framing, framer
+
+
+@dataclass(slots=True)
+class _Held:
+    """A frame that waits, the pieces of growing texts in it, and the edits of texts that stand whole in it."""
+
+    number: int
+    frame: Frame
+    document: Document | None
+    pieces: list[tuple[Growing, Piece]] = field(default_factory=list)
+    edits: list[Edit] = field(default_factory=list)
+
+    @property
+    def decided(self) -> bool:
+        return all(text.decided(piece) for text, piece in self.pieces)
+
+
+@dataclass(slots=True)
+class StreamTotals:
+    """What the record needs of a stream, growing with it."""
+
+    effect: Effect = Effect.ALLOW
+    would_be: Effect = Effect.ALLOW
+    reasons: list[Reason] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    uninspected: dict[Uninspected, None] = field(default_factory=dict)
+    usage: dict[str, int] = field(default_factory=dict)
+    bytes: int = 0
+    events: int = 0
+    held_max: int = 0
+    edited: bool = False
+
+    def add(self, step: Step) -> None:
+        verdict = step.verdict
+        self.effect = max(self.effect, verdict.effect)
+        self.would_be = max(self.would_be, verdict.would_be)
+        self.reasons += verdict.reasons
+        self.findings += step.findings
+
+
+class AnswerStream:
+    """Takes the bytes of a stream and gives the bytes that may leave.
+
+    `cut` is the verdict that ends the stream early, once there is one; nothing more may be fed then, and `ending` gives
+    the last bytes. Raises Malformed and OverLimit for what cannot be read; `drain` then still gives what was decided.
+    """
+
+    def __init__(self, gate: Gate, dialect: Dialect, framing: Framing) -> None:
+        self._gate = gate
+        self._dialect = dialect
+        self._framer = framer(framing, gate.limits.event)
+        self._reader = dialect.stream(framing)
+        self._texts: dict[Hashable, Growing] = {}
+        self._queue: deque[_Held] = deque()
+        self._out: list[bytes] = []
+        self._number = 0
+        self._cut_at: int | None = None
+        self.cut: Verdict | None = None
+        self.totals = StreamTotals()
+
+    def feed(self, data: bytes) -> bytes:
+        """The bytes that may leave now."""
+        self.totals.bytes += len(data)
+        self._take_all(self._framer.feed(data))
+        return self.drain()
+
+    def finish(self) -> bytes:
+        """The upstream's stream is over, properly or not: everything is decided and leaves."""
+        self._take_all(self._framer.finish())
+        if self.cut is None:
+            self._close(tuple(self._texts))
+            self._release()
+        return self.drain()
+
+    def ending(self, refusal: Refusal) -> bytes:
+        """The dialect's own ending, for what the client has seen; empty where the framing has none."""
+        return self._reader.ending(refusal)
+
+    def drain(self) -> bytes:
+        """The bytes that have left the queue and were not given yet."""
+        out = b"".join(self._out)
+        self._out.clear()
+        return out
+
+    def _release(self) -> None:
+        """Let the frames at the head of the queue leave that are decided and stand before a cut."""
+        queue = self._queue
+        while queue and queue[0].decided and (self._cut_at is None or queue[0].number < self._cut_at):
+            self._out.append(self._leave(queue.popleft()))
+
+    def _take_all(self, frames: Iterable[Frame]) -> None:
+        for frame in frames:
+            self._take(frame)
+            self._release()
+            if self.cut is not None:
+                self._queue.clear()
+                break
+
+    def _take(self, frame: Frame) -> None:
+        self._number += 1
+        held = _Held(self._number, frame, _document(frame))
+        self._queue.append(held)
+        if frame.data is None:
+            return
+        self.totals.events += 1
+        reading = self._reader.read(frame.event, held.document, frame.data)
+        for delta in reading.deltas:
+            self._add(held, delta)
+        self._close(tuple(self._texts) if reading.closes_all else reading.closes)
+        self._note(reading)
+
+    def _add(self, held: _Held, delta: Delta) -> None:
+        if delta.whole:
+            step, changes = judge_complete(self._gate, delta, delta.text)
+            held.edits += (Edit(delta.place, span, text) for span, text in changes)
+            self._count(step, held.number)
+            return
+        text = self._texts.get(delta.channel)
+        if text is None:
+            text = self._texts[delta.channel] = growing(self._gate, delta)
+        piece, step = text.add(delta)
+        held.pieces.append((text, piece))
+        self._count(step, self._frame_of(text, step))
+
+    def _close(self, channels: Iterable[Hashable]) -> None:
+        for channel in channels:
+            text = self._texts.get(channel)
+            if text is not None:
+                step = text.close()
+                self._count(step, self._frame_of(text, step))
+
+    def _count(self, step: Step, number: int) -> None:
+        """Add up a step; a refusal cuts the stream at that frame, or where it was cut before if that is earlier."""
+        self.totals.add(step)
+        if step.verdict.effect < Effect.ASK:
+            return
+        if self._cut_at is None or number < self._cut_at:
+            self._cut_at, self.cut = number, step.verdict
+
+    def _frame_of(self, text: Growing, step: Step) -> int:
+        """The frame that holds the point at which a step refuses."""
+        if step.verdict.effect < Effect.ASK:
+            return self._number
+        for held in self._queue:
+            for grown, piece in held.pieces:
+                # Of a call nothing may leave, its name included; that may stand in a frame of its own.
+                if isinstance(text, Withheld) and isinstance(grown, Withheld):
+                    return held.number
+                if grown is text and piece.start <= step.refused_at < piece.end:
+                    return held.number
+        raise InternalError("a refused text has left already")
+
+    def _note(self, reading: EventReading) -> None:
+        totals = self.totals
+        totals.usage.update(reading.usage)
+        totals.uninspected.update(dict.fromkeys(reading.uninspected))
+        totals.held_max = max(totals.held_max, sum(text.undecided for text in self._texts.values()))
+
+    def _leave(self, held: _Held) -> bytes:
+        frame = held.frame
+        if frame.data is None:
+            return frame.raw
+        self._reader.sent(frame.event, held.document, frame.data)
+        edits = held.edits + [edit for text, piece in held.pieces for edit in text.edits(piece)]
+        if not edits:
+            return frame.raw
+        self.totals.edited = True
+        if held.document is None:
+            raise InternalError("an event that is not JSON cannot be edited")
+        unit = Unit(held.document)
+        patches = [*held.document.edits(edits), *repairs(self._dialect, unit, edits)]
+        return frame.with_data(apply(held.document.raw, patches))
+
+
+def _document(frame: Frame) -> Document | None:
+    """The event's payload as JSON; None where it is something else, which the dialect knows or refuses."""
+    if frame.data is None:
+        return None
+    try:
+        return parse(frame.data)
+    except NotJson:
+        return None

@@ -1,0 +1,435 @@
+"""The machine: which commands follow from which events, and that nothing slips through when something breaks."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gateway.dialect.families import FAMILIES
+from gateway.errors import Code
+from gateway.exchange import machine, whole
+from gateway.exchange.events import (
+    AnswerData,
+    AnswerStarted,
+    BeginAnswer,
+    ClientGone,
+    Command,
+    Consult,
+    DropUpstream,
+    EndAnswer,
+    Event,
+    ExchangeRecord,
+    Failed,
+    Fault,
+    Finish,
+    Headers,
+    LimitsTaken,
+    ReadBody,
+    RequestData,
+    RequestStarted,
+    Respond,
+    SendAnswer,
+    SendUpstream,
+    StartUpstream,
+    UpstreamFailed,
+)
+from gateway.exchange.gate import Gate
+from gateway.exchange.machine import Exchange
+from gateway.exchange.stream import AnswerStream
+from gateway.policy.profile import PROFILES
+from gateway.verdict import Effect
+from tests.exchange.gates import gate, small
+from tests.exchange.test_stream import DONE, chunk
+
+JSON = (("Content-Type", "application/json"),)
+STREAM = (("Content-Type", "text/event-stream"),)
+CHAT = "/v1/chat/completions"
+
+
+def exchange(by: Gate | None = None, family: str = "openai") -> Exchange:
+    return Exchange(by or gate(), FAMILIES[family], id="id-1", upstream=family, principal="default")
+
+
+def asked(text: str = "hello") -> bytes:
+    return json.dumps({"model": "m", "messages": [{"role": "user", "content": text}]}).encode()
+
+
+def said(text: str) -> bytes:
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    return json.dumps({"object": "chat.completion", "model": "m", "choices": [choice]}).encode()
+
+
+def started(method: str = "POST", target: str = CHAT, headers: Headers = JSON, *, body: bool = True) -> RequestStarted:
+    return RequestStarted(method, target, headers, has_body=body)
+
+
+def feed(one: Exchange, *events: Event) -> list[Command]:
+    return [command for event in events for command in one.receive(event)]
+
+
+def request(body: bytes = asked(), headers: Headers = JSON) -> tuple[Event, ...]:
+    return started(headers=headers), LimitsTaken(), RequestData(body, last=True)
+
+
+def only[T](commands: Sequence[Command], kind: type[T]) -> T:
+    (found,) = [command for command in commands if isinstance(command, kind)]
+    return found
+
+
+def record(commands: Sequence[Command]) -> ExchangeRecord:
+    return only(commands, Finish).record
+
+
+def test_a_clean_exchange_passes_both_bodies_as_they_came() -> None:
+    one = exchange()
+    assert one.receive(started(target=f"{CHAT}?x=%20")) == [Consult()]
+    assert one.receive(LimitsTaken(headers=(("RateLimit", "r"),))) == [ReadBody()]
+    body = asked()
+    assert one.receive(RequestData(body[:10], last=False)) == []
+    sent = only(one.receive(RequestData(body[10:], last=True)), StartUpstream)
+    assert (sent.method, sent.target, sent.body) == ("POST", f"{CHAT}?x=%20", body)
+    assert ("Accept-Encoding", "identity") in sent.headers
+    assert one.receive(AnswerStarted(200, (*JSON, ("X-Up", "1")))) == []
+    commands = one.receive(AnswerData(said("hi"), last=True))
+    reply = only(commands, Respond)
+    assert (reply.status, reply.body) == (200, said("hi"))
+    assert {("X-Up", "1"), ("x-lockgate-id", "id-1"), ("x-lockgate-effect", "allow")} <= set(reply.headers)
+    line = record(commands)
+    assert (line.outcome, line.effect, line.status, line.path, line.model) == (
+        "forwarded",
+        Effect.ALLOW,
+        200,
+        CHAT,
+        "m",
+    )
+    assert one.finished
+
+
+def test_a_request_without_a_body_goes_up_at_once() -> None:
+    one = exchange()
+    commands = feed(one, started("GET", "/v1/models", (), body=False), LimitsTaken())
+    assert only(commands, StartUpstream).body == b""
+
+
+def test_a_redacted_request_goes_up_with_its_fields_made_true() -> None:
+    headers = (*JSON, ("Content-Length", "99"), ("Digest", "x"))
+    one = exchange()
+    sent = only(feed(one, *request(asked("badge B-1234"), headers)), StartUpstream)
+    assert sent.body == asked("badge [BADGE]")
+    assert {name.lower() for name, _ in sent.headers} == {"content-type", "accept-encoding"}
+    done = feed(one, AnswerStarted(200, JSON), AnswerData(said("ok"), last=True))
+    assert record(done).outcome == "edited"
+    assert ("x-lockgate-findings", "badge=1") in only(done, Respond).headers
+
+
+def test_refused_content_never_goes_up() -> None:
+    commands = feed(exchange(), *request(asked("my key is tok_abcd1234")))
+    assert not any(isinstance(command, StartUpstream) for command in commands)
+    reply = only(commands, Respond)
+    assert reply.status == 400
+    error = json.loads(reply.body)["error"]
+    assert error["code"] == "secret_blocked"
+    assert "`token`" in error["message"]
+    assert "tok_" not in reply.body.decode()
+    assert ("x-should-retry", "false") in reply.headers
+    assert ("x-lockgate-effect", "block") in reply.headers
+    assert record(commands).code is Code.SECRET
+
+
+def test_a_limit_refuses_with_the_time_to_wait_and_may_be_retried() -> None:
+    commands = feed(exchange(), started(), LimitsTaken("minute", 7, (("RateLimit-Limit", "1"),)))
+    reply = only(commands, Respond)
+    assert reply.status == 429
+    assert {("retry-after", "7"), ("RateLimit-Limit", "1")} <= set(reply.headers)
+    assert "x-should-retry" not in dict(reply.headers)
+    assert json.loads(reply.body)["error"]["code"] == "rate_limited"
+
+
+def test_a_body_that_is_not_read_passes_in_pieces_and_is_recorded_as_not_inspected() -> None:
+    one = exchange()
+    commands = feed(one, started(target="/v1/audio/transcriptions", headers=()), LimitsTaken())
+    assert only(commands, StartUpstream).body is None
+    assert isinstance(commands[-1], ReadBody)
+    assert one.receive(RequestData(b"\x00\x01", last=False)) == [SendUpstream(b"\x00\x01", last=False)]
+    assert one.receive(RequestData(b"", last=True)) == [SendUpstream(b"", last=True)]
+    done = feed(one, AnswerStarted(200, (("Content-Type", "audio/mpeg"),)), AnswerData(b"\xff", last=True))
+    line = record(done)
+    assert (line.request.bytes, line.request.uninspected[0].what) == (2, "binary_body")
+
+
+def test_binary_answers_pass_in_pieces() -> None:
+    one = exchange(family="http")
+    feed(one, started("GET", "/logo.png", (), body=False), LimitsTaken())
+    begun = one.receive(AnswerStarted(200, (("Content-Type", "image/png"), ("Content-Length", "3"))))
+    assert ("Content-Length", "3") in only(begun, BeginAnswer).headers
+    assert one.receive(AnswerData(b"abc", last=False)) == [SendAnswer(b"abc")]
+    done = one.receive(AnswerData(b"", last=True))
+    assert only(done, EndAnswer).clean
+    assert record(done).answer.uninspected[0].what == "binary_body"
+
+
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)])
+def test_answers_without_a_body_keep_their_fields(method: str, status: int) -> None:
+    one = exchange()
+    feed(one, started(method, "/v1/models", (), body=False), LimitsTaken())
+    headers = (*JSON, ("Content-Length", "123"))
+    begun = one.receive(AnswerStarted(status, headers))
+    assert set(headers) <= set(only(begun, BeginAnswer).headers)
+    assert record(one.receive(AnswerData(b"", last=True))).answer.uninspected == ()
+
+
+def test_a_secret_in_an_answer_is_refused_in_the_answers_place() -> None:
+    commands = feed(exchange(), *request(), AnswerStarted(200, JSON), AnswerData(said("tok_abcd1234"), last=True))
+    reply = only(commands, Respond)
+    assert (reply.status, json.loads(reply.body)["error"]["code"]) == (400, "secret_blocked")
+    assert record(commands).status == 400
+
+
+def test_an_edited_answer_loses_the_fields_that_describe_its_bytes() -> None:
+    headers = (*JSON, ("Content-Length", "9"), ("ETag", "x"), ("X-Request-Id", "r"))
+    commands = feed(exchange(), *request(), AnswerStarted(200, headers), AnswerData(said("B-1234"), last=True))
+    reply = only(commands, Respond)
+    assert reply.body == said("[BADGE]")
+    assert {"etag", "content-length"}.isdisjoint(name.lower() for name, _ in reply.headers)
+    assert ("X-Request-Id", "r") in reply.headers
+
+
+def test_a_stream_begins_at_once_and_ends_cleanly() -> None:
+    one = exchange()
+    feed(one, *request())
+    begun = one.receive(AnswerStarted(200, (*STREAM, ("Content-Encoding", "identity"))))
+    assert "content-length" not in {name.lower() for name, _ in only(begun, BeginAnswer).headers}
+    first = chunk("Hi ")
+    assert one.receive(AnswerData(first, last=False)) == [SendAnswer(first)]
+    done = one.receive(AnswerData(chunk(finish="stop") + DONE, last=True))
+    assert only(done, EndAnswer).clean
+    line = record(done)
+    assert (line.outcome, line.streamed, line.answer.events) == ("forwarded", True, 3)
+
+
+def test_a_secret_in_a_stream_drops_the_upstream_and_ends_with_the_dialects_ending() -> None:
+    one = exchange()
+    feed(one, *request(), AnswerStarted(200, STREAM))
+    commands = one.receive(AnswerData(chunk("a ") + chunk("tok_abcd1234 "), last=False))
+    assert isinstance(commands[0], DropUpstream)
+    out = only(commands, SendAnswer).data
+    assert out.startswith(chunk("a "))
+    assert b"content_filter" in out
+    assert out.endswith(DONE)
+    assert only(commands, EndAnswer).clean
+    line = record(commands)
+    assert (line.outcome, line.code, line.effect) == ("cut", Code.SECRET, Effect.BLOCK)
+    assert one.receive(AnswerData(b"more", last=True)) == []
+
+
+def test_a_compressed_stream_is_read_and_leaves_uncompressed() -> None:
+    one = exchange()
+    feed(one, *request(), AnswerStarted(200, (*STREAM, ("Content-Encoding", "gzip"))))
+    data = gzip.compress(chunk("B-1234 ") + chunk(finish="stop") + DONE)
+    commands = feed(one, AnswerData(data[:20], last=False), AnswerData(data[20:], last=True))
+    out = b"".join(command.data for command in commands if isinstance(command, SendAnswer))
+    assert b"[BADGE]" in out
+    assert only(commands, EndAnswer).clean
+
+
+def test_compressed_bodies_are_read_and_pass_as_they_came() -> None:
+    one = exchange()
+    packed = gzip.compress(asked())
+    sent = only(feed(one, *request(packed, (*JSON, ("Content-Encoding", "gzip")))), StartUpstream)
+    assert sent.body == packed
+    assert ("Content-Encoding", "gzip") in sent.headers
+    answer = gzip.compress(said("hi"))
+    done = feed(one, AnswerStarted(200, (*JSON, ("Content-Encoding", "gzip"))), AnswerData(answer, last=True))
+    assert only(done, Respond).body == answer
+
+
+def test_a_decompression_bomb_is_refused() -> None:
+    bomb = gzip.compress(b" " * 10_000_000)
+    commands = feed(exchange(small(100_000)), *request(bomb, (*JSON, ("Content-Encoding", "gzip"))))
+    assert only(commands, Respond).status == 413
+    assert record(commands).code is Code.TOO_LARGE
+
+
+def test_a_body_over_the_limit_is_refused_before_its_end() -> None:
+    one = exchange(small(100))
+    commands = feed(one, started(), LimitsTaken(), RequestData(b"x" * 101, last=False))
+    reply = only(commands, Respond)
+    assert reply.status == 413
+    assert "`max_request`" in reply.body.decode()
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"a":1,"a":2}', b'{"a":NaN}', b'{"a":"\\ud800"}', b"\xff"])
+def test_an_unreadable_request_is_refused(body: bytes) -> None:
+    commands = feed(exchange(), *request(body))
+    assert only(commands, Respond).status == 400
+    assert record(commands).code is Code.UNREADABLE
+    assert record(commands).fault is not None
+
+
+def test_an_unreadable_answer_is_refused_as_the_upstreams_fault() -> None:
+    commands = feed(exchange(), *request(), AnswerStarted(200, JSON), AnswerData(b"<html>", last=True))
+    assert isinstance(commands[-3], DropUpstream)
+    assert only(commands, Respond).status == 502
+    assert record(commands).code is Code.UPSTREAM
+
+
+def test_an_error_page_of_a_proxy_is_read_as_text_and_passes() -> None:
+    page = (("Content-Type", "text/html"),)
+    commands = feed(exchange(), *request(), AnswerStarted(503, page), AnswerData(b"<html>busy</html>", last=True))
+    assert (only(commands, Respond).status, only(commands, Respond).body) == (503, b"<html>busy</html>")
+
+
+def test_garbage_in_a_stream_ends_it() -> None:
+    one = exchange()
+    feed(one, *request(), AnswerStarted(200, STREAM))
+    commands = one.receive(AnswerData(chunk("a ") + b"data: {oops\n\n", last=False))
+    out = only(commands, SendAnswer).data
+    assert out.startswith(chunk("a "))
+    assert b"content_filter" in out
+    assert record(commands).code is Code.UPSTREAM
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "code"),
+    [
+        (Fault.UNREACHABLE, 502, Code.UPSTREAM),
+        (Fault.TIMEOUT, 504, Code.TIMEOUT),
+        (Fault.BROKEN, 502, Code.UPSTREAM),
+    ],
+)
+def test_upstream_failures_become_clear_errors(fault: Fault, status: int, code: Code) -> None:
+    commands = feed(exchange(), *request(), UpstreamFailed(fault, "dns"))
+    assert only(commands, Respond).status == status
+    line = record(commands)
+    assert (line.code, line.outcome, line.fault) == (code, "failed", f"upstream.{fault}: dns")
+
+
+def test_an_upstream_that_breaks_off_a_stream_gives_what_came_and_a_reset() -> None:
+    one = exchange()
+    feed(one, *request(), AnswerStarted(200, STREAM), AnswerData(chunk("Hi B-12"), last=False))
+    commands = one.receive(UpstreamFailed(Fault.BROKEN, "reset"))
+    assert only(commands, SendAnswer).data == chunk("Hi B-12")
+    assert not only(commands, EndAnswer).clean
+
+
+def test_a_client_that_goes_away_ends_the_upstream_call() -> None:
+    one = exchange()
+    feed(one, *request(), AnswerStarted(200, STREAM), AnswerData(chunk("Hi"), last=False))
+    commands = one.receive(ClientGone())
+    assert isinstance(commands[0], DropUpstream)
+    assert record(commands).outcome == "client_gone"
+
+
+def test_a_failing_shell_gets_a_refusal_before_the_answer_and_an_ending_within_it() -> None:
+    commands = feed(exchange(), *request(), Failed("serve", "bug"))
+    assert only(commands, Respond).status == 500
+    one = exchange()
+    feed(one, *request(), AnswerStarted(200, STREAM), AnswerData(chunk("Hi "), last=False))
+    commands = one.receive(Failed("serve", "bug"))
+    assert b"content_filter" in only(commands, SendAnswer).data
+    assert record(commands).code is Code.INTERNAL
+
+
+def test_an_unknown_stream_is_reset_when_it_is_cut() -> None:
+    one = exchange(family="http")
+    feed(one, started("GET", "/events", (), body=False), LimitsTaken(), AnswerStarted(200, STREAM))
+    commands = one.receive(AnswerData(b'data: {"x": "tok_abcd1234"}\n\n', last=False))
+    assert not only(commands, EndAnswer).clean
+    assert not any(isinstance(command, SendAnswer) for command in commands)
+
+
+def test_strict_refuses_json_that_no_dialect_knows() -> None:
+    strict = replace(gate(), profile=PROFILES["strict"])
+    events = started(target="/anything"), LimitsTaken(), RequestData(b'{"x": 1}', last=True)
+    commands = feed(exchange(strict, "http"), *events)
+    assert record(commands).code is Code.CONTENT
+    assert "unknown_json" in only(commands, Respond).body.decode()
+
+
+def test_monitor_forwards_and_says_what_would_be() -> None:
+    one = exchange(gate("monitor"))
+    sent = only(feed(one, *request(asked("tok_abcd1234"))), StartUpstream)
+    assert sent.body == asked("tok_abcd1234")
+    done = feed(one, AnswerStarted(200, JSON), AnswerData(said("ok"), last=True))
+    assert (record(done).effect, record(done).would_be) == (Effect.REPORT, Effect.BLOCK)
+
+
+def test_a_part_of_a_body_is_read_as_text() -> None:
+    one = exchange(family="http")
+    feed(one, started("GET", "/x.json", (), body=False), LimitsTaken(), AnswerStarted(206, JSON))
+    assert only(one.receive(AnswerData(b'"B-1234 and', last=True)), Respond).body == b'"[BADGE] and'
+
+
+def test_a_file_that_is_not_lines_is_read_as_text() -> None:
+    one = exchange()
+    feed(one, started("GET", "/v1/files/f/content", (), body=False), LimitsTaken(), AnswerStarted(200, ()))
+    assert only(one.receive(AnswerData(b"B-1234,x\n", last=True)), Respond).body == b"[BADGE],x\n"
+
+
+def _breaks(*_: Any, **__: Any) -> Any:
+    raise RuntimeError("made to fail")
+
+
+@pytest.mark.parametrize(
+    ("where", "name"),
+    [
+        (machine, "content_type"),
+        (machine, "inspect"),
+        (machine, "readable"),
+        (machine, "AnswerStream"),
+        (whole, "judge"),
+        (whole, "apply"),
+        (whole, "json_unit"),
+    ],
+)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_exception_in_any_stage_is_a_refusal_and_a_record(
+    where: Any, name: str, streamed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(where, name, _breaks)
+    headers = STREAM if streamed else JSON
+    data = chunk("B-1234") if streamed else said("B-1234")
+    one = exchange()
+    commands = feed(one, *request(asked("B-1234")), AnswerStarted(200, headers), AnswerData(data, last=True))
+    if name == "AnswerStream" and not streamed:
+        return
+    if name in ("inspect", "readable", "judge", "apply", "json_unit", "content_type") or streamed:
+        line = record(commands)
+        assert line.code is Code.INTERNAL
+        assert "made to fail" in (line.fault or "")
+        assert only(commands, Respond).status == 500
+        assert b"made to fail" not in only(commands, Respond).body
+
+
+@pytest.mark.parametrize("breaking", ["feed", "finish", "drain"])
+def test_an_exception_within_a_stream_ends_it(breaking: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = exchange()
+    feed(one, *request(), AnswerStarted(200, STREAM), AnswerData(chunk("Hi "), last=False))
+    monkeypatch.setattr(AnswerStream, breaking, _breaks)
+    commands = one.receive(AnswerData(chunk("more B-1234"), last=True))
+    assert one.finished
+    if breaking == "drain":
+        assert not only(commands, EndAnswer).clean
+    assert not any(b"B-1234" in command.data for command in commands if isinstance(command, SendAnswer))
+
+
+def test_a_dialect_that_cannot_even_refuse_gets_a_bare_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = exchange()
+    dialect = FAMILIES["openai"].endpoint("POST", CHAT).dialect
+    monkeypatch.setattr(type(dialect), "refusal", _breaks)
+    monkeypatch.setattr(machine, "inspect", _breaks)
+    commands = feed(one, *request())
+    reply = only(commands, Respond)
+    assert (reply.status, json.loads(reply.body)["error"]["code"]) == (500, "internal_error")
+
+
+def test_events_after_the_end_are_ignored() -> None:
+    one = exchange()
+    feed(one, *request(), ClientGone())
+    ignored: Callable[..., list[Command]] = one.receive
+    assert ignored(AnswerStarted(200, JSON)) == []
