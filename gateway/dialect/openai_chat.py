@@ -65,10 +65,17 @@ def _tool_call(unknown: Rule) -> Rule:
 
 _unknown_answer: Final = g.opaque(g.UNKNOWN_ANSWER)
 
+# OpenRouter's reasoning with the signatures of the models behind it, which an edit would break.
+_DETAIL: Final[Rule] = g.members(
+    g.skipped("type id index format signature"), g.opaque(replace(g.REASONED, editable=False))
+)
+_DETAILS: Final[Rule] = g.each(_DETAIL, _unknown_answer)
+
 _ASSISTANT: Final[dict[str, Rule]] = {
     "refusal": g.text(g.REFUSED),
     "reasoning_content": g.text(g.REASONED),  # DeepSeek, vLLM
     "reasoning": g.text(g.REASONED),  # OpenRouter, Ollama
+    "reasoning_details": _DETAILS,
     "tool_calls": g.each(_tool_call(_unknown_answer), _unknown_answer),
     "function_call": g.members(_FUNCTION_CALL, _unknown_answer),
 }
@@ -89,6 +96,15 @@ MESSAGE: Final[Rule] = g.by(
 
 _PREDICTION: Final[Rule] = g.members({"type": g.skip, "content": _content(g.USER)}, _unknown)
 
+# Azure searches these itself; the key in `authentication` is meant for the search service.
+_SOURCE: Final[Rule] = g.members(
+    {
+        "type": g.skip,
+        "parameters": g.members({"authentication": g.skip, "role_information": g.text(g.SYSTEM)}, _unknown),
+    },
+    _unknown,
+)
+
 # Not text that a model reads, or words of a fixed list; `stop` is compared with the answer and shown to nobody.
 _SETTINGS: Final = g.skipped(
     "model stream stream_options n seed stop temperature top_p top_k top_logprobs logprobs logit_bias max_tokens"
@@ -106,6 +122,7 @@ REQUEST: Final[Rule] = g.members(
         "response_format": g.members({"type": g.skip, "json_schema": tools.ANSWER_FORMAT}, g.opaque(g.FORMAT)),
         "prediction": _PREDICTION,
         "web_search_options": g.both(g.uninspected("hosted_tool"), _unknown),
+        "data_sources": g.both(g.uninspected("hosted_tool"), g.each(_SOURCE, _unknown)),
         **_SETTINGS,
     },
     _unknown,
@@ -141,12 +158,14 @@ _URL_CITATION: Final[Rule] = g.members(
     {"title": g.text(g.ASSISTANT), "url": g.text(g.ASSISTANT), **g.skipped("start_index end_index")}, _unknown_answer
 )
 _ANNOTATION: Final[Rule] = g.members({"type": g.skip, "url_citation": _URL_CITATION}, _unknown_answer)
+_CONTEXT: Final = g.opaque(g.RESULT_LABEL)  # Azure: what was found in the caller's own data
 _AUDIO: Final[dict[str, Rule]] = {"data": g.uninspected("audio"), **g.skipped("id expires_at")}
 
 ANSWER_MESSAGE: Final[Rule] = _message(
     g.ASSISTANT,
     **_ASSISTANT,
     annotations=g.each(_ANNOTATION, _unknown_answer),
+    context=_CONTEXT,
     audio=g.members({"transcript": g.text(g.ASSISTANT), **_AUDIO}, _unknown_answer),
     id=g.skip,
 )
@@ -189,6 +208,8 @@ _DELTA: Final[Rule] = g.members(
         "refusal": g.growing(g.text(g.REFUSED)),
         "reasoning_content": g.growing(g.text(g.REASONED)),
         "reasoning": g.growing(g.text(g.REASONED)),
+        "reasoning_details": g.growing(_DETAILS),
+        "context": _CONTEXT,
         "tool_calls": g.each(_TOOL_PIECE, _unknown_answer),
         "function_call": _FUNCTION_PIECE,
         "annotations": g.each(_ANNOTATION, _unknown_answer),

@@ -163,6 +163,24 @@ def test_a_tool_of_a_type_that_is_not_known_is_a_hosted_tool_and_read() -> None:
     assert ("tools.0.description", "Goes anywhere.", DEFINITION) in rows(reading)
 
 
+def test_data_that_azure_searches_itself_is_named_and_its_key_is_not_read() -> None:
+    parameters = {"endpoint": "e", "role_information": "Be kind.", "authentication": {"type": "api_key", "key": "k"}}
+    reading = CHAT.request(made({"data_sources": [{"type": "azure_search", "parameters": parameters}]}))
+    assert not_read(reading) == [("hosted_tool", "data_sources")]
+    assert rows(reading) == [
+        ("data_sources.0.parameters.endpoint", "e", OPAQUE),
+        ("data_sources.0.parameters.role_information", "Be kind.", SYSTEM),
+    ]
+    answer = made({"choices": [{"message": {"role": "assistant", "context": {"citations": [{"content": "t"}]}}}]})
+    assert rows(CHAT.answer(answer)) == [("choices.0.message.context.citations.0.content", "t", RESULT)]
+
+
+def test_signed_reasoning_is_read_and_stays_as_it_is() -> None:
+    detail = {"type": "reasoning.text", "text": "hm", "signature": "c2ln", "index": 0}
+    asked = request({"role": "assistant", "content": None, "reasoning_details": [detail]})
+    assert asked == [("messages.0.reasoning_details.0.text", "hm", "assistant/model/reasoning!")]
+
+
 @pytest.mark.parametrize(
     ("prompt", "found", "uninspected"),
     [

@@ -105,6 +105,7 @@ def test_calls_without_an_index_are_told_apart_by_their_place() -> None:
         ({"refusal": "no"}, ("no", "refusal")),
         ({"reasoning_content": "hm"}, ("hm", "reasoning")),
         ({"reasoning": "hm"}, ("hm", "reasoning")),
+        ({"reasoning_details": [{"index": 0, "type": "reasoning.text", "text": "hm"}]}, ("hm", "reasoning")),
         ({"audio": {"id": "a", "transcript": "said"}}, ("said", "text")),
         ({"function_call": {"name": "f"}}, ("f", "tool_call")),
         ({"function_call": {"arguments": "{}"}}, ("{}", "tool_call")),
