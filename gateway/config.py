@@ -1,0 +1,221 @@
+"""Reads the configuration: a file or a text becomes one frozen `Config`, or a ConfigError with every problem in it.
+
+A problem is one line: `file:line: key: what is wrong; accepted form`. What the environment holds is asked for
+separately, by the names that the file gives.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from gateway import keys
+from gateway.errors import ConfigError
+from gateway.settings import BUILT_IN, DEFAULT_PRINCIPAL, Agent, Config, LimitTable, Upstream
+from gateway.toml_lines import line_of
+from gateway.units import shown
+
+__all__ = ["Config", "Secrets", "audit_folder", "load", "parse", "secret", "secrets", "state_folder"]
+
+type _Path = tuple[str, ...]
+
+_NAMED: Final[Mapping[str, type[BaseModel]]] = {"upstreams": Upstream, "agents": Agent, "limits": LimitTable}
+"""The tables that hold one table for each name."""
+
+_FORMS: Final[Mapping[str, str]] = {
+    "string_type": "is no string; accepted: text in quotes",
+    "bool_type": "is no switch; accepted: true or false",
+    "int_type": "is no number; accepted: a whole number",
+    "tuple_type": 'is no array; accepted: an array such as ["a", "b"]',
+    "missing": "is missing",
+}
+_NO_TABLE: Final = "is no table; accepted: a table"
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What the environment holds, by the names in the configuration. Never shown by `repr`.
+
+    `upstream_keys` are API keys by upstream; `agents` are agents by the SHA-256 digest (hex) of their gateway key.
+    """
+
+    upstream_keys: Mapping[str, str] = field(repr=False)
+    agents: Mapping[str, str] = field(repr=False)
+    admin_token: str | None = field(repr=False)
+
+    def agent(self, key: str) -> str | None:
+        """Whose gateway key this is. By digest, so that the time a look-up takes says nothing about a key."""
+        return self.agents.get(_digest(key))
+
+
+def load(path: Path) -> Config:
+    """The configuration in that file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or "is not UTF-8 text"
+        raise ConfigError((f"{path}: cannot be read: {reason.lower()}",)) from error
+    return parse(text, str(path))
+
+
+def parse(text: str, source: str) -> Config:
+    """The configuration in that TOML text. Relative paths in it start at the folder of `source`."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError((_syntax(source, str(error)),)) from error
+    problems = list(_dangling(data))
+    try:
+        config = Config.model_validate(data, context={"folder": Path(source).absolute().parent})
+    except ValidationError as error:
+        problems += [_problem(detail) for detail in error.errors(include_url=False)]
+    else:
+        if not problems:
+            return config
+    raise ConfigError(tuple(_located(problems, text, source)))
+
+
+def state_folder(config: Config, environ: Mapping[str, str]) -> Path:
+    """Where the gateway keeps its own files: as configured, else by the XDG Base Directory Specification 0.8."""
+    if config.gateway.state_dir is not None:
+        return config.gateway.state_dir
+    base = environ.get("XDG_STATE_HOME", "")
+    if Path(base).is_absolute():  # the specification has a relative one ignored
+        return Path(base) / "lockgate"
+    if not environ.get("HOME"):
+        raise ConfigError(("gateway.state_dir: is needed where neither XDG_STATE_HOME nor HOME is set",))
+    return Path(environ["HOME"]) / ".local" / "state" / "lockgate"
+
+
+def audit_folder(config: Config, environ: Mapping[str, str]) -> Path:
+    """Where the audit files are."""
+    return config.audit.folder or state_folder(config, environ) / "audit"
+
+
+def secret(config: Config, environ: Mapping[str, str]) -> bytes:
+    """The gateway's secret, from which all keys are derived (`keys.derive`); made on the first run if none is named."""
+    variable = config.gateway.secret_env
+    if variable is None:
+        return keys.secret_from_file(config.gateway.secret_file or state_folder(config, environ) / "secret")
+    if not environ.get(variable):
+        raise ConfigError((_unset("gateway.secret_env", variable),))
+    return keys.secret_from_text(environ[variable], f"gateway.secret_env: environment variable {variable}")
+
+
+def secrets(config: Config, environ: Mapping[str, str]) -> Secrets:
+    """All credentials that the configuration names. Raises ConfigError with every variable that is missing."""
+    wanted = {f"upstreams.{name}.api_key_env": table.api_key_env for name, table in config.upstreams.items()}
+    wanted |= {f"agents.{name}.key_env": table.key_env for name, table in config.agents.items()}
+    wanted["admin.token_env"] = config.admin.token_env
+    problems = [_unset(key, name) for key, name in wanted.items() if name is not None and not environ.get(name)]
+    if problems:
+        raise ConfigError(tuple(problems))
+    values = {key: environ[name] for key, name in wanted.items() if name is not None}
+    upstream_keys = {name: values.get(f"upstreams.{name}.api_key_env") for name in config.upstreams}
+    return Secrets(
+        upstream_keys=MappingProxyType({name: key for name, key in upstream_keys.items() if key is not None}),
+        agents=MappingProxyType(_agents(config, values)),
+        admin_token=values.get("admin.token_env"),
+    )
+
+
+def _agents(config: Config, values: Mapping[str, str]) -> dict[str, str]:
+    agents: dict[str, str] = {}
+    for name, table in config.agents.items():
+        digest = table.key_sha256 or _digest(values[f"agents.{name}.key_env"])
+        if digest in agents:
+            raise ConfigError((f"agents.{name}: has the same key as `{agents[digest]}`; accepted: a key of its own",))
+        agents[digest] = name
+    return agents
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _unset(key: str, variable: str) -> str:
+    return f"{key}: environment variable {variable} is not set; set it, or take the key out"
+
+
+def _syntax(source: str, message: str) -> str:
+    """tomllib says the place in its message only: `Expected '=' after a key (at line 3, column 5)`."""
+    found = re.fullmatch(r"(.*) \(at line (\d+), column \d+\)", message)
+    what, line = (found[1], f":{found[2]}") if found else (message, "")
+    return f"{source}{line}: not TOML: {what[:1].lower()}{what[1:]}"
+
+
+def _located(problems: list[tuple[_Path, str]], text: str, source: str) -> Iterator[str]:
+    placed = [(line_of(text, path), ".".join(path), what) for path, what in problems]
+    for line, key, what in sorted(placed, key=lambda problem: problem[0] or 0):
+        yield f"{source}{f':{line}' if line else ''}: {key}: {what}"
+
+
+def _problem(detail: ErrorDetails) -> tuple[_Path, str]:
+    path = tuple(str(part) for part in detail["loc"] if part != "[key]" and not isinstance(part, int))
+    return path, _what(detail, path)
+
+
+def _what(detail: ErrorDetails, path: _Path) -> str:
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "extra_forbidden":
+        return _unknown(path)
+    if kind in {"literal_error", "enum"}:
+        return f"{shown(detail['input'])} is unknown; accepted: {context['expected'].replace(chr(39), '')}"
+    if kind == "greater_than_equal":
+        return f"{shown(detail['input'])} is too small; accepted: {context['ge']} or more"
+    what = _FORMS.get(kind, _NO_TABLE)
+    is_plain = kind != "missing" and not isinstance(detail["input"], dict | list)
+    return f"{shown(detail['input'])} {what}" if is_plain else what
+
+
+def _unknown(path: _Path) -> str:
+    accepted = _keys_at(path[:-1])
+    near = difflib.get_close_matches(path[-1], accepted, n=1)
+    return f"unknown key; {f'did you mean `{near[0]}`? ' if near else ''}accepted: {', '.join(accepted)}"
+
+
+def _keys_at(path: _Path) -> tuple[str, ...]:
+    """The keys of the table at that path."""
+    table: type[BaseModel] = Config
+    for depth, part in enumerate(path):
+        if depth == 0 and part in _NAMED:
+            return tuple(_NAMED[part].model_fields)
+        table = table.model_fields[part].annotation  # type: ignore[assignment]  # tables hold keys and tables only
+    return tuple(table.model_fields)
+
+
+def _dangling(data: Mapping[str, Any]) -> Iterator[tuple[_Path, str]]:
+    """Names of one table that another does not have. Works on what was read, so that no other problem hides these."""
+    limits = _table(data, "limits")
+    agents = [*_table(data, "agents"), DEFAULT_PRINCIPAL]
+    upstreams = list(dict.fromkeys([*BUILT_IN, *_table(data, "upstreams")]))
+    yield from _missing(data, ("agents", "limits"), list(limits))
+    yield from _missing(data, ("limits", "agents"), agents)
+    yield from _missing(data, ("limits", "upstreams"), upstreams)
+
+
+def _missing(data: Mapping[str, Any], place: tuple[str, str], known: list[str]) -> Iterator[tuple[_Path, str]]:
+    table, key = place
+    for name in _table(data, table):
+        given = _table(_table(data, table), name).get(key, [])
+        for wanted in given if isinstance(given, list) else []:
+            if isinstance(wanted, str) and wanted not in known:
+                accepted = ", ".join(known) or f"none, as there is no [{key}.NAME]"
+                yield (table, name, key), f"{shown(wanted)} is not configured; accepted: {accepted}"
+
+
+def _table(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = data.get(key)
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,43 @@
+"""Where the shipped rule packs are: inside an installed package, or beside it in a source checkout.
+
+A wheel carries `rules/` as `gateway/_rules` (pyproject.toml, `force-include`); an editable install has only the folder
+at the root of the checkout. Nothing else in the code knows the difference.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Final
+
+from gateway.errors import ConfigError
+
+_SUFFIX: Final = ".toml"
+
+
+def pack_names() -> tuple[str, ...]:
+    """The names of the shipped packs, in order."""
+    files = (entry.name for entry in _packs().iterdir() if entry.is_file())
+    return tuple(sorted(name.removesuffix(_SUFFIX) for name in files if name.endswith(_SUFFIX)))
+
+
+def pack_text(name: str) -> str:
+    """The TOML text of a shipped pack. Raises ConfigError for a name that is not shipped."""
+    if name not in pack_names():
+        raise ConfigError((f"`{name}` is no shipped pack; accepted: {', '.join(pack_names()) or 'none are shipped'}",))
+    return (_packs() / f"{name}{_SUFFIX}").read_text(encoding="utf-8")
+
+
+def pack_folder() -> Path | None:
+    """The folder of the shipped packs where it is a real one that can be watched; None inside a zipped package."""
+    folder = _packs()
+    return folder if isinstance(folder, Path) else None
+
+
+def _packs() -> Traversable:
+    package = resources.files("gateway")
+    installed = package / "_rules"
+    if installed.is_dir() or not isinstance(package, Path):
+        return installed
+    return package.parent / "rules"

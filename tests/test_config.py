@@ -1,0 +1,329 @@
+"""The configuration file: what is accepted, and what an operator is told about what is not."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from gateway.config import Config, audit_folder, load, parse, secret, secrets, state_folder
+from gateway.errors import ConfigError
+from gateway.policy.profile import PROFILES, UnknownJson
+from gateway.settings import (
+    BUILT_IN,
+    Admin,
+    Agent,
+    AuditTable,
+    Gateway,
+    HierarchyTable,
+    LimitTable,
+    Log,
+    Rules,
+    Thresholds,
+    Upstream,
+)
+from gateway.state.store import Limit
+from gateway.units import Address
+from gateway.verdict import Effect
+
+EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
+
+
+def problems(text: str) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as caught:
+        parse(text, "gate.toml")
+    return caught.value.problems
+
+
+def uncommented(text: str) -> str:
+    """The example with its commented keys and tables taken in, one of two that exclude each other left out."""
+    lines = (re.sub(r'^# (?=\[?[a-z0-9_."]+(?: = .+|\])$)', "", line) for line in text.splitlines())
+    return "\n".join(line for line in lines if not line.startswith(("secret_file", "key_env")))
+
+
+class TestExample:
+    def test_it_loads_and_shows_the_defaults(self) -> None:
+        assert load(EXAMPLE) == Config()
+
+    def test_its_commented_examples_are_accepted_too(self) -> None:
+        config = parse(uncommented(EXAMPLE.read_text()), str(EXAMPLE))
+        assert config.agents["research"].profile == "strict"
+        assert config.limits["slow"] == LimitTable(requests=60, burst=10, agents=("default",), upstreams=("openai",))
+        assert config.rules.effects == {"pii.email": Effect.REDACT}
+
+    def test_each_key_of_the_schema_occurs_in_it_with_a_comment(self) -> None:
+        lines = EXAMPLE.read_text().splitlines()
+        for table, key in schema_keys():
+            at = position(lines, table, key)
+            assert at is not None, f"{table}.{key}"
+            assert re.match(r"# [A-Z\"]", lines[at - 1]), f"{table}.{key} has no comment above it"
+
+
+def schema_keys() -> Iterator[tuple[str, str]]:
+    tables: dict[str, type[BaseModel]] = {
+        "gateway": Gateway,
+        "admin": Admin,
+        "rules": Rules,
+        "rules.thresholds": Thresholds,
+        "upstreams.openai": Upstream,
+        "agents.research": Agent,
+        "limits.slow": LimitTable,
+        "hierarchy": HierarchyTable,
+        "audit": AuditTable,
+        "log": Log,
+    }
+    assert {name.partition(".")[0] for name in tables} == set(Config.model_fields)
+    for name, table in tables.items():
+        yield from ((name, key) for key in table.model_fields if f"{name}.{key}" not in {"rules.effects", *tables})
+
+
+def position(lines: list[str], table: str, key: str) -> int | None:
+    """The line of a key below the header of its table, commented or not."""
+    current = ""
+    for number, line in enumerate(lines):
+        if header := re.match(r"(?:# )?\[([a-z.]+)\]$", line):
+            current = header[1]
+        elif current == table and re.match(rf"(?:# )?{key} = ", line):
+            return number
+    return None
+
+
+class TestAccepted:
+    def test_an_empty_file_gives_the_defaults(self) -> None:
+        assert parse("", "gate.toml") == Config()
+        assert Config().gateway.listen == Address("127.0.0.1", 8080)
+        assert set(Config().upstreams) == set(BUILT_IN)
+
+    def test_the_value_is_frozen(self) -> None:
+        config = parse("[agents.a]\nkey_env = 'K'", "gate.toml")
+        with pytest.raises(ValidationError, match="frozen"):
+            config.rules.profile = "monitor"
+        agents: Any = config.agents
+        with pytest.raises(TypeError):
+            agents["b"] = config.agents["a"]
+
+    def test_quantities_have_units(self) -> None:
+        text = '[gateway]\nmax_request = "1MiB"\nmax_event = 100\nidle_timeout = "none"\ndrain = "1.5m"'
+        gateway = parse(text, "gate.toml").gateway
+        assert (gateway.max_request, gateway.max_event, gateway.idle_timeout, gateway.drain) == (2**20, 100, None, 90.0)
+
+    def test_a_built_in_upstream_may_get_a_single_key(self) -> None:
+        upstreams = parse('[upstreams.openai]\napi_key_env = "K"', "gate.toml").upstreams
+        assert upstreams["openai"] == Upstream(dialect="openai", base_url="https://api.openai.com", api_key_env="K")
+        assert upstreams["anthropic"] == Config().upstreams["anthropic"]
+
+    def test_a_new_upstream_stands_beside_the_built_in_ones(self) -> None:
+        text = '[upstreams.local-1]\ndialect = "http"\nbase_url = "http://[::1]:9/v1/"\nverify = false'
+        upstreams = parse(text, "gate.toml").upstreams
+        assert upstreams["local-1"].base_url == "http://[::1]:9/v1"
+        assert set(upstreams) == {*BUILT_IN, "local-1"}
+
+    def test_paths_start_at_the_folder_of_the_file(self, tmp_path: Path) -> None:
+        file = tmp_path / "gate.toml"
+        file.write_text('[rules]\nfolders = ["mine", "/abs"]\n[gateway]\nstate_dir = "state"')
+        config = load(file)
+        assert config.rules.folders == (tmp_path / "mine", Path("/abs"))
+        assert config.gateway.state_dir == tmp_path / "state"
+
+    def test_delimiters_are_pairs(self) -> None:
+        config = parse('[hierarchy]\ndelimiters = [["<a>", "</a>"]]', "gate.toml")
+        assert config.hierarchy.delimiters == (("<a>", "</a>"),)
+
+
+class TestProblems:
+    def test_all_are_given_at_once_in_order_with_their_lines(self) -> None:
+        text = (
+            '[gateway]\nlisten = "nowhere"\n\n[admin]\ntoken = "t"\n\n[rules]\nprofile = "lax"\nreload = "yes"\n'
+            '\n[agents.a]\nkey_env = "K"\nlimits = ["fast"]\n'
+        )
+        assert "\n".join(problems(text)) == (
+            'gate.toml:2: gateway.listen: `nowhere` is no address; accepted: "host:port" such as "127.0.0.1:8080" or '
+            '"[::1]:8080"\n'
+            "gate.toml:5: admin.token: unknown key; did you mean `token_env`? accepted: listen, token_env\n"
+            "gate.toml:8: rules.profile: `lax` is unknown; accepted: monitor, balanced or strict\n"
+            "gate.toml:9: rules.reload: `yes` is no switch; accepted: true or false\n"
+            "gate.toml:13: agents.a.limits: `fast` is not configured; accepted: none, as there is no [limits.NAME]"
+        )
+
+    @pytest.mark.parametrize(
+        ("text", "line", "what"),
+        [
+            ("x = 1", 1, "x: unknown key; accepted: gateway, admin, rules,"),
+            ("[upstream.a]", 1, "upstream: unknown key; did you mean `upstreams`?"),
+            ("[rules.thresholds]\ndato = 1", 2, "rules.thresholds.dato: unknown key; did you mean `data`?"),
+            ("[limits.a]\nrequests = 1\nburts = 1", 3, "limits.a.burts: unknown key; did you mean `burst`?"),
+            ("[limits.a]", 1, "limits.a.requests: is missing"),
+            ("[limits.a]\nrequests = 0", 2, "limits.a.requests: `0` is too small; accepted: 1 or more"),
+            ("[limits.a]\nrequests = '9'", 2, "limits.a.requests: `9` is no number; accepted: a whole number"),
+            ("[limits.a]\nrequests = 1\nper = 60", 3, "limits.a.per: `60` is no duration; accepted:"),
+            ("[limits.a]\nrequests = 1\nagents = ['b']", 3, "`b` is not configured; accepted: default"),
+            ("[limits.a]\nrequests = 1\nupstreams = ['b']", 3, "`b` is not configured; accepted: openai, anthropic,"),
+            ("[limits.'A b']\nrequests = 1", 1, "limits.A b: is no name; accepted: lower-case letters"),
+            ("log = 5", 1, "log: `5` is no table; accepted: a table"),
+            ("upstreams = 5", 1, "upstreams: `5` is no table; accepted: a table"),
+            ("[upstreams]\nopenai = 5", 2, "upstreams.openai: `5` is no table; accepted: a table"),
+            ("[log]\nlevel = ['a']", 2, "log.level: `['a']` is unknown; accepted: debug, info, warning or error"),
+            ("[log]\nformat = 'xml'", 2, "log.format: `xml` is unknown; accepted: console or json"),
+            ("[rules]\npacks = 'pii'", 2, "rules.packs: `pii` is no array; accepted: an array such as"),
+            ("[rules]\npacks = [\n 1]", 2, "rules.packs: `1` is no string; accepted: text in quotes"),
+            ("[rules]\nfolders = ['']", 2, "rules.folders: `` is no path; accepted: text, relative to"),
+            ("[rules]\neffects = { x = 'blok' }", 2, "rules.effects.x: `blok` is no effect; accepted: allow, report,"),
+            ("[upstreams.mcp]\ndialect = 'http'\nbase_url = 'http://a'", 1, "upstreams.mcp: is reserved for the gate"),
+            ("[upstreams._a]\ndialect = 'http'\nbase_url = 'http://a'", 1, "upstreams._a: is no name; accepted:"),
+            ("[agents.a]", 1, "agents.a: needs one key; accepted: `key_env` or `key_sha256`, not both"),
+            ("[agents.default]\nkey_env = 'K'", 1, "agents.default: is what a caller without a gateway key is called"),
+            ("[agents.a]\nkey_env = 'sk-1'", 2, "agents.a.key_env: no name of an environment variable; accepted:"),
+            ("[agents.a]\nkey_sha256 = 'AB'", 2, "agents.a.key_sha256: no SHA-256 digest of a key; accepted: 64"),
+            (
+                "[gateway]\nsecret_env = 'A'\nsecret_file = 'b'",
+                1,
+                "gateway: has two secrets; accepted: `secret_env`",
+            ),
+            ("[hierarchy]\ndelimiters = [['a']]", 2, "hierarchy.delimiters: no pair of delimiters; accepted:"),
+            ("[hierarchy]\ndelimiters = [['a', ' ']]", 2, "hierarchy.delimiters: no pair of delimiters; accepted:"),
+        ],
+    )
+    def test_one(self, text: str, line: int, what: str) -> None:
+        (problem,) = problems(text)
+        assert problem.startswith(f"gate.toml:{line}: ")
+        assert what in problem
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            *("5", "''", "'ftp://a'", "'a.com'", "'http://'", "'http://u:pw@a'", "'http://a?b'", "'http://a#b'"),
+            *("'http://a:0'", "'http://a:x'", "'http://a b'", "'http://a\\b'", "'http://ä'", "'http://[a'"),
+        ],
+    )
+    def test_a_base_url_that_cannot_be_one_is_refused_and_not_repeated(self, url: str) -> None:
+        (problem,) = problems(f"[upstreams.ollama]\nbase_url = {url}")
+        assert problem.startswith("gate.toml:2: upstreams.ollama.base_url: no")
+        assert 'accepted: "https://host"' in problem
+        assert "pw" not in problem
+
+    def test_broken_toml_names_its_line(self) -> None:
+        assert problems("[log]\nlevel 5") == ("gate.toml:2: not TOML: expected '=' after a key in a key/value pair",)
+        assert problems("[log]\nlevel =") == ("gate.toml: not TOML: invalid value (at end of document)",)
+
+    def test_a_missing_or_binary_file_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError) as caught:
+            load(tmp_path / "none.toml")
+        assert caught.value.problems == (f"{tmp_path / 'none.toml'}: cannot be read: no such file or directory",)
+        (tmp_path / "bin.toml").write_bytes(b"\xff")
+        with pytest.raises(ConfigError) as caught:
+            load(tmp_path / "bin.toml")
+        assert caught.value.problems == (f"{tmp_path / 'bin.toml'}: cannot be read: is not utf-8 text",)
+
+
+class TestState:
+    @pytest.mark.parametrize(
+        ("environ", "folder"),
+        [
+            ({"XDG_STATE_HOME": "/x", "HOME": "/h"}, "/x/lockgate"),
+            ({"XDG_STATE_HOME": "relative", "HOME": "/h"}, "/h/.local/state/lockgate"),
+            ({"HOME": "/h"}, "/h/.local/state/lockgate"),
+        ],
+    )
+    def test_the_default_folder_follows_the_xdg_specification(self, environ: dict[str, str], folder: str) -> None:
+        assert state_folder(Config(), environ) == Path(folder)
+        assert audit_folder(Config(), environ) == Path(folder) / "audit"
+
+    def test_configured_folders_win(self) -> None:
+        config = parse('[gateway]\nstate_dir = "/s"\n[audit]\nfolder = "/a"', "gate.toml")
+        assert state_folder(config, {}) == Path("/s")
+        assert audit_folder(config, {}) == Path("/a")
+
+    def test_without_a_home_the_key_is_asked_for(self) -> None:
+        with pytest.raises(ConfigError) as caught:
+            state_folder(Config(), {})
+        assert caught.value.problems == ("gateway.state_dir: is needed where neither XDG_STATE_HOME nor HOME is set",)
+
+
+class TestSecret:
+    def test_it_is_made_in_the_state_folder_on_the_first_run(self, tmp_path: Path) -> None:
+        environ = {"XDG_STATE_HOME": str(tmp_path)}
+        made = secret(Config(), environ)
+        assert (tmp_path / "lockgate" / "secret").read_text().strip().encode() == made
+        assert secret(Config(), environ) == made
+
+    def test_a_named_file_or_variable_is_used(self, tmp_path: Path) -> None:
+        config = parse(f'[gateway]\nsecret_file = "{tmp_path}/s"', "gate.toml")
+        assert secret(config, {}) == (tmp_path / "s").read_text().strip().encode()
+        config = parse('[gateway]\nsecret_env = "S"', "gate.toml")
+        assert secret(config, {"S": "x" * 16}) == b"x" * 16
+
+    def test_a_missing_or_short_variable_is_named(self) -> None:
+        config = parse('[gateway]\nsecret_env = "S"', "gate.toml")
+        for environ, what in (({}, "environment variable S is not set"), ({"S": "short"}, "the secret is too short")):
+            with pytest.raises(ConfigError) as caught:
+                secret(config, environ)
+            assert what in caught.value.problems[0]
+
+
+class TestSecrets:
+    TEXT = (
+        '[upstreams.openai]\napi_key_env = "UP"\n[agents.a]\nkey_env = "A"\n'
+        f'[agents.b]\nkey_sha256 = "{hashlib.sha256(b"key-b").hexdigest()}"\n[admin]\ntoken_env = "T"'
+    )
+
+    def test_they_are_read_by_name_and_never_shown(self) -> None:
+        held = secrets(parse(self.TEXT, "gate.toml"), {"UP": "up-key", "A": "key-a", "T": "token"})
+        assert held.upstream_keys == {"openai": "up-key"}
+        assert (held.agent("key-a"), held.agent("key-b"), held.agent("other")) == ("a", "b", None)
+        assert held.admin_token == "token"
+        assert repr(held) == "Secrets()"
+
+    def test_every_missing_variable_is_named_with_the_key_that_asked_for_it(self) -> None:
+        with pytest.raises(ConfigError) as caught:
+            secrets(parse(self.TEXT, "gate.toml"), {"A": ""})
+        assert caught.value.problems == (
+            "upstreams.openai.api_key_env: environment variable UP is not set; set it, or take the key out",
+            "agents.a.key_env: environment variable A is not set; set it, or take the key out",
+            "admin.token_env: environment variable T is not set; set it, or take the key out",
+        )
+
+    def test_two_agents_cannot_share_a_key(self) -> None:
+        with pytest.raises(ConfigError) as caught:
+            secrets(parse(self.TEXT, "gate.toml"), {"UP": "k", "A": "key-b", "T": "t"})
+        assert caught.value.problems == ("agents.b: has the same key as `a`; accepted: a key of its own",)
+
+
+class TestProfiles:
+    def test_an_agent_may_have_its_own(self) -> None:
+        config = parse('[agents.a]\nkey_env = "K"\nprofile = "strict"\n[agents.b]\nkey_env = "L"', "gate.toml")
+        assert config.profile_for("a") == PROFILES["strict"]
+        assert config.profile_for("b") == config.profile_for("default") == PROFILES["balanced"]
+
+    def test_thresholds_and_unknown_json_replace_the_profile_s(self) -> None:
+        config = parse('[rules]\nthresholds = { data = 3, user = 4 }\nunknown_json = "block"', "gate.toml")
+        profile = config.profile_for("default")
+        assert (profile.data_threshold, profile.user_threshold) == (3, 4)
+        assert profile.unknown_json is UnknownJson.BLOCK
+
+
+class TestLimits:
+    def names(self, text: str, principal: str, upstream: str) -> list[str]:
+        agents = '[agents.a]\nkey_env = "K"\nlimits = ["own"]\n[agents.b]\nkey_env = "L"\n[limits.own]\nrequests = 1\n'
+        return [limit.name for limit in parse(agents + text, "gate.toml").limits_for(principal, upstream)]
+
+    def test_a_limit_that_nobody_names_is_everybody_s(self) -> None:
+        text = "[limits.all]\nrequests = 1"
+        assert self.names(text, "a", "openai") == ["own", "all"]
+        assert self.names(text, "b", "openai") == self.names(text, "default", "x") == ["all"]
+
+    def test_a_limit_can_name_agents_and_upstreams(self) -> None:
+        text = '[limits.some]\nrequests = 1\nagents = ["b", "default"]\nupstreams = ["openai"]'
+        assert self.names(text, "b", "openai") == self.names(text, "default", "openai") == ["some"]
+        assert self.names(text, "b", "gemini") == []
+        assert self.names(text, "a", "openai") == ["own"]
+
+    def test_it_is_counted_for_each_agent_at_each_upstream(self) -> None:
+        config = parse('[limits.all]\nrequests = 6\nper = "1.5s"\nburst = 2', "gate.toml")
+        assert config.limits_for("a", "openai") == (Limit("all", "all/a/openai", 6, 1_500_000_000, 2),)
+        config = parse("[limits.all]\nrequests = 6", "gate.toml")
+        assert config.limits_for("a", "openai")[0].burst == 6

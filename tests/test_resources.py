@@ -1,0 +1,49 @@
+"""The shipped packs are found in a checkout and in an installed package."""
+
+from __future__ import annotations
+
+import zipfile
+from importlib import resources
+from pathlib import Path
+from zipfile import Path as ZippedPath
+
+import pytest
+
+from gateway.errors import ConfigError
+from gateway.resources import pack_folder, pack_names, pack_text
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_a_checkout_reads_the_folder_at_its_root() -> None:
+    assert pack_folder() == ROOT / "rules"
+    assert pack_names() == tuple(sorted(path.stem for path in (ROOT / "rules").glob("*.toml")))
+    for name in pack_names():
+        assert pack_text(name) == (ROOT / "rules" / f"{name}.toml").read_text(encoding="utf-8")
+
+
+def test_an_installed_package_carries_them_inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "gateway"
+    (package / "_rules").mkdir(parents=True)
+    (package / "_rules" / "mine.toml").write_text("x = 1")
+    (package / "_rules" / "README.md").write_text("no pack")
+    monkeypatch.setattr(resources, "files", lambda name: tmp_path / name)
+    assert pack_folder() == package / "_rules"
+    assert pack_names() == ("mine",)
+    assert pack_text("mine") == "x = 1"
+
+
+def test_a_zipped_package_is_read_and_cannot_be_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with zipfile.ZipFile(tmp_path / "app.pyz", "w") as archive:
+        archive.writestr("gateway/_rules/mine.toml", "x = 1")
+    monkeypatch.setattr(resources, "files", lambda name: ZippedPath(tmp_path / "app.pyz", f"{name}/"))
+    assert pack_folder() is None
+    assert pack_text("mine") == "x = 1"
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "gateway" / "_rules").mkdir(parents=True)
+    monkeypatch.setattr(resources, "files", lambda name: tmp_path / name)
+    with pytest.raises(ConfigError) as caught:
+        pack_text("../secret")
+    assert caught.value.problems == ("`../secret` is no shipped pack; accepted: none are shipped",)
