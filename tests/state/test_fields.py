@@ -1,0 +1,24 @@
+"""The RateLimit fields of an answer."""
+
+from __future__ import annotations
+
+from gateway.state.fields import ratelimit_headers
+from gateway.state.store import Level, Limit, Taken
+
+SECOND = 1_000_000_000
+
+
+def test_each_limit_is_named_and_the_tightest_is_in_the_older_fields() -> None:
+    minute = Level(Limit("minute", "k", 60, 60 * SECOND, 10), remaining=4, reset_ns=5 * SECOND + 1)
+    day = Level(Limit("day", "k", 1000, 86400 * SECOND, 1000), remaining=3, reset_ns=9 * SECOND)
+    assert ratelimit_headers(Taken(None, 0, (minute, day))) == (
+        ("ratelimit-policy", '"minute";q=60;w=60, "day";q=1000;w=86400'),
+        ("ratelimit", '"minute";r=4;t=6, "day";r=3;t=9'),
+        ("ratelimit-limit", "1000"),
+        ("ratelimit-remaining", "3"),
+        ("ratelimit-reset", "9"),
+    )
+
+
+def test_without_limits_there_is_nothing_to_say() -> None:
+    assert ratelimit_headers(Taken(None, 0, ())) == ()
