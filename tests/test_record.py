@@ -1,0 +1,178 @@
+"""The canonical line: complete, bounded, and without a way for body text to get in."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import get_args, get_type_hints
+
+import pytest
+import structlog
+
+from gateway.errors import Code
+from gateway.exchange.events import ExchangeRecord, Inspected
+from gateway.record import MAX_FINGERPRINTS, MAX_NAME, MAX_PATH, Field, canonical, configure, log, write
+from gateway.segment import Uninspected
+from gateway.settings import Format
+from gateway.verdict import Effect, Reason
+
+TIME = datetime(2026, 11, 20, 12, tzinfo=UTC)
+RECORD = ExchangeRecord(
+    id="id-1",
+    upstream="openai",
+    principal="default",
+    dialect="openai-chat",
+    method="POST",
+    path="/v1/chat/completions",
+    ruleset="digest",
+    status=400,
+    outcome="refused",
+    effect=Effect.BLOCK,
+    would_be=Effect.BLOCK,
+    code=Code.INJECTION,
+    reasons=(
+        Reason(Effect.BLOCK, "override", "injection.override", 1),
+        Reason(Effect.REPORT, "email", "pii.email", 2, shadow=True),
+        Reason(Effect.BLOCK, "override", "injection.override", 3),
+    ),
+    fingerprints=("bb", "aa", "bb"),
+    request=Inspected(10, 3, 0, "dialect", (Uninspected("image", ("messages", 0)), Uninspected("image"))),
+    answer=Inspected(),
+    model="gpt",
+    usage={"input": 7},
+)
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
+
+
+def line(record: ExchangeRecord) -> dict[str, object]:
+    return canonical(record, duration_ms=1.23456, inspect_ms=0.5, client="127.0.0.1", time=TIME)
+
+
+def test_it_has_each_field_once_in_order() -> None:
+    made = line(RECORD)
+    assert list(made) == [field.value for field in Field]
+    assert made == {
+        "time": "2026-11-20T12:00:00.000+00:00",
+        "id": "id-1",
+        "upstream": "openai",
+        "principal": "default",
+        "client": "127.0.0.1",
+        "dialect": "openai-chat",
+        "method": "POST",
+        "path": "/v1/chat/completions",
+        "model": "gpt",
+        "streamed": False,
+        "status": 400,
+        "outcome": "refused",
+        "effect": "block",
+        "would_be": "block",
+        "code": "injection_detected",
+        "reasons": [
+            reason("override", "injection.override", "block", count=2, segment=1),
+            reason("email", "pii.email", "report", count=1, segment=2, shadow=True),
+        ],
+        "fingerprints": ["aa", "bb"],
+        "request": {"coverage": "dialect", "bytes": 10, "segments": 3, "events": 0, "uninspected": {"image": 2}},
+        "answer": {"coverage": "none", "bytes": 0, "segments": 0, "events": 0, "uninspected": {}},
+        "wrapped": 0,
+        "held_max": 0,
+        "usage": {"input": 7},
+        "fault": None,
+        "ruleset": "digest",
+        "duration_ms": 1.235,
+        "inspect_ms": 0.5,
+    }
+
+
+def reason(
+    rule: str, category: str, effect: str, *, count: int, segment: int, shadow: bool = False
+) -> dict[str, object]:
+    return {
+        "rule": rule,
+        "category": category,
+        "effect": effect,
+        "shadow": shadow,
+        "count": count,
+        "segment": segment,
+    }
+
+
+def test_an_exchange_without_a_model_or_a_code_says_so() -> None:
+    made = line(dataclasses.replace(RECORD, model=None, code=None))
+    assert (made["model"], made["code"]) == (None, None)
+
+
+def test_what_a_client_chooses_is_cut_to_a_length() -> None:
+    long = "x" * 5000
+    prints = tuple(f"{n:04}" for n in range(500))
+    made = line(dataclasses.replace(RECORD, path=long, model=long, method=long, fingerprints=prints))
+    assert (len(str(made["path"])), len(str(made["model"]))) == (MAX_PATH, MAX_NAME)
+    assert len(str(made["method"])) == MAX_NAME
+    assert made["fingerprints"] == list(prints[:MAX_FINGERPRINTS])
+
+
+class TestNoBodyText:
+    """The record's types are closed: whoever adds a field that may hold text has to add it here, and to think."""
+
+    NAMES = frozenset(
+        {"id", "upstream", "principal", "dialect", "method", "path", "ruleset", "outcome", "model", "fault"}
+        | {"fingerprints", "coverage", "rule", "category", "what"}
+    )
+    HARMLESS = (int, bool, Effect, Code, Reason, Inspected, Uninspected)
+
+    @pytest.mark.parametrize("kind", [ExchangeRecord, Inspected, Reason, Uninspected])
+    def test_each_field_is_a_number_an_enum_or_a_known_name(self, kind: type) -> None:
+        for name, annotation in get_type_hints(kind).items():
+            is_known = name in self.NAMES or (kind is Uninspected and name == "path")
+            assert is_known or not self.holds_text(annotation), f"{kind.__name__}.{name}"
+
+    def holds_text(self, annotation: object) -> bool:
+        if annotation in self.HARMLESS or annotation in {type(None), ...}:
+            return False
+        if getattr(annotation, "__name__", "") == "Mapping":  # usage: names of counts, and numbers
+            return get_args(annotation)[1] is not int
+        parts = get_args(annotation)
+        return not parts or any(self.holds_text(part) for part in parts)
+
+    def test_keys_of_a_body_do_not_get_in_through_paths(self) -> None:
+        parts = (Uninspected("image", ("a secret key",)),)
+        made = line(dataclasses.replace(RECORD, request=Inspected(uninspected=parts)))
+        assert "secret" not in json.dumps(made)
+
+
+class TestLog:
+    def test_json_is_one_object_a_line(self) -> None:
+        stream = io.StringIO()
+        configure(Format.JSON, "info", stream)
+        write(line(dataclasses.replace(RECORD, path="/a\nb")))
+        log().debug("quiet")
+        (written,) = stream.getvalue().splitlines()
+        assert json.loads(written) == {**line(RECORD), "path": "/a\nb", "event": "exchange", "level": "info"}
+
+    def test_the_console_shows_no_control_sequence(self) -> None:
+        stream = io.StringIO()
+        configure(Format.CONSOLE, "debug", stream)
+        write(line(dataclasses.replace(RECORD, path="/a\n\x1b[2J")))
+        log().debug("note")
+        first, second = stream.getvalue().splitlines()
+        assert "exchange" in first
+        assert r"path='/a\n\x1b[2J'" in first
+        assert "note" in second
+
+    def test_it_goes_to_standard_error(self, capsys: pytest.CaptureFixture[str]) -> None:
+        configure(Format.JSON, "warning")
+        log().info("quiet")
+        log().warning("loud")
+        out, err = capsys.readouterr()
+        assert out == ""
+        written = json.loads(err)
+        assert (written["event"], written["level"]) == ("loud", "warning")
+        assert datetime.fromisoformat(written["time"]).tzinfo is not None
