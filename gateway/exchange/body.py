@@ -11,7 +11,7 @@ from gateway.segment import Direction, Kind, Place, Role, Segment, Trust
 from gateway.verdict import Edit
 from gateway.wire import multipart
 from gateway.wire.document import Document, Patch, parse
-from gateway.wire.media import MediaType, text_of
+from gateway.wire.media import MediaType, codec_of, text_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,4 +70,4 @@ def edited_text(body: bytes, media: MediaType, edits: Sequence[Edit]) -> bytes:
     for edit in sorted(edits, key=lambda edit: (edit.span.start, edit.span.end)):
         pieces += (text[position : edit.span.start], edit.replacement)
         position = edit.span.end
-    return "".join((*pieces, text[position:])).encode(media.charset or "utf-8")
+    return "".join((*pieces, text[position:])).encode(codec_of(body, media))

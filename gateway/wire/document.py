@@ -1,19 +1,22 @@
-"""JSON with addresses: a parsed body that knows where each value stands in its bytes.
+"""JSON with addresses: a parsed body that finds where each value stands in its bytes.
 
 Reading and editing meet here. The value tree comes from orjson, which refuses NaN, lone surrogates, invalid UTF-8 and
-trailing text; a second pass over the tokens records the byte range of every value, so that an edit replaces just those
-bytes and leaves key order, number spelling and white space as the client wrote them. Duplicate keys, which orjson
-would silently resolve to the last one, are refused: another parser might take the first.
+trailing text. Duplicate keys, which orjson would silently resolve to the last one, are refused by a second reading:
+another parser might take the first. Addresses are looked up only where an edit asks for one: msgspec skips over values
+at memory speed and gives the slices of one object or array at a time. An edit replaces just its bytes and leaves key
+order, number spelling and white space as the client wrote them.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
+import msgspec
 import orjson
 
 from gateway.errors import Malformed, NotJson
@@ -24,18 +27,13 @@ MAX_DEPTH: Final = 64
 """Levels of nesting that are read. Chat bodies with deep tool schemas stay under 20; CPython's own parsers give out at
 around 1,000, others much earlier, and a body that one parser can read and the next cannot is ambiguous."""
 
-# A string (1) with the colon that makes it a key (2), an array of plain numbers, which is a leaf here, as embeddings
-# hold thousands (3), an opening bracket (4), a closing bracket (5), any other scalar (6). Only for text that orjson
-# accepted.
-# Most strings end at their first quote, found without a look at the escapes on the way; only where a backslash stands
-# before that quote is the string read again, escape by escape (measured: half the time on text with many `\n`).
-_TOKEN: Final = re.compile(
-    rb'("(?:[^"]*+(?<!\\)"|[^"\\]*+(?:\\.[^"\\]*+)*+"))([ \t\n\r]*+:)?'
-    rb"|(\[[0-9eE+\-., \t\n\r]*+\])"
-    rb"|([{\[])|([}\]])|([^\s,:\[\]{}\"]++)",
-    re.DOTALL,
-)
-_KEY, _NUMBERS, _OPEN, _CLOSE = 2, 3, 4, 5
+_OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
+
+# What stands before a member's value, in text that orjson accepted: a comma, the key, the colon.
+_KEY: Final = re.compile(rb'[,\s]*+"[^"\\]*+(?:\\.[^"\\]*+)*+"\s*+:\s*+', re.DOTALL)
+# What stands before an item.
+_SEPARATOR: Final = re.compile(rb"[,\s]*+")
 
 # One escape of a JSON string; a surrogate pair is one code point, so it is one unit.
 _ESCAPE: Final = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.")
@@ -50,30 +48,15 @@ class Patch:
     data: bytes
 
 
-class _Container:
-    """An object or array: its byte range, and the nodes of its members by key or by index."""
-
-    __slots__ = ("end", "members", "start")
-
-    def __init__(self, start: int, members: dict[str, _Node] | list[_Node]) -> None:
-        self.start = start
-        self.end = start
-        self.members = members
-
-
-type _Node = _Container | tuple[int, int]
-"""A container, or the byte range of a leaf: plain tuples, since bodies have many leaves and objects cost."""
-
-
 class Document:
     """A JSON body: its bytes, its values, and where each value stands. Immutable; edits are `Patch` values."""
 
-    __slots__ = ("_root", "raw", "value")
+    __slots__ = ("_members", "raw", "value")
 
-    def __init__(self, raw: bytes, value: Any, root: _Node) -> None:
+    def __init__(self, raw: bytes, value: Any) -> None:
         self.raw = raw
         self.value = value
-        self._root = root
+        self._members: dict[Path, Mapping[str | int, tuple[int, int]]] = {}
 
     def get(self, *path: str | int) -> Any:
         """The value at `path`, or None where there is none (or where it is null)."""
@@ -89,8 +72,10 @@ class Document:
 
     def span(self, path: Path) -> tuple[int, int]:
         """Byte range of the value at `path`, quotes and brackets included. Raises KeyError where there is none."""
-        node = self._node(path)
-        return node if isinstance(node, tuple) else (node.start, node.end)
+        if path:
+            return self._members_of(path[:-1])[path[-1]]
+        start = len(self.raw) - len(self.raw.lstrip())
+        return start, len(self.raw.rstrip())
 
     def strings(self, path: Path = ()) -> Iterator[tuple[Path, str]]:
         """Every string value at or under `path`, in document order; keys are not values."""
@@ -132,17 +117,17 @@ class Document:
         _, end = self.span(path)
         return Patch(end - 1, end - 1, (b"," if length else b"") + data)
 
-    def _node(self, path: Path) -> _Node:
-        node = self._root
-        for step in path:
-            members = node.members if isinstance(node, _Container) else None
-            if isinstance(members, dict) and isinstance(step, str):
-                node = members[step]
-            elif isinstance(members, list) and isinstance(step, int) and 0 <= step < len(members):
-                node = members[step]
-            else:
+    def _members_of(self, path: Path) -> Mapping[str | int, tuple[int, int]]:
+        """Byte ranges of the members of the object or array at `path`, by key or index; found once."""
+        members = self._members.get(path)
+        if members is None:
+            start, end = self.span(path)
+            value = self.get(*path)
+            if not isinstance(value, dict | list):
                 raise KeyError(path)
-        return node
+            find = _object_ranges if isinstance(value, dict) else _array_ranges
+            members = self._members[path] = find(self.raw, start, end)
+        return members
 
     def _changes(self, edit: Edit) -> list[tuple[Span, str]]:
         """The edit in code points of the outer string: as it is, or carried over from the JSON inside the string."""
@@ -160,7 +145,11 @@ class Document:
         start, end = self.span(path)
         body = self.raw[start + 1 : end - 1]
         points = sorted({point for span, _ in changes for point in (span.start, span.end)})
-        at = dict(zip(points, _byte_offsets(body, points), strict=True))
+        length = len(self.get(*path))
+        if points[0] == 0 and points[-1] == length and len(points) <= 2:
+            at = {0: 0, length: len(body)}  # marks around a whole text, by far the most common edit
+        else:
+            at = dict(zip(points, _byte_offsets(body, points), strict=True))
         for span, text in changes:
             yield Patch(start + 1 + at[span.start], start + 1 + at[span.end], orjson.dumps(text)[1:-1])
 
@@ -171,7 +160,34 @@ def parse(raw: bytes) -> Document:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise NotJson(f"the JSON cannot be read: {error.msg} at byte {error.pos}") from None
-    return Document(raw, value, _index(raw))
+    if isinstance(value, dict | list):
+        # Depth first: the second reader gives out, in a way of its own, where nesting is deeper than it can go.
+        _refuse_depth(value)
+        _UNIQUE.decode(raw.decode())
+    return Document(raw, value)
+
+
+def _refuse_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            member
+            for container in level
+            for member in (container.values() if isinstance(container, dict) else container)
+            if isinstance(member, dict | list)
+        ]
+        if not level:
+            return
+    raise Malformed(f"the JSON nests deeper than {MAX_DEPTH} levels")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> None:
+    """Refuse an object in which a key stands twice; the values of this reading are not used."""
+    if len({key for key, _ in pairs}) != len(pairs):
+        raise Malformed("the JSON has a key twice in one object")
+
+
+_UNIQUE: Final = json.JSONDecoder(object_pairs_hook=_unique)
 
 
 def apply(raw: bytes, patches: Iterable[Patch]) -> bytes:
@@ -187,41 +203,26 @@ def apply(raw: bytes, patches: Iterable[Patch]) -> bytes:
     return b"".join((*pieces, raw[position:]))
 
 
-def _index(raw: bytes) -> _Node:
-    """The tree of byte ranges, refusing duplicate keys and too deep nesting. `raw` is JSON that orjson accepted."""
-    top: list[_Node] = []
-    members: dict[str, _Node] | list[_Node] = top
-    enclosing: list[tuple[_Container, dict[str, _Node] | list[_Node]]] = []
-    key = ""
-    node: _Node
-    for token in _TOKEN.finditer(raw):
-        kind = token.lastindex
-        if kind == _KEY:
-            key = _key(token[1])
-            if key in members:
-                raise Malformed(f"the JSON has a key twice in one object, at byte {token.start()}")
-            continue
-        if kind == _CLOSE:
-            container, members = enclosing.pop()
-            container.end = token.end()
-            continue
-        node = _Container(token.start(), {} if token[4] == b"{" else []) if kind == _OPEN else token.span()
-        if isinstance(members, dict):
-            members[key] = node
-        else:
-            members.append(node)
-        if isinstance(node, _Container):
-            if len(enclosing) >= MAX_DEPTH:
-                raise Malformed(f"the JSON nests deeper than {MAX_DEPTH} levels")
-            enclosing.append((node, members))
-            members = node.members
-    return top[0]
+def _object_ranges(raw: bytes, start: int, end: int) -> dict[str | int, tuple[int, int]]:
+    ranges: dict[str | int, tuple[int, int]] = {}
+    position = start + 1
+    for key, value in _OBJECT.decode(raw[start:end]).items():
+        before = _KEY.match(raw, position)
+        assert before is not None
+        position = before.end() + len(value)
+        ranges[key] = (before.end(), position)
+    return ranges
 
 
-def _key(token: bytes) -> str:
-    if b"\\" in token:
-        return str(orjson.loads(token))
-    return token[1:-1].decode()
+def _array_ranges(raw: bytes, start: int, end: int) -> dict[str | int, tuple[int, int]]:
+    ranges: dict[str | int, tuple[int, int]] = {}
+    position = start + 1
+    for index, value in enumerate(_ARRAY.decode(raw[start:end])):
+        before = _SEPARATOR.match(raw, position)
+        assert before is not None
+        position = before.end() + len(value)
+        ranges[index] = (before.end(), position)
+    return ranges
 
 
 def _strings(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
@@ -246,7 +247,7 @@ def _code_points(raw: bytes, end: int) -> int:
 
 def _byte_offsets(body: bytes, points: Sequence[int]) -> list[int]:
     """Byte offsets in the inside of a JSON string for ascending code point offsets."""
-    if body.isascii() and b"\\" not in body:
+    if body.isascii() and b"\\" not in body and points[-1] <= len(body):
         return list(points)
     offsets: list[int] = []
     wanted = iter(points)

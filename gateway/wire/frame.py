@@ -1,0 +1,80 @@
+"""One event of a stream as bytes and payload, and how a payload is replaced where it stands."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Protocol
+
+_ANY_LINE_END: Final = re.compile(rb"\r\n|[\r\n]")
+
+
+class Framing(StrEnum):
+    """How a stream is cut into events."""
+
+    SSE = "sse"  # text/event-stream
+    LINES = "lines"  # NDJSON and JSON Lines
+    ARRAY = "array"  # one JSON array whose items come one by one (Gemini without alt=sse)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One event of a stream, as the very bytes that came.
+
+    `raw` is all of it, separators included; `data` is the payload, or None where there is none (a comment, an array
+    bracket); `event` is the SSE event name. `at` is the byte range in `raw` of the payload, or of its first line;
+    `more` are the ranges of the whole lines, line ends included, that the rest of an SSE payload stands on.
+    """
+
+    raw: bytes
+    data: bytes | None = None
+    event: str | None = None
+    framing: Framing = Framing.SSE
+    at: tuple[int, int] = (0, 0)
+    more: tuple[tuple[int, int], ...] = ()
+
+    def with_data(self, data: bytes) -> bytes:
+        """The frame's bytes with another payload; everything else stays.
+
+        In SSE each line of the payload becomes a `data` line with the frame's own line end, so a CR or CRLF in the
+        payload is read back as LF. Raises ValueError for a frame without payload, and for a payload of JSON Lines that
+        is not one line.
+        """
+        if self.data is None:
+            raise ValueError("a frame without payload cannot be given one")
+        if self.framing is Framing.LINES and b"\n" in data:
+            raise ValueError("a payload of JSON Lines must be one line")
+        if self.framing is Framing.SSE:
+            data = self._field_value(data)
+        start, end = self.at
+        pieces = [self.raw[:start], data]
+        for line_start, line_end in self.more:
+            pieces.append(self.raw[end:line_start])
+            end = line_end
+        return b"".join((*pieces, self.raw[end:]))
+
+    def _field_value(self, data: bytes) -> bytes:
+        """What must stand behind the first `data`, `data:` or `data: ` so that this payload is read back."""
+        start, end = self.at
+        before = self.raw[start - 1 : start]
+        lead = b""
+        if before == b"a" and data:  # a bare `data`
+            lead = b": "
+        elif before == b":" and data.startswith(b" "):  # the reader takes one blank off
+            lead = b" "
+        line_end = _ANY_LINE_END.match(self.raw, end)
+        joint = (line_end[0] if line_end else b"\n") + b"data: "
+        return lead + joint.join(_ANY_LINE_END.split(data))
+
+
+class Grammar(Protocol):
+    """Where one framing's frames end. It remembers how far it looked, so that no byte is looked at again and again."""
+
+    def next(self, buffer: bytearray, start: int) -> Frame | None:
+        """The frame that begins at `start`, of which at least a byte has come; None while its end has not."""
+        ...
+
+    def rest(self, raw: bytes) -> Frame:
+        """The frame of what is left, not empty, at the end of the stream."""
+        ...
