@@ -21,8 +21,8 @@ class Messages(Dialect):
     name = "anthropic"
 
     @override
-    def request(self, document: Document) -> Reading:
-        return grammar.read(REQUEST, document)
+    def request(self, document: Document, *, apart: bool = False) -> Reading:
+        return grammar.read(REQUEST, document, apart=apart)
 
     @override
     def answer(self, document: Document) -> Reading:
@@ -50,7 +50,7 @@ class MessageBatches(Messages):
     """`/v1/messages/batches`: many requests in one body, and their results as JSON Lines."""
 
     @override
-    def request(self, document: Document) -> Reading:
+    def request(self, document: Document, *, apart: bool = False) -> Reading:
         return grammar.read(BATCH, document)
 
     @override

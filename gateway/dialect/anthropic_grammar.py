@@ -215,8 +215,8 @@ def _tool(sink: Sink, value: Any, path: Path) -> None:
 REQUEST: Final[Rule] = g.members(
     {
         "system": g.either(g.SYSTEM, g.by("type", {"text": _text(g.SYSTEM)}, g.unknown(g.SYSTEM))),
-        "messages": g.each(_MESSAGE, g.opaque(g.UNKNOWN_DATA)),
-        "tools": g.each(_tool, g.opaque(g.DEFINITION)),
+        "messages": g.independent(_MESSAGE, g.opaque(g.UNKNOWN_DATA)),
+        "tools": g.independent(_tool, g.opaque(g.DEFINITION)),
         "mcp_servers": g.each(g.uninspected("hosted_tool"), g.uninspected("hosted_tool")),
         "container": g.uninspected("stored_context"),
         "thread": g.uninspected("stored_context"),

@@ -6,7 +6,7 @@ says what is there (segments, deltas), and gives refusals and endings their shap
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -26,16 +26,30 @@ class Coverage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """An array of which each item can be read by itself, such as the messages of a conversation.
+
+    What an item holds depends on nothing around it, so what was once found in the same bytes can be remembered.
+    `read` takes an item as a document of its own.
+    """
+
+    path: Path
+    read: Callable[[Document], Reading]
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What was found in one document: the texts to inspect, and the parts that were not read.
 
-    `streaming` is whether a request asks for a stream; `model` is the model's name where the body gives it.
+    `streaming` is whether a request asks for a stream; `model` is the model's name where the body gives it. `parts` are
+    the arrays that were not read but are to be read item by item.
     """
 
     segments: tuple[Segment, ...]
     uninspected: tuple[Uninspected, ...] = ()
     model: str | None = None
     streaming: bool = False
+    parts: tuple[Parts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +110,8 @@ class Dialect(Protocol):
 
     name: str
 
-    def request(self, document: Document) -> Reading:
-        """The segments of a request body."""
+    def request(self, document: Document, *, apart: bool = False) -> Reading:
+        """The segments of a request body. With `apart`, arrays of independent items may be left for `Reading.parts`."""
         ...
 
     def answer(self, document: Document) -> Reading:

@@ -26,9 +26,9 @@ class Generate(Dialect):
     name = "gemini"
 
     @override
-    def request(self, document: Document) -> Reading:
+    def request(self, document: Document, *, apart: bool = False) -> Reading:
         """The model's name and whether a stream is asked for stand in the path, not in the body."""
-        return grammar.read(request, document)
+        return grammar.read(request, document, apart=apart)
 
     @override
     def answer(self, document: Document) -> Reading:

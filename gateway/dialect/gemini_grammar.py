@@ -211,10 +211,10 @@ def request(sink: Sink, value: Any, path: Path) -> None:
 
 _BODY: Final = fields(
     {
-        "contents": each(_content),
+        "contents": g.independent(_content, _content),
         "content": _content,
         "systemInstruction": _parts(g.SYSTEM),
-        "tools": each(_TOOL),
+        "tools": g.independent(_TOOL, _TOOL),
         "generationConfig": _CONFIG,
         "cachedContent": g.uninspected("stored_context"),
         **dict.fromkeys(("requests", "request", "generateContentRequest", "batch", "inputConfig"), each(request)),

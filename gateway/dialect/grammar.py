@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
-from gateway.dialect.base import Delta, EventReading, Reading
+from gateway.dialect.base import Delta, EventReading, Parts, Reading
 from gateway.dialect.plain import Voice, leaves, whole
 from gateway.errors import Malformed
 from gateway.segment import Kind, Path, Place, Role, Segment, Trust, Uninspected
@@ -45,14 +46,17 @@ class Sink:
     """Takes what the rules find in one document.
 
     `joined` is true for an event of a stream: there the arguments of a call stay one text, since the exchange reads
-    them as JSON when the call is complete, and `growing` texts are told apart from those that stand whole.
+    them as JSON when the call is complete, and `growing` texts are told apart from those that stand whole. `apart` is
+    true where independent items are left for `parts`.
     """
 
-    __slots__ = ("document", "growing", "joined", "segments", "uninspected")
+    __slots__ = ("apart", "document", "growing", "joined", "parts", "segments", "uninspected")
 
-    def __init__(self, document: Document, *, joined: bool = False) -> None:
+    def __init__(self, document: Document, *, joined: bool = False, apart: bool = False) -> None:
         self.document = document
         self.joined = joined
+        self.apart = apart
+        self.parts: list[Parts] = []
         self.segments: list[Segment] = []
         self.growing: list[Segment] = []
         self.uninspected: list[Uninspected] = []
@@ -65,9 +69,9 @@ class Sink:
                 self.uninspected.append(part)
 
 
-def read(rule: Rule, document: Document, root: Path = ()) -> Reading:
+def read(rule: Rule, document: Document, root: Path = (), *, apart: bool = False) -> Reading:
     """What `rule` finds at `root`; `model` and `stream` are taken from the object there."""
-    sink = Sink(document)
+    sink = Sink(document, apart=apart)
     rule(sink, document.get(*root), root)
     model = document.get(*root, "model")
     return Reading(
@@ -75,6 +79,7 @@ def read(rule: Rule, document: Document, root: Path = ()) -> Reading:
         tuple(sink.uninspected),
         model if isinstance(model, str) else None,
         document.get(*root, "stream") is True,
+        tuple(sink.parts),
     )
 
 
@@ -236,6 +241,20 @@ def each(item: Rule, otherwise: Rule) -> Rule:
     return rule
 
 
+def independent(item: Rule, otherwise: Rule) -> Rule:
+    """As `each`, for a list whose items mean the same wherever they stand; they may be left to be read one by one."""
+    together = each(item, otherwise)
+    alone = partial(read, item)
+
+    def rule(sink: Sink, value: Any, path: Path) -> None:
+        if sink.apart and isinstance(value, list):
+            sink.parts.append(Parts(path, alone))
+        else:
+            together(sink, value, path)
+
+    return rule
+
+
 def by(key: str, table: Mapping[str, Rule], otherwise: Rule) -> Rule:
     """An object whose member `key` says by which rule of `table` it is read."""
 
@@ -260,9 +279,9 @@ def values(member: Rule, otherwise: Rule) -> Rule:
     return rule
 
 
-def either(voice: Voice, part: Rule) -> Rule:
-    """A string, a part, or a list of parts: how the OpenAI APIs write content."""
-    string, parts = text(voice), each(part, part)
+def either(voice: Voice, part: Rule, items: Callable[[Rule, Rule], Rule] = each) -> Rule:
+    """A string, a part, or a list of parts: how the OpenAI APIs write content. `items` is `each` or `independent`."""
+    string, parts = text(voice), items(part, part)
 
     def rule(sink: Sink, value: Any, path: Path) -> None:
         (string if isinstance(value, str) else parts)(sink, value, path)

@@ -60,8 +60,8 @@ _FORMAT: Final = g.schema(g.FORMAT)  # the word `json`, or a JSON Schema
 
 _ASKED: Final[Rule] = g.members(
     {
-        "messages": g.each(_MESSAGE, _unknown),
-        "tools": g.each(tools.CHAT_TOOL, tools.UNKNOWN),
+        "messages": g.independent(_MESSAGE, _unknown),
+        "tools": g.independent(tools.CHAT_TOOL, tools.UNKNOWN),
         "prompt": g.text(g.USER),
         "suffix": g.text(g.USER),
         "system": g.text(g.SYSTEM),
@@ -163,8 +163,8 @@ class Ollama(Dialect):
     name = "ollama"
 
     @override
-    def request(self, document: Document) -> Reading:
-        return replace(g.read(_ASKED, document), streaming=document.get("stream") is not False)
+    def request(self, document: Document, *, apart: bool = False) -> Reading:
+        return replace(g.read(_ASKED, document, apart=apart), streaming=document.get("stream") is not False)
 
     @override
     def answer(self, document: Document) -> Reading:
@@ -196,8 +196,8 @@ class OllamaInputs(Ollama):
     name = "ollama_inputs"
 
     @override
-    def request(self, document: Document) -> Reading:
-        return g.read(_ASKED, document)
+    def request(self, document: Document, *, apart: bool = False) -> Reading:
+        return g.read(_ASKED, document, apart=apart)
 
     @override
     def instruct(self, document: Document, rules: str) -> tuple[Patch, ...]:

@@ -87,8 +87,8 @@ class OpenAI(Dialect):
         self._instruct = instruct
 
     @override
-    def request(self, document: Document) -> Reading:
-        return g.read(self.asked, document)
+    def request(self, document: Document, *, apart: bool = False) -> Reading:
+        return g.read(self.asked, document, apart=apart)
 
     @override
     def answer(self, document: Document) -> Reading:

@@ -70,7 +70,7 @@ class Batch(Dialect):
     name = "openai_batch"
 
     @override
-    def request(self, document: Document) -> Reading:
+    def request(self, document: Document, *, apart: bool = False) -> Reading:
         return g.read(_asked, document)
 
     @override

@@ -114,8 +114,8 @@ _SETTINGS: Final = g.skipped(
 
 REQUEST: Final[Rule] = g.members(
     {
-        "messages": g.each(MESSAGE, _unknown),
-        "tools": g.each(tools.CHAT_TOOL, tools.UNKNOWN),
+        "messages": g.independent(MESSAGE, _unknown),
+        "tools": g.independent(tools.CHAT_TOOL, tools.UNKNOWN),
         "functions": g.each(tools.CHAT_FUNCTION, tools.UNKNOWN),
         "tool_choice": tools.chosen,
         "function_call": tools.chosen,

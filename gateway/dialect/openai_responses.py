@@ -209,12 +209,12 @@ _SETTINGS: Final = g.skipped(
 REQUEST: Final[Rule] = g.members(
     {
         "instructions": g.either(g.SYSTEM, ITEM),
-        "input": g.either(g.USER, ITEM),
+        "input": g.either(g.USER, ITEM, g.independent),
         "items": g.each(ITEM, _unknown),
         "previous_response_id": _STORED,
         "conversation": _STORED,
         "prompt": g.both(_STORED, g.members({"variables": _VARIABLES, **g.skipped("id version")}, _unknown)),
-        "tools": g.each(tools.tool, tools.UNKNOWN),
+        "tools": g.independent(tools.tool, tools.UNKNOWN),
         "tool_choice": tools.chosen,
         "text": _TEXT,
         **_SETTINGS,

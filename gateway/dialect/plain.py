@@ -163,7 +163,7 @@ class Plain(Dialect):
         self._shape = shape
 
     @override
-    def request(self, document: Document) -> Reading:
+    def request(self, document: Document, *, apart: bool = False) -> Reading:
         return reading(leaves(document, (), ASKED))
 
     @override

@@ -10,7 +10,7 @@ from gateway.errors import Malformed
 from gateway.segment import Direction, Kind, Place, Role, Segment, Trust
 from gateway.verdict import Edit
 from gateway.wire import multipart
-from gateway.wire.document import Document, Patch, parse
+from gateway.wire.document import Document, Patch, glance, parse
 from gateway.wire.media import MediaType, codec_of, text_of
 
 
@@ -27,8 +27,8 @@ class Unit:
 
 
 def json_unit(body: bytes) -> tuple[Unit, ...]:
-    """The body as one document. Raises Malformed."""
-    return (Unit(parse(body)),)
+    """The body as one document, which may still be ambiguous. Raises NotJson."""
+    return (Unit(glance(body)),)
 
 
 def line_units(body: bytes, start: int = 0, end: int | None = None) -> tuple[Unit, ...]:

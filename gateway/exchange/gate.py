@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.detect.memory import VerdictMemory
 from gateway.detect.ruleset import RuleSet
+from gateway.exchange.part import PartMemory
 from gateway.policy.hierarchy import Hierarchy
 from gateway.policy.profile import Profile
 
@@ -21,10 +22,15 @@ class BodyLimits:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Rules, profile, hierarchy and limits. `memory` is shared by all gates: it holds verdicts, keyed by rule set."""
+    """Rules, profile, hierarchy and limits.
+
+    `memory` holds findings of texts, keyed by rule set, and is shared by all gates; `parts` holds what became of whole
+    parts of a body, and so belongs to this gate alone.
+    """
 
     rules: RuleSet
     profile: Profile
     hierarchy: Hierarchy
     memory: VerdictMemory
     limits: BodyLimits = BodyLimits()
+    parts: PartMemory = field(default_factory=PartMemory)

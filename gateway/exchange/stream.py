@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 
 from gateway.dialect.base import Delta, Dialect, EventReading
 from gateway.errors import InternalError, NotJson
-from gateway.exchange.body import Unit
 from gateway.exchange.gate import Gate
 from gateway.exchange.growth import Growing, Piece, Step, Withheld, growing, judge_complete
 from gateway.exchange.whole import repairs
@@ -193,8 +192,7 @@ class AnswerStream:
         self.totals.edited = True
         if held.document is None:
             raise InternalError("an event that is not JSON cannot be edited")
-        unit = Unit(held.document)
-        patches = [*held.document.edits(edits), *repairs(self._dialect, unit, edits)]
+        patches = [*held.document.edits(edits), *repairs(self._dialect, held.document, edits)]
         return frame.with_data(apply(held.document.raw, patches))
 
 

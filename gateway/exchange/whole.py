@@ -7,18 +7,20 @@ instruction hierarchy marks the result (requests that a model will read) or the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
-from gateway.dialect.base import Coverage, Dialect, Reading
+from gateway.dialect.base import Coverage, Dialect, Parts, Reading
 from gateway.dialect.route import Endpoint, Form
+from gateway.errors import Code
+from gateway.exchange import part
 from gateway.exchange.body import Unit, edited_text, form_units, json_unit, line_units, read_text
 from gateway.exchange.events import Inspected
 from gateway.exchange.gate import Gate
-from gateway.exchange.judge import Judgement, judge
+from gateway.exchange.judge import judge
 from gateway.policy.hierarchy import Mode
-from gateway.segment import Direction
+from gateway.segment import Direction, Path, Uninspected
 from gateway.verdict import Edit, Effect, Finding, Reason, Verdict
-from gateway.wire.document import Patch, apply
+from gateway.wire.document import Document, Patch, apply, parse
 from gateway.wire.media import MediaType
 
 
@@ -36,32 +38,40 @@ class Outcome:
     streaming: bool = False
 
 
-@dataclass(slots=True)
 class _Sum:
-    """What the units of one body add up to."""
+    """What the documents of one body add up to."""
 
-    effect: Effect = Effect.ALLOW
-    would_be: Effect = Effect.ALLOW
-    worst: Verdict = field(default_factory=lambda: Verdict(Effect.ALLOW, Effect.ALLOW))
-    reasons: list[Reason] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    segments: int = 0
+    def __init__(self) -> None:
+        self.effect = Effect.ALLOW
+        self.would_be = Effect.ALLOW
+        self.code: Code | None = None
+        self.reasons: list[Reason] = []
+        self.findings: list[Finding] = []
+        self.patches: list[Patch] = []
+        self.uninspected: list[Uninspected] = []
+        self.segments = 0
+        self.wrapped = 0
 
-    def add(self, judgement: Judgement) -> None:
-        verdict = judgement.verdict
-        if verdict.effect > self.worst.effect:
-            self.worst = verdict
+    def add(self, outcome: part.Outcome, start: int, path: Path = ()) -> None:
+        """Add what became of a document that begins at byte `start`, as the value at `path`."""
+        verdict = outcome.verdict
+        if verdict.effect > self.effect:
+            self.effect, self.code = verdict.effect, verdict.code
         self.would_be = max(self.would_be, verdict.would_be)
-        self.reasons += (
-            Reason(reason.effect, reason.rule, reason.category, reason.segment + self.segments, reason.shadow)
-            for reason in verdict.reasons
-        )
-        self.findings += (finding for findings in judgement.findings for finding in findings)
-        self.segments += len(judgement.segments)
+        for reason in verdict.reasons:
+            self.reasons.append(replace(reason, segment=reason.segment + self.segments))
+        self.findings += outcome.findings
+        for patch in outcome.patches:
+            self.patches.append(Patch(patch.start + start, patch.end + start, patch.data))
+        for seen in outcome.uninspected:
+            self.uninspected.append(Uninspected(seen.what, (*path, *seen.path)))
+        self.segments += outcome.segments
+        self.wrapped += outcome.wrapped
 
     @property
     def verdict(self) -> Verdict:
-        return Verdict(self.worst.effect, self.would_be, tuple(self.reasons), self.worst.edits, self.worst.code)
+        """The verdict on the whole; its edits are in `patches`."""
+        return Verdict(self.effect, self.would_be, tuple(self.reasons), (), self.code)
 
 
 def readable(endpoint: Endpoint, form: Form, media: MediaType) -> bool:
@@ -116,49 +126,85 @@ def _inspect_text(gate: Gate, direction: Direction, body: bytes, media: MediaTyp
 
 def _inspect_units(gate: Gate, endpoint: Endpoint, direction: Direction, body: bytes, units: Sequence[Unit]) -> Outcome:
     total = _Sum()
-    patches: list[Patch] = []
-    wrapped = 0
-    readings = [_read(endpoint.dialect, direction, unit) for unit in units]
-    for unit, reading in zip(units, readings, strict=True):
-        judgement = judge(gate, direction, reading.segments)
-        total.add(judgement)
-        if judgement.verdict.effect >= Effect.ASK:
-            continue
-        edits = judgement.verdict.edits
-        if direction is Direction.REQUEST and endpoint.generates and gate.hierarchy.mode is not Mode.OFF:
-            marks = gate.hierarchy.marks(judgement.segments)
-            wrapped += len({(edit.place.path, edit.place.inner, edit.place.offset) for edit in marks})
-            edits = combined(edits, marks)
-            patches += unit.moved(endpoint.dialect.instruct(unit.document, gate.hierarchy.instructions()))
-        elif direction is Direction.ANSWER:
-            patches += unit.moved(repairs(endpoint.dialect, unit, edits))
-        patches += unit.moved(unit.document.edits(edits))
+    model: str | None = None
+    streaming = False
+    for unit in units:
+        if direction is Direction.REQUEST:
+            reading = endpoint.dialect.request(unit.document, apart=True)
+        else:
+            reading = endpoint.dialect.answer(unit.document)
+        unit.document.refuse_ambiguity(parts.path for parts in reading.parts)
+        total.add(_judge_document(gate, endpoint, direction, unit.document, reading), unit.start)
+        for parts in reading.parts:
+            _add_parts(total, gate, endpoint, unit, parts)
+        if direction is Direction.REQUEST and _marked(gate, endpoint):
+            for patch in endpoint.dialect.instruct(unit.document, gate.hierarchy.instructions()):
+                total.patches.append(Patch(patch.start + unit.start, patch.end + unit.start, patch.data))
+        model = model or reading.model
+        streaming = streaming or reading.streaming
+    edited = bool(total.patches) and total.effect < Effect.ASK
     return Outcome(
         total.verdict,
-        apply(body, patches) if patches else body,
-        edited=bool(patches),
-        inspected=Inspected(
-            len(body),
-            total.segments,
-            0,
-            endpoint.coverage,
-            tuple(part for reading in readings for part in reading.uninspected),
-        ),
+        apply(body, total.patches) if edited else body,
+        edited=edited,
+        inspected=Inspected(len(body), total.segments, 0, endpoint.coverage, tuple(total.uninspected)),
         findings=tuple(total.findings),
-        wrapped=wrapped,
-        model=next((reading.model for reading in readings if reading.model), None),
-        streaming=any(reading.streaming for reading in readings),
+        wrapped=total.wrapped,
+        model=model,
+        streaming=streaming,
     )
 
 
-def _read(dialect: Dialect, direction: Direction, unit: Unit) -> Reading:
-    return dialect.request(unit.document) if direction is Direction.REQUEST else dialect.answer(unit.document)
+def _add_parts(total: _Sum, gate: Gate, endpoint: Endpoint, unit: Unit, parts: Parts) -> None:
+    """Judge the items of an array one by one, those that were seen before from memory."""
+    document = unit.document
+    # The array's own name tells how its items are read; what else decides is fixed for this gate.
+    reader = f"{endpoint.dialect.name}/{parts.path[-1]}/{endpoint.generates}"
+    for index in range(len(document.get(*parts.path))):
+        path = (*parts.path, index)
+        start, end = document.span(path)
+        raw = document.raw[start:end]
+        name = part.named(gate.hierarchy.key, reader, raw)
+        outcome = gate.parts.recall(name)
+        if outcome is None:
+            item = parse(raw)
+            outcome = _judge_document(gate, endpoint, Direction.REQUEST, item, parts.read(item))
+            gate.parts.remember(name, outcome)
+        total.add(outcome, unit.start + start, path)
 
 
-def repairs(dialect: Dialect, unit: Unit, edits: Sequence[Edit]) -> list[Patch]:
+def _judge_document(
+    gate: Gate, endpoint: Endpoint, direction: Direction, document: Document, reading: Reading
+) -> part.Outcome:
+    judgement = judge(gate, direction, reading.segments)
+    verdict, edits = judgement.verdict, judgement.verdict.edits
+    patches: list[Patch] = []
+    wrapped = 0
+    if direction is Direction.REQUEST and _marked(gate, endpoint):
+        marks = gate.hierarchy.marks(judgement.segments)
+        wrapped = len({edit.place for edit in marks})
+        edits = combined(edits, marks)
+    elif direction is Direction.ANSWER:
+        patches += repairs(endpoint.dialect, document, edits)
+    patches += document.edits(edits)
+    return part.Outcome(
+        replace(verdict, edits=()),
+        tuple(finding for findings in judgement.findings for finding in findings),
+        len(judgement.segments),
+        tuple(patches),
+        wrapped,
+        reading.uninspected,
+    )
+
+
+def _marked(gate: Gate, endpoint: Endpoint) -> bool:
+    return endpoint.generates and gate.hierarchy.mode is not Mode.OFF
+
+
+def repairs(dialect: Dialect, document: Document, edits: Sequence[Edit]) -> list[Patch]:
     """What else an answer needs once texts in it were edited; each patch once."""
     paths = dict.fromkeys(edit.place.path for edit in edits)
-    return list(dict.fromkeys(patch for path in paths for patch in dialect.after_edit(unit.document, path)))
+    return list(dict.fromkeys(patch for path in paths for patch in dialect.after_edit(document, path)))
 
 
 def combined(findings: Sequence[Edit], marks: Sequence[Edit]) -> tuple[Edit, ...]:

@@ -30,8 +30,8 @@ around 1,000, others much earlier, and a body that one parser can read and the n
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
-# What stands before a member's value, in text that orjson accepted: a comma, the key, the colon.
-_KEY: Final = re.compile(rb'[,\s]*+"[^"\\]*+(?:\\.[^"\\]*+)*+"\s*+:\s*+', re.DOTALL)
+# What stands before a member's value, in text that orjson accepted: a comma, the key (1), the colon.
+_KEY: Final = re.compile(rb'[,\s]*+("[^"\\]*+(?:\\.[^"\\]*+)*+")\s*+:\s*+', re.DOTALL)
 # What stands before an item.
 _SEPARATOR: Final = re.compile(rb"[,\s]*+")
 
@@ -76,6 +76,19 @@ class Document:
             return self._members_of(path[:-1])[path[-1]]
         start = len(self.raw) - len(self.raw.lstrip())
         return start, len(self.raw.rstrip())
+
+    def refuse_ambiguity(self, apart: Iterable[Path] = ()) -> None:
+        """Raise Malformed for duplicate keys and too deep nesting anywhere but in the arrays at the paths `apart`.
+
+        What is left out is for the caller to read by itself, item by item.
+        """
+        if not isinstance(self.value, dict | list):
+            return
+        left_out = [Patch(*self.span(path), b"[]") for path in apart]
+        raw = apply(self.raw, left_out) if left_out else self.raw
+        # Depth first: the second reader gives out, in a way of its own, where nesting is deeper than it can go.
+        _refuse_depth(orjson.loads(raw) if left_out else self.value)
+        _UNIQUE.decode(raw.decode())
 
     def strings(self, path: Path = ()) -> Iterator[tuple[Path, str]]:
         """Every string value at or under `path`, in document order; keys are not values."""
@@ -156,15 +169,17 @@ class Document:
 
 def parse(raw: bytes) -> Document:
     """Read one JSON text. Raises NotJson for what is no JSON, Malformed for what is ambiguous or too deep."""
+    document = glance(raw)
+    document.refuse_ambiguity()
+    return document
+
+
+def glance(raw: bytes) -> Document:
+    """Read one JSON text that may be ambiguous: `refuse_ambiguity` is still owed. Raises NotJson."""
     try:
-        value = orjson.loads(raw)
+        return Document(raw, orjson.loads(raw))
     except orjson.JSONDecodeError as error:
         raise NotJson(f"the JSON cannot be read: {error.msg} at byte {error.pos}") from None
-    if isinstance(value, dict | list):
-        # Depth first: the second reader gives out, in a way of its own, where nesting is deeper than it can go.
-        _refuse_depth(value)
-        _UNIQUE.decode(raw.decode())
-    return Document(raw, value)
 
 
 def _refuse_depth(value: Any) -> None:
@@ -184,9 +199,10 @@ def _refuse_depth(value: Any) -> None:
 def _unique(pairs: list[tuple[str, Any]]) -> None:
     """Refuse an object in which a key stands twice; the values of this reading are not used."""
     if len({key for key, _ in pairs}) != len(pairs):
-        raise Malformed("the JSON has a key twice in one object")
+        raise Malformed(_TWICE)
 
 
+_TWICE: Final = "the JSON has a key twice in one object"
 _UNIQUE: Final = json.JSONDecoder(object_pairs_hook=_unique)
 
 
@@ -204,14 +220,22 @@ def apply(raw: bytes, patches: Iterable[Patch]) -> bytes:
 
 
 def _object_ranges(raw: bytes, start: int, end: int) -> dict[str | int, tuple[int, int]]:
+    """Ranges of the members. Where a key stands twice, the slices do not line up with the text: Malformed."""
     ranges: dict[str | int, tuple[int, int]] = {}
     position = start + 1
     for key, value in _OBJECT.decode(raw[start:end]).items():
         before = _KEY.match(raw, position)
-        assert before is not None
+        if before is None or _decoded(before[1]) != key or not raw.startswith(value, before.end()):
+            raise Malformed(_TWICE)
         position = before.end() + len(value)
         ranges[key] = (before.end(), position)
+    if raw[position:end].strip() != b"}":
+        raise Malformed(_TWICE)
     return ranges
+
+
+def _decoded(key: bytes) -> str:
+    return str(orjson.loads(key)) if b"\\" in key else key[1:-1].decode()
 
 
 def _array_ranges(raw: bytes, start: int, end: int) -> dict[str | int, tuple[int, int]]:

@@ -1,0 +1,58 @@
+"""What became of a part of a body, and the memory of it: an agent resends its whole conversation with every turn.
+
+The same bytes of a message give the same verdict and the same patches, so a turn costs what is new in it. The memory is
+keyed by a hash of the bytes under a secret key and holds no text, only places, rule ids and what patches put in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.segment import Uninspected
+from gateway.verdict import Finding, Verdict
+from gateway.wire.document import Patch
+
+_CAPACITY: Final = 20_000
+"""Parts remembered: some hundred long conversations, at about a kilobyte each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a document: patches in bytes from its start, the rest for the record."""
+
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    segments: int
+    patches: tuple[Patch, ...] = ()
+    wrapped: int = 0
+    uninspected: tuple[Uninspected, ...] = ()
+
+
+class PartMemory:
+    """The outcomes of parts, least recently used ones forgotten first."""
+
+    def __init__(self, capacity: int = _CAPACITY) -> None:
+        self._capacity = capacity
+        self._outcomes: OrderedDict[bytes, Outcome] = OrderedDict()
+
+    def recall(self, name: bytes) -> Outcome | None:
+        outcome = self._outcomes.get(name)
+        if outcome is not None:
+            self._outcomes.move_to_end(name)
+        return outcome
+
+    def remember(self, name: bytes, outcome: Outcome) -> None:
+        self._outcomes[name] = outcome
+        if len(self._outcomes) > self._capacity:
+            self._outcomes.popitem(last=False)
+
+
+def named(key: bytes, reader: str, raw: bytes) -> bytes:
+    """The name of a part: of its bytes, and of the `reader` that says how they are read."""
+    digest = hashlib.blake2b(reader.encode(), digest_size=16, key=key[:64])
+    digest.update(b"\0")
+    digest.update(raw)
+    return digest.digest()
