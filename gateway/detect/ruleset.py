@@ -1,0 +1,205 @@
+"""An immutable set of rules, ready to scan whole texts and growing ones."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, replace
+from types import MappingProxyType
+from typing import Final
+
+from gateway.detect.automaton import Automaton
+from gateway.detect.growing import GrowingText, Lane
+from gateway.detect.matcher import Hit, Matcher, Overtime
+from gateway.detect.pattern import PatternError
+from gateway.detect.prefilter import AVAILABLE, Prefilter
+from gateway.detect.rule import Rule, Sample, Scope
+from gateway.detect.tree import width
+from gateway.detect.view import VIEWS, addressed, scrubbed
+from gateway.errors import RuleError
+from gateway.segment import Span
+from gateway.verdict import Effect, Finding
+
+_SCOPES: Final = 64
+"""Most scopes whose rules are kept sorted out; there are not that many."""
+
+
+class RuleSet:
+    """Rules ready to match. Scans may run on several threads; streams belong to one."""
+
+    def __init__(self, matchers: Iterable[Matcher], key: bytes, prefilters: Mapping[str, Prefilter]) -> None:
+        self._key = key
+        self._matchers = tuple(matchers)
+        self._prefilters = prefilters
+        self._by_view = {name: tuple(m for m in self._matchers if m.rule.view == name) for name in VIEWS}
+        self._lanes: dict[Scope, tuple[Lane, ...]] = {}
+        self.rules: Mapping[str, Rule] = MappingProxyType({matcher.rule.id: matcher.rule for matcher in self._matchers})
+        self.digest = _digest(self.rules)
+        self.max_width = max((width(matcher.node)[1] for matcher in self._matchers), default=0)
+        """Most characters of a view that a match may span; what the view leaves out of the text comes on top."""
+
+    def scan(self, text: str, scope: Scope) -> tuple[Finding, ...]:
+        """All findings in a text, by span; spans in code points of the text as it came."""
+        text = scrubbed(text)
+        findings: list[Finding] = []
+        for name, matchers in self._by_view.items():
+            if matchers:
+                findings.extend(self._scan_view(name, text, scope))
+        return tuple(sorted(findings, key=_order))
+
+    def _scan_view(self, name: str, text: str, scope: Scope) -> list[Finding]:
+        view = VIEWS[name]
+        seen = view.of(text)
+        hits: list[tuple[Matcher, Hit]] = []
+        failed: list[Finding] = []
+        for matcher in self._candidates(name, seen):
+            if matcher.rule.reach.covers(scope):
+                try:
+                    hits.extend((matcher, hit) for hit in matcher.hits(seen))
+                except Overtime:
+                    failed.append(self.failed(matcher.rule, Span(0, len(text))))
+        if not hits:
+            return failed
+        _, starts, ends = addressed(view, text)
+        return failed + [
+            self.finding(matcher.rule, Span(starts[hit.found[0]], ends[hit.found[1] - 1]), seen[slice(*hit.found)])
+            for matcher, hit in hits
+        ]
+
+    def _candidates(self, name: str, seen: str) -> Iterable[Matcher]:
+        matchers = self._by_view[name]
+        prefilter = self._prefilters.get(name)
+        return matchers if prefilter is None else [matchers[index] for index in sorted(prefilter.may_hit(seen))]
+
+    def growing(self, scope: Scope) -> GrowingText:
+        """A text that arrives in pieces; the same findings as `scan` gives for the whole."""
+        lanes = self._lanes.get(scope)
+        if lanes is None:
+            lanes = self._lanes[scope] = tuple(self._lanes_of(scope))
+        return GrowingText(self, lanes)
+
+    def _lanes_of(self, scope: Scope) -> Iterable[Lane]:
+        for name, matchers in self._by_view.items():
+            covered = tuple(matcher for matcher in matchers if matcher.rule.reach.covers(scope))
+            if covered:
+                yield Lane(VIEWS[name], covered, Automaton([matcher.node for matcher in covered]))
+
+    def accelerated(self) -> RuleSet:
+        """The same rules with their pre-filter compiled, which is slow; itself where the platform has none."""
+        if not AVAILABLE:
+            return self
+        prefilters = {
+            name: Prefilter([matcher.trigger for matcher in matchers])
+            for name, matchers in self._by_view.items()
+            if matchers
+        }
+        return RuleSet(self._matchers, self._key, prefilters)
+
+    def finding(self, rule: Rule, span: Span, found: str) -> Finding:
+        return Finding(
+            rule=rule.id,
+            category=rule.category,
+            severity=rule.severity,
+            span=span,
+            score=rule.score,
+            replacement=rule.replacement,
+            fingerprint=self._fingerprint(found),
+            effect=rule.effect,
+            shadow=rule.shadow,
+        )
+
+    def failed(self, rule: Rule, span: Span) -> Finding:
+        """A rule that could not be applied counts as its strongest effect over all of the text, even in shadow."""
+        return replace(self.finding(rule, span, ""), effect=Effect.BLOCK, shadow=False)
+
+    def name(self, text: str, scope: Scope) -> bytes:
+        """A keyed hash (128 bits) of all that the findings of a scan depend on; nobody can make two texts collide."""
+        # The text comes last, so that no text can pass for another with another scope.
+        place = f"{self.digest}/{scope.direction}/{scope.role}/{scope.trust:d}/".encode("ascii")
+        content = text.encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(place + content, digest_size=16, key=self._key).digest()
+
+    def _fingerprint(self, found: str) -> str:
+        return hashlib.blake2b(found.encode("utf-8"), digest_size=8, key=self._key).hexdigest()
+
+
+def _order(finding: Finding) -> tuple[Span, str]:
+    return finding.span, finding.rule
+
+
+def _digest(rules: Mapping[str, Rule]) -> str:
+    """The same in every process for the same rules, whatever their order and files."""
+    content = [asdict(replace(rules[name], source="")) for name in sorted(rules)]
+    canonical = json.dumps(content, sort_keys=True, default=sorted)  # the sets of a reach are the only odd type
+    return hashlib.blake2b(canonical.encode("utf-8"), digest_size=16).hexdigest()
+
+
+def build(
+    rules: Iterable[Rule],
+    *,
+    key: bytes,
+    shadow: Collection[str] = (),
+    disabled: Collection[str] = (),
+    effects: Mapping[str, Effect] = MappingProxyType({}),
+) -> RuleSet:
+    """A rule set out of rules and an operator's adjustments by rule id. Each rule's proof is run.
+
+    `key` (at most 64 bytes) keys the fingerprints. Raises `RuleError` with every problem: an id given twice, an
+    adjustment of a rule that does not exist, a pattern that cannot be used, a proof that fails.
+    """
+    rules = tuple(rules)
+    problems = _duplicates(rules)
+    known = {rule.id for rule in rules}
+    for table, names in (("shadow", shadow), ("disabled", disabled), ("effects", effects)):
+        problems.extend(
+            f"`{table}`: no rule has the id `{name}`; `lockgate rules list` shows them"
+            for name in sorted(set(names) - known)
+        )
+    matchers: list[Matcher] = []
+    for rule in rules:
+        if rule.id in disabled:
+            continue
+        adjusted = replace(rule, shadow=rule.shadow or rule.id in shadow, effect=effects.get(rule.id, rule.effect))
+        try:
+            matcher = Matcher(adjusted)
+        except PatternError as error:
+            problems.append(f"{rule.source}: rule `{rule.id}`: {error}")
+        else:
+            matchers.append(matcher)
+            problems.extend(f"{rule.source}: rule `{rule.id}`: {fault}" for fault in _faults(matcher))
+    if problems:
+        raise RuleError(tuple(problems))
+    return RuleSet(matchers, key, {})
+
+
+def _duplicates(rules: Iterable[Rule]) -> list[str]:
+    first: dict[str, str] = {}
+    problems: list[str] = []
+    for rule in rules:
+        if rule.id in first:
+            problems.append(f"{rule.source}: rule `{rule.id}`: the id is taken by the rule at {first[rule.id]}")
+        first.setdefault(rule.id, rule.source)
+    return problems
+
+
+def _faults(matcher: Matcher) -> Iterable[str]:
+    """What of a rule's proof fails. Samples are named by their number: they may be long, or look like secrets."""
+    for name, samples, wanted in (("hits", matcher.rule.hits, True), ("misses", matcher.rule.misses, False)):
+        for number, sample in enumerate(samples, 1):
+            found = _found(matcher, sample)
+            if bool(found) != wanted:
+                yield f"number {number} of `{name}` is {'not ' if wanted else ''}hit"
+            elif wanted and sample.span is not None and sample.span not in found:
+                yield f"number {number} of `{name}` is hit, but `span` is not what is found"
+
+
+def _found(matcher: Matcher, sample: Sample) -> list[str]:
+    """The parts of a sample's text that the rule finds."""
+    view = VIEWS[matcher.rule.view]
+    seen, starts, ends = addressed(view, scrubbed(sample.text))
+    try:
+        found = [hit.found for hit in matcher.hits(seen)]
+    except Overtime:
+        return []
+    return [sample.text[starts[first] : ends[last - 1]] for first, last in found]

@@ -1,0 +1,246 @@
+"""The forms of a text that rules look at, each with the way back to the places in the text as it came.
+
+`text` is the text itself. `folded` is what a reader, or a model, makes of it: JSON escapes decoded, compatibility forms
+and look-alike letters as plain lower-case letters, nothing invisible, and one space for any white space. A view is a
+transducer that reads from left to right, so a stream gives the same characters for any cut. Another view is a class
+with these methods and a row in `VIEWS`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from gateway.detect.confusables import CONFUSABLES
+
+type Piece = tuple[str, Sequence[int], Sequence[int]]
+"""Characters of a view, and for each where its origin starts and ends, in code points from the stream's start."""
+
+
+class Growing(Protocol):
+    """A view of a text that arrives in pieces."""
+
+    @property
+    def held(self) -> int:
+        """How many code points at the end of what came have given no character yet, and may still."""
+        ...
+
+    def feed(self, piece: str) -> Piece: ...
+
+    def finish(self) -> Piece: ...
+
+
+class View(Protocol):
+    """A form of a text."""
+
+    def of(self, text: str) -> str:
+        """The characters of the view, by the fastest way."""
+        ...
+
+    def growing(self) -> Growing: ...
+
+
+def addressed(view: View, text: str) -> Piece:
+    """The view of a whole text, with origins."""
+    growing = view.growing()
+    first, starts, ends = growing.feed(text)
+    last, more_starts, more_ends = growing.finish()
+    return first + last, [*starts, *more_starts], [*ends, *more_ends]
+
+
+class _Text:
+    """The text as it came."""
+
+    def of(self, text: str) -> str:
+        return text
+
+    def growing(self) -> Growing:
+        return _GrowingText()
+
+
+class _GrowingText:
+    held = 0
+
+    def __init__(self) -> None:
+        self._read = 0
+
+    def feed(self, piece: str) -> Piece:
+        start = self._read
+        self._read += len(piece)
+        return piece, range(start, self._read), range(start + 1, self._read + 1)
+
+    def finish(self) -> Piece:
+        return "", (), ()
+
+
+_KEPT: Final = 65_536
+"""Most code points whose folded form is remembered; all of Unicode would cost a hundred megabytes."""
+_TAGS: Final = range(0xE0020, 0xE007F)
+"""Tag characters, U+E0020 to U+E007E: invisible, each spells the ASCII character 0xE0000 below (Unicode 16, 23.9)."""
+_BLANK: Final = frozenset("\u115f\u1160\u17b4\u17b5\u3164\uffa0")
+"""Letters by category that are drawn as nothing (Default_Ignorable_Code_Point)."""
+
+
+class _Folded(dict[int, str]):
+    """The folded form of each code point, worked out when it is first met."""
+
+    def __missing__(self, code_point: int) -> str:
+        folded = _fold_character(code_point)
+        if len(self) < _KEPT:
+            self[code_point] = folded
+        return folded
+
+
+def _fold_character(code_point: int) -> str:
+    if code_point in _TAGS:
+        code_point -= 0xE0000
+    if code_point == 0x2800:  # the braille pattern without dots is a blank
+        return " "
+    decomposed = unicodedata.normalize("NFKD", chr(code_point))
+    bare = "".join(character for character in decomposed if unicodedata.category(character) not in ("Mn", "Me"))
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", bare).casefold())
+    return "".join(_fold_plain(character) for character in folded)
+
+
+def _fold_plain(character: str) -> str:
+    """What remains of a character in normal form: a space, nothing, a look-alike, or itself."""
+    if character.isspace():
+        return " "
+    if character == "\\" or character in _BLANK or unicodedata.category(character) in ("Cc", "Cf", "Mn", "Me"):
+        return ""
+    return CONFUSABLES.get(character, character)
+
+
+_FOLDED: Final = _Folded()
+_ASCII: Final = bytes(ord(_FOLDED[index] or " ") for index in range(128)) + bytes(range(128, 256))
+_GONE: Final = bytes(index for index in range(128) if not _FOLDED[index])
+
+# JSON escapes. A backslash means nothing to a rule and vanishes, so that JSON inside JSON reads like JSON. `\r` counts
+# only before another escape: alone it is rather the start of a word than a line's end.
+_RETURN: Final = re.compile(r"\\r(?=\\)")
+_CODE: Final = re.compile(
+    r"\\u([Dd][89ABab][0-9A-Fa-f]{2})\\{1,4}u([Dd][C-Fc-f][0-9A-Fa-f]{2})"  # a surrogate pair
+    r"|\\u([0-9A-Fa-f]{4})"
+)
+_ESCAPE: Final = re.compile(rf"(?:{_CODE.pattern})|\\[nt]|\\r(?=\\)|\\")
+_UNFINISHED: Final = re.compile(
+    r"\\(?:r|u[0-9A-Fa-f]{0,3}|u[Dd][89ABab][0-9A-Fa-f]{2}(?:\\{1,4}(?:u(?:[Dd](?:[C-Fc-f][0-9A-Fa-f]?)?)?)?)?)?\Z"
+)
+_LONGEST: Final = 15  # code points of an unfinished escape: half a pair, four backslashes, and all but the last digit
+_PLAIN: Final = re.compile(r"[!-\[\]-~]+(?: [!-\[\]-~]+)*")
+"""A run of printable ASCII with single spaces, in which each character gives exactly one."""
+
+
+def _decoded(found: re.Match[str]) -> str:
+    """The character of a `\\uXXXX` escape or of a pair of them; half a pair is U+FFFD, a backslash is nothing."""
+    if found[1]:
+        return chr(0x10000 + ((int(found[1], 16) & 0x3FF) << 10) + (int(found[2], 16) & 0x3FF))
+    code_point = int(found[3], 16)
+    return "\ufffd" if 0xD800 <= code_point < 0xE000 else chr(code_point).replace("\\", "")
+
+
+def _meant(escape: re.Match[str]) -> str:
+    """What an escape stands for: a character, a space for the end of a line, or nothing for a bare backslash."""
+    if escape[1] or escape[3]:
+        return _decoded(escape)
+    return " " if len(escape[0]) > 1 else ""
+
+
+class _FoldedView:
+    """The text as it is read, see the module."""
+
+    def of(self, text: str) -> str:
+        if "\\" in text:
+            # In this order no step makes an escape that the text did not hold.
+            text = _RETURN.sub(" ", text).replace("\\n", " ").replace("\\t", " ")
+            text = _CODE.sub(_decoded, text)
+        if text.isascii():
+            text = text.encode("ascii").translate(_ASCII, _GONE).decode("ascii")
+        else:
+            text = text.translate(_FOLDED)
+        while "  " in text:
+            text = text.replace("  ", " ")
+        return text
+
+    def growing(self) -> Growing:
+        return _GrowingFolded()
+
+
+class _GrowingFolded:
+    def __init__(self) -> None:
+        self._tail = ""  # what may be the beginning of an escape
+        self._read = 0  # code points before the tail
+        self._spaced = False  # the last character given was a space
+        self._text: list[str] = []
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+
+    @property
+    def held(self) -> int:
+        return len(self._tail)
+
+    def feed(self, piece: str) -> Piece:
+        raw = self._tail + piece
+        unfinished = _UNFINISHED.search(raw, max(0, len(raw) - _LONGEST)) if "\\" in raw else None
+        done = unfinished.start() if unfinished else len(raw)
+        return self._taken(raw, done)
+
+    def finish(self) -> Piece:
+        return self._taken(self._tail, len(self._tail))
+
+    def _taken(self, raw: str, done: int) -> Piece:
+        """Give the first `done` characters of `raw`; the rest is only looked at."""
+        at = 0
+        for escape in _ESCAPE.finditer(raw):
+            if escape.start() >= done:
+                break
+            self._stretch(raw, at, escape.start())
+            at = escape.end()
+            for character in _meant(escape):
+                self._give(_FOLDED[ord(character)], escape.start(), at)
+        self._stretch(raw, at, done)
+        self._tail = raw[done:]
+        self._read += done
+        given = "".join(self._text), self._starts, self._ends
+        self._text, self._starts, self._ends = [], [], []
+        return given
+
+    def _stretch(self, raw: str, start: int, end: int) -> None:
+        """Give characters that are no escapes."""
+        at = start
+        while at < end:
+            plain = _PLAIN.match(raw, at, end)
+            if plain:
+                self._text.append(plain[0].lower())
+                self._starts.extend(range(self._read + at, self._read + plain.end()))
+                self._ends.extend(range(self._read + at + 1, self._read + plain.end() + 1))
+                self._spaced = False
+                at = plain.end()
+            else:
+                self._give(_FOLDED[ord(raw[at])], at, at + 1)
+                at += 1
+
+    def _give(self, characters: str, start: int, end: int) -> None:
+        for character in characters:
+            if character == " " and self._spaced:
+                continue
+            self._spaced = character == " "
+            self._text.append(character)
+            self._starts.append(self._read + start)
+            self._ends.append(self._read + end)
+
+
+VIEWS: Final[dict[str, View]] = {"text": _Text(), "folded": _FoldedView()}
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+def scrubbed(text: str) -> str:
+    """The text with each lone surrogate as U+FFFD: they have no UTF-8 form, which the pre-filter reads."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return _SURROGATE.sub("\ufffd", text)
+    return text
