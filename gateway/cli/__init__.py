@@ -1,0 +1,153 @@
+"""The command line. Exit codes: 0 all is well; 1 problems were found; 2 wrong usage, configuration or environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway import __version__
+from gateway.cli.options import ConfigFile
+from gateway.errors import LockgateError, OperatorError
+
+app = typer.Typer(
+    name="lockgate",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A gateway between agents and the APIs they call: inspects every request and every answer.\n\n"
+    "Exit codes: 0 all is well; 1 problems were found; 2 wrong usage, configuration or environment.",
+)
+rules_app = typer.Typer(no_args_is_help=True, help="Show the rules, and run their proofs.")
+audit_app = typer.Typer(no_args_is_help=True, help="Check and read the audit files.")
+app.add_typer(rules_app, name="rules")
+app.add_typer(audit_app, name="audit")
+
+
+def main() -> None:
+    """The `lockgate` command."""
+    try:
+        app()
+    except LockgateError as error:
+        for problem in error.problems if isinstance(error, OperatorError) else (str(error),):
+            print(f"error: {problem}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`); Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"lockgate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def lockgate(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version, and exit.")
+    ] = False,
+) -> None:
+    """Commands import what they need when they run, so that each starts quickly."""
+
+
+@app.command()
+def run(
+    config: ConfigFile = None,
+    listen: Annotated[
+        str | None, typer.Option(help="Address of the base-URL listener, in place of [gateway] listen.")
+    ] = None,
+) -> None:
+    """Run the gateway until SIGTERM or SIGINT (drains; a second one ends at once). SIGHUP reloads."""
+    from gateway import app as service
+    from gateway.units import address
+
+    try:
+        at = address(listen) if listen is not None else None
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--listen") from None
+    service.run(config, at)
+
+
+@app.command()
+def demo() -> None:
+    """Show what the gateway does: a scripted upstream, the real OpenAI client, and a table of what was stopped."""
+    from gateway.cli.demo import show
+
+    raise typer.Exit(show())
+
+
+@app.command()
+def check(config: ConfigFile = None) -> None:
+    """Check configuration, environment and rules with their proofs, and show the coverage matrix."""
+    from gateway.cli.check import check as checked
+
+    raise typer.Exit(checked(config))
+
+
+@app.command()
+def scan(
+    config: ConfigFile = None,
+    profile: Annotated[
+        str | None, typer.Option(help="monitor, balanced or strict, in place of the configured one.")
+    ] = None,
+) -> None:
+    """Judge JSON Lines from standard input, one line out for each line in. Uses no network."""
+    from gateway.cli.scan import scan as scanned
+
+    raise typer.Exit(scanned(config, profile, sys.stdin.buffer, sys.stdout.buffer))
+
+
+@rules_app.command("list")
+def rules_list(
+    config: ConfigFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, with every field that decides.")] = False,
+) -> None:
+    """Show the rules that are loaded."""
+    from gateway.cli.rules import show
+
+    show(config, as_json=as_json)
+
+
+@rules_app.command("test")
+def rules_test(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="Folders with packs; without any, those that ship.")
+    ] = None,
+) -> None:
+    """Run the proof of each rule: what it must hit, and what it must leave alone."""
+    from gateway.cli.rules import prove
+
+    raise typer.Exit(prove(tuple(folders or ())))
+
+
+@audit_app.command("verify")
+def audit_verify(
+    config: ConfigFile = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="The folder of the audit files, in place of the configured one.")
+    ] = None,
+) -> None:
+    """Find lines that were changed, dropped or reordered."""
+    from gateway.cli.audit import verify
+
+    raise typer.Exit(verify(config, folder))
+
+
+@audit_app.command("tail")
+def audit_tail(
+    config: ConfigFile = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="The folder of the audit files, in place of the configured one.")
+    ] = None,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many.")] = 10,
+) -> None:
+    """Show the last lines, oldest first."""
+    from gateway.cli.audit import tail
+
+    tail(config, folder, lines)

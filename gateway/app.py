@@ -1,0 +1,259 @@
+"""The composition root: makes the parts of a gateway, joins them, starts them, and ends them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from gateway import __version__, audit, keys, record
+from gateway import config as configuration
+from gateway.config import Config
+from gateway.detect.memory import VerdictMemory
+from gateway.dialect.families import FAMILIES
+from gateway.errors import ConfigError
+from gateway.reload import Loaded, Loader
+from gateway.serve.admin import Admin, View
+from gateway.serve.base_url import BaseUrl
+from gateway.serve.carrier import LAST_WORDS
+from gateway.serve.coverage import matrix
+from gateway.serve.gaps import gaps
+from gateway.serve.ledger import Ledger
+from gateway.serve.listener import Listener
+from gateway.serve.metrics import Metrics
+from gateway.serve.posture import Posture, posture, site
+from gateway.serve.upstream import Pool
+from gateway.state.memory import MemoryStore
+from gateway.units import Address
+
+AUDIT_KEY: Final = "audit"
+FINGERPRINT_KEY: Final = "fingerprint"
+HIERARCHY_KEY: Final = "hierarchy"
+"""Purposes of the keys that are derived from the gateway's secret."""
+
+MEMORY: Final = 1 << 16
+"""Texts whose findings are remembered: some hundred long conversations, at about 200 bytes each 13 MB."""
+
+
+class Service:
+    """One gateway. `start` it in a running loop, then `drain` and `close` it.
+
+    `listen` replaces the configured address of the base-URL listener. Raises OperatorError where the configuration,
+    the rules or the environment are wrong.
+    """
+
+    def __init__(self, path: Path | None, environ: Mapping[str, str], listen: Address | None = None) -> None:
+        first = configuration.load(path) if path is not None else Config()
+        secret = configuration.secret(first, environ)
+        self._hierarchy_key = keys.derive(secret, HIERARCHY_KEY)
+        self._memory = VerdictMemory(MEMORY)
+        self.loader = Loader(path, environ, keys.derive(secret, FINGERPRINT_KEY), self._swap)
+        loaded = self.loader.load()
+        self.config = loaded.config
+        self._listen = listen or self.config.gateway.listen
+        self._token = loaded.secrets.admin_token
+        self._audit_folder = configuration.audit_folder(self.config, environ) if self.config.audit.enabled else None
+        self._audit_key = keys.derive(secret, AUDIT_KEY)
+        self._posture = self._made(loaded)
+        self._began = datetime.now(UTC)
+        self._listening = False
+        self._watch: asyncio.Task[None] | None = None
+
+    async def start(self, *, follow: bool = True) -> None:
+        """Open the audit file and the listeners. `follow` is whether edited files are taken up."""
+        table = self.config.audit
+        self._audit = (
+            audit.Writer(self._audit_folder, self._audit_key, keep=timedelta(seconds=table.keep), fsync=table.fsync)
+            if self._audit_folder is not None
+            else None
+        )
+        self.metrics = Metrics(lambda: len(self._base_url.live))
+        self.metrics.ruleset(self._posture.digest)
+        self.ledger = Ledger(self._audit.append if self._audit is not None else None, self.metrics)
+        self._pool = Pool()
+        self._base_url = BaseUrl(self._posture, self._pool, MemoryStore(), self.ledger)
+        view = View(self.metrics, self.unready, self.status)
+        self._door = Listener(self._base_url)
+        self._side_door = Listener(Admin(view, site(self.config.admin.listen), self._token))
+        try:
+            self.admin = await self._side_door.start(self.config.admin.listen)
+            self.address = await self._door.start(self._listen)
+        except ConfigError:
+            await self.close()
+            raise
+        self._listening = True
+        if follow:
+            self._watch = asyncio.create_task(self.loader.watch())
+
+    async def drain(self) -> None:
+        """Take no new work, let what is under way finish within the configured time, and cut what does not."""
+        self._listening = False
+        live = self._base_url.live
+        self._base_url.draining = True
+        for carrier in live:
+            carrier.close_after()
+        await self._door.drain(lambda: {carrier.connection for carrier in live}, self.config.gateway.drain)
+        for carrier in tuple(live):
+            carrier.cut()
+        await self._door.drain(lambda: {carrier.connection for carrier in live}, LAST_WORDS)
+
+    async def close(self) -> None:
+        """End everything at once."""
+        if self._watch is not None:
+            self._watch.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watch
+        await self._door.close()
+        await self._side_door.close()
+        await self._pool.close()
+        if self._audit is not None:
+            self._audit.close()
+
+    # -- what it serves by
+
+    def _made(self, loaded: Loaded) -> Posture:
+        return posture(loaded.config, loaded.secrets, loaded.rules, self._hierarchy_key, self._memory)
+
+    def _swap(self, loaded: Loaded) -> None:
+        """Serve new requests by what was loaded; where it cannot be used, all stays as it is."""
+        try:
+            self._posture = self._made(loaded)
+        except ConfigError as error:
+            self.metrics.reload_failed()
+            record.log().error("not taken, the last good configuration stays", problems=list(error.problems))
+            return
+        self._base_url.posture = self._posture
+        self.metrics.ruleset(self._posture.digest)
+
+    # -- what it says of itself
+
+    def unready(self) -> tuple[str, ...]:
+        """Why no traffic should be sent here; empty where it may."""
+        reasons = []
+        if not self._listening:
+            reasons.append("not listening, or draining")
+        if self.ledger.fault is not None:
+            reasons.append(f"the audit cannot be written: {self.ledger.fault}")
+        return tuple(reasons)
+
+    def status(self) -> dict[str, object]:
+        """The posture, for an operator; JSON values only."""
+        serving, reload = self._posture, self.loader.status
+        config = serving.config
+        used = {table.dialect for table in config.upstreams.values()}
+        return {
+            "version": __version__,
+            "uptime_s": round((datetime.now(UTC) - self._began).total_seconds()),
+            "ready": not self.unready(),
+            "not_ready_because": list(self.unready()),
+            "listeners": {"base_url": str(self.address), "admin": str(self.admin)},
+            "profile": serving.default_gate.profile.name,
+            "rules": {"count": len(serving.default_gate.rules.rules), "digest": serving.digest},
+            "reload": {
+                "loaded_at": reload.loaded_at.isoformat() if reload.loaded_at is not None else None,
+                "problems": list(reload.problems),
+                "needs_restart": list(reload.needs_restart),
+                "accelerated": reload.is_accelerated,
+            },
+            "hierarchy": str(config.hierarchy.mode),
+            "on_error": {"exchange": "refuse", "limits": "refuse", "audit": "refuse new requests", "log": "go on"},
+            "not_protected": list(gaps(config)),
+            "in_flight": len(self._base_url.live),
+            "limits": {
+                name: {"requests": limit.requests, "per_s": limit.per, "burst": limit.burst or limit.requests}
+                for name, limit in config.limits.items()
+            },
+            "upstreams": {
+                name: {
+                    "dialect": table.dialect,
+                    "base_url": table.base_url,
+                    "key": "injected" if serving.upstreams[name].key is not None else "the client's",
+                }
+                for name, table in config.upstreams.items()
+            },
+            "coverage": [asdict(row) for row in matrix(FAMILIES[name] for name in sorted(used))],
+        }
+
+    def announce(self) -> None:
+        """The first line of the log: what listens where, by what it judges, and what it leaves open."""
+        gate = self._posture.default_gate
+        record.log().info(
+            "listening",
+            base_url=f"http://{self.address}",
+            admin=f"http://{self.admin}",
+            profile=gate.profile.name,
+            rules=len(gate.rules.rules),
+            hierarchy=str(self.config.hierarchy.mode),
+            not_protected=list(gaps(self.config)),
+        )
+
+
+@asynccontextmanager
+async def serve_in_process(
+    path: Path | None, environ: Mapping[str, str], listen: Address | None = None, *, follow: bool = True
+) -> AsyncIterator[Service]:
+    """A gateway in this process: for the demo, the tests and the benchmark."""
+    service = Service(path, environ, listen)
+    await service.start(follow=follow)
+    try:
+        yield service
+    finally:
+        await service.close()
+
+
+async def _serve(path: Path | None, environ: Mapping[str, str], listen: Address | None) -> None:
+    async with serve_in_process(path, environ, listen) as service:
+        stop, force = asyncio.Event(), asyncio.Event()
+        _on_signals(service, stop, force)
+        service.announce()
+        await stop.wait()
+        record.log().info("draining", in_flight=service.status()["in_flight"], limit_s=service.config.gateway.drain)
+        draining, forced = asyncio.create_task(service.drain()), asyncio.create_task(force.wait())
+        await asyncio.wait((draining, forced), return_when=asyncio.FIRST_COMPLETED)
+        for task in (draining, forced):
+            task.cancel()
+        record.log().info("stopped")
+
+
+def _on_signals(service: Service, stop: asyncio.Event, force: asyncio.Event) -> None:
+    """The first SIGTERM or SIGINT drains, the second ends at once; SIGHUP loads everything again."""
+    loop = asyncio.get_running_loop()
+    reloads: set[asyncio.Task[object]] = set()
+
+    def end() -> None:
+        (force if stop.is_set() else stop).set()
+
+    def reload() -> None:
+        task: asyncio.Task[object] = asyncio.create_task(service.loader.reload_now())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    loop.add_signal_handler(signal.SIGTERM, end)
+    loop.add_signal_handler(signal.SIGINT, end)
+    loop.add_signal_handler(signal.SIGHUP, reload)
+
+
+def run(path: Path | None, listen: Address | None = None) -> None:
+    """Serve until a signal. Raises OperatorError where the gateway cannot start."""
+    config = configuration.load(path) if path is not None else Config()
+    record.configure(config.log.format, config.log.level)
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(_serve(path, os.environ, listen))
+
+
+if sys.platform == "win32":
+
+    def loop_factory() -> None:
+        """The platform's own event loop: there is no uvloop."""
+else:
+    import uvloop
+
+    def loop_factory() -> type[uvloop.Loop]:
+        return uvloop.Loop

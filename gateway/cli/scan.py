@@ -1,0 +1,198 @@
+"""`lockgate scan`: the same judgement as the gateway's, on JSON Lines, without a network.
+
+A text: `{"id", "text", "role"}` gives its effect, its score (the sum that thresholds are held against), its findings in
+code points of the text, and the text after their edits. A conversation, `{"id", "messages", "tools", "calls"}`, gives
+the messages as they would be forwarded (none where the request is refused), and the effect on each of the calls.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import orjson
+
+from gateway import keys
+from gateway.cli import offline
+from gateway.detect.memory import VerdictMemory
+from gateway.dialect.families import FAMILIES
+from gateway.errors import ConfigError, LockgateError
+from gateway.exchange.gate import Gate
+from gateway.exchange.judge import Judgement, judge
+from gateway.exchange.whole import Outcome, inspect
+from gateway.policy.profile import PROFILES, SCORED
+from gateway.segment import Direction, Place, Role, Segment, Trust
+from gateway.serve.gates import gate_of, hierarchy_of
+from gateway.settings import DEFAULT_PRINCIPAL
+from gateway.verdict import Edit, Effect, Finding
+from gateway.wire.media import content_type
+
+type Line = Mapping[str, Any]
+
+TRUST: Final = {
+    Role.SYSTEM: Trust.OPERATOR,
+    Role.USER: Trust.PRINCIPAL,
+    Role.ASSISTANT: Trust.MODEL,
+    Role.TOOL: Trust.UNTRUSTED,
+}
+"""How far a text is trusted that comes alone, with no conversation to tell more of it."""
+
+REMEMBERED: Final = 4096
+"""Texts whose findings are remembered: conversations repeat their earlier turns."""
+
+_CHAT: Final = FAMILIES["openai"].endpoint("POST", "/v1/chat/completions")
+_JSON: Final = content_type((("content-type", "application/json"),))
+
+
+class _BadLine(Exception):
+    """A line that is not in either form; the message says what is wrong with it."""
+
+
+def scan(config: Path | None, profile: str | None, lines: BinaryIO, out: BinaryIO) -> int:
+    """One line out for each line in, in order; 1 where a line could not be judged."""
+    scanner = Scanner(_gate(config, profile))
+    failed = False
+    for line in lines:
+        if line.strip():
+            answer = scanner.answer(line)
+            failed = failed or "error" in answer
+            out.write(orjson.dumps(answer) + b"\n")
+            out.flush()
+    return 1 if failed else 0
+
+
+def _gate(config: Path | None, profile: str | None) -> Gate:
+    loaded = offline.load(config)
+    if profile is not None and profile not in PROFILES:
+        raise ConfigError((f"`{profile}` is no profile; accepted: {', '.join(PROFILES)}",))
+    settings = loaded.config
+    if profile is not None:
+        settings = settings.model_copy(update={"rules": settings.rules.model_copy(update={"profile": profile})})
+    hierarchy = hierarchy_of(settings, keys.derive(offline.SECRET, "hierarchy"))
+    chosen = settings.profile_for(DEFAULT_PRINCIPAL)
+    return gate_of(settings, loaded.rules, chosen, hierarchy, VerdictMemory(REMEMBERED))
+
+
+class Scanner:
+    """Judges lines. The rules' pre-filter, which takes a while to compile, joins in once it is ready."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        threading.Thread(target=self._accelerate, daemon=True).start()
+
+    def _accelerate(self) -> None:
+        self._gate = replace(self._gate, rules=self._gate.rules.accelerated())
+
+    def answer(self, line: bytes) -> dict[str, Any]:
+        """The answer to a line; one with `error` where it cannot be judged."""
+        try:
+            asked = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            return {"id": None, "error": f"not JSON: {error}"}
+        if not isinstance(asked, dict):
+            return {"id": None, "error": "a line is a JSON object"}
+        try:
+            judged = self._text(asked) if "text" in asked else self._conversation(asked)
+        except (_BadLine, LockgateError) as error:
+            return {"id": asked.get("id"), "error": str(error)}
+        except Exception as error:  # noqa: BLE001 -- the outer boundary: one line must not end the others
+            return {"id": asked.get("id"), "error": f"cannot be judged: {type(error).__name__}: {error}"}
+        return {"id": asked.get("id"), **judged}
+
+    def _text(self, line: Line) -> dict[str, Any]:
+        text, role = line["text"], _role(line)
+        if not isinstance(text, str):
+            raise _BadLine("`text` is a string")
+        direction = Direction.ANSWER if role is Role.ASSISTANT else Direction.REQUEST
+        judgement = judge(self._gate, direction, (Segment(Place(()), text, role, TRUST[role]),))
+        return {
+            "effect": _name(judgement.verdict.effect),
+            "score": score(judgement),
+            "findings": list(_findings(judgement)),
+            "text": edited(text, judgement.verdict.edits),
+        }
+
+    def _conversation(self, line: Line) -> dict[str, Any]:
+        messages, calls = line.get("messages"), line.get("calls", [])
+        if not isinstance(messages, list) or not isinstance(calls, list):
+            raise _BadLine("a line has `text`, or `messages` and perhaps `tools` and `calls`, which are lists")
+        body = {"model": "scan", "messages": messages}
+        if line.get("tools"):
+            body["tools"] = line["tools"]
+        outcome = self._inspect(Direction.REQUEST, body)
+        refused = outcome.verdict.effect >= Effect.ASK
+        return {
+            "effect": _name(outcome.verdict.effect),
+            "messages": [] if refused else orjson.loads(outcome.body)["messages"],
+            "calls": [self._call(call) for call in calls],
+        }
+
+    def _call(self, call: object) -> dict[str, Any]:
+        if not isinstance(call, dict) or not isinstance(call.get("name"), str):
+            raise _BadLine('each of `calls` is {"name", "arguments"}')
+        arguments = call.get("arguments", {})
+        text = arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
+        function = {"name": call["name"], "arguments": text}
+        message = {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": "call_0", "type": "function", "function": function}],
+        }
+        answer = {
+            "object": "chat.completion",
+            "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}],
+        }
+        verdict = self._inspect(Direction.ANSWER, answer).verdict
+        rules = dict.fromkeys(reason.rule for reason in verdict.reasons if not reason.shadow)
+        return {"effect": _name(verdict.effect), "reasons": list(rules)}
+
+    def _inspect(self, direction: Direction, body: Mapping[str, Any]) -> Outcome:
+        return inspect(self._gate, _CHAT, direction, orjson.dumps(body), _JSON)
+
+
+def _role(line: Line) -> Role:
+    try:
+        return Role(line.get("role", Role.USER))
+    except ValueError:
+        raise _BadLine(f"`role` is one of: {', '.join(Role)}") from None
+
+
+def _name(effect: Effect) -> str:
+    return effect.name.lower()
+
+
+def score(judgement: Judgement) -> int:
+    """The largest sum of injection scores in one part of the text, each rule counted once (see the profiles)."""
+    return max((_sum(findings) for findings in judgement.findings), default=0)
+
+
+def _sum(findings: Iterable[Finding]) -> int:
+    scored = (one for one in findings if one.category.partition(".")[0] == SCORED and not one.shadow)
+    return sum({finding.rule: finding.score for finding in scored}.values())
+
+
+def _findings(judgement: Judgement) -> Iterable[dict[str, Any]]:
+    for segment, findings in zip(judgement.segments, judgement.findings, strict=True):
+        for finding in findings:
+            if not finding.shadow:
+                span = finding.span.shifted(segment.place.offset)
+                yield {
+                    "rule": finding.rule,
+                    "category": finding.category,
+                    "severity": finding.severity.name.lower(),
+                    "start": span.start,
+                    "end": span.end,
+                }
+
+
+def edited(text: str, edits: Iterable[Edit]) -> str:
+    """The text with the edits made."""
+    pieces: list[str] = []
+    position = 0
+    for span, replacement in sorted((edit.span.shifted(edit.place.offset), edit.replacement) for edit in edits):
+        pieces += (text[position : span.start], replacement)
+        position = span.end
+    return "".join((*pieces, text[position:]))

@@ -1,0 +1,46 @@
+"""The coverage matrix: what is done with the bodies of each endpoint of each family, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gateway.dialect.route import Endpoint, Family
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One route of a family; `path` is the pattern for the whole path, and `*` stands for every other path."""
+
+    family: str
+    methods: tuple[str, ...]
+    path: str
+    dialect: str
+    coverage: str
+    request: str
+    answer: str
+    generates: bool
+
+
+def matrix(families: Iterable[Family]) -> tuple[Row, ...]:
+    """Every route in the order in which they are tried, and each family's fallback last."""
+    return tuple(row for family in families for row in _rows(family))
+
+
+def _rows(family: Family) -> Iterable[Row]:
+    for route in family.routes:
+        yield _row(family.name, tuple(sorted(route.methods)) or ("*",), route.pattern.pattern, route.endpoint)
+    yield _row(family.name, ("*",), "*", family.fallback)
+
+
+def _row(family: str, methods: tuple[str, ...], path: str, endpoint: Endpoint) -> Row:
+    return Row(
+        family,
+        methods,
+        path,
+        endpoint.dialect.name,
+        str(endpoint.coverage),
+        str(endpoint.request_form),
+        str(endpoint.answer_form),
+        endpoint.generates,
+    )

@@ -1,0 +1,22 @@
+"""What a configuration leaves open, in words: told at start, by `check` and in /status."""
+
+from __future__ import annotations
+
+from gateway.config import Config
+from gateway.policy.hierarchy import Mode
+
+
+def gaps(config: Config) -> tuple[str, ...]:
+    """What the configuration leaves open, in words."""
+    found = []
+    if config.rules.profile == "monitor":
+        found.append("profile `monitor`: findings are reported, nothing is stopped")
+    if config.hierarchy.mode is Mode.OFF:
+        found.append("hierarchy off: untrusted text is not marked as data")
+    if not config.audit.enabled:
+        found.append("audit off: no record is kept")
+    if config.admin.token_env is None:
+        found.append("no admin token: whoever reaches the admin listener reads /metrics and /status")
+    unverified = [name for name, table in config.upstreams.items() if not table.verify]
+    found.extend(f"upstream `{name}`: its TLS certificate is not verified" for name in unverified)
+    return tuple(found)

@@ -1,0 +1,68 @@
+"""Which header fields go on to the other side: all but those of one connection, and the gateway's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from gateway.exchange.events import Headers
+
+OWN_PREFIX: Final = b"x-lockgate-"
+"""Fields that only the gateway may set: a client's or an upstream's would be taken for ours."""
+
+_CONNECTION: Final = b"connection"
+
+# RFC 9110, section 7.6.1, and the credentials of proxies (11.7), which end here. `Host` names this gateway, not the
+# upstream; a `100 Continue` is between the client and us, and we read the body as soon as it is wanted; the client
+# library drops trailers, so none may be announced.
+_HOP_BY_HOP: Final = frozenset(
+    {
+        _CONNECTION,
+        b"expect",
+        b"host",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+
+
+def end_to_end(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """The fields to pass on, in order, spelled and repeated as they came.
+
+    Fields that `Connection` names are dropped (RFC 9110, section 7.6.1); `Content-Length` stays.
+    """
+    kept: list[tuple[str, str]] = []
+    named: set[str] = set()
+    for name, value in raw:
+        lower = name.lower()
+        if lower in _HOP_BY_HOP:
+            if lower == _CONNECTION:
+                named.update(_text(token.strip().lower()) for token in value.split(b","))
+        elif not lower.startswith(OWN_PREFIX):
+            kept.append((_text(name), _text(value)))
+    named -= {"close", "keep-alive"}
+    return tuple(field for field in kept if field[0].lower() not in named) if named else tuple(kept)
+
+
+def first(headers: Headers, name: str) -> str | None:
+    """The first value of the field `name` (in lower case), or None."""
+    return next((value for key, value in headers if key.lower() == name), None)
+
+
+def without(headers: Headers, name: str) -> Headers:
+    """`headers` without the field `name` (in lower case)."""
+    return tuple(field for field in headers if field[0].lower() != name)
+
+
+def _text(raw: bytes) -> str:
+    """Field bytes as text. Fields are ASCII by rule and UTF-8 or Latin-1 in the wild (RFC 9110, section 5.5)."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")

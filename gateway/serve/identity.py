@@ -1,0 +1,109 @@
+"""Who asks: which Host and Origin are accepted, and which agent a gateway key belongs to.
+
+A listener on loopback can be reached by every page in a browser (DNS rebinding, cross-site requests) and by every local
+process. Names and origins are therefore held against lists, and an upstream whose key is injected wants a gateway key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote_plus
+
+from gateway.exchange.events import Headers
+from gateway.settings import DEFAULT_PRINCIPAL
+
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Names of this machine that no other machine's page can bear."""
+
+
+# Where the SDKs of the four families and Azure put a key; Gemini's may also stand in the query, as `key`.
+_CREDENTIALS: Final = frozenset({"authorization", "x-api-key", "x-goog-api-key", "api-key"})
+_QUERY_KEY: Final = "key"
+_BEARER: Final = "bearer "
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The names that a listener answers to (in lower case, without port), and the web origins that may call it."""
+
+    hosts: frozenset[str] = frozenset()
+    origins: frozenset[str] = frozenset()
+
+    def knows(self, host: str | None, local: str | None = None) -> bool:
+        """Whether `Host` is one of ours, on any port. `local` is the address the connection came in on."""
+        if not host:
+            return False
+        name = _name(host.lower())
+        return name in LOOPBACK or name in self.hosts or name == local
+
+    def accepts(self, origin: str | None, fetch_site: str | None) -> bool:
+        """Whether a request may come from there: not from a web page, or from one of the accepted origins.
+
+        Browsers leave `Origin` out of some requests, but name the relation in `Sec-Fetch-Site` (W3C Fetch Metadata).
+        """
+        if origin is not None:
+            return origin in self.origins
+        return fetch_site is None or fetch_site in ("none", "same-origin")
+
+
+def _name(authority: str) -> str:
+    """The host of `host[:port]`, without the brackets of an IPv6 address."""
+    if authority.startswith("["):
+        return authority[1:].partition("]")[0]
+    return authority.partition(":")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, and the request's target and fields without the gateway key."""
+
+    agent: str | None
+    target: str
+    headers: Headers
+
+    @property
+    def principal(self) -> str:
+        return self.agent or DEFAULT_PRINCIPAL
+
+
+def identify(owner: Callable[[str], str | None], target: str, headers: Headers) -> Caller:
+    """Look for a gateway key where API keys are shown; `owner` knows whose it is. Any other key is left where it is."""
+    for field in headers:
+        if field[0].lower() in _CREDENTIALS:
+            agent = owner(_bare(field[1]))
+            if agent is not None:
+                return Caller(agent, target, tuple(other for other in headers if other is not field))
+    for part in _query(target):
+        name, _, value = part.partition("=")
+        if name == _QUERY_KEY:
+            agent = owner(unquote_plus(value))
+            if agent is not None:
+                return Caller(agent, _without_query(target, part), headers)
+    return Caller(None, target, headers)
+
+
+def inject(caller: Caller, name: str, value: str) -> Caller:
+    """The request with the real key in field `name`, and with no other credential."""
+    kept = tuple(field for field in caller.headers if field[0].lower() not in _CREDENTIALS)
+    target = caller.target
+    for part in _query(target):
+        if part.partition("=")[0] == _QUERY_KEY:
+            target = _without_query(target, part)
+    return Caller(caller.agent, target, (*kept, (name, value)))
+
+
+def _bare(value: str) -> str:
+    return value[len(_BEARER) :].strip() if value[: len(_BEARER)].lower() == _BEARER else value
+
+
+def _query(target: str) -> list[str]:
+    query = target.partition("?")[2]
+    return query.split("&") if query else []
+
+
+def _without_query(target: str, part: str) -> str:
+    path, _, query = target.partition("?")
+    rest = "&".join(other for other in query.split("&") if other != part)
+    return f"{path}?{rest}" if rest else path

@@ -1,0 +1,54 @@
+"""What happens to the record of an exchange: the audit file, the log line and the counters, in this order.
+
+An audit that cannot be written stops new work: `fault` says why, until a record is written again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from gateway import record as log
+from gateway.errors import LockgateError
+from gateway.exchange.events import ExchangeRecord
+from gateway.serve.carrier import Course
+from gateway.serve.metrics import Metrics
+
+type Write = Callable[[Mapping[str, Any]], None]
+"""Takes a canonical line."""
+
+
+class Ledger:
+    """Takes records. `audit` None means that none is kept."""
+
+    def __init__(self, audit: Write | None, metrics: Metrics, write: Write = log.write) -> None:
+        self.fault: str | None = None
+        self._audit = audit
+        self._metrics = metrics
+        self._write = write
+
+    def finish(self, record: ExchangeRecord, course: Course) -> None:
+        """Record an exchange that ended. Never raises: its client has been served."""
+        line = log.canonical(
+            record,
+            duration_ms=course.took_ns / 1e6,
+            inspect_ms=course.spent_ns / 1e6,
+            client=course.client,
+            time=datetime.now(UTC) - timedelta(microseconds=course.took_ns / 1e3),
+        )
+        if self._audit is not None:
+            self._keep(self._audit, line)
+        with suppress(OSError):  # standard error may be closed; the audit is the record that counts
+            self._write(line)
+        self._metrics.exchange(record, course.spent_ns)
+
+    def _keep(self, audit: Write, line: Mapping[str, Any]) -> None:
+        try:
+            audit(line)
+        except (OSError, LockgateError) as error:
+            self.fault = f"{type(error).__name__}: {error}"
+            self._metrics.audit_failed()
+        else:
+            self.fault = None

@@ -1,0 +1,78 @@
+"""A listening socket with a handler behind it, which can be emptied before it is closed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+from typing import Final
+
+from aiohttp import web
+
+from gateway.errors import ConfigError
+from gateway.serve.upstream import MAX_FIELD
+from gateway.units import Address
+
+type Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+IDLE: Final = 75.0
+"""Seconds that a client's connection may stand idle, or take over the head of a request (nginx: keepalive_timeout)."""
+
+_POLL: Final = 0.02
+_CLOSE: Final = 1.0  # seconds that the server library gets to end what is left
+
+
+class Listener:
+    """Serves `handle` at one address."""
+
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
+        self._web: web.Server | None = None
+        self._server: asyncio.Server | None = None
+
+    async def start(self, at: Address) -> Address:
+        """Listen, and return where (port 0 lets the system choose). Raises ConfigError where that cannot be."""
+        # No access log: the record of each exchange is it. Bodies stay coded as they are, since they are passed on.
+        self._web = web.Server(
+            self._handle,
+            handler_cancellation=True,
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=IDLE,
+            max_line_size=MAX_FIELD,
+            max_field_size=MAX_FIELD,
+        )
+        try:
+            self._server = await asyncio.get_running_loop().create_server(self._web, at.host, at.port)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise ConfigError((f"cannot listen on {at}: {reason}; free the address, or choose another",)) from error
+        host, port = self._server.sockets[0].getsockname()[:2]
+        return Address(host, port)
+
+    async def drain(self, busy: Callable[[], Collection[object]], patience: float) -> None:
+        """Take no new connections, close the idle ones, and wait until no connection is `busy`, at most `patience`."""
+        if self._server is None:
+            return
+        self._server.close()
+        clock = asyncio.get_running_loop()
+        deadline = clock.time() + patience
+        while True:
+            working = busy()
+            self._close_idle(working)
+            if not working or clock.time() >= deadline:
+                return
+            await asyncio.sleep(_POLL)
+
+    async def close(self) -> None:
+        """Close the socket and every connection."""
+        if self._server is not None:
+            self._server.close()
+        if self._web is not None:
+            self._close_idle(())
+            await self._web.shutdown(_CLOSE)
+
+    def _close_idle(self, working: Collection[object]) -> None:
+        assert self._web is not None
+        for connection in self._web.connections:
+            if connection not in working:
+                connection.force_close()

@@ -1,0 +1,101 @@
+"""What the gateway serves at a moment, as one frozen value: made anew on each reload, and kept by who began with it."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from gateway.config import Secrets
+from gateway.detect.memory import VerdictMemory
+from gateway.detect.ruleset import RuleSet
+from gateway.dialect.families import FAMILIES
+from gateway.errors import ConfigError
+from gateway.exchange.gate import Gate
+from gateway.serve.gates import gate_of, hierarchy_of
+from gateway.serve.identity import Site
+from gateway.serve.upstream import Patience, Upstream
+from gateway.settings import DEFAULT_PRINCIPAL, Config
+from gateway.settings import Upstream as UpstreamTable
+from gateway.state.store import Limit
+from gateway.units import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Posture:
+    """Upstreams, principals and what they are judged by.
+
+    `owner` tells whose gateway key a credential is. `gates` are by principal, for those with a profile of their own.
+    """
+
+    config: Config
+    site: Site
+    upstreams: Mapping[str, Upstream]
+    owner: Callable[[str], str | None]
+    default_gate: Gate
+    gates: Mapping[str, Gate]
+    patience: Patience
+    _limits: dict[tuple[str, str], tuple[Limit, ...]] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """The rule set's."""
+        return self.default_gate.rules.digest
+
+    def gate_for(self, principal: str) -> Gate:
+        return self.gates.get(principal, self.default_gate)
+
+    def limits_for(self, principal: str, upstream: str) -> tuple[Limit, ...]:
+        """What one request takes from. Remembered, as it is asked for with each request."""
+        found = self._limits.get((principal, upstream))
+        if found is None:
+            found = self._limits[principal, upstream] = self.config.limits_for(principal, upstream)
+        return found
+
+
+def posture(config: Config, secrets: Secrets, rules: RuleSet, hierarchy_key: bytes, memory: VerdictMemory) -> Posture:
+    """All that follows from configuration, credentials and rules. Raises ConfigError where a CA file cannot be used."""
+    hierarchy = hierarchy_of(config, hierarchy_key)
+
+    def gate(principal: str) -> Gate:
+        return gate_of(config, rules, config.profile_for(principal), hierarchy, memory)
+
+    return Posture(
+        config=config,
+        site=site(config.gateway.listen, config.gateway.hosts, config.gateway.origins),
+        upstreams={
+            name: upstream(name, table, secrets.upstream_keys.get(name)) for name, table in config.upstreams.items()
+        },
+        owner=secrets.agent if secrets.agents else _nobody,
+        default_gate=gate(DEFAULT_PRINCIPAL),
+        gates={name: gate(name) for name, agent in config.agents.items() if agent.profile is not None},
+        patience=Patience(
+            config.gateway.connect_timeout, config.gateway.first_byte_timeout, config.gateway.idle_timeout
+        ),
+    )
+
+
+def site(listen: Address, hosts: tuple[str, ...] = (), origins: tuple[str, ...] = ()) -> Site:
+    """The names of a listener: what it is configured with, and the host it listens on."""
+    return Site(frozenset(name.lower() for name in (*hosts, listen.host)), frozenset(origins))
+
+
+def upstream(name: str, table: UpstreamTable, key: str | None) -> Upstream:
+    """An upstream as configured, with its TLS settings read."""
+    return Upstream(name, FAMILIES[table.dialect], table.base_url, key, _tls(name, table))
+
+
+def _tls(name: str, table: UpstreamTable) -> ssl.SSLContext | bool:
+    if not table.verify:
+        return False
+    if table.ca_file is None:
+        return True
+    try:
+        return ssl.create_default_context(cafile=table.ca_file)
+    except OSError as error:  # ssl.SSLError is one
+        reason = error.strerror or type(error).__name__
+        raise ConfigError((f"upstreams.{name}.ca_file: `{table.ca_file}` cannot be used: {reason.lower()}",)) from error
+
+
+def _nobody(_: str) -> str | None:
+    return None

@@ -1,0 +1,439 @@
+"""What happens when a client, an upstream or the exchange does not do as it should: no hang, no silent pass."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from time import monotonic
+
+import pytest
+
+from gateway.errors import Code
+from gateway.exchange.events import (
+    BeginAnswer,
+    ClientGone,
+    Command,
+    EndAnswer,
+    Event,
+    ExchangeRecord,
+    Failed,
+    Finish,
+    Inspected,
+    LimitsTaken,
+    ReadBody,
+    RequestData,
+    RequestStarted,
+    Respond,
+    SendAnswer,
+    SendUpstream,
+    StartUpstream,
+    UpstreamFailed,
+)
+from gateway.serve import carrier
+from gateway.serve.base_url import MakeExchange
+from gateway.serve.posture import Posture
+from gateway.serve.upstream import Patience, Upstream
+from gateway.verdict import Effect
+from tests.serve.loopback import FAMILY, Running, answer, ask, dialled, gateway, peer, posture, through, upstream_of
+from tests.serve.test_base_url import Echo, request
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n"
+
+
+async def _never(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(asyncio.CancelledError):
+        await asyncio.sleep(30)
+
+
+# --- upstreams that fail
+
+
+async def test_an_upstream_that_is_down_is_502() -> None:
+    async with gateway(posture({"up": Upstream("up", FAMILY, "http://127.0.0.1:1")})) as running:
+        got = await ask(running.address, request("POST /up/x", body=b"body"))
+        record = await running.recorded()
+    assert (got.status, record.code, record.outcome) == (502, Code.UPSTREAM, "failed")
+    assert record.fault is not None
+    assert record.fault.startswith("upstream.unreachable: ClientConnectorError")
+
+
+async def test_an_upstream_whose_certificate_does_not_verify_is_502() -> None:
+    async with upstream_of(Echo()) as base:
+        upstream = Upstream("up", FAMILY, base.replace("http:", "https:"))
+        async with gateway(posture({"up": upstream})) as running:
+            assert (await ask(running.address, request("GET /up/x"))).status == 502
+            assert (await running.recorded()).code is Code.UPSTREAM
+
+
+@pytest.mark.parametrize("path", ["/up/x", "/up/read/x"])
+async def test_an_upstream_that_is_late_is_504(path: str) -> None:
+    async with through(talk=_never, patience=Patience(0.1, 0.2, None)) as running:
+        got = await ask(running.address, request(f"POST {path}", body=b"{}"))
+        record = await running.recorded()
+    assert (got.status, record.code, record.fault) == (504, Code.TIMEOUT, "upstream.timeout: TimeoutError: ")
+
+
+async def test_an_upstream_that_falls_silent_in_the_middle_cuts_the_answer() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n")
+        await _never(reader, writer)
+
+    async with through(talk=talk, patience=Patience(5, 5, 0.1)) as running:
+        got = await ask(running.address, request("GET /up/x"))
+        record = await running.recorded()
+    assert (got.status, got.body, got.complete) == (200, b"hi", False)
+    assert record.fault is not None
+    assert record.fault.startswith("upstream.timeout")
+
+
+@pytest.mark.parametrize("framing", [b"Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n", b"Content-Length: 9\r\n\r\nhi"])
+async def test_an_upstream_that_breaks_off_cuts_the_answer(framing: bytes) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(HEAD + framing)
+
+    async with through(talk=talk) as running:
+        got = await ask(running.address, request("GET /up/x"))
+        record = await running.recorded()
+    assert (got.status, got.body, got.complete) == (200, b"hi", False)
+    assert (record.outcome, record.fault) == ("failed", "upstream.broken: ClientPayloadError")
+
+
+async def test_an_http_1_0_client_sees_a_reset_where_it_could_not_tell_a_cut() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n")
+
+    async with through(talk=talk) as running, dialled(running.address) as (reader, writer):
+        writer.write(b"GET /up/x HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        await running.recorded()
+        with suppress(ConnectionResetError):
+            assert not (await reader.read()).endswith(b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"not http at all\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", b""],
+    ids=["garbage", "length", "closed"],
+)
+async def test_an_upstream_that_speaks_no_http_is_502(sent: bytes) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(sent)
+
+    async with through(talk=talk) as running:
+        got = await ask(running.address, request("POST /up/x?key=secret", body=b"body"))
+        record = await running.recorded()
+    assert (got.status, record.code) == (502, Code.UPSTREAM)
+    assert "secret" not in str(record.fault)
+
+
+async def test_an_upstream_that_answers_before_the_upload_ends_is_heard() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig")
+        await reader.read(2**16)
+
+    async with through(talk=talk) as running, dialled(running.address) as (reader, writer):
+        writer.write(request("POST /up/x", "Content-Length: 1000000") + b"x" * 1000)
+        got = await answer(reader)
+    assert (got.status, got.body) == (413, b"big")
+
+
+# --- clients that fail
+
+
+async def test_a_client_that_goes_away_ends_the_upstream_call_within_a_second() -> None:
+    gone = asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n")
+        await reader.read()
+        gone.set()
+
+    async with through(talk=talk) as running:
+        async with dialled(running.address) as (reader, writer):
+            writer.write(request("GET /up/x"))
+            await reader.readuntil(b"hi\r\n")
+        began = monotonic()
+        async with asyncio.timeout(5):
+            await gone.wait()
+        assert monotonic() - began < 1
+        assert (await running.recorded()).outcome == "client_gone"
+        assert not running.base_url.live
+
+
+@pytest.mark.parametrize("path", ["/up/x", "/up/read/x"], ids=["in-pieces", "collected"])
+async def test_a_client_that_goes_away_in_its_own_body_is_recorded(path: str) -> None:
+    echo = Echo()
+    async with through(echo) as running:
+        async with dialled(running.address) as (reader, writer):
+            writer.write(request(f"POST {path}", "Content-Length: 1000") + b"part")
+            await running.busy()
+            await asyncio.sleep(0.05)
+        assert (await running.recorded()).outcome == "client_gone"
+    assert echo.seen == []
+
+
+@pytest.mark.parametrize("path", ["/up/x", "/up/read/x"], ids=["in-pieces", "collected"])
+async def test_a_body_whose_framing_breaks_is_refused(path: str) -> None:
+    echo = Echo()
+    async with through(echo) as running:
+        got = await ask(
+            running.address, request(f"POST {path}", "Transfer-Encoding: chunked", body=b"5\r\nbytes\r\nzz\r\n")
+        )
+        record = await running.recorded()
+    assert (got.status, record.outcome, echo.seen) == (500, "failed", [])
+    assert record.fault is not None
+    assert record.fault.startswith("request_body: ")
+
+
+@pytest.mark.parametrize("path", ["/up/x", "/up/read/x"], ids=["in-pieces", "collected"])
+async def test_a_client_that_falls_silent_in_its_body_is_refused(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(carrier, "SLOW_CLIENT", 0.1)
+    async with through(Echo()) as running, dialled(running.address) as (reader, writer):
+        writer.write(request(f"POST {path}", "Content-Length: 1000") + b"part")
+        assert (await answer(reader)).status == 500
+        record = await running.recorded()
+    assert record.fault == "request_body: nothing came for 0 s"
+
+
+async def test_an_upload_that_moves_is_not_late() -> None:
+    echo = Echo()
+    async with through(echo, patience=Patience(0.1, 0.1, None)) as running:
+        async with dialled(running.address) as (reader, writer):
+            writer.write(request("POST /up/x", "Content-Length: 5"))
+            for _ in range(5):
+                await asyncio.sleep(0.1)
+                writer.write(b"x")
+            assert (await answer(reader)).status == 200
+    assert echo.seen[0][3] == b"xxxxx"
+
+
+# --- exchanges that do odd things
+
+
+def record(outcome: str = "refused") -> ExchangeRecord:
+    nothing = Inspected()
+    return ExchangeRecord(
+        "id",
+        "up",
+        "default",
+        "",
+        "GET",
+        "/",
+        "",
+        400,
+        outcome,
+        Effect.BLOCK,
+        Effect.BLOCK,
+        None,
+        (),
+        (),
+        nothing,
+        nothing,
+    )
+
+
+class Scripted:
+    """An exchange that answers events by a function, and says that it is finished once it gave a Finish."""
+
+    def __init__(self, script: Callable[[Event], Sequence[Command]]) -> None:
+        self.script = script
+        self.seen: list[Event] = []
+        self.finished = False
+
+    def receive(self, event: Event) -> Sequence[Command]:
+        self.seen.append(event)
+        commands = self.script(event)
+        self.finished = self.finished or any(isinstance(command, Finish) for command in commands)
+        return commands
+
+
+def made(machine: Scripted) -> MakeExchange:
+    def make(_posture: Posture, _upstream: Upstream, _principal: str, _id: str) -> Scripted:
+        return machine
+
+    return make
+
+
+async def run(script: Callable[[Event], Sequence[Command]], raw: bytes) -> tuple[bytes, Scripted, Running, Echo]:
+    """All bytes that a client gets from an exchange with that script."""
+    machine, echo = Scripted(script), Echo()
+    async with upstream_of(echo) as base:
+        async with gateway(posture({"up": Upstream("up", FAMILY, base)}), made(machine)) as running:
+            async with dialled(running.address) as (reader, writer):
+                writer.write(raw)
+                data = b""
+                with suppress(ConnectionResetError, TimeoutError):
+                    async with asyncio.timeout(2):
+                        while piece := await reader.read(2**16):
+                            data += piece
+    return data, machine, running, echo
+
+
+def on(**answers: Sequence[Command]) -> Callable[[Event], Sequence[Command]]:
+    """A script from event names to commands."""
+    return lambda event: answers.get(type(event).__name__, ())
+
+
+async def test_an_exception_in_the_exchange_is_told_to_it() -> None:
+    def script(event: Event) -> Sequence[Command]:
+        if isinstance(event, Failed):
+            return [Respond(500, (), b"refused"), Finish(record("failed"))]
+        raise ValueError("broken")
+
+    data, machine, running, _ = await run(script, request("GET /up/x", "Connection: close"))
+    assert data.startswith(b"HTTP/1.1 500 ")
+    assert data.endswith(b"refused")
+    assert machine.seen[-1] == Failed("serve", "ValueError: broken")
+    assert running.records == [record("failed")]
+
+
+async def test_an_exchange_that_cannot_even_refuse_gets_its_connection_cut(caplog: pytest.LogCaptureFixture) -> None:
+    def script(_: Event) -> Sequence[Command]:
+        raise ValueError("broken")
+
+    data, _, _, echo = await run(script, request("GET /up/x"))
+    assert (data, echo.seen) == (b"", [])
+
+
+async def test_an_exchange_that_stops_before_its_end_fails() -> None:
+    failed = [Respond(500, (), b"refused"), Finish(record("failed"))]
+    data, machine, _, echo = await run(on(Failed=failed), request("GET /up/x", "Connection: close"))
+    assert data.startswith(b"HTTP/1.1 500 ")
+    assert isinstance(machine.seen[-1], Failed)
+    assert echo.seen == []
+
+
+async def test_an_exchange_that_ends_without_an_answer_is_a_bare_500(caplog: pytest.LogCaptureFixture) -> None:
+    data, _, _, _ = await run(on(RequestStarted=[Finish(record())]), request("GET /up/x", "Connection: close"))
+    assert data.startswith(b"HTTP/1.1 500 ")
+
+
+async def test_an_answer_that_was_not_ended_is_not_ended_for_it() -> None:
+    begun = [BeginAnswer(200, ()), SendAnswer(b"part"), Finish(record("cut"))]
+    data, _, _, _ = await run(on(RequestStarted=begun), request("GET /up/x"))
+    assert not data.endswith(b"0\r\n\r\n")
+
+
+async def test_header_and_body_leave_in_one_piece() -> None:
+    whole = [BeginAnswer(200, ()), SendAnswer(b"a"), SendAnswer(b"b"), EndAnswer(clean=True), Finish(record())]
+    data, _, _, _ = await run(on(RequestStarted=whole), request("GET /up/x", "Connection: close"))
+    assert data.endswith(b"\r\n\r\n2\r\nab\r\n0\r\n\r\n")
+
+
+async def test_a_cut_sends_what_was_decided_and_no_end() -> None:
+    cut = [BeginAnswer(200, ()), SendAnswer(b"decided"), EndAnswer(clean=False), Finish(record("cut"))]
+    data, _, _, _ = await run(on(RequestStarted=cut), request("GET /up/x"))
+    assert data.endswith(b"7\r\ndecided\r\n")
+
+
+async def test_a_body_for_an_answer_that_has_none_is_left_out() -> None:
+    whole = [BeginAnswer(204, ()), SendAnswer(b"stray"), EndAnswer(clean=True), Finish(record())]
+    data, _, _, _ = await run(on(RequestStarted=whole), request("GET /up/x", "Connection: close"))
+    assert data.startswith(b"HTTP/1.1 204 ")
+    assert data.endswith(b"\r\n\r\n")
+    head, _, _, _ = await run(
+        on(RequestStarted=[Respond(400, (), b"refused"), Finish(record())]), request("HEAD /up/x", "Connection: close")
+    )
+    assert b"Content-Length: 7" in head
+    assert head.endswith(b"\r\n\r\n")
+
+
+async def test_a_refusal_in_the_middle_of_an_upload_drops_the_upstream_and_answers() -> None:
+    def script(event: Event) -> Sequence[Command]:
+        match event:
+            case RequestStarted():
+                return [StartUpstream("POST", "/x", (), None), ReadBody()]
+            case RequestData(data=b"first"):
+                return [SendUpstream(b"first", last=False)]
+            case RequestData():
+                return [Respond(413, (), b"enough"), Finish(record())]
+            case _:
+                return ()
+
+    machine, echo = Scripted(script), Echo()
+    async with upstream_of(echo) as base:
+        async with gateway(posture({"up": Upstream("up", FAMILY, base)}), made(machine)) as running:
+            async with dialled(running.address) as (reader, writer):
+                writer.write(request("POST /up/x", "Content-Length: 100"))
+                await asyncio.sleep(0.05)
+                writer.write(b"first")
+                await asyncio.sleep(0.05)
+                writer.write(b"second")
+                got = await answer(reader)
+    assert (got.status, got.body, got.all("connection"), echo.seen) == (413, b"enough", ["close"], [])
+    assert not any(isinstance(event, UpstreamFailed) for event in machine.seen)
+
+
+async def test_a_refusal_during_the_answer_and_the_upload_ends_both() -> None:
+    """The upstream answers at once and goes on; the refusal comes from the rest of the request."""
+
+    def script(event: Event) -> Sequence[Command]:
+        match event:
+            case RequestStarted():
+                return [StartUpstream("POST", "/x", (), None), ReadBody()]
+            case RequestData():
+                return [EndAnswer(clean=False), Finish(record("cut"))]
+            case _:
+                return [BeginAnswer(200, ())] if type(event).__name__ == "AnswerStarted" else ()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n")
+        await reader.read()
+
+    machine = Scripted(script)
+    async with peer(talk) as base, gateway(posture({"up": Upstream("up", FAMILY, base)}), made(machine)) as running:
+        async with dialled(running.address) as (reader, writer):
+            writer.write(request("POST /up/x", "Content-Length: 100"))
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"more")
+            async with asyncio.timeout(5):
+                assert await reader.read() == b""
+    assert running.records == [record("cut")]
+
+
+async def test_a_cut_exchange_gets_its_last_words() -> None:
+    words = [SendAnswer(b"bye"), EndAnswer(clean=True), Finish(record("cut"))]
+    started = [StartUpstream("GET", "/x", (), b"")]
+    machine = Scripted(on(RequestStarted=started, AnswerStarted=[BeginAnswer(200, ())], Failed=words))
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+        await _never(reader, writer)
+
+    async with peer(talk) as base, gateway(posture({"up": Upstream("up", FAMILY, base)}), made(machine)) as running:
+        async with dialled(running.address) as (reader, writer):
+            writer.write(request("GET /up/x"))
+            await reader.readuntil(b"\r\n\r\n")
+            for one in running.base_url.live:
+                one.close_after()
+                one.cut()
+            async with asyncio.timeout(5):
+                assert await reader.readuntil(b"0\r\n\r\n") == b"3\r\nbye\r\n0\r\n\r\n"
+    assert machine.seen[-1] == Failed("shutdown", "cut after the drain period")
+
+
+async def test_a_client_that_is_gone_is_told_to_the_exchange_once() -> None:
+    gone = asyncio.Event()
+
+    def script(event: Event) -> Sequence[Command]:
+        if isinstance(event, ClientGone):
+            gone.set()
+            return [Finish(record("client_gone"))]
+        return [ReadBody()] if isinstance(event, RequestStarted | LimitsTaken) else ()
+
+    machine = Scripted(script)
+    async with upstream_of(Echo()) as base:
+        async with gateway(posture({"up": Upstream("up", FAMILY, base)}), made(machine)) as running:
+            async with dialled(running.address) as (_, writer):
+                writer.write(request("POST /up/x", "Content-Length: 10"))
+                await asyncio.sleep(0.05)
+            async with asyncio.timeout(5):
+                await gone.wait()
+            assert (await running.recorded()).outcome == "client_gone"
+    assert [type(event) for event in machine.seen] == [RequestStarted, ClientGone]
