@@ -36,6 +36,7 @@ class Facts:
         self.held_max = 0
         self.usage: dict[str, int] = {}
         self.fault: str | None = None
+        self.upstream_failed = False
 
     def add(self, direction: Direction, outcome: Outcome) -> None:
         self._judge(outcome.verdict.effect, outcome.verdict.would_be, outcome.verdict.reasons, outcome.findings)
@@ -50,7 +51,7 @@ class Facts:
     def add_stream(self, stream: AnswerStream, endpoint: Endpoint) -> None:
         totals = stream.totals
         self._judge(totals.effect, totals.would_be, totals.reasons, totals.findings)
-        self.answer = Inspected(totals.bytes, 0, totals.events, endpoint.coverage, tuple(totals.uninspected))
+        self.answer = Inspected(totals.bytes, 0, totals.events, endpoint.coverage.value, tuple(totals.uninspected))
         self.held_max = totals.held_max
         self.usage = totals.usage
 
@@ -65,8 +66,8 @@ class Facts:
 
     @property
     def applied(self) -> Effect:
-        """What was done in the end: a refusal is a block, whatever led to it."""
-        return self.effect if self.code is None else Effect.BLOCK
+        """What was done in the end: a refusal is a block, whatever led to it; an upstream that failed is none of ours."""
+        return self.effect if self.code is None or self.upstream_failed else Effect.BLOCK
 
     def record(self, outcome: str) -> ExchangeRecord:
         return ExchangeRecord(

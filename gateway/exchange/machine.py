@@ -142,7 +142,7 @@ class Exchange:
             self._state = _State.BODY
             return [ReadBody()]
         self._state = _State.SENDING
-        self._facts.request = Inspected(coverage=Coverage.PASS, uninspected=_BINARY)
+        self._facts.request = Inspected(coverage=Coverage.PASS.value, uninspected=_BINARY)
         return [self._upstream_command(None, self._onward_headers()), ReadBody()]
 
     def _on_request_data(self, event: RequestData) -> list[Command]:
@@ -222,7 +222,7 @@ class Exchange:
 
     def _begin_passing(self, event: AnswerStarted, uninspected: tuple[Uninspected, ...]) -> list[Command]:
         self._state = _State.PASSING
-        self._facts.answer = Inspected(coverage=Coverage.PASS, uninspected=uninspected)
+        self._facts.answer = Inspected(coverage=Coverage.PASS.value, uninspected=uninspected)
         return [self._begin(event.status, event.headers)]
 
     def _begin_stream(self, event: AnswerStarted, framing: Framing) -> list[Command]:
@@ -297,6 +297,7 @@ class Exchange:
             out = self._stream.finish() if self._stream is not None and self._stream.cut is None else b""
             return self._sent(out) + self._end("failed", clean=False)
         code = Code.TIMEOUT if event.fault is Fault.TIMEOUT else Code.UPSTREAM
+        self._facts.upstream_failed = True
         return self._refuse(refuse.of(code, self._facts.id, refuse.FAULTS[event.fault]), outcome="failed")
 
     def _on_client_gone(self, _: ClientGone) -> list[Command]:

@@ -87,7 +87,7 @@ def inspect(gate: Gate, endpoint: Endpoint, direction: Direction, body: bytes, m
     """Judge a decoded body. Raises Malformed where it cannot be read as what it should be."""
     if not body.strip():
         verdict = Verdict(Effect.ALLOW, Effect.ALLOW)
-        return Outcome(verdict, body, edited=False, inspected=Inspected(len(body), coverage=endpoint.coverage))
+        return Outcome(verdict, body, edited=False, inspected=Inspected(len(body), coverage=endpoint.coverage.value))
     form = endpoint.request_form if direction is Direction.REQUEST else endpoint.answer_form
     if _is_plain_text(endpoint, form, media):
         return _inspect_text(gate, direction, body, media)
@@ -119,7 +119,7 @@ def _inspect_text(gate: Gate, direction: Direction, body: bytes, media: MediaTyp
         judgement.verdict,
         edited_text(body, media, edits) if edits else body,
         edited=bool(edits),
-        inspected=Inspected(len(body), 1, 0, Coverage.TEXT),
+        inspected=Inspected(len(body), 1, 0, Coverage.TEXT.value),
         findings=tuple(finding for findings in judgement.findings for finding in findings),
     )
 
@@ -147,7 +147,7 @@ def _inspect_units(gate: Gate, endpoint: Endpoint, direction: Direction, body: b
         total.verdict,
         apply(body, total.patches) if edited else body,
         edited=edited,
-        inspected=Inspected(len(body), total.segments, 0, endpoint.coverage, tuple(total.uninspected)),
+        inspected=Inspected(len(body), total.segments, 0, endpoint.coverage.value, tuple(total.uninspected)),
         findings=tuple(total.findings),
         wrapped=total.wrapped,
         model=model,

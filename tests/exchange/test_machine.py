@@ -307,6 +307,7 @@ def test_upstream_failures_become_clear_errors(fault: Fault, status: int, code: 
     assert only(commands, Respond).status == status
     line = record(commands)
     assert (line.code, line.outcome, line.fault) == (code, "failed", f"upstream.{fault}: dns")
+    assert line.effect is Effect.ALLOW
 
 
 def test_an_upstream_that_breaks_off_a_stream_gives_what_came_and_a_reset() -> None:
