@@ -52,8 +52,8 @@ SCAN_AIM = 2.0
 STREAMS = 8
 """Streams that run side by side."""
 
-RUN = "import sys; from pathlib import Path; from gateway.app import run; run(Path(sys.argv[1]))"
-"""What `lockgate run --config` does. All settings but addresses and folders are the default ones, log and audit too."""
+RUN = "from gateway.cli import main; main()"
+"""The `lockgate` command. All settings but addresses and folders are the default ones, log and audit too."""
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -126,7 +126,7 @@ def running() -> Iterator[list[Way]]:
         stack.enter_context(process(log, "-m", "bench.peers", "upstream", str(upstream)))
         target = f"http://127.0.0.1:{upstream}"
         bare_pid = stack.enter_context(process(log, "-m", "bench.peers", "bare", str(bare), target))
-        gateway_pid = stack.enter_context(process(log, "-c", RUN, str(config)))
+        gateway_pid = stack.enter_context(process(log, "-c", RUN, "run", "--config", str(config)))
         for port in (upstream, bare, gateway):
             wait_for(port)
         yield [

@@ -66,7 +66,7 @@ class Facts:
 
     @property
     def applied(self) -> Effect:
-        """What was done in the end: a refusal is a block, whatever led to it; an upstream that failed is none of ours."""
+        """What was done in the end: a refusal is a block, whatever led to it; a failed upstream is none of ours."""
         return self.effect if self.code is None or self.upstream_failed else Effect.BLOCK
 
     def record(self, outcome: str) -> ExchangeRecord:

@@ -76,6 +76,9 @@ class BaseUrl:
             caller = _admit(posture, upstream, request, target)
         except ClientError as error:
             return await self._turn_away(request, error, upstream, began)
+        except Exception as failure:  # noqa: BLE001 -- the outer boundary: a failure of ours is a refusal and a record
+            error = ClientError(refuse.INTERNAL, code=Code.INTERNAL, status=500)
+            return await self._turn_away(request, error, upstream, began, f"door: {type(failure).__name__}: {failure}")
         return await self._carry(posture, upstream, caller, request)
 
     async def _carry(
@@ -133,7 +136,12 @@ class BaseUrl:
             raise ClientError("the gateway cannot write its audit log", code=Code.STOPPED, status=503)
 
     async def _turn_away(
-        self, request: web.BaseRequest, error: ClientError, upstream: Upstream | None, began: int
+        self,
+        request: web.BaseRequest,
+        error: ClientError,
+        upstream: Upstream | None,
+        began: int,
+        fault: str | None = None,
     ) -> web.StreamResponse:
         """Answer a request that gets no exchange, and record it."""
         refusal = Refusal(error.code, error.status, str(error), _new_id())
@@ -149,7 +157,7 @@ class BaseUrl:
             answer.force_close()
         await answer.prepare(request)
         await answer.write_eof(b"" if answer.bodiless else body)
-        record = _record(refusal, request, upstream, self.posture.digest)
+        record = _record(refusal, request, upstream, self.posture.digest, fault)
         self._ledger.finish(record, Course(request.remote, perf_counter_ns() - began, 0))
         return answer
 
@@ -215,7 +223,9 @@ def _refusal_body(refusal: Refusal, family: Family | None) -> bytes:
     return family.fallback.dialect.refusal(refusal)
 
 
-def _record(refusal: Refusal, request: web.BaseRequest, upstream: Upstream | None, digest: str) -> ExchangeRecord:
+def _record(
+    refusal: Refusal, request: web.BaseRequest, upstream: Upstream | None, digest: str, fault: str | None
+) -> ExchangeRecord:
     return ExchangeRecord(
         id=refusal.request_id,
         upstream=upstream.name if upstream is not None else "",
@@ -225,7 +235,7 @@ def _record(refusal: Refusal, request: web.BaseRequest, upstream: Upstream | Non
         path=request.raw_path.partition("?")[0],
         ruleset=digest,
         status=refusal.status,
-        outcome="refused",
+        outcome="refused" if fault is None else "failed",
         effect=Effect.BLOCK,
         would_be=Effect.BLOCK,
         code=refusal.code,
@@ -233,4 +243,5 @@ def _record(refusal: Refusal, request: web.BaseRequest, upstream: Upstream | Non
         fingerprints=(),
         request=Inspected(),
         answer=Inspected(),
+        fault=fault,
     )

@@ -108,8 +108,37 @@ def texts(rules: RuleSet) -> st.SearchStrategy[str]:
     whole = st.sampled_from(samples)
     cut = st.tuples(whole, st.integers(0, 60), st.integers(0, 60)).map(lambda t: t[0][t[1] : t[1] + t[2]])
     odd = st.sampled_from(
-        ["\\n", "\\u0069", "\\ud83d", "\\", " ", "  ", "\n", "é", "e\u0301", "ﬁ", "\u200b", "\ud800", "\U000e0041", "忽"]
-        + ["cat", "cats", "!", "<<", ">>", "4", "-", "@", ".com", "-----B", "password ", "foo", "bar", "xyz", "ab"]
+        [
+            "\\n",
+            "\\u0069",
+            "\\ud83d",
+            "\\",
+            " ",
+            "  ",
+            "\n",
+            "é",
+            "e\u0301",
+            "ﬁ",
+            "\u200b",
+            "\ud800",
+            "\U000e0041",
+            "忽",
+            "cat",
+            "cats",
+            "!",
+            "<<",
+            ">>",
+            "4",
+            "-",
+            "@",
+            ".com",
+            "-----B",
+            "password ",
+            "foo",
+            "bar",
+            "xyz",
+            "ab",
+        ]
     )
     return st.lists(st.one_of(whole, cut, odd, odd), max_size=8).map("".join)
 

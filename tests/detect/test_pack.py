@@ -82,7 +82,11 @@ def test_a_reach_covers_what_is_in_each_of_its_sets() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ('why = "cats are private"', "colour = 1", "a.toml:4: rule `cats`: unknown key `colour`; accepted are category"),
+        (
+            'view = "text"',
+            'view = "text"\ncolour = 1',
+            "a.toml:8: rule `cats`: unknown key `colour`; accepted are category",
+        ),
         ('why = "cats are private"\n', "", "a.toml:2: rule `cats`: `why` is missing"),
         ('"warning"', '"bad"', "a.toml:6: rule `cats`: `severity`: input should be 'notice', 'warning', 'error'"),
         ('"pii.cat"', '"cat"', "write one of `injection.`, `pii.`, `secret.` and a kind"),
@@ -108,7 +112,7 @@ def test_a_fault_names_line_rule_and_accepted_form(old: str, new: str, says: str
 def test_all_faults_of_all_rules_are_told_at_once() -> None:
     text = RULE.replace('"warning"', '"bad"') + RULE.replace('"text"', '"bad"') + "\n[other]\nx = 1\n"
     places = [problem.partition(" ")[0] for problem in problems(text)]
-    assert places == ["a.toml:24:", "a.toml:6:", "a.toml:18:"]
+    assert places == ["a.toml:22:", "a.toml:6:", "a.toml:17:"]
 
 
 def test_a_pack_without_a_single_rule_is_refused() -> None:

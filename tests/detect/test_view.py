@@ -12,8 +12,40 @@ from gateway.detect.view import VIEWS, View, addressed, scrubbed
 FOLDED = VIEWS["folded"]
 
 PARTS = st.sampled_from(
-    ["\\", "\\\\", "n", "t", "r", "u", "0041", "\\u0041", "\\u00", "\\ud83d", "\\ude00", "d83d", " ", "  ", "\n", "\t", "A"]
-    + ["é", "e\u0301", "ﬁ", "\u200b", "\U000e0041", "abc def", "´", "忽", "Ω", "\x00", "İ", "ß", "\u3164", "\u2800", "👍"]
+    [
+        "\\",
+        "\\\\",
+        "n",
+        "t",
+        "r",
+        "u",
+        "0041",
+        "\\u0041",
+        "\\u00",
+        "\\ud83d",
+        "\\ude00",
+        "d83d",
+        " ",
+        "  ",
+        "\n",
+        "\t",
+        "A",
+        "é",
+        "e\u0301",
+        "ﬁ",
+        "\u200b",
+        "\U000e0041",
+        "abc def",
+        "´",
+        "忽",
+        "Ω",
+        "\x00",
+        "İ",
+        "ß",
+        "\u3164",
+        "\u2800",
+        "👍",
+    ]
 )
 TEXTS = st.lists(PARTS, max_size=14).map("".join)
 
@@ -60,7 +92,9 @@ def test_look_alikes_are_single_letters_in_folded_form() -> None:
 @given(text=TEXTS, sizes=st.lists(st.integers(1, 5), min_size=1, max_size=6))
 def test_any_cut_gives_the_same_view_and_origins(view: View, text: str, sizes: list[int]) -> None:
     growing = view.growing()
-    seen, starts, ends, at, turn = "", [], [], 0, 0
+    starts: list[int] = []
+    ends: list[int] = []
+    seen, at, turn = "", 0, 0
     while at < len(text):
         size = sizes[turn % len(sizes)]
         piece = growing.feed(text[at : at + size])

@@ -56,6 +56,19 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @dataclass(slots=True)
+class Paper:
+    """An audit in memory, which may be full."""
+
+    lines: list[Mapping[str, Any]] = field(default_factory=list)
+    full: bool = False
+
+    def write(self, line: Mapping[str, Any]) -> None:
+        if self.full:
+            raise OSError("disk full")
+        self.lines.append(line)
+
+
+@dataclass(slots=True)
 class Running:
     """A gateway that runs, what it recorded, and its parts."""
 
@@ -64,8 +77,8 @@ class Running:
     ledger: Ledger
     listener: Listener
     metrics: Metrics
+    paper: Paper
     records: list[ExchangeRecord] = field(default_factory=list)
-    lines: list[Mapping[str, Any]] = field(default_factory=list)
 
     async def recorded(self, count: int = 1) -> ExchangeRecord:
         """The last record, once there are that many."""
@@ -107,13 +120,13 @@ async def gateway(serving: Posture, exchange: MakeExchange = make_exchange) -> A
     pool = Pool()
     metrics = Metrics(lambda: len(base_url.live))
     records: list[ExchangeRecord] = []
-    lines: list[Mapping[str, Any]] = []
-    ledger = Noting(lines.append, metrics, records)
+    paper = Paper()
+    ledger = Noting(paper.write, metrics, records)
     base_url = BaseUrl(serving, pool, MemoryStore(), ledger, exchange)
     listener = Listener(base_url)
     address = await listener.start(ANY_PORT)
     try:
-        yield Running(address, base_url, ledger, listener, metrics, records, lines)
+        yield Running(address, base_url, ledger, listener, metrics, paper, records)
     finally:
         await listener.close()
         await pool.close()

@@ -324,10 +324,12 @@ async def test_other_hosts_and_origins_are_refused(host: str, fields: tuple[str,
 
 async def test_configured_hosts_and_origins_are_accepted() -> None:
     site = Site(frozenset({"gateway"}), frozenset({"https://console.example"}))
-    async with upstream_of(Echo()) as base:
-        async with gateway(posture({"up": Upstream("up", FAMILY, base)}, site=site)) as running:
-            raw = request("GET /up/x", "Origin: https://console.example", host="gateway:8080")
-            assert (await ask(running.address, raw)).status == 200
+    async with (
+        upstream_of(Echo()) as base,
+        gateway(posture({"up": Upstream("up", FAMILY, base)}, site=site)) as running,
+    ):
+        raw = request("GET /up/x", "Origin: https://console.example", host="gateway:8080")
+        assert (await ask(running.address, raw)).status == 200
 
 
 async def test_a_request_without_host_is_refused() -> None:
@@ -388,11 +390,13 @@ async def test_other_credentials_pass_where_none_is_injected() -> None:
 
 async def test_a_limit_gives_429_with_its_fields() -> None:
     config = Config.model_validate({"limits": {"few": {"requests": 1, "per": "60s"}}})
-    async with upstream_of(Echo()) as base:
-        async with gateway(posture({"up": Upstream("up", FAMILY, base)}, config=config)) as running:
-            first = await ask(running.address, request("GET /up/x"))
-            second = await ask(running.address, request("GET /up/x"))
-            record = await running.recorded(2)
+    async with (
+        upstream_of(Echo()) as base,
+        gateway(posture({"up": Upstream("up", FAMILY, base)}, config=config)) as running,
+    ):
+        first = await ask(running.address, request("GET /up/x"))
+        second = await ask(running.address, request("GET /up/x"))
+        record = await running.recorded(2)
     assert (first.status, first.all("ratelimit-remaining")) == (200, ["0"])
     assert (second.status, second.all("retry-after"), record.code) == (429, ["60"], Code.RATE)
     assert second.all("ratelimit-limit") == ["1"]
@@ -401,23 +405,16 @@ async def test_a_limit_gives_429_with_its_fields() -> None:
 async def test_an_audit_that_cannot_be_written_stops_new_work_until_it_can() -> None:
     echo = Echo()
     async with through(echo) as running:
-        broken = True
-        write = running.ledger._audit
-        assert write is not None
-
-        def audit(*args: object) -> None:
-            if broken:
-                raise OSError("disk full")
-            write(*args)  # type: ignore[arg-type]  # the same two values
-
-        running.ledger._audit = audit
+        running.paper.full = True
         assert (await ask(running.address, request("GET /up/1"))).status == 200
         stopped = await ask(running.address, request("GET /up/2"))
         assert running.ledger.fault == "OSError: disk full"
-        broken = False
+        running.paper.full = False
         # Its own record is the proof that writing works again.
         assert (await ask(running.address, request("GET /up/3"))).status == 503
         assert (await ask(running.address, request("GET /up/4"))).status == 200
+        await running.recorded(4)
+    assert [line["path"] for line in running.paper.lines] == ["/up/3", "/4"]
     assert (stopped.status, b"audit" in stopped.body) == (503, True)
     assert [seen[1] for seen in echo.seen] == ["/1", "/4"]
 
@@ -429,14 +426,17 @@ async def test_a_new_posture_serves_new_requests_and_leaves_old_ones_alone() -> 
         await gate.wait()
         return web.Response(text="old")
 
-    async with upstream_of(slow) as old, upstream_of(Echo()) as new:
-        async with gateway(posture({"up": Upstream("up", FAMILY, old)})) as running:
-            waiting = asyncio.create_task(ask(running.address, request("GET /up/x")))
-            await running.busy()
-            running.base_url.posture = posture({"up": Upstream("up", FAMILY, new)})
-            assert (await ask(running.address, request("GET /up/x"))).body == b"fine"
-            gate.set()
-            assert (await waiting).body == b"old"
+    async with (
+        upstream_of(slow) as old,
+        upstream_of(Echo()) as new,
+        gateway(posture({"up": Upstream("up", FAMILY, old)})) as running,
+    ):
+        waiting = asyncio.create_task(ask(running.address, request("GET /up/x")))
+        await running.busy()
+        running.base_url.posture = posture({"up": Upstream("up", FAMILY, new)})
+        assert (await ask(running.address, request("GET /up/x"))).body == b"fine"
+        gate.set()
+        assert (await waiting).body == b"old"
 
 
 async def test_large_bodies_pass_in_pieces_in_flat_memory() -> None:
@@ -465,3 +465,22 @@ async def test_large_bodies_pass_in_pieces_in_flat_memory() -> None:
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
     assert received == len(piece) * count
     assert grown < received / 3
+
+
+async def test_a_failure_at_the_door_is_a_refusal_and_a_record() -> None:
+    def owner(_: str) -> str | None:
+        raise ValueError("broken")
+
+    async with upstream_of(Echo()) as base, gateway(posture(_keyed(base), owner=owner)) as running:
+        got = await ask(running.address, request("GET /open/x", "Authorization: Bearer mine"))
+        record = await running.recorded()
+    assert (got.status, record.outcome, record.code) == (500, "failed", Code.INTERNAL)
+    assert record.fault == "door: ValueError: broken"
+    assert b"broken" not in got.body
+
+
+async def test_while_draining_connections_end_with_their_answer() -> None:
+    async with through(Echo()) as running:
+        running.base_url.draining = True
+        assert (await ask(running.address, request("GET /up/x"))).all("connection") == ["close"]
+        assert (await ask(running.address, request("GET /other"))).all("connection") == ["close"]
