@@ -53,7 +53,8 @@ STREAMS = 8
 """Streams that run side by side."""
 
 RUN = "from gateway.cli import main; main()"
-"""The `lockgate` command. All settings but addresses and folders are the default ones, log and audit too."""
+"""The `lockgate` command. All settings but addresses and folders are the default ones, log and audit too; but
+rules are not reloaded, so that a pack that is edited meanwhile does not disturb the measurement."""
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -120,7 +121,8 @@ def running() -> Iterator[list[Way]]:
         config = folder / "lockgate.toml"
         config.write_text(
             f'[gateway]\nlisten = "127.0.0.1:{gateway}"\nstate_dir = "{folder}/state"\n'
-            f'[admin]\nlisten = "127.0.0.1:{admin}"\n[upstreams.openai]\nbase_url = "http://127.0.0.1:{upstream}"\n'
+            f'[admin]\nlisten = "127.0.0.1:{admin}"\n[rules]\nreload = false\n'
+            f'[upstreams.openai]\nbase_url = "http://127.0.0.1:{upstream}"\n'
         )
         log = stack.enter_context((folder / "log").open("wb"))
         stack.enter_context(process(log, "-m", "bench.peers", "upstream", str(upstream)))

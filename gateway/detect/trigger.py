@@ -41,16 +41,13 @@ def _shorten(parts: list[Node]) -> list[Node]:
 
     What `\\b` says about the first of several letters does not hold for the last of them, so it goes as well.
     """
-    for index, part in enumerate(parts):
-        if isinstance(part, Edge):
-            continue
-        if not isinstance(part, Repeat) or part.least == part.most:
-            return parts
-        rest = parts[index + 1 :]
-        if part.least == 0:
-            return _shorten(rest) if any(width(other)[0] for other in rest) else parts
-        return [Repeat(part.node, part.least, part.least), *rest]
-    return parts
+    first = next(index for index, part in enumerate(parts) if not isinstance(part, Edge))
+    part, rest = parts[first], parts[first + 1 :]
+    if not isinstance(part, Repeat) or part.least == part.most:
+        return parts
+    if part.least == 0:
+        return _shorten(rest) if any(width(other)[0] for other in rest) else parts
+    return [Repeat(part.node, part.least, part.least), *rest]
 
 
 def _written(node: Node) -> str:
@@ -59,14 +56,12 @@ def _written(node: Node) -> str:
             return _class(ranges)
         case Edge(inside):
             return "\\B" if inside else "\\b"
-        case Seq():
-            return "".join(_written(part) for part in _flat(node))
         case Alt(branches):
             return f"(?:{'|'.join(_written(branch) for branch in branches)})"
         case Repeat(inner, least, most):
             return f"(?:{_written(inner)}){_count(least, most)}"
-        case Look():
-            return ""
+        case _:
+            return "".join(_written(part) for part in _flat(node))
 
 
 def _count(least: int, most: int) -> str:

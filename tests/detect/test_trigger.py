@@ -12,6 +12,8 @@ from gateway.detect.trigger import trigger
     ("source", "expression"),
     [
         ("abc", "abc"),
+        (r"x(?:a|(?=b)|c(?:d|ef))y", "x(?:a||c(?:d|ef))y"),
+        (r"x(?:a?|b?)\b", r"x(?:(?:a){0,1}|(?:b){0,1})\b"),
         (r"\bab\b", r"\bab\b"),
         (r"(?<!x)a(?!y)", "a"),
         ("[a-c]{1,64}@x", "(?:[a-c]){1,1}\\x{40}x"),
