@@ -16,6 +16,7 @@ from typing import Final
 from gateway import __version__, audit, keys, record
 from gateway import config as configuration
 from gateway.config import Config
+from gateway.detect import prefilter
 from gateway.detect.memory import VerdictMemory
 from gateway.dialect.families import FAMILIES
 from gateway.errors import ConfigError
@@ -30,12 +31,14 @@ from gateway.serve.listener import Listener
 from gateway.serve.metrics import Metrics
 from gateway.serve.posture import Posture, posture, site
 from gateway.serve.upstream import Pool
+from gateway.shelf import Shelf
 from gateway.state.memory import MemoryStore
 from gateway.units import Address
 
 AUDIT_KEY: Final = "audit"
 FINGERPRINT_KEY: Final = "fingerprint"
 HIERARCHY_KEY: Final = "hierarchy"
+SHELF_KEY: Final = "prefilters"
 """Purposes of the keys that are derived from the gateway's secret."""
 
 MEMORY: Final = 1 << 16
@@ -54,7 +57,8 @@ class Service:
         secret = configuration.secret(first, environ)
         self._hierarchy_key = keys.derive(secret, HIERARCHY_KEY)
         self._memory = VerdictMemory(MEMORY)
-        self.loader = Loader(path, environ, keys.derive(secret, FINGERPRINT_KEY), self._swap)
+        shelf = Shelf(configuration.state_folder(first, environ) / "prefilters", keys.derive(secret, SHELF_KEY))
+        self.loader = Loader(path, environ, keys.derive(secret, FINGERPRINT_KEY), self._swap, shelf)
         loaded = self.loader.load()
         self.config = loaded.config
         self._listen = listen or self.config.gateway.listen
@@ -64,6 +68,7 @@ class Service:
         self._posture = self._made(loaded)
         self._began = datetime.now(UTC)
         self._listening = False
+        self._is_fast = self.loader.status.is_accelerated or not prefilter.AVAILABLE
         self._watch: asyncio.Task[None] | None = None
 
     async def start(self, *, follow: bool = True) -> None:
@@ -130,6 +135,7 @@ class Service:
             record.log().error("not taken, the last good configuration stays", problems=list(error.problems))
             return
         self._base_url.posture = self._posture
+        self._is_fast = self._is_fast or self.loader.status.is_accelerated
         self.metrics.ruleset(self._posture.digest)
 
     # -- what it says of itself
@@ -139,6 +145,8 @@ class Service:
         reasons = []
         if not self._listening:
             reasons.append("not listening, or draining")
+        if self._watch is not None and not self._is_fast:
+            reasons.append("the pre-filter is being compiled for the first time; until then matching is slow")
         if self.ledger.fault is not None:
             reasons.append(f"the audit cannot be written: {self.ledger.fault}")
         return tuple(reasons)

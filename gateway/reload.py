@@ -24,6 +24,7 @@ from gateway.detect.ruleset import RuleSet, build
 from gateway.errors import ConfigError, OperatorError, RuleError
 from gateway.record import log
 from gateway.resources import pack_folder, pack_text
+from gateway.shelf import Shelf
 from gateway.verdict import Effect
 
 NEEDS_RESTART: Final = (
@@ -87,13 +88,15 @@ class _Inputs:
 class Loader:
     """Loads the configuration at `path` (None: the defaults) and its packs, and follows them.
 
-    `key` keys the fingerprints of findings. `swap` is called on the event loop with each value after the first.
+    `key` keys the fingerprints of findings. `swap` is called on the event loop with each value after the first. `shelf`
+    keeps compiled pre-filters between runs.
     """
 
     path: Path | None
     environ: Mapping[str, str]
     key: bytes
     swap: Callable[[Loaded], None]
+    shelf: Shelf | None = None
     status: Status = Status()
     _current: Loaded | None = None
     _inputs: _Inputs | None = None  # what was tried last, taken or not
@@ -106,7 +109,11 @@ class Loader:
         """The first load. Raises OperatorError with every problem in the configuration and the packs."""
         self._stamp = self._look()
         self._inputs = self._read()
-        return self._take(self._compiled(self._inputs))
+        loaded = self._compiled(self._inputs)
+        restored = self.shelf.restored(loaded.rules) if self.shelf is not None else None
+        taken = self._take(loaded if restored is None else replace(loaded, rules=restored))
+        self.status = replace(self.status, is_accelerated=restored is not None)
+        return taken
 
     async def watch(self) -> None:
         """Compile the pre-filter of what was loaded, then follow the files until cancelled.
@@ -114,7 +121,8 @@ class Loader:
         Returns at once where the configuration says not to reload. Call it after `load`.
         """
         assert self._current is not None, "watch() comes after load()"
-        self._accelerate(self._current)
+        if not self.status.is_accelerated:
+            self._accelerate(self._current)
         if not self._current.config.rules.reload:
             return
         while True:
@@ -175,6 +183,9 @@ class Loader:
             if self._inputs == tried:  # touched, or saved unchanged; what was said of it still holds
                 return
             fresh = await asyncio.to_thread(self._compiled, self._inputs)
+            if self._current is not None:
+                # Rules that were there before keep their pre-filter while the new one is made.
+                fresh = replace(fresh, rules=fresh.rules.sieved(self._current.rules.prefilters))
         except OperatorError as error:
             self._refuse(error.problems)
         else:
@@ -203,11 +214,22 @@ class Loader:
         self._acceleration.add_done_callback(_told)
 
     async def _accelerated(self, loaded: Loaded) -> None:
-        rules = await asyncio.to_thread(loaded.rules.accelerated)
+        rules = await asyncio.to_thread(self._with_prefilter, loaded.rules)
         if self._current is loaded and rules is not loaded.rules:
             self._current = replace(loaded, rules=rules)
             self.status = replace(self.status, is_accelerated=True)
             self.swap(self._current)
+
+    def _with_prefilter(self, rules: RuleSet) -> RuleSet:
+        """The rules with a pre-filter of their own: from the shelf, or compiled and put there. Runs on a thread."""
+        if self.shelf is None:
+            return rules.accelerated()
+        restored = self.shelf.restored(rules)
+        if restored is not None:
+            return restored
+        accelerated = rules.accelerated()
+        self.shelf.store(accelerated)
+        return accelerated
 
     def _read(self) -> _Inputs:
         config = configuration.load(self.path) if self.path else Config()

@@ -26,7 +26,7 @@ STEPS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (5, ("verify",)),
     (5, ("settings",)),
     (5, ("config",)),
-    (5, ("record",)),
+    (5, ("record", "shelf")),
     (5, ("reload",)),
     (6, ("serve",)),
     (7, ("app",)),

@@ -5,9 +5,10 @@ The answer is a superset: `regex` confirms it. A rule that the engine refuses is
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Self
 
 try:
     import hyperscan
@@ -18,18 +19,48 @@ else:
 
 
 class Prefilter:
-    """Expressions in the syntax of `trigger`, compiled; each is named by its index. Needs `AVAILABLE`."""
+    """Compiled expressions in the syntax of `trigger`; each is named by its index. Needs `AVAILABLE`."""
 
-    def __init__(self, expressions: Sequence[str]) -> None:
-        self._refused: frozenset[int] = frozenset()
+    def __init__(self, expressions: tuple[str, ...], refused: frozenset[int], database: hyperscan.Database) -> None:
+        self.expressions = expressions
+        self._refused = refused
+        self._database = database
+        self._local = threading.local()
+
+    @classmethod
+    def compiled(cls, expressions: Sequence[str]) -> Self:
+        """Compile, which takes seconds for a hundred expressions."""
+        refused: frozenset[int] = frozenset()
         numbered = dict(enumerate(expressions))
         try:
-            self._database = _compiled(numbered)
+            database = _compiled(numbered)
         except hyperscan.error:
             # The engine does not say which it refused (too large, as a rule), so each is tried by itself.
-            self._refused = frozenset(index for index, expression in numbered.items() if not _accepted(expression))
-            self._database = _compiled({index: numbered[index] for index in numbered.keys() - self._refused})
-        self._local = threading.local()
+            refused = frozenset(index for index, expression in numbered.items() if not _accepted(expression))
+            database = _compiled({index: numbered[index] for index in numbered.keys() - refused})
+        return cls(tuple(expressions), refused, database)
+
+    @classmethod
+    def restored(cls, stored: bytes) -> Self | None:
+        """What `stored` gave; None where the engine says that it is of another version, or for another processor.
+
+        The engine trusts these bytes with its memory: they must come from nobody else.
+        """
+        head, _, body = stored.partition(b"\n")
+        facts = json.loads(head)
+        try:
+            made = cls(
+                tuple(facts["expressions"]), frozenset(facts["refused"]), hyperscan.loadb(body, hyperscan.HS_MODE_BLOCK)
+            )
+            made.may_hit("a processor that lacks something fails here, and not in a request")
+        except hyperscan.error:
+            return None
+        return made
+
+    def stored(self) -> bytes:
+        """The compiled form, for `restored` on a machine of the same kind."""
+        facts = {"expressions": self.expressions, "refused": sorted(self._refused)}
+        return json.dumps(facts).encode() + b"\n" + bytes(hyperscan.dumpb(self._database))
 
     def may_hit(self, text: str) -> set[int]:
         """The indices of the expressions that hit, and of those that were refused. `text` holds no surrogates."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from types import MappingProxyType
 from typing import Final
@@ -31,8 +31,9 @@ class RuleSet:
     def __init__(self, matchers: Iterable[Matcher], key: bytes, prefilters: Mapping[str, Prefilter]) -> None:
         self._key = key
         self._matchers = tuple(matchers)
-        self._prefilters = prefilters
+        self.prefilters = prefilters
         self._by_view = {name: tuple(m for m in self._matchers if m.rule.view == name) for name in VIEWS}
+        self._sieves = {name: _Sieve(self._by_view[name], prefilter) for name, prefilter in prefilters.items()}
         self._lanes: dict[Scope, tuple[Lane, ...]] = {}
         self.rules: Mapping[str, Rule] = MappingProxyType({matcher.rule.id: matcher.rule for matcher in self._matchers})
         self.digest = _digest(self.rules)
@@ -68,9 +69,8 @@ class RuleSet:
         ]
 
     def _candidates(self, name: str, seen: str) -> Iterable[Matcher]:
-        matchers = self._by_view[name]
-        prefilter = self._prefilters.get(name)
-        return matchers if prefilter is None else [matchers[index] for index in sorted(prefilter.may_hit(seen))]
+        sieve = self._sieves.get(name)
+        return self._by_view[name] if sieve is None else sieve.candidates(seen)
 
     def growing(self, scope: Scope) -> GrowingText:
         """A text that arrives in pieces; the same findings as `scan` gives for the whole."""
@@ -89,12 +89,21 @@ class RuleSet:
         """The same rules with their pre-filter compiled, which is slow; itself where the platform has none."""
         if not AVAILABLE:
             return self
-        prefilters = {
-            name: Prefilter([matcher.trigger for matcher in matchers])
-            for name, matchers in self._by_view.items()
-            if matchers
-        }
+        prefilters = {name: Prefilter.compiled(triggers) for name, triggers in self.triggers().items()}
         return RuleSet(self._matchers, self._key, prefilters)
+
+    def sieved(self, prefilters: Mapping[str, Prefilter]) -> RuleSet:
+        """The same rules with pre-filters that were made for others: a rule that they do not know is always confirmed.
+
+        So an edit of one rule costs no more than that rule while the new pre-filter is compiled.
+        """
+        return RuleSet(self._matchers, self._key, {name: prefilters[name] for name in prefilters if name in VIEWS})
+
+    def triggers(self) -> Mapping[str, tuple[str, ...]]:
+        """The expressions that a pre-filter for these rules has, by view."""
+        return {
+            name: tuple(matcher.trigger for matcher in matchers) for name, matchers in self._by_view.items() if matchers
+        }
 
     def finding(self, rule: Rule, span: Span, found: str) -> Finding:
         return Finding(
@@ -122,6 +131,25 @@ class RuleSet:
 
     def _fingerprint(self, found: str) -> str:
         return hashlib.blake2b(found.encode("utf-8"), digest_size=8, key=self._key).hexdigest()
+
+
+class _Sieve:
+    """Which matchers of one view have to look at a text."""
+
+    def __init__(self, matchers: Sequence[Matcher], prefilter: Prefilter) -> None:
+        self._matchers = matchers
+        self._prefilter = prefilter
+        named: dict[str, list[int]] = {}
+        for place, matcher in enumerate(matchers):
+            named.setdefault(matcher.trigger, []).append(place)
+        self._places = tuple(tuple(named.pop(expression, ())) for expression in prefilter.expressions)
+        self._unknown = tuple(place for places in named.values() for place in places)
+
+    def candidates(self, seen: str) -> list[Matcher]:
+        places = set(self._unknown)
+        for index in self._prefilter.may_hit(seen):
+            places.update(self._places[index])
+        return [self._matchers[place] for place in sorted(places)]
 
 
 def _order(finding: Finding) -> tuple[Span, str]:

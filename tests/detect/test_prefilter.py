@@ -13,21 +13,21 @@ from gateway.detect.prefilter import Prefilter
 
 
 def test_it_names_the_expressions_that_hit() -> None:
-    made = Prefilter(["abc", r"\bx", r"\x{5ffd}"])
+    made = Prefilter.compiled(["abc", r"\bx", r"\x{5ffd}"])
     assert made.may_hit("zabc") == {0}
     assert made.may_hit("x 忽") == {1, 2}
     assert made.may_hit("") == set()
 
 
 def test_what_is_refused_is_always_named() -> None:
-    made = Prefilter(["abc", "(?=x)y"])
+    made = Prefilter.compiled(["abc", "(?=x)y"])
     assert made.may_hit("") == {1}
     assert made.may_hit("abc") == {0, 1}
-    assert Prefilter(["(?=x)y"]).may_hit("abc") == {0}
+    assert Prefilter.compiled(["(?=x)y"]).may_hit("abc") == {0}
 
 
 def test_threads_do_not_share_working_memory() -> None:
-    made = Prefilter(["abc"])
+    made = Prefilter.compiled(["abc"])
     with ThreadPoolExecutor(4) as pool:
         assert all(found == {0} for found in pool.map(made.may_hit, ["x" * 50_000 + "abc"] * 40))
 
@@ -37,3 +37,16 @@ def test_a_platform_without_the_engine_is_known(monkeypatch: pytest.MonkeyPatch)
         patched.setitem(sys.modules, "hyperscan", None)
         assert importlib.reload(prefilter).AVAILABLE is False
     assert importlib.reload(prefilter).AVAILABLE is True
+
+
+def test_a_stored_pre_filter_finds_the_same() -> None:
+    made = Prefilter.compiled(["abc", "(?=x)y"])
+    restored = Prefilter.restored(made.stored())
+    assert restored is not None
+    assert restored.expressions == ("abc", "(?=x)y")
+    assert restored.may_hit("zabc") == made.may_hit("zabc") == {0, 1}
+
+
+def test_what_another_engine_stored_is_not_taken() -> None:
+    stored = Prefilter.compiled(["abc"]).stored()
+    assert Prefilter.restored(stored.replace(b"\n", b"\nX", 1)) is None
