@@ -1,7 +1,7 @@
 """Keeps compiled pre-filters between runs: compiling takes seconds, reading milliseconds.
 
 The engine trusts a stored pre-filter with its memory, so each file begins with a MAC under a key of this gateway; what
-does not bear it, or comes from another version of the engine, counts as absent. Losing the folder costs time and nothing else.
+does not bear it, or comes from another version of the engine, counts as absent. Losing the folder costs time alone.
 """
 
 from __future__ import annotations

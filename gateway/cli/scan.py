@@ -43,6 +43,9 @@ TRUST: Final = {
 REMEMBERED: Final = 4096
 """Texts whose findings are remembered: conversations repeat their earlier turns."""
 
+FEW: Final = 100
+"""Lines that are judged sooner without a pre-filter, which takes seconds to compile, than with one."""
+
 _CHAT: Final = FAMILIES["openai"].endpoint("POST", "/v1/chat/completions")
 _JSON: Final = content_type((("content-type", "application/json"),))
 
@@ -77,17 +80,20 @@ def _gate(config: Path | None, profile: str | None) -> Gate:
 
 
 class Scanner:
-    """Judges lines. The rules' pre-filter, which takes a while to compile, joins in once it is ready."""
+    """Judges lines. After some, the rules' pre-filter is compiled aside, and joins in once it is ready."""
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
-        threading.Thread(target=self._accelerate, daemon=True).start()
+        self._count = 0
 
     def _accelerate(self) -> None:
         self._gate = replace(self._gate, rules=self._gate.rules.accelerated())
 
     def answer(self, line: bytes) -> dict[str, Any]:
         """The answer to a line; one with `error` where it cannot be judged."""
+        self._count += 1
+        if self._count == FEW:
+            threading.Thread(target=self._accelerate, daemon=True).start()
         try:
             asked = orjson.loads(line)
         except orjson.JSONDecodeError as error:

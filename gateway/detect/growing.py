@@ -30,6 +30,7 @@ class Lane:
     view: View
     matchers: tuple[Matcher, ...]
     automaton: Automaton
+    is_held: bool = True  # whether text waits until these rules are decided
 
     def context(self) -> int:
         return max(context(matcher.rule) for matcher in self.matchers)
@@ -40,12 +41,13 @@ class GrowingText:
 
     def __init__(self, ruleset: RuleSet, lanes: tuple[Lane, ...]) -> None:
         self._runs = tuple(_Run(ruleset, lane) for lane in lanes)
+        self._held = tuple(run for run, lane in zip(self._runs, lanes, strict=True) if lane.is_held)
         self._length = 0
 
     @property
     def decided(self) -> int:
-        """Code points from the start: nothing that starts before can still become part of a match."""
-        return min((run.decided for run in self._runs), default=self._length)
+        """Code points from the start: nothing that starts before can still become part of a match that matters."""
+        return min((run.decided for run in self._held), default=self._length)
 
     def feed(self, text: str) -> tuple[Finding, ...]:
         """The findings that became final with this piece."""

@@ -34,7 +34,7 @@ class RuleSet:
         self.prefilters = prefilters
         self._by_view = {name: tuple(m for m in self._matchers if m.rule.view == name) for name in VIEWS}
         self._sieves = {name: _Sieve(self._by_view[name], prefilter) for name, prefilter in prefilters.items()}
-        self._lanes: dict[Scope, tuple[Lane, ...]] = {}
+        self._lanes: dict[tuple[Scope, frozenset[str]], tuple[Lane, ...]] = {}
         self.rules: Mapping[str, Rule] = MappingProxyType({matcher.rule.id: matcher.rule for matcher in self._matchers})
         self.digest = _digest(self.rules)
         self.max_width = max((width(matcher.node)[1] for matcher in self._matchers), default=0)
@@ -72,18 +72,27 @@ class RuleSet:
         sieve = self._sieves.get(name)
         return self._by_view[name] if sieve is None else sieve.candidates(seen)
 
-    def growing(self, scope: Scope) -> GrowingText:
-        """A text that arrives in pieces; the same findings as `scan` gives for the whole."""
-        lanes = self._lanes.get(scope)
+    def growing(self, scope: Scope, reporting: frozenset[str] = frozenset()) -> GrowingText:
+        """A text that arrives in pieces; the same findings as `scan` gives for the whole.
+
+        No text waits for the rules whose ids are in `reporting`: what they find is told when it is certain, and since
+        nothing is done about it, it may be told late.
+        """
+        lanes = self._lanes.get((scope, reporting))
         if lanes is None:
-            lanes = self._lanes[scope] = tuple(self._lanes_of(scope))
+            lanes = self._lanes[scope, reporting] = tuple(self._lanes_of(scope, reporting))
         return GrowingText(self, lanes)
 
-    def _lanes_of(self, scope: Scope) -> Iterable[Lane]:
+    def _lanes_of(self, scope: Scope, reporting: frozenset[str]) -> Iterable[Lane]:
         for name, matchers in self._by_view.items():
-            covered = tuple(matcher for matcher in matchers if matcher.rule.reach.covers(scope))
-            if covered:
-                yield Lane(VIEWS[name], covered, Automaton([matcher.node for matcher in covered]))
+            for is_held in (True, False):
+                some = tuple(
+                    matcher
+                    for matcher in matchers
+                    if matcher.rule.reach.covers(scope) and (matcher.rule.id not in reporting) is is_held
+                )
+                if some:
+                    yield Lane(VIEWS[name], some, Automaton([matcher.node for matcher in some]), is_held)
 
     def accelerated(self) -> RuleSet:
         """The same rules with their pre-filter compiled, which is slow; itself where the platform has none."""

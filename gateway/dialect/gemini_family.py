@@ -21,6 +21,7 @@ REST: Final = Endpoint(Plain(Shape.GEMINI), Coverage.TEXT)
 
 _VERSION: Final = "/v1(?:alpha|beta)?"
 _GENERATES: Final = Endpoint(GENERATE, Coverage.DIALECT, generates=True)
+_STREAMS: Final = Endpoint(GENERATE, Coverage.DIALECT, answer_form=Form.ARRAY, generates=True)
 _READS: Final = Endpoint(GENERATE, Coverage.DIALECT)
 _BYTES: Final = Endpoint(REST.dialect, Coverage.PASS, request_form=Form.BYTES, answer_form=Form.BYTES)
 
@@ -28,7 +29,8 @@ _BYTES: Final = Endpoint(REST.dialect, Coverage.PASS, request_form=Form.BYTES, a
 def methods(prefix: str) -> tuple[Route, ...]:
     """Methods of models, and cached contents, which instructions go into as they are prompts of later requests."""
     return (
-        route("POST", prefix + "/[^:]+:(generateContent|streamGenerateContent|batchGenerateContent)", _GENERATES),
+        route("POST", prefix + "/[^:]+:streamGenerateContent", _STREAMS),
+        route("POST", prefix + "/[^:]+:(generateContent|batchGenerateContent)", _GENERATES),
         route("POST", prefix + "/[^:]+:(countTokens|computeTokens|embedContent)", _READS),
         route("POST", prefix + "/[^:]+:(batchEmbedContents|asyncBatchEmbedContent)", _READS),
         route("POST", prefix + "/(?:[^:]+/)?cachedContents", _GENERATES),

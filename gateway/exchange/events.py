@@ -6,6 +6,7 @@ The shell that owns the sockets feeds events to `Exchange.receive` and carries o
     RequestStarted   the request's head is read                    Consult, Respond
     LimitsTaken      the store answered a Consult                  ReadBody, StartUpstream, Respond
     RequestData      a piece of the request body came              SendUpstream, StartUpstream, Respond
+    RequestBroken    the rest of the request body is missing       Respond, EndAnswer, DropUpstream
     AnswerStarted    the upstream's head came                      BeginAnswer
     AnswerData       a piece of the answer came                    BeginAnswer, SendAnswer, EndAnswer, Respond
     UpstreamFailed   no connection, a time-out, a broken answer    Respond, SendAnswer, EndAnswer
@@ -86,6 +87,13 @@ class UpstreamFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestBroken:
+    """The rest of the request body does not come, or its framing is broken. `detail` may be told to the client."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class ClientGone:
     pass
 
@@ -99,7 +107,15 @@ class Failed:
 
 
 type Event = (
-    RequestStarted | LimitsTaken | RequestData | AnswerStarted | AnswerData | UpstreamFailed | ClientGone | Failed
+    RequestStarted
+    | LimitsTaken
+    | RequestData
+    | RequestBroken
+    | AnswerStarted
+    | AnswerData
+    | UpstreamFailed
+    | ClientGone
+    | Failed
 )
 
 

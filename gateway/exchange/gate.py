@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from gateway.detect.memory import VerdictMemory
 from gateway.detect.ruleset import RuleSet
 from gateway.exchange.part import PartMemory
+from gateway.policy.decide import only_reports
 from gateway.policy.hierarchy import Hierarchy
 from gateway.policy.profile import Profile
 
@@ -25,7 +26,8 @@ class Gate:
     """Rules, profile, hierarchy and limits.
 
     `memory` holds findings of texts, keyed by rule set, and is shared by all gates; `parts` holds what became of whole
-    parts of a body, and so belongs to this gate alone.
+    parts of a body, and so belongs to this gate alone. `reporting` are the rules that can only report in an answer's
+    text, so that a stream need not wait for them.
     """
 
     rules: RuleSet
@@ -34,3 +36,12 @@ class Gate:
     memory: VerdictMemory
     limits: BodyLimits = BodyLimits()
     parts: PartMemory = field(default_factory=PartMemory)
+    reporting: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        reporting = frozenset(
+            rule.id
+            for rule in self.rules.rules.values()
+            if only_reports(self.profile, rule.category, rule.effect, shadow=rule.shadow)
+        )
+        object.__setattr__(self, "reporting", reporting)

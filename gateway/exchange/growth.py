@@ -81,7 +81,7 @@ class Flowing:
 
     def __init__(self, gate: Gate, first: Delta) -> None:
         self._profile = gate.profile
-        self._text = gate.rules.growing(Scope(Direction.ANSWER, first.role, first.trust))
+        self._text = gate.rules.growing(Scope(Direction.ANSWER, first.role, first.trust), gate.reporting)
         self._segment = _segment(first, "")
         self._regions = _Regions()
         self._length = 0

@@ -38,6 +38,7 @@ from gateway.exchange.events import (
     Inspected,
     LimitsTaken,
     ReadBody,
+    RequestBroken,
     RequestData,
     RequestStarted,
     Respond,
@@ -62,7 +63,6 @@ class _State(StrEnum):
     START = "start"
     LIMITS = "limits"
     BODY = "body"  # the request body is collected
-    SENDING = "sending"  # the request body passes in pieces
     WAITING = "waiting"  # for the upstream's head
     WHOLE = "whole"  # the answer body is collected
     STREAM = "stream"  # the answer is judged event by event
@@ -84,6 +84,7 @@ class Exchange:
         self._facts = Facts(id, upstream, principal, gate.rules.digest)
         self._state = _State.START
         self._endpoint = family.fallback
+        self._unknown = True
         self._request = RequestStarted("", "/", (), has_body=False)
         self._media = MediaType()
         self._collected: list[bytes] = []
@@ -93,6 +94,7 @@ class Exchange:
         self._decoder: Decoder | None = None
         self._stream: AnswerStream | None = None
         self._begun = False
+        self._uploading = False
         self._steps: dict[type, Callable[..., list[Command]]] = {
             RequestStarted: self._on_request,
             LimitsTaken: self._on_limits,
@@ -100,6 +102,7 @@ class Exchange:
             AnswerStarted: self._on_answer,
             AnswerData: self._on_answer_data,
             UpstreamFailed: self._on_upstream_failed,
+            RequestBroken: self._on_request_broken,
             ClientGone: self._on_client_gone,
             Failed: self._on_failed,
         }
@@ -126,6 +129,9 @@ class Exchange:
         self._request = event
         self._facts.method, self._facts.path = event.method, path
         self._endpoint = self._family.endpoint(event.method, path)
+        self._unknown = self._endpoint is self._family.fallback and self._endpoint.coverage is Coverage.TEXT
+        if self._unknown and self._gate.profile.unknown_json is UnknownJson.PASS:
+            self._endpoint = replace(self._endpoint, coverage=Coverage.PASS)
         self._facts.dialect = self._endpoint.dialect.name
         self._media = content_type(event.headers)
         self._state = _State.LIMITS
@@ -141,12 +147,15 @@ class Exchange:
         if readable(self._endpoint, self._endpoint.request_form, self._media):
             self._state = _State.BODY
             return [ReadBody()]
-        self._state = _State.SENDING
+        self._state = _State.WAITING
+        self._uploading = True
         self._facts.request = Inspected(coverage=Coverage.PASS.value, uninspected=_BINARY)
         return [self._upstream_command(None, self._onward_headers()), ReadBody()]
 
     def _on_request_data(self, event: RequestData) -> list[Command]:
-        if self._state is _State.SENDING:
+        if self._uploading:
+            # An upstream may answer before the body is over; the rest still belongs to it.
+            self._uploading = not event.last
             self._facts.request = replace(self._facts.request, bytes=self._facts.request.bytes + len(event.data))
             return [SendUpstream(event.data, event.last)]
         if self._state is not _State.BODY:
@@ -168,8 +177,8 @@ class Exchange:
 
     def _refuse_unknown_json(self, body: bytes, media: MediaType) -> None:
         """A profile may refuse JSON on paths that no dialect knows instead of reading it as text."""
-        unknown = self._endpoint is self._family.fallback and self._endpoint.coverage is not Coverage.DIALECT
-        if unknown and self._gate.profile.unknown_json is UnknownJson.BLOCK and body.strip() and media.is_json:
+        is_json = media.is_json or media.is_lines or not media.type
+        if self._unknown and self._gate.profile.unknown_json is UnknownJson.BLOCK and is_json and body.strip():
             raise _Refused(
                 refuse.of(
                     Code.CONTENT,
@@ -300,6 +309,10 @@ class Exchange:
         self._facts.upstream_failed = True
         return self._refuse(refuse.of(code, self._facts.id, refuse.FAULTS[event.fault]), outcome="failed")
 
+    def _on_request_broken(self, event: RequestBroken) -> list[Command]:
+        self._facts.fault = f"request_body: {event.detail}"
+        return self._refuse(refuse.of(Code.UNREADABLE, self._facts.id, f"the request body is broken: {event.detail}"))
+
     def _on_client_gone(self, _: ClientGone) -> list[Command]:
         return [DropUpstream(), self._finish("client_gone")]
 
@@ -395,7 +408,7 @@ class Exchange:
         return body
 
 
-_UPSTREAM_OPEN: Final = frozenset({_State.SENDING, _State.WAITING, _State.WHOLE, _State.STREAM, _State.PASSING})
+_UPSTREAM_OPEN: Final = frozenset({_State.WAITING, _State.WHOLE, _State.STREAM, _State.PASSING})
 _AS_TEXT: Final = MediaType("text", "plain", "utf-8")
 
 

@@ -54,6 +54,18 @@ def decide(profile: Profile, judged: Sequence[tuple[Segment, Sequence[Finding]]]
     return Verdict(effect, would_be, tuple(reasons), tuple(edits), code)
 
 
+def only_reports(profile: Profile, category: str, effect: Effect | None, *, shadow: bool) -> bool:
+    """Whether a rule, by its category and own effect, can do no more than report in what a model writes.
+
+    Injection is scored, and no sum of scores is held against a model's own text (see `Profile.threshold`).
+    """
+    if not profile.enforce or shadow:
+        return True
+    if effect is None:
+        effect = Effect.REPORT if category.partition(".")[0] == SCORED else profile.effect(category)
+    return effect <= Effect.REPORT
+
+
 def _rule_on(profile: Profile, segment: Segment, findings: Sequence[Finding]) -> list[_Ruling]:
     live = _reaches(profile, segment, (finding for finding in findings if not finding.shadow))
     watched = _reaches(profile, segment, findings)

@@ -77,8 +77,8 @@ class BaseUrl:
         except ClientError as error:
             return await self._turn_away(request, error, upstream, began)
         except Exception as failure:  # noqa: BLE001 -- the outer boundary: a failure of ours is a refusal and a record
-            error = ClientError(refuse.INTERNAL, code=Code.INTERNAL, status=500)
-            return await self._turn_away(request, error, upstream, began, f"door: {type(failure).__name__}: {failure}")
+            ours = ClientError(refuse.INTERNAL, code=Code.INTERNAL, status=500)
+            return await self._turn_away(request, ours, upstream, began, f"door: {type(failure).__name__}: {failure}")
         return await self._carry(posture, upstream, caller, request)
 
     async def _carry(

@@ -33,6 +33,7 @@ from gateway.exchange.events import (
     Headers,
     LimitsTaken,
     ReadBody,
+    RequestBroken,
     RequestData,
     RequestStarted,
     Respond,
@@ -47,6 +48,9 @@ from gateway.serve.upstream import FAILURES, Patience, Pool, Upstream, detail_of
 
 SLOW_CLIENT: Final = 60.0
 """Seconds without a byte of a request body after which its sender is taken for gone (nginx: client_body_timeout)."""
+
+SLOWEST: Final = 500
+"""Bytes a second that a request body must make after that time (Apache mod_reqtimeout: `body=20,MinRate=500`)."""
 
 LAST_WORDS: Final = 1.0
 """Seconds that an exchange cut by a shutdown gets to end its answer properly."""
@@ -118,6 +122,8 @@ class Carrier:
         self._upstream: ClientResponse | None = None
         self._body_wanted = False
         self._closing = False
+        self._recorded = False
+        self._received = 0
         self._cut = False
         self._task = asyncio.current_task()
 
@@ -148,7 +154,8 @@ class Carrier:
             await self._last_words()
         except ConnectionError:
             self._abandon()
-            raise
+            if self._answer is None:
+                raise
         except Exception as failure:  # noqa: BLE001 -- the outer boundary: whatever it is ends in a refusal and a record
             await self._fail(failure)
         finally:
@@ -169,7 +176,7 @@ class Carrier:
             while self._body_wanted and self._start is None and not self._exchange.finished:
                 await self._tell(await self._read_request())
         except _BrokenBody as broken:
-            await self._tell(Failed("request_body", str(broken)))
+            await self._tell(RequestBroken(str(broken)))
         if self._start is not None and not self._exchange.finished:
             await self._call(self._start)
         if not self._exchange.finished:
@@ -196,7 +203,7 @@ class Carrier:
         if self._deferred:
             await self._carry_out(self._deferred)
         elif isinstance(self._upload_fault, _BrokenBody):
-            await self._tell(Failed("request_body", str(self._upload_fault)))
+            await self._tell(RequestBroken(str(self._upload_fault)))
         elif self._upload_fault is not None:
             raise self._upload_fault
         else:
@@ -249,13 +256,19 @@ class Carrier:
         try:
             data = content.read_nowait()
             if not data and not content.at_eof():
-                async with asyncio.timeout(SLOW_CLIENT):
+                async with asyncio.timeout(self._patience_left()):
                     data = await content.readany()
         except TimeoutError:
-            raise _BrokenBody(f"nothing came for {SLOW_CLIENT:.0f} s") from None
+            raise _BrokenBody(f"it comes too slowly, less than {SLOWEST} bytes a second") from None
         except web.RequestPayloadError as failure:
             raise _BrokenBody(str(failure)) from None
+        self._received += len(data)
         return RequestData(data, content.at_eof())
+
+    def _patience_left(self) -> float:
+        """Seconds until the body is too slow. A byte now and then is no progress: it would hold the connection."""
+        spent = (perf_counter_ns() - self._began) / 1e9
+        return max(0.0, min(SLOW_CLIENT, SLOW_CLIENT + self._received / SLOWEST - spent))
 
     # -- how it ends when it does not end well
 
@@ -295,9 +308,15 @@ class Carrier:
         await self._carry_out(self._receive(event))
 
     async def _carry_out(self, commands: Sequence[Command]) -> None:
-        for command in commands:
-            await _CARRY[type(command)](self, command)
-        await self._flush()
+        try:
+            for command in commands:
+                await _CARRY[type(command)](self, command)
+            await self._flush()
+        finally:
+            # A client that leaves with the last byte makes a write fail; its exchange is recorded all the same.
+            for command in commands:
+                if isinstance(command, Finish):
+                    self._record(command.record)
 
     async def _consult(self, _: Consult) -> None:
         await self._tell(await self._ask())
@@ -368,6 +387,9 @@ class Carrier:
         self._record(command.record)
 
     def _record(self, record: ExchangeRecord) -> None:
+        if self._recorded:
+            return
+        self._recorded = True
         took = perf_counter_ns() - self._began
         self._means.finish(record, Course(self._request.remote, took, self._spent))
 

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gateway import record as log
-from gateway.errors import LockgateError
 from gateway.exchange.events import ExchangeRecord
 from gateway.serve.carrier import Course
 from gateway.serve.metrics import Metrics
@@ -40,14 +39,14 @@ class Ledger:
         )
         if self._audit is not None:
             self._keep(self._audit, line)
-        with suppress(OSError):  # standard error may be closed; the audit is the record that counts
+        with suppress(Exception):  # standard error may be closed; the audit is the record that counts
             self._write(line)
         self._metrics.exchange(record, course.spent_ns)
 
     def _keep(self, audit: Write, line: Mapping[str, Any]) -> None:
         try:
             audit(line)
-        except (OSError, LockgateError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, what follows would go unrecorded
             self.fault = f"{type(error).__name__}: {error}"
             self._metrics.audit_failed()
         else:

@@ -9,7 +9,7 @@ from gateway.dialect.families import FAMILIES
 from gateway.dialect.route import Form
 
 DIALECT, TEXT, PASS = Coverage.DIALECT, Coverage.TEXT, Coverage.PASS
-JSON, LINES, BYTES = Form.JSON, Form.LINES, Form.BYTES
+JSON, LINES, BYTES, ARRAY = Form.JSON, Form.LINES, Form.BYTES, Form.ARRAY
 GOOGLE = "/v1/projects/p/locations/us/publishers/google/models/gemini-2.5-pro"
 CLAUDE = "/v1/projects/p/locations/us/publishers/anthropic/models"
 BEDROCK = "/model/us.anthropic.claude-sonnet-4-5-v1%3A0"
@@ -25,7 +25,7 @@ ROWS: list[Row] = [
     ("anthropic", "GET", "/v1/files/f1/content", "plain", PASS, False, JSON, BYTES),
     ("anthropic", "GET", "/v1/models", "plain", TEXT, False, JSON, JSON),
     ("gemini", "POST", "/v1beta/models/gemini-2.5-pro:generateContent", "gemini", DIALECT, True, JSON, JSON),
-    ("gemini", "POST", "/v1/tunedModels/m:streamGenerateContent", "gemini", DIALECT, True, JSON, JSON),
+    ("gemini", "POST", "/v1/tunedModels/m:streamGenerateContent", "gemini", DIALECT, True, JSON, ARRAY),
     ("gemini", "POST", "/v1beta/models/m:batchGenerateContent", "gemini", DIALECT, True, JSON, JSON),
     ("gemini", "POST", "/v1beta/models/m:countTokens", "gemini", DIALECT, False, JSON, JSON),
     ("gemini", "POST", "/v1beta/models/m:batchEmbedContents", "gemini", DIALECT, False, JSON, JSON),
@@ -35,7 +35,7 @@ ROWS: list[Row] = [
     ("gemini", "POST", "/upload/v1beta/files", "plain", TEXT, False, BYTES, JSON),
     ("gemini", "GET", "/v1beta/files/f1:download", "plain", PASS, False, BYTES, BYTES),
     ("gemini", "GET", "/v1beta/models", "plain", TEXT, False, JSON, JSON),
-    ("vertex", "POST", f"{GOOGLE}:streamGenerateContent", "gemini", DIALECT, True, JSON, JSON),
+    ("vertex", "POST", f"{GOOGLE}:streamGenerateContent", "gemini", DIALECT, True, JSON, ARRAY),
     (
         "vertex",
         "POST",

@@ -8,6 +8,7 @@ from contextlib import suppress
 from time import monotonic
 
 import pytest
+from aiohttp import web
 
 from gateway.errors import Code
 from gateway.exchange.events import (
@@ -185,7 +186,7 @@ async def test_a_body_whose_framing_breaks_is_refused(path: str, monkeypatch: py
         writer.write(request(f"POST {path}", "Transfer-Encoding: chunked") + b"5\r\nbytes\r\n")
         await running.busy()
         writer.write(b"zz\r\n")
-        assert (await answer(reader)).status == 500
+        assert (await answer(reader)).status == 400
         record = await running.recorded()
     assert (record.outcome, echo.seen) == ("failed", [])
     assert record.fault == "request_body: nothing came for 0 s"
@@ -460,3 +461,82 @@ async def test_a_client_that_is_gone_is_told_to_the_exchange_once() -> None:
             await gone.wait()
         assert (await running.recorded()).outcome == "client_gone"
     assert [type(event) for event in machine.seen] == [RequestStarted, ClientGone]
+
+
+async def test_a_client_that_went_away_while_it_is_written_to_is_gone() -> None:
+    """The pieces are large, so that writing them waits for a client that reads nothing, and then is no more."""
+    piece = b"x" * 2**20
+
+    async def endless(got: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/octet-stream"})
+        await response.prepare(got)
+        while True:
+            await response.write(piece)
+
+    async with through(endless) as running:
+        async with dialled(running.address) as (reader, writer):
+            writer.write(request("GET /up/x"))
+            await reader.readuntil(b"\r\n\r\n")
+            writer.transport.abort()
+        assert (await running.recorded()).outcome == "client_gone"
+
+
+async def test_an_exchange_cut_while_its_answer_is_under_way_closes_the_connection_after() -> None:
+    answered: list[Command] = [BeginAnswer(200, ()), SendAnswer(b"a")]
+    ended: list[Command] = [EndAnswer(clean=True), Finish(record())]
+    machine = Scripted(
+        on(RequestStarted=[StartUpstream("GET", "/x", (), b"")], AnswerStarted=answered, AnswerData=ended)
+    )
+    gate = asyncio.Event()
+
+    async def slow(got: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(got)
+        await gate.wait()
+        return response
+
+    async with (
+        upstream_of(slow) as base,
+        gateway(posture({"up": Upstream("up", FAMILY, base)}), made(machine)) as running,
+        dialled(running.address) as (reader, writer),
+    ):
+        writer.write(request("GET /up/x"))
+        await reader.readuntil(b"1\r\na\r\n")
+        for one in running.base_url.live:
+            one.close_after()
+        gate.set()
+        async with asyncio.timeout(5):
+            assert await reader.read() == b"0\r\n\r\n"
+
+
+async def test_an_upload_that_the_exchange_fails_on_is_a_failure_of_ours() -> None:
+    def script(event: Event) -> Sequence[Command]:
+        match event:
+            case RequestStarted():
+                return [StartUpstream("POST", "/x", (), None), ReadBody()]
+            case RequestData():
+                raise ValueError("broken")
+            case Failed():
+                return [Respond(500, (), b"refused"), Finish(record("failed"))]
+            case _:
+                return ()
+
+    data, machine, _, echo = await run(script, request("POST /up/x", "Connection: close", body=b"body"))
+    assert data.endswith(b"refused")
+    assert machine.seen[-1] == Failed("serve", "ValueError: broken")
+    assert echo.seen == []
+
+
+async def test_an_upload_whose_end_the_exchange_holds_back_is_not_taken_for_whole() -> None:
+    def script(event: Event) -> Sequence[Command]:
+        match event:
+            case RequestStarted():
+                return [StartUpstream("POST", "/x", (), None), ReadBody()]
+            case UpstreamFailed():
+                return [Respond(502, (), b"refused"), Finish(record("failed"))]
+            case _:
+                return ()
+
+    data, _, _, echo = await run(script, request("POST /up/x", "Connection: close", body=b"body"))
+    assert data.startswith(b"HTTP/1.1 502 ")
+    assert echo.seen == []

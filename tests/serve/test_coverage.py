@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from gateway.dialect.families import FAMILIES
+from gateway.serve.coverage import Row, matrix
+from tests.serve.loopback import FAMILY
+
+
+def test_routes_stand_in_order_and_the_fallback_last() -> None:
+    assert matrix([FAMILY]) == (
+        Row("test", ("*",), "/read/.*", "plain", "text", "json", "json", generates=False),
+        Row("test", ("*",), "*", "plain", "pass", "bytes", "bytes", generates=False),
+    )
+
+
+def test_every_family_declares_what_it_does_with_every_other_path() -> None:
+    rows = matrix(FAMILIES.values())
+    assert {row.family for row in rows if row.path == "*"} == {family.name for family in FAMILIES.values()}

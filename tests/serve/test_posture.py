@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+
+from gateway.config import Secrets
+from gateway.detect.memory import VerdictMemory
+from gateway.detect.ruleset import build
+from gateway.errors import ConfigError
+from gateway.serve.posture import Posture, posture, site
+from gateway.settings import Config
+from gateway.units import Address
+
+NO_SECRETS = Secrets(MappingProxyType({}), MappingProxyType({}), None)
+
+
+def made(tables: dict[str, object], secrets: Secrets = NO_SECRETS) -> Posture:
+    return posture(Config.model_validate(tables), secrets, build((), key=b"k"), b"h", VerdictMemory(8))
+
+
+def test_each_agent_has_its_profile_and_everybody_else_the_default() -> None:
+    digest = "0" * 64
+    agents = {"strict-bot": {"key_sha256": digest, "profile": "strict"}, "bot": {"key_sha256": "1" * 64}}
+    serving = made({"agents": agents}, Secrets(MappingProxyType({}), MappingProxyType({digest: "strict-bot"}), None))
+    assert serving.gate_for("strict-bot").profile.name == "strict"
+    assert serving.gate_for("bot") is serving.gate_for("default") is serving.default_gate
+    assert serving.digest == serving.default_gate.rules.digest
+
+
+def test_without_agents_no_key_is_anybodys() -> None:
+    assert made({}).owner("anything") is None
+
+
+def test_limits_are_looked_up_once() -> None:
+    serving = made({"limits": {"few": {"requests": 1}}})
+    limits = serving.limits_for("default", "openai")
+    assert [limit.key for limit in limits] == ["few/default/openai"]
+    assert serving.limits_for("default", "openai") is limits
+
+
+def test_upstreams_have_their_key_and_their_tls() -> None:
+    ca_file = ssl.get_default_verify_paths().cafile or ssl.get_default_verify_paths().openssl_cafile
+    tables = {"openai": {"verify": False}, "gemini": {"ca_file": ca_file}}
+    secrets = Secrets(MappingProxyType({"openai": "injected-key"}), MappingProxyType({}), None)
+    upstreams = made({"upstreams": tables}, secrets).upstreams
+    assert (upstreams["openai"].key, upstreams["openai"].tls) == ("injected-key", False)
+    assert "injected-key" not in repr(upstreams["openai"])
+    assert (upstreams["anthropic"].key, upstreams["anthropic"].tls) == (None, True)
+    assert isinstance(upstreams["gemini"].tls, ssl.SSLContext)
+
+
+def test_a_ca_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as raised:
+        made({"upstreams": {"openai": {"ca_file": str(tmp_path / "none.pem")}}})
+    assert raised.value.problems[0].startswith("upstreams.openai.ca_file: ")
+
+
+def test_a_listener_answers_to_its_host_and_its_names() -> None:
+    found = site(Address("0.0.0.0", 1), ("Gateway",), ("https://a.example",))
+    assert found.hosts == {"gateway", "0.0.0.0"}
+    assert found.origins == {"https://a.example"}
