@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote_plus
 
 from gateway.dialect.base import Reading
-from gateway.errors import Malformed
-from gateway.segment import Direction, Kind, Place, Role, Segment, Trust
+from gateway.dialect.route import Form
+from gateway.errors import Malformed, NotJson
+from gateway.segment import Direction, Kind, Place, Role, Segment, Trust, Uninspected
 from gateway.verdict import Edit
 from gateway.wire import multipart
 from gateway.wire.document import Document, Patch, glance, parse
@@ -46,20 +49,49 @@ def line_units(body: bytes, start: int = 0, end: int | None = None) -> tuple[Uni
     return tuple(units)
 
 
-def form_units(body: bytes, content_type: str) -> tuple[Unit, ...]:
-    """The lines of every JSON Lines file in a form whose `purpose` is batch; no unit for other forms."""
+_LINES_PURPOSES: Final = frozenset({b"batch", b"fine-tune"})
+"""Uploads that are JSON Lines by what they are for (OpenAI API reference, "Upload file", 2026-11)."""
+
+
+def form_units(body: bytes, content_type: str) -> tuple[tuple[Unit, ...], tuple[Uninspected, ...]]:
+    """The lines of the JSON Lines files in a form, told by its `purpose`; other files are named and not read.
+
+    Raises Malformed for a `filename*`, which forms may not have (RFC 7578, 4.2) and servers read in different ways.
+    """
     parts = multipart.parts(body, content_type)
+    if any(part.extended_filename for part in parts):
+        raise Malformed("a part of the form has a `filename*`")
     purposes = {body[part.start : part.end].strip() for part in parts if part.name == "purpose"}
-    if b"batch" not in purposes:
-        return ()
-    files = [part for part in parts if part.filename is not None]
-    return tuple(unit for part in files for unit in line_units(body, part.start, part.end))
+    files = [part for part in parts if part.filename is not None or part.name == "file"]
+    if not purposes & _LINES_PURPOSES:
+        return (), tuple(Uninspected("file") for _ in files)
+    return tuple(unit for part in files for unit in line_units(body, part.start, part.end)), ()
+
+
+def is_json(body: bytes, form: Form = Form.JSON) -> bool:
+    """Whether the body is a JSON object or array, or, for LINES, whether its first line is an object."""
+    text = body.lstrip()
+    if form is Form.LINES:
+        text = text.partition(b"\n")[0]
+    if text[:1] not in (b"{", b"["):
+        return False
+    try:
+        return isinstance(glance(text).value, dict if form is Form.LINES else dict | list)
+    except NotJson:
+        return False
 
 
 def read_text(body: bytes, media: MediaType, direction: Direction) -> Reading:
     """A text body as one segment. Its place is the root; `text_edits` knows how to patch it. Raises Malformed."""
     role, trust = (Role.USER, Trust.PRINCIPAL) if direction is Direction.REQUEST else (Role.TOOL, Trust.UNTRUSTED)
-    return Reading((Segment(Place(()), text_of(body, media), role, trust, Kind.OPAQUE),))
+    text = text_of(body, media)
+    segments = [Segment(Place(()), text, role, trust, Kind.OPAQUE)]
+    if media.subtype == "x-www-form-urlencoded":
+        # What the server will read. An edit in it has no place in the text, and so becomes a refusal.
+        plain = unquote_plus(text)
+        if plain != text:
+            segments.append(Segment(Place(()), plain, role, trust, Kind.OPAQUE, editable=False))
+    return Reading(tuple(segments))
 
 
 def edited_text(body: bytes, media: MediaType, edits: Sequence[Edit]) -> bytes:

@@ -7,19 +7,22 @@ that others wrote are decided when they are complete.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final, Protocol
 
 import orjson
 
 from gateway.detect.rule import Scope
 from gateway.dialect.base import Delta
-from gateway.errors import Malformed, NotJson, OverLimit
+from gateway.dialect.plain import Voice, leaves
+from gateway.errors import NotJson, OverLimit
 from gateway.exchange.gate import Gate
 from gateway.exchange.judge import judge
 from gateway.policy.decide import decide, merged
-from gateway.segment import Direction, Kind, Path, Place, Segment, Span, Trust
+from gateway.segment import Direction, Kind, Place, Segment, Span, Trust
 from gateway.verdict import Edit, Effect, Finding, Verdict
 from gateway.wire.document import Document, apply, parse
 
@@ -92,11 +95,8 @@ class Flowing:
         return 0 if self._closed else self._length - self._text.decided
 
     def add(self, delta: Delta) -> tuple[Piece, Step]:
-        _refuse_late(delta, self._closed)
         piece = Piece(delta, self._length, self._length + len(delta.text))
         self._length = piece.end
-        if self._closed:
-            return piece, Step()
         return piece, self._rule_on(self._text.feed(delta.text))
 
     def close(self) -> Step:
@@ -142,7 +142,6 @@ class Withheld:
         return 0 if self._closed else self._length
 
     def add(self, delta: Delta) -> tuple[Piece, Step]:
-        _refuse_late(delta, self._closed)
         piece = Piece(delta, self._length, self._length + len(delta.text))
         self._length = piece.end
         if self._length > MAX_HELD:
@@ -172,7 +171,8 @@ def judge_complete(gate: Gate, delta: Delta, text: str) -> tuple[Step, list[tupl
     """Judge a text that is complete, and give the changes to it. Tool arguments are judged as the JSON they are."""
     arguments = _arguments(text) if delta.kind is Kind.TOOL_CALL else None
     if arguments is not None:
-        segments = [_segment(delta, leaf, path) for path, leaf in arguments.strings()]
+        voice = Voice(delta.role, delta.trust, delta.kind, delta.editable)
+        segments = [part for part in leaves(arguments, (), voice) if isinstance(part, Segment)]
     elif delta.kind is Kind.TOOL_CALL and "\\" in text:
         # Broken JSON, as a call has that ran into the token limit: a lenient client may still undo the escapes.
         segments = [_segment(delta, text), replace(_segment(delta, _unescaped(text)), editable=False)]
@@ -185,12 +185,6 @@ def judge_complete(gate: Gate, delta: Delta, text: str) -> tuple[Step, list[tupl
     if arguments is not None and edits:
         changes = [(Span(0, len(text)), apply(arguments.raw, arguments.edits(edits)).decode())]
     return Step(judgement.verdict, findings), changes
-
-
-def _refuse_late(delta: Delta, closed: bool) -> None:
-    """A text that goes on after its end was judged too early; only empty pieces may follow (final usage events)."""
-    if closed and delta.text:
-        raise Malformed("a text of the stream goes on after its end")
 
 
 def _arguments(text: str) -> Document | None:
@@ -218,31 +212,38 @@ def _character(escape: re.Match[str]) -> str:
 _ESCAPES: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.")
 
 
-def _segment(delta: Delta, text: str, path: Path = ()) -> Segment:
-    return Segment(Place(path), text, delta.role, delta.trust, delta.kind, delta.editable)
+def _segment(delta: Delta, text: str) -> Segment:
+    return Segment(Place(()), text, delta.role, delta.trust, delta.kind, delta.editable)
 
 
 class _Regions:
-    """Replaced ranges of a growing text.
+    """Replaced ranges of a growing text, in order, none touching into the next.
 
     Ranges may come out of order, as rules on different views decide at different points, but none comes that starts
     before what is decided; so what was given out for a piece stays true.
     """
 
     def __init__(self) -> None:
-        self._changes: list[tuple[Span, str]] = []
+        self._regions: list[tuple[Span, str]] = []
 
     def add(self, span: Span, replacement: str) -> None:
-        self._changes.append((span, replacement))
+        later = bisect_right(self._regions, span.start, key=_start)
+        self._regions[later:] = merged([*self._regions[later:], (span, replacement)])
+        if later and self._regions[later][0].start < self._regions[later - 1][0].end:
+            self._regions[later - 1 :] = merged(self._regions[later - 1 :])
 
     def edits(self, piece: Piece) -> list[Edit]:
         """The piece's share: the replacement goes where a range starts, its other pieces lose their part."""
-        return [
-            Edit(
-                piece.delta.place,
-                Span(max(span.start, piece.start) - piece.start, min(span.end, piece.end) - piece.start),
-                replacement if span.start >= piece.start else "",
-            )
-            for span, replacement in (merged(self._changes) if self._changes else ())
-            if span.start < piece.end and piece.start < span.end
-        ]
+        edits: list[Edit] = []
+        first = max(0, bisect_right(self._regions, piece.start, key=_start) - 1)
+        for span, replacement in islice(self._regions, first, None):
+            if span.start >= piece.end:
+                break
+            if piece.start < span.end:
+                share = Span(max(span.start, piece.start) - piece.start, min(span.end, piece.end) - piece.start)
+                edits.append(Edit(piece.delta.place, share, replacement if span.start >= piece.start else ""))
+        return edits
+
+
+def _start(region: tuple[Span, str]) -> int:
+    return region[0].start

@@ -21,6 +21,7 @@ from gateway.dialect.route import Family, Form
 from gateway.errors import Code, LockgateError, Malformed, OverLimit
 from gateway.exchange import headers as fields
 from gateway.exchange import refuse
+from gateway.exchange.body import is_json
 from gateway.exchange.events import (
     AnswerData,
     AnswerStarted,
@@ -50,10 +51,10 @@ from gateway.exchange.events import (
 from gateway.exchange.facts import Facts
 from gateway.exchange.gate import Gate
 from gateway.exchange.stream import AnswerStream
-from gateway.exchange.whole import Outcome, inspect, readable
+from gateway.exchange.whole import Outcome, inspect, readable, unread
 from gateway.policy.profile import UnknownJson
 from gateway.segment import Direction, Uninspected
-from gateway.verdict import Effect, Refusal
+from gateway.verdict import Effect, Refusal, Verdict
 from gateway.wire.coding import Decoder, decode
 from gateway.wire.frames import Framing
 from gateway.wire.media import MediaType, content_type
@@ -70,7 +71,7 @@ class _State(StrEnum):
     DONE = "done"
 
 
-_BODILESS: Final = frozenset({204, 205, 304})  # RFC 9110 6.4.1, with 1xx, which the shell's client consumes
+_BODILESS: Final = frozenset({204, 304})  # RFC 9110 6.4.1, with 1xx, which the shell's client consumes
 _PARTIAL: Final = 206
 _BINARY: Final = (Uninspected("binary_body"),)
 
@@ -95,6 +96,7 @@ class Exchange:
         self._stream: AnswerStream | None = None
         self._begun = False
         self._uploading = False
+        self._bodiless = False
         self._steps: dict[type, Callable[..., list[Command]]] = {
             RequestStarted: self._on_request,
             LimitsTaken: self._on_limits,
@@ -144,7 +146,7 @@ class Exchange:
             return self._refuse(refuse.of(Code.RATE, self._facts.id, message, retry_after=event.retry_after))
         if not self._request.has_body:
             return self._start_upstream(b"", self._onward_headers())
-        if readable(self._endpoint, self._endpoint.request_form, self._media):
+        if self._refuses_unknown or readable(self._endpoint, self._endpoint.request_form, self._media):
             self._state = _State.BODY
             return [ReadBody()]
         self._state = _State.WAITING
@@ -177,8 +179,7 @@ class Exchange:
 
     def _refuse_unknown_json(self, body: bytes, media: MediaType) -> None:
         """A profile may refuse JSON on paths that no dialect knows instead of reading it as text."""
-        is_json = media.is_json or media.is_lines or not media.type
-        if self._unknown and self._gate.profile.unknown_json is UnknownJson.BLOCK and is_json and body.strip():
+        if self._refuses_unknown and (media.is_json or media.is_lines or is_json(body)):
             raise _Refused(
                 refuse.of(
                     Code.CONTENT,
@@ -188,11 +189,16 @@ class Exchange:
                 )
             )
 
+    @property
+    def _refuses_unknown(self) -> bool:
+        return self._unknown and self._gate.profile.unknown_json is UnknownJson.BLOCK
+
     def _onward_headers(self) -> Headers:
         """The request's fields for the upstream; where the answer will be read, it must come without coding."""
         if self._endpoint.coverage is Coverage.PASS or self._endpoint.answer_form is Form.BYTES:
             return self._request.headers
-        return fields.uncoded(self._request.headers)
+        # A part of a body could be read in slices that no rule sees whole.
+        return fields.without(fields.uncoded(self._request.headers), ("range", "if-range"))
 
     def _start_upstream(self, body: bytes, headers: Headers) -> list[Command]:
         self._state = _State.WAITING
@@ -208,14 +214,21 @@ class Exchange:
         self._facts.status = event.status
         self._media = content_type(event.headers)
         framing = self._framing(event)
-        if self._request.method == "HEAD" or event.status in _BODILESS:
+        self._bodiless = self._request.method == "HEAD" or event.status in _BODILESS
+        if self._bodiless:
             return self._begin_passing(event, uninspected=())
         if framing is not None:
             return self._begin_stream(event, framing)
-        if readable(self._endpoint, self._endpoint.answer_form, self._media):
+        if self._refuses_unknown or self._reads_answer():
             self._state = _State.WHOLE
             return []
         return self._begin_passing(event, uninspected=_BINARY)
+
+    def _reads_answer(self) -> bool:
+        """A file's content is whatever was uploaded: only what cannot be text by its type passes unread."""
+        if self._endpoint.answer_form is Form.LINES and self._media.type in ("image", "audio", "video", "font"):
+            return False
+        return readable(self._endpoint, self._endpoint.answer_form, self._media)
 
     def _framing(self, event: AnswerStarted) -> Framing | None:
         """How the answer is cut into events, or None where it is one whole."""
@@ -248,8 +261,9 @@ class Exchange:
 
     def _on_answer_data(self, event: AnswerData) -> list[Command]:
         if self._state is _State.PASSING:
-            self._facts.answer = replace(self._facts.answer, bytes=self._facts.answer.bytes + len(event.data))
-            return self._sent(event.data) + (self._end("forwarded") if event.last else [])
+            data = b"" if self._bodiless else event.data
+            self._facts.answer = replace(self._facts.answer, bytes=self._facts.answer.bytes + len(data))
+            return self._sent(data) + (self._end("forwarded") if event.last else [])
         if self._state is _State.STREAM:
             return self._on_stream_data(event)
         if self._state is not _State.WHOLE:
@@ -258,20 +272,23 @@ class Exchange:
         return self._judge_answer(self._take_collected()) if event.last else []
 
     def _on_stream_data(self, event: AnswerData) -> list[Command]:
-        stream = self._stream
+        stream, decoder = self._stream, self._decoder
         assert stream is not None
-        data = event.data
-        if self._decoder is not None:
-            data = self._decoder.feed(data) + (self._decoder.finish() if event.last else b"")
-        out = stream.feed(data)
+        stream.feed(event.data if decoder is None else decoder.feed(event.data))
         if event.last and stream.cut is None:
-            out += stream.finish()
+            if decoder is not None:
+                stream.feed(decoder.finish())
+            stream.finish()
         if stream.cut is not None:
-            code = stream.cut.code or Code.CONTENT
-            rules = refuse.rules_of(stream.cut.reasons)
-            return self._cut(out, refuse.of(code, self._facts.id, refuse.content_message(code, rules), rules=rules))
+            return self._cut_content(stream, stream.cut)
         outcome = "edited" if stream.totals.edited else "forwarded"
-        return self._sent(out) + (self._end(outcome) if event.last else [])
+        return self._sent(stream.drain()) + (self._end(outcome) if event.last else [])
+
+    def _cut_content(self, stream: AnswerStream, cut: Verdict) -> list[Command]:
+        code = cut.code or Code.CONTENT
+        rules = refuse.rules_of(cut.reasons)
+        refusal = refuse.of(code, self._facts.id, refuse.content_message(code, rules), rules=rules)
+        return self._cut(stream.drain(), refusal)
 
     def _judge_answer(self, raw: bytes) -> list[Command]:
         assert self._answer is not None
@@ -292,19 +309,37 @@ class Exchange:
         assert self._answer is not None
         endpoint, media = self._endpoint, self._media
         page = self._answer.status >= 400 and media.is_text and not media.is_json
-        if partial or page or (endpoint.answer_form is Form.LINES and body.lstrip()[:1] != b"{"):
+        if endpoint.answer_form is Form.LINES and not partial:
+            return self._inspect_file(body)
+        if partial or page:
             endpoint, media = replace(endpoint, coverage=Coverage.TEXT, answer_form=Form.JSON), _AS_TEXT
         elif endpoint.answer_form is Form.ARRAY:
             endpoint = replace(endpoint, answer_form=Form.JSON)
         return inspect(self._gate, endpoint, Direction.ANSWER, body, media)
 
+    def _inspect_file(self, body: bytes) -> Outcome:
+        """A file's content: JSON Lines, another JSON, text, or neither, which is named and passes."""
+        form = next((form for form in (Form.LINES, Form.JSON) if is_json(body, form)), None)
+        if form is not None:
+            endpoint = replace(self._endpoint, answer_form=form)
+            return inspect(self._gate, endpoint, Direction.ANSWER, body, MediaType())
+        endpoint = replace(self._endpoint, coverage=Coverage.TEXT, answer_form=Form.JSON)
+        try:
+            return inspect(self._gate, endpoint, Direction.ANSWER, body, _AS_TEXT)
+        except Malformed:
+            return unread(body)
+
     # --- failures and refusals -------------------------------------------------------------------------------------
 
     def _on_upstream_failed(self, event: UpstreamFailed) -> list[Command]:
         self._facts.fault = f"upstream.{event.fault}: {event.detail}"
+        if self._stream is not None and self._begun:
+            self._stream.break_off()
+            if self._stream.cut is not None:
+                return self._cut_content(self._stream, self._stream.cut)
+            return self._sent(self._stream.drain()) + self._end("failed", clean=False)
         if self._begun:
-            out = self._stream.finish() if self._stream is not None and self._stream.cut is None else b""
-            return self._sent(out) + self._end("failed", clean=False)
+            return self._end("failed", clean=False)
         code = Code.TIMEOUT if event.fault is Fault.TIMEOUT else Code.UPSTREAM
         self._facts.upstream_failed = True
         return self._refuse(refuse.of(code, self._facts.id, refuse.FAULTS[event.fault]), outcome="failed")

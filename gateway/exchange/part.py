@@ -19,6 +19,10 @@ _CAPACITY: Final = 20_000
 """Parts remembered: some hundred long conversations, at about a kilobyte each."""
 
 
+_HEAVY: Final = 256
+"""Patches and findings of one part above which it is judged anew each time: some 50 kilobytes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a document: patches in bytes from its start, the rest for the record."""
@@ -29,6 +33,12 @@ class Outcome:
     patches: tuple[Patch, ...] = ()
     wrapped: int = 0
     uninspected: tuple[Uninspected, ...] = ()
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether it may be remembered: not where a rule ran out of time, nor where it weighs more than it saves."""
+        failed = any(not finding.fingerprint for finding in self.findings)
+        return not failed and len(self.patches) + len(self.findings) <= _HEAVY
 
 
 class PartMemory:

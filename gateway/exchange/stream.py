@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from gateway.dialect.base import Delta, Dialect, EventReading
-from gateway.errors import InternalError, NotJson
+from gateway.errors import InternalError, Malformed, NotJson, OverLimit
 from gateway.exchange.gate import Gate
 from gateway.exchange.growth import Growing, Piece, Step, Withheld, growing, judge_complete
 from gateway.exchange.whole import repairs
@@ -23,6 +24,9 @@ from gateway.segment import Uninspected
 from gateway.verdict import Edit, Effect, Finding, Reason, Refusal, Verdict
 from gateway.wire.document import Document, apply, parse
 from gateway.wire.frames import Frame, Framing, framer
+
+QUEUED_EVENTS: Final = 2
+"""How many events of the greatest size may wait: one that is held, and what comes behind it."""
 
 
 @dataclass(slots=True)
@@ -66,8 +70,9 @@ class StreamTotals:
 class AnswerStream:
     """Takes the bytes of a stream and gives the bytes that may leave.
 
-    `cut` is the verdict that ends the stream early, once there is one; nothing more may be fed then, and `ending` gives
-    the last bytes. Raises Malformed and OverLimit for what cannot be read; `drain` then still gives what was decided.
+    Feed bytes, and `drain` what may leave. `cut` is the verdict that ends the stream early, once there is one; nothing
+    more may be fed then, and `ending` gives the last bytes. Raises Malformed and OverLimit for what cannot be read;
+    `drain` then still gives what was decided.
     """
 
     def __init__(self, gate: Gate, dialect: Dialect, framing: Framing) -> None:
@@ -75,27 +80,30 @@ class AnswerStream:
         self._dialect = dialect
         self._framer = framer(framing, gate.limits.event)
         self._reader = dialect.stream(framing)
-        self._texts: dict[Hashable, Growing] = {}
+        self._texts: dict[Hashable, Growing] = {}  # those that still grow
+        self._ended: set[Hashable] = set()
         self._queue: deque[_Held] = deque()
+        self._queued = 0  # bytes
         self._out: list[bytes] = []
         self._number = 0
         self._cut_at: int | None = None
         self.cut: Verdict | None = None
         self.totals = StreamTotals()
 
-    def feed(self, data: bytes) -> bytes:
-        """The bytes that may leave now."""
+    def feed(self, data: bytes) -> None:
         self.totals.bytes += len(data)
         self._take_all(self._framer.feed(data))
-        return self.drain()
 
-    def finish(self) -> bytes:
-        """The upstream's stream is over, properly or not: everything is decided and leaves."""
+    def finish(self) -> None:
+        """The stream is over: everything is decided and leaves, an event that nothing ended included."""
         self._take_all(self._framer.finish())
+        self.break_off()
+
+    def break_off(self) -> None:
+        """The upstream stopped in the middle: what came whole is decided and leaves, half an event does not."""
         if self.cut is None:
             self._close(tuple(self._texts))
             self._release()
-        return self.drain()
 
     def ending(self, refusal: Refusal) -> bytes:
         """The dialect's own ending, for what the client has seen; empty where the framing has none."""
@@ -111,7 +119,9 @@ class AnswerStream:
         """Let the frames at the head of the queue leave that are decided and stand before a cut."""
         queue = self._queue
         while queue and queue[0].decided and (self._cut_at is None or queue[0].number < self._cut_at):
-            self._out.append(self._leave(queue.popleft()))
+            held = queue.popleft()
+            self._queued -= len(held.frame.raw)
+            self._out.append(self._leave(held))
 
     def _take_all(self, frames: Iterable[Frame]) -> None:
         for frame in frames:
@@ -125,6 +135,9 @@ class AnswerStream:
         self._number += 1
         held = _Held(self._number, frame, _document(frame))
         self._queue.append(held)
+        self._queued += len(frame.raw)
+        if self._queued > QUEUED_EVENTS * self._gate.limits.event:
+            raise OverLimit("too much of the stream waits for a text or a tool call that does not end")
         if frame.data is None:
             return
         self.totals.events += 1
@@ -141,6 +154,11 @@ class AnswerStream:
             self._count(step, held.number)
             return
         text = self._texts.get(delta.channel)
+        if text is None and delta.channel in self._ended:
+            if delta.text:
+                # It was judged as complete. Only empty pieces may follow (final usage events).
+                raise Malformed("a text of the stream goes on after its end")
+            return
         if text is None:
             text = self._texts[delta.channel] = growing(self._gate, delta)
         piece, step = text.add(delta)
@@ -149,7 +167,8 @@ class AnswerStream:
 
     def _close(self, channels: Iterable[Hashable]) -> None:
         for channel in channels:
-            text = self._texts.get(channel)
+            text = self._texts.pop(channel, None)
+            self._ended.add(channel)
             if text is not None:
                 step = text.close()
                 self._count(step, self._frame_of(text, step))

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from gateway.dialect.base import Coverage, Dialect, Parts, Reading
 from gateway.dialect.route import Endpoint, Form
-from gateway.errors import Code
+from gateway.errors import Code, Malformed
 from gateway.exchange import part
 from gateway.exchange.body import Unit, edited_text, form_units, json_unit, line_units, read_text
 from gateway.exchange.events import Inspected
@@ -91,7 +92,19 @@ def inspect(gate: Gate, endpoint: Endpoint, direction: Direction, body: bytes, m
     form = endpoint.request_form if direction is Direction.REQUEST else endpoint.answer_form
     if _is_plain_text(endpoint, form, media):
         return _inspect_text(gate, direction, body, media)
+    if form is Form.MULTIPART and media.is_multipart:
+        units, unread_files = form_units(body, media.raw)
+        return _inspect_units(gate, endpoint, direction, body, units, unread_files)
     return _inspect_units(gate, endpoint, direction, body, _units(form, body, media))
+
+
+def unread(body: bytes) -> Outcome:
+    """A body that is neither JSON nor text, where it may pass: named, and as it came."""
+    inspected = Inspected(len(body), coverage=Coverage.PASS.value, uninspected=(Uninspected("binary_body"),))
+    return Outcome(Verdict(Effect.ALLOW, Effect.ALLOW), body, edited=False, inspected=inspected)
+
+
+_JSON_CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 
 
 def _is_plain_text(endpoint: Endpoint, form: Form, media: MediaType) -> bool:
@@ -104,8 +117,9 @@ def _is_plain_text(endpoint: Endpoint, form: Form, media: MediaType) -> bool:
 
 
 def _units(form: Form, body: bytes, media: MediaType) -> tuple[Unit, ...]:
-    if form is Form.MULTIPART and media.is_multipart:
-        return form_units(body, media.raw)
+    if (media.charset or "utf-8").lower() not in _JSON_CHARSETS:
+        # RFC 8259, 8.1 knows UTF-8 alone; a server that obeys the label would read other text than we do.
+        raise Malformed(f"JSON in the charset `{media.charset}`; send it in UTF-8")
     if form is Form.LINES or media.is_lines:
         return line_units(body)
     return json_unit(body)
@@ -124,8 +138,16 @@ def _inspect_text(gate: Gate, direction: Direction, body: bytes, media: MediaTyp
     )
 
 
-def _inspect_units(gate: Gate, endpoint: Endpoint, direction: Direction, body: bytes, units: Sequence[Unit]) -> Outcome:
+def _inspect_units(
+    gate: Gate,
+    endpoint: Endpoint,
+    direction: Direction,
+    body: bytes,
+    units: Sequence[Unit],
+    uninspected: tuple[Uninspected, ...] = (),
+) -> Outcome:
     total = _Sum()
+    total.uninspected += uninspected
     model: str | None = None
     streaming = False
     for unit in units:
@@ -169,7 +191,8 @@ def _add_parts(total: _Sum, gate: Gate, endpoint: Endpoint, unit: Unit, parts: P
         if outcome is None:
             item = parse(raw)
             outcome = _judge_document(gate, endpoint, Direction.REQUEST, item, parts.read(item))
-            gate.parts.remember(name, outcome)
+            if outcome.is_lasting:
+                gate.parts.remember(name, outcome)
         total.add(outcome, unit.start + start, path)
 
 

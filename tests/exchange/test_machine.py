@@ -30,6 +30,7 @@ from gateway.exchange.events import (
     Headers,
     LimitsTaken,
     ReadBody,
+    RequestBroken,
     RequestData,
     RequestStarted,
     Respond,
@@ -41,7 +42,7 @@ from gateway.exchange.events import (
 from gateway.exchange.gate import Gate
 from gateway.exchange.machine import Exchange
 from gateway.exchange.stream import AnswerStream
-from gateway.policy.profile import PROFILES
+from gateway.policy.profile import PROFILES, UnknownJson
 from gateway.verdict import Effect
 from tests.exchange.gates import gate, small
 from tests.exchange.test_stream import DONE, chunk
@@ -434,3 +435,99 @@ def test_events_after_the_end_are_ignored() -> None:
     feed(one, *request(), ClientGone())
     ignored: Callable[..., list[Command]] = one.receive
     assert ignored(AnswerStarted(200, JSON)) == []
+
+
+def test_the_rest_of_an_upload_goes_on_after_an_early_answer() -> None:
+    one = exchange()
+    feed(one, started(target="/v1/audio/transcriptions", headers=()), LimitsTaken(), RequestData(b"a", last=False))
+    feed(one, AnswerStarted(200, JSON))
+    assert one.receive(RequestData(b"b", last=True)) == [SendUpstream(b"b", last=True)]
+    assert one.receive(RequestData(b"c", last=True)) == []
+
+
+def test_a_broken_request_body_is_the_clients_fault() -> None:
+    commands = feed(exchange(), started(), LimitsTaken(), RequestBroken("bad chunk"))
+    assert only(commands, Respond).status == 400
+    assert record(commands).fault == "request_body: bad chunk"
+
+
+def test_a_body_that_no_client_may_read_does_not_leave() -> None:
+    one = exchange(family="http")
+    feed(one, started("HEAD", "/x", (), body=False), LimitsTaken(), AnswerStarted(200, JSON))
+    commands = one.receive(AnswerData(b"tok_abcd1234", last=True))
+    assert not any(isinstance(command, SendAnswer) for command in commands)
+
+
+def test_a_body_after_205_is_read() -> None:
+    one = exchange(family="http")
+    feed(one, started("GET", "/x", (), body=False), LimitsTaken(), AnswerStarted(205, JSON))
+    assert only(one.receive(AnswerData(b'{"x": "tok_abcd1234"}', last=True)), Respond).status == 400
+
+
+def test_no_part_of_a_body_that_is_read_may_be_asked_for() -> None:
+    headers = (("Range", "bytes=0-9"), ("If-Range", "x"), ("X-Kept", "1"))
+    one = exchange(family="http")
+    sent = only(feed(one, started("GET", "/x", headers, body=False), LimitsTaken()), StartUpstream)
+    assert [name for name, _ in sent.headers] == ["X-Kept", "Accept-Encoding"]
+
+
+@pytest.mark.parametrize("type_", ["", "text/plain", "application/x-ndjson", "application/octet-stream"])
+def test_strict_refuses_unknown_json_under_any_label(type_: str) -> None:
+    strict = replace(gate(), profile=PROFILES["strict"])
+    headers = (("Content-Type", type_),) if type_ else ()
+    events = started(target="/any", headers=headers), LimitsTaken(), RequestData(b' {"x": 1}', last=True)
+    assert record(feed(exchange(strict, "http"), *events)).code is Code.CONTENT
+
+
+def test_unknown_json_may_pass_unread_where_the_operator_says_so() -> None:
+    lax = replace(gate(), profile=replace(PROFILES["balanced"], unknown_json=UnknownJson.PASS))
+    one = exchange(lax, "http")
+    commands = feed(one, started(target="/any"), LimitsTaken())
+    assert only(commands, StartUpstream).body is None
+    feed(one, RequestData(b'{"x": "tok_abcd1234"}', last=True), AnswerStarted(200, ()))
+    assert record(one.receive(AnswerData(b"", last=True))).request.uninspected[0].what == "binary_body"
+
+
+@pytest.mark.parametrize("charset", ["utf-7", "utf-16", "shift_jis"])
+def test_json_in_another_charset_is_refused(charset: str) -> None:
+    commands = feed(exchange(), *request(headers=(("Content-Type", f"application/json; charset={charset}"),)))
+    assert only(commands, Respond).status == 400
+
+
+def test_form_fields_are_read_as_the_server_reads_them() -> None:
+    form = (("Content-Type", "application/x-www-form-urlencoded"),)
+    events = started(target="/any", headers=form), LimitsTaken(), RequestData(b"text=tok%5Fabcd1234", last=True)
+    assert record(feed(exchange(family="http"), *events)).code is Code.SECRET
+    clean = started(target="/any", headers=form), LimitsTaken(), RequestData(b"text=a%20b", last=True)
+    assert only(feed(exchange(family="http"), *clean), StartUpstream).body == b"text=a%20b"
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{\n "x": "B-1234"\n}', b'{\n "x": "[BADGE]"\n}'),
+        (b"\x00\xff\xfe", b"\x00\xff\xfe"),
+        (b'{"x": "B-1234"}\n{"y": 1}\n', b'{"x": "[BADGE]"}\n{"y": 1}\n'),
+        (b'["B-1234"]', b'["[BADGE]"]'),
+    ],
+)
+def test_a_files_content_is_read_as_what_it_is(body: bytes, expected: bytes) -> None:
+    one = exchange()
+    feed(one, started("GET", "/v1/files/f/content", (), body=False), LimitsTaken(), AnswerStarted(200, ()))
+    assert only(one.receive(AnswerData(body, last=True)), Respond).body == expected
+
+
+def test_an_image_among_the_files_passes_in_pieces() -> None:
+    one = exchange()
+    image = (("Content-Type", "image/png"),)
+    begun = feed(one, started("GET", "/v1/files/f/content", (), body=False), LimitsTaken(), AnswerStarted(200, image))
+    assert isinstance(begun[-1], BeginAnswer)
+
+
+def test_a_truncated_compressed_stream_gives_what_it_had_and_says_so() -> None:
+    one = exchange()
+    feed(one, *request(), AnswerStarted(200, (*STREAM, ("Content-Encoding", "gzip"))))
+    data = gzip.compress(chunk("Hello ") + chunk("more "))[:-6]
+    commands = one.receive(AnswerData(data, last=True))
+    assert only(commands, SendAnswer).data.startswith(chunk("Hello "))
+    assert record(commands).code is Code.UPSTREAM

@@ -39,6 +39,12 @@ def call(arguments: str, *, name: str | None = None, index: int = 0) -> bytes:
 DONE = b"data: [DONE]\n\n"
 
 
+def fed(stream: AnswerStream, data: bytes) -> bytes:
+    """What leaves after those bytes."""
+    stream.feed(data)
+    return stream.drain()
+
+
 def run(events: list[bytes], cuts: list[int] | None = None, by: Gate | None = None) -> tuple[bytes, AnswerStream]:
     """The whole output of a stream, its ending included, when its bytes arrive cut at those offsets."""
     stream = AnswerStream(by or gate(), CHAT, Framing.SSE)
@@ -46,10 +52,11 @@ def run(events: list[bytes], cuts: list[int] | None = None, by: Gate | None = No
     borders = [0, *sorted(cut % (len(data) + 1) for cut in cuts or []), len(data)]
     out = b""
     for start, end in itertools.pairwise(borders):
-        out += stream.feed(data[start:end])
+        out += fed(stream, data[start:end])
         if stream.cut is not None:
             return out + stream.ending(REFUSAL), stream
-    out += stream.finish()
+    stream.finish()
+    out += stream.drain()
     return out + (stream.ending(REFUSAL) if stream.cut is not None else b""), stream
 
 
@@ -75,11 +82,11 @@ def test_a_stream_without_findings_leaves_as_the_bytes_that_came() -> None:
 def test_text_is_released_as_soon_as_it_can_match_nothing() -> None:
     stream = AnswerStream(gate(), CHAT, Framing.SSE)
     first = chunk("Hello there, ")
-    assert stream.feed(first) == first
+    assert fed(stream, first) == first
     held = chunk("B")
-    assert stream.feed(held) == b""
+    assert fed(stream, held) == b""
     more = chunk("ye")
-    assert stream.feed(more) == held + more
+    assert fed(stream, more) == held + more
 
 
 def test_a_value_split_over_events_is_redacted_across_them() -> None:
@@ -137,12 +144,12 @@ def test_choices_do_not_mix() -> None:
 
 def test_a_tool_call_is_held_until_it_is_complete_and_order_is_kept() -> None:
     stream = AnswerStream(gate(), CHAT, Framing.SSE)
-    assert stream.feed(chunk("Let me look. ")) != b""
-    assert stream.feed(call("", name="find")) == b""
-    assert stream.feed(call('{"q": "x')) == b""
-    assert stream.feed(call('y"}')) == b""
+    assert fed(stream, chunk("Let me look. ")) != b""
+    assert fed(stream, call("", name="find")) == b""
+    assert fed(stream, call('{"q": "x')) == b""
+    assert fed(stream, call('y"}')) == b""
     last = chunk(finish="tool_calls")
-    out = stream.feed(last)
+    out = fed(stream, last)
     assert out.endswith(last)
     assert out.count(b"data: ") == 4
 
@@ -224,6 +231,26 @@ def test_a_broken_off_stream_gives_what_it_had() -> None:
     events = [chunk("Hello B-12")]
     out, _ = run(events)
     assert out == b"".join(events)
+
+
+def test_a_call_that_does_not_end_does_not_fill_the_memory() -> None:
+    events = [call("x", name="f"), *(chunk("word " * 10, index=1) for _ in range(40))]
+    with pytest.raises(OverLimit, match="waits for"):
+        run(events, by=small(2000))
+
+
+def test_half_an_event_of_an_upstream_that_breaks_off_does_not_leave() -> None:
+    stream = AnswerStream(gate(), CHAT, Framing.SSE)
+    stream.feed(chunk("Hello B-12") + chunk("never")[:30])
+    stream.break_off()
+    assert stream.drain() == chunk("Hello B-12")
+    assert stream.cut is None
+
+
+def test_keys_and_numbers_of_a_tool_call_hide_nothing() -> None:
+    out, stream = run([call('{"tok_abcd1234": 1}', name="f"), chunk(finish="tool_calls"), DONE])
+    assert stream.cut is not None
+    assert b"tok_" not in out
 
 
 def test_the_record_knows_how_much_was_held_and_what_was_used() -> None:

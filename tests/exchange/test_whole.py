@@ -112,6 +112,35 @@ def test_each_line_of_a_batch_file_is_judged_and_edited_in_place() -> None:
     assert refused.verdict.effect is Effect.BLOCK
 
 
+@pytest.mark.parametrize(
+    ("purpose", "disposition", "read"),
+    [
+        (b"fine-tune", b'; name="file"; filename="f"', True),
+        (b"batch", b'; name="file"', True),
+        (b"vision", b'; name="file"; filename="f"', False),
+    ],
+)
+def test_what_an_upload_is_for_says_whether_it_is_read(purpose: bytes, disposition: bytes, read: bool) -> None:
+    body = (
+        b'--b\r\nContent-Disposition: form-data; name="purpose"\r\n\r\n'
+        + purpose
+        + (b"\r\n--b\r\nContent-Disposition: form-data" + disposition)
+    )
+    body += b'\r\n\r\n{"custom_id": "tok_abcd1234"}\r\n--b--\r\n'
+    outcome = ask(body, FILES, type_="multipart/form-data; boundary=b")
+    assert (outcome.verdict.effect is Effect.BLOCK) is read
+    assert [part.what for part in outcome.inspected.uninspected] == ([] if read else ["file"])
+
+
+def test_a_form_with_an_extended_file_name_is_refused() -> None:
+    body = (
+        b'--b\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n--b\r\n'
+        b"Content-Disposition: form-data; name=\"file\"; filename*=UTF-8''a.jsonl\r\n\r\n{}\r\n--b--\r\n"
+    )
+    with pytest.raises(Malformed, match="filename"):
+        ask(body, FILES, type_="multipart/form-data; boundary=b")
+
+
 def test_result_lines_are_judged_as_answers() -> None:
     message = {"role": "assistant", "content": "B-1234"}
     body = {"object": "chat.completion", "choices": [{"index": 0, "message": message}]}
