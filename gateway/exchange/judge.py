@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.detect.rule import Scope
 from gateway.exchange.gate import Gate
-from gateway.policy.decide import decide
+from gateway.policy.decide import decide, scored
 from gateway.policy.quoted import quoted_spans
 from gateway.segment import Direction, Kind, Role, Segment, Trust
 from gateway.verdict import Finding, Verdict
@@ -24,17 +24,41 @@ class Judgement:
 
 def judge(gate: Gate, direction: Direction, segments: Iterable[Segment]) -> Judgement:
     """Scan every segment and decide. In a request, quoted parts of the user's texts become segments of their own."""
-    texts = tuple(segments)
-    if direction is Direction.REQUEST:
-        texts = tuple(part for segment in texts for part in split_quoted(segment, gate.hierarchy.delimiters))
-    findings = tuple(_scan(gate, direction, segment) for segment in texts)
-    return Judgement(decide(gate.profile, tuple(zip(texts, findings, strict=True))), texts, findings)
+    judged: list[tuple[Segment, tuple[Finding, ...]]] = []
+    for segment in segments:
+        parts = split_quoted(segment, gate.hierarchy.delimiters) if direction is Direction.REQUEST else (segment,)
+        if len(parts) == 1:
+            judged.append((parts[0], _scan(gate, direction, parts[0])))
+        else:
+            judged += _scan_split(gate, direction, segment, parts)
+    texts, findings = tuple(segment for segment, _ in judged), tuple(found for _, found in judged)
+    return Judgement(decide(gate.profile, judged), texts, findings)
+
+
+def _scan_split(
+    gate: Gate, direction: Direction, whole: Segment, parts: Iterable[Segment]
+) -> Iterator[tuple[Segment, tuple[Finding, ...]]]:
+    """The text as one and its parts, each with its share of the findings.
+
+    Whose words they are matters to instructions alone. A secret is one whoever is quoted with it, and what tells that
+    it is one may stand on the other side of the border; so the whole text answers for all rules that look at it.
+    """
+    scope = _scope(direction, whole)
+    once = tuple(finding for finding in _scan(gate, direction, whole) if not scored(finding))
+    yield replace(whole, wrappable=False), once
+    for part in parts:
+        found = _scan(gate, direction, part)
+        yield part, tuple(one for one in found if scored(one) or not gate.rules.rules[one.rule].reach.covers(scope))
+
+
+def _scope(direction: Direction, segment: Segment) -> Scope:
+    return Scope(direction, segment.role, segment.trust)
 
 
 def _scan(gate: Gate, direction: Direction, segment: Segment) -> tuple[Finding, ...]:
     if not segment.text:
         return ()
-    scope = Scope(direction, segment.role, segment.trust)
+    scope = _scope(direction, segment)
     known = gate.memory.recall(segment.text, scope, gate.rules)
     if known is None:
         known = gate.rules.scan(segment.text, scope)

@@ -15,6 +15,7 @@ from gateway.dialect.route import Endpoint, Form
 from gateway.errors import Code, Malformed
 from gateway.exchange import part
 from gateway.exchange.body import Unit, edited_text, form_units, json_unit, line_units, read_text
+from gateway.exchange.combine import combined
 from gateway.exchange.events import Inspected
 from gateway.exchange.gate import Gate
 from gateway.exchange.judge import judge
@@ -228,19 +229,3 @@ def repairs(dialect: Dialect, document: Document, edits: Sequence[Edit]) -> list
     """What else an answer needs once texts in it were edited; each patch once."""
     paths = dict.fromkeys(edit.place.path for edit in edits)
     return list(dict.fromkeys(patch for path in paths for patch in dialect.after_edit(document, path)))
-
-
-def combined(findings: Sequence[Edit], marks: Sequence[Edit]) -> tuple[Edit, ...]:
-    """Both kinds of edit, less the marks inside text that a finding replaces anyway."""
-    replaced = [(edit.place.path, edit.place.inner, edit.span.shifted(edit.place.offset)) for edit in findings]
-
-    def inside(mark: Edit) -> bool:
-        at = mark.span.shifted(mark.place.offset)
-        return any(
-            path == mark.place.path and inner == mark.place.inner and at.start < span.end and span.start < at.end
-            if at.start < at.end
-            else path == mark.place.path and inner == mark.place.inner and span.start < at.start < span.end
-            for path, inner, span in replaced
-        )
-
-    return (*findings, *(mark for mark in marks if not (replaced and inside(mark))))

@@ -6,20 +6,32 @@ and edits goes out. More findings never give a milder effect.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from gateway.errors import Code
 from gateway.policy.profile import SCORED, Profile
 from gateway.policy.sentence import around
-from gateway.segment import Segment, Span, Trust
+from gateway.segment import Path, Place, Segment, Span, Trust
 from gateway.verdict import Edit, Effect, Finding, Reason, Verdict
 
 REMOVED: Final = "[removed by the security gateway: text that addressed the assistant]"
 """What is left where an instruction was cut out of data. Constant, so that a provider's prompt cache keeps hitting."""
 
 _CODES: Final = {"injection": Code.INJECTION, "pii": Code.PII, "secret": Code.SECRET, "tool": Code.TOOL}
+
+
+type _Leaf = tuple[Path, Path | None]
+"""A string, by its address: `path` and `inner` of `Place`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """Whether a sum of scores reaches the threshold: that of the rules that act, and with those that only watch."""
+
+    live: bool
+    watched: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +44,15 @@ class _Ruling:
 
 def decide(profile: Profile, judged: Sequence[tuple[Segment, Sequence[Finding]]]) -> Verdict:
     """The verdict on texts and their findings; reasons are in the order of the texts."""
+    reached = _reached(profile, judged)
     reasons: list[Reason] = []
-    edits: list[Edit] = []
+    changes: dict[_Leaf, list[tuple[Span, str]]] = {}
     effect = would_be = Effect.ALLOW
     code: Code | None = None
     for index, (segment, findings) in enumerate(judged):
         if not findings:
             continue
-        rulings = _rule_on(profile, segment, findings)
+        rulings = _rule_on(profile, segment, findings, reached[_pool(index, segment)])
         for ruling in rulings:
             finding = ruling.finding
             reasons.append(Reason(ruling.effect, finding.rule, finding.category, index, finding.shadow))
@@ -48,10 +61,10 @@ def decide(profile: Profile, judged: Sequence[tuple[Segment, Sequence[Finding]]]
             if applied > effect and applied >= Effect.ASK:
                 code = _code(applied, finding.category)
             effect = max(effect, applied)
-        edits.extend(_edits(segment, [ruling for ruling in rulings if _edits_text(profile, ruling)]))
-    if effect >= Effect.ASK:
-        edits.clear()
-    return Verdict(effect, would_be, tuple(reasons), tuple(edits), code)
+        if editing := [ruling for ruling in rulings if _edits_text(profile, ruling)]:
+            changes.setdefault(_leaf(segment), []).extend(_changes(segment, editing))
+    edits = _edits(changes) if effect < Effect.ASK else ()
+    return Verdict(effect, would_be, tuple(reasons), edits, code)
 
 
 def only_reports(profile: Profile, category: str, effect: Effect | None, *, shadow: bool) -> bool:
@@ -66,14 +79,13 @@ def only_reports(profile: Profile, category: str, effect: Effect | None, *, shad
     return effect <= Effect.REPORT
 
 
-def _rule_on(profile: Profile, segment: Segment, findings: Sequence[Finding]) -> list[_Ruling]:
-    live = _reaches(profile, segment, (finding for finding in findings if not finding.shadow))
-    watched = _reaches(profile, segment, findings)
+def _rule_on(profile: Profile, segment: Segment, findings: Sequence[Finding], reached: _Reached) -> list[_Ruling]:
     rulings: list[_Ruling] = []
     for finding in findings:
         effect = finding.effect
-        if effect is None and _scored(finding):
-            effect = _scored_effect(segment) if (watched if finding.shadow else live) else Effect.REPORT
+        if effect is None and scored(finding):
+            over = reached.watched if finding.shadow else reached.live
+            effect = _scored_effect(segment) if over else Effect.REPORT
         elif effect is None:
             effect = profile.effect(finding.category)
         if Effect.REDACT <= effect <= Effect.REWRITE and not segment.editable:
@@ -83,14 +95,39 @@ def _rule_on(profile: Profile, segment: Segment, findings: Sequence[Finding]) ->
     return rulings
 
 
-def _scored(finding: Finding) -> bool:
+def scored(finding: Finding) -> bool:
+    """Whether the finding is judged by the sum that it is part of."""
     return finding.category.partition(".")[0] == SCORED
 
 
-def _reaches(profile: Profile, segment: Segment, findings: Iterable[Finding]) -> bool:
-    """Whether the distinct rules that hit this text score enough together; each rule counts once."""
-    threshold = profile.threshold(segment.trust)
-    scores = {finding.rule: finding.score for finding in findings if finding.effect is None and _scored(finding)}
+def _leaf(segment: Segment) -> _Leaf:
+    return segment.place.path, segment.place.inner
+
+
+def _pool(index: int, segment: Segment) -> int | _Leaf:
+    """What the text is summed with: a user's own words with the rest of them in that string, whatever they quote in
+    between; data with nothing, since each quotation has an author of its own."""
+    return _leaf(segment) if segment.trust is Trust.PRINCIPAL else index
+
+
+def _reached(profile: Profile, judged: Sequence[tuple[Segment, Sequence[Finding]]]) -> dict[int | _Leaf, _Reached]:
+    pools: dict[int | _Leaf, tuple[Trust, list[Finding]]] = {}
+    for index, (segment, findings) in enumerate(judged):
+        if findings:
+            pools.setdefault(_pool(index, segment), (segment.trust, []))[1].extend(findings)
+    return {
+        pool: _Reached(
+            _reaches(profile, trust, (finding for finding in findings if not finding.shadow)),
+            _reaches(profile, trust, findings),
+        )
+        for pool, (trust, findings) in pools.items()
+    }
+
+
+def _reaches(profile: Profile, trust: Trust, findings: Iterable[Finding]) -> bool:
+    """Whether the distinct rules that hit score enough together; each rule counts once."""
+    threshold = profile.threshold(trust)
+    scores = {finding.rule: finding.score for finding in findings if finding.effect is None and scored(finding)}
     return threshold is not None and sum(scores.values()) >= threshold
 
 
@@ -111,16 +148,26 @@ def _code(effect: Effect, category: str) -> Code:
     return Code.APPROVAL if effect is Effect.ASK else _CODES.get(category.partition(".")[0], Code.CONTENT)
 
 
-def _edits(segment: Segment, rulings: Sequence[_Ruling]) -> list[Edit]:
-    changes = [_change(segment, ruling) for ruling in rulings]
-    return [Edit(segment.place, span, replacement) for span, replacement in merged(changes)]
+def _edits(changes: Mapping[_Leaf, Iterable[tuple[Span, str]]]) -> tuple[Edit, ...]:
+    return tuple(
+        Edit(Place(path, inner), span, replacement)
+        for (path, inner), some in changes.items()
+        for span, replacement in merged(some)
+    )
 
 
-def _change(segment: Segment, ruling: _Ruling) -> tuple[Span, str]:
-    finding = ruling.finding
-    if ruling.effect is Effect.REWRITE and segment.trust is Trust.UNTRUSTED:
-        return around(segment.text, finding.span), REMOVED
-    return finding.span, finding.replacement
+def _changes(segment: Segment, rulings: Sequence[_Ruling]) -> Iterator[tuple[Span, str]]:
+    """What is replaced, in code points of the string that the segment stands in: several may be parts of one string."""
+    offset = segment.place.offset
+    cut: list[Span] = []
+    for ruling in rulings:
+        finding = ruling.finding
+        if ruling.effect is Effect.REWRITE and segment.trust is Trust.UNTRUSTED:
+            cut.append(finding.span)
+        else:
+            yield finding.span.shifted(offset), finding.replacement
+    for span in around(segment.text, cut) if cut else ():
+        yield span.shifted(offset), REMOVED
 
 
 def merged(changes: Iterable[tuple[Span, str]]) -> list[tuple[Span, str]]:

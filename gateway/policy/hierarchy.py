@@ -37,16 +37,19 @@ _MARKED: Final = "\n5. In such data the character {mark} stands for every blank.
 # What a chat template or a transcript uses to start another speaker's turn: ChatML and Llama 3 (<|…|>), Llama 2
 # ([INST], <<SYS>>), Gemma (<start_of_turn>), Mistral (</s>), tags named after roles, and our own delimiter. `<user>` is
 # left alone: XML and HTML data are full of it, and no template uses it.
-_TOKENS: Final = re.compile(
-    r"<(?=\|[A-Za-z_]{2,32}\|>)"
-    r"|<(?=/?(?:system|assistant|developer|human|start_of_turn|end_of_turn|bos|eos|s)\s*>)"
-    r"|<(?=<\s*/?SYS\s*>>)"
-    rf"|<(?=/?{TAG}\b)"
-    r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\])",
+# Each expression begins with the one character that all its matches begin with, so that a text is searched for that at
+# memory speed: every untrusted text passes here, and next to none holds a token.
+_ANGLED: Final = re.compile(
+    r"<(?=\|[A-Za-z_]{2,32}\|>"
+    r"|/?(?:s(?:ystem)?|assistant|developer|human|start_of_turn|end_of_turn|[be]os)\s*>"
+    r"|<\s*/?SYS\s*>>"
+    rf"|/?{TAG}\b)",
     re.IGNORECASE,
 )
-# A line that opens a turn in a plain transcript ("Human:", "System:").
-_TURN: Final = re.compile(r"^[ \t]*(?:system|human|assistant|user|developer)(?=:)", re.IGNORECASE | re.MULTILINE)
+_SQUARE: Final = re.compile(r"\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\])", re.IGNORECASE)
+# A line that opens a turn in a plain transcript ("Human:", "System:"): the first line, and each after it.
+_FIRST_TURN: Final = re.compile(r"[ \t]*+(?:system|human|assistant|user|developer)(?=:)", re.IGNORECASE)
+_TURN: Final = re.compile(rf"\n{_FIRST_TURN.pattern}", re.IGNORECASE)
 
 _FIRST_MARK, _MARKS = 0xE000, 6400
 """The private use area (U+E000..U+F8FF): no text that means anything holds it."""
@@ -109,11 +112,17 @@ class Hierarchy:
         if opening is None or not text.endswith(f"\n</{TAG} id={opening[1]}>"):
             return False
         # The mark was made from the text as it was before token neutralisation and datamarking, so it can be verified
-        # only where neither changed it; anything else is marked again, which is safe.
+        # only where neither changed it; anything else is marked again, which is safe. And where either would change
+        # it, no gateway sent it: somebody put the raw text back between delimiters that they had seen.
         inside = text[opening.end() : -len(f"\n</{TAG} id={opening[1]}>")]
+        if _neutralised(inside) or (self.mode is Mode.DATAMARK and " " in inside):
+            return False
         return hmac.compare_digest(self._nonce(inside), opening[1])
 
 
 def _neutralised(text: str) -> list[int]:
     """Where a blank has to go in, so that no role or template token is left."""
-    return sorted({token.end() for pattern in (_TOKENS, _TURN) for token in pattern.finditer(text)})
+    points = [token.end() for pattern in (_ANGLED, _SQUARE, _TURN) for token in pattern.finditer(text)]
+    if first := _FIRST_TURN.match(text):
+        points.append(first.end())
+    return sorted(points)

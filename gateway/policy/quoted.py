@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from string import ascii_uppercase
 from typing import Final
 
 from gateway.segment import Span
@@ -39,8 +40,13 @@ TAGS: Final = (
 )
 """Tags that prompts put around material: Anthropic's prompt guide ("Use XML tags") and what agents commonly write."""
 
-_FENCE: Final = re.compile(r"^[ ]{0,3}(`{3,}|~{3,})[^\n]*\n", re.MULTILINE)  # CommonMark 0.31, 4.5
-_TAG: Final = re.compile(rf"<({'|'.join(TAGS)})(?:\s[^<>]{{0,200}})?>", re.IGNORECASE)
+# Fences are those of CommonMark 0.31, 4.5. What a quantifier took it keeps: nothing that follows could match in it, and
+# giving it back one by one makes a long run of marks cost its square.
+_FENCE: Final = re.compile(r"^[ ]{0,3}+(`{3,}+|~{3,}+)[^\n]*+\n", re.MULTILINE)
+_CLOSING: Final = re.compile(r"^[ ]{0,3}+(`{3,}+|~{3,}+)[ \t]*+$", re.MULTILINE)
+_TAG: Final = re.compile(rf"<({'|'.join(TAGS)})(?:\s[^<>]{{0,200}}+)?>", re.IGNORECASE)
+# Lower case by ASCII alone, so that offsets stay those of the text.
+_LOWER: Final = str.maketrans({letter: letter.lower() for letter in ascii_uppercase})
 
 
 def quoted_spans(text: str, delimiters: Sequence[tuple[str, str]] = ()) -> tuple[Span, ...]:
@@ -62,10 +68,9 @@ def quoted_spans(text: str, delimiters: Sequence[tuple[str, str]] = ()) -> tuple
 def _fenced(text: str) -> Iterator[Span]:
     position = 0
     while opening := _FENCE.search(text, position):
-        mark = opening[1]
-        closing = re.compile(rf"^[ ]{{0,3}}{re.escape(mark)}{mark[0]}*[ \t]*$", re.MULTILINE).search(
-            text, opening.end()
-        )
+        # As many of the same mark, or more.
+        closings = (closing for closing in _CLOSING.finditer(text, opening.end()) if closing[1].startswith(opening[1]))
+        closing = next(closings, None)
         end = closing.start() if closing else len(text)
         yield Span(opening.end(), end)
         position = closing.end() if closing else len(text)
@@ -75,8 +80,7 @@ def _tagged(text: str) -> Iterator[Span]:
     lower: str | None = None
     position = 0
     while opening := _TAG.search(text, position):
-        # Lower case by ASCII alone, so that offsets stay those of the text.
-        lower = lower if lower is not None else re.sub(r"[A-Z]+", lambda run: run[0].lower(), text)
+        lower = lower if lower is not None else text.translate(_LOWER)
         closing = lower.find(f"</{opening[1].lower()}>", opening.end())
         end = closing if closing >= 0 else len(text)
         yield Span(opening.end(), end)

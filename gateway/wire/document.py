@@ -78,7 +78,7 @@ class Document:
         return start, len(self.raw.rstrip())
 
     def refuse_ambiguity(self, apart: Iterable[Path] = ()) -> None:
-        """Raise Malformed for duplicate keys and too deep nesting anywhere but in the arrays at the paths `apart`.
+        """Raise Malformed for duplicate keys anywhere but in the arrays at the paths `apart`.
 
         What is left out is for the caller to read by itself, item by item.
         """
@@ -86,8 +86,6 @@ class Document:
             return
         left_out = [Patch(*self.span(path), b"[]") for path in apart]
         raw = apply(self.raw, left_out) if left_out else self.raw
-        # Depth first: the second reader gives out, in a way of its own, where nesting is deeper than it can go.
-        _refuse_depth(orjson.loads(raw) if left_out else self.value)
         _UNIQUE.decode(raw.decode())
 
     def strings(self, path: Path = ()) -> Iterator[tuple[Path, str]]:
@@ -99,9 +97,7 @@ class Document:
         patches: list[Patch] = []
         ordered = sorted(edits, key=lambda edit: _sort_key(edit.place.path))
         for path, same_leaf in groupby(ordered, key=lambda edit: edit.place.path):
-            changes = [change for edit in same_leaf for change in self._changes(edit)]
-            changes.sort(key=lambda change: (change[0].start, change[0].end))
-            patches.extend(self._leaf_patches(path, changes))
+            patches.extend(self._leaf_patches(path, self._changes(path, tuple(same_leaf))))
         return tuple(patches)
 
     def replace(self, path: Path, value: Any) -> Patch:
@@ -142,17 +138,26 @@ class Document:
             members = self._members[path] = find(self.raw, start, end)
         return members
 
-    def _changes(self, edit: Edit) -> list[tuple[Span, str]]:
-        """The edit in code points of the outer string: as it is, or carried over from the JSON inside the string."""
-        place = edit.place
-        if place.inner is None:
-            return [(edit.span.shifted(place.offset), edit.replacement)]
-        inner = parse(self.get(*place.path).encode())
-        flat = Edit(Place(place.inner, None, place.offset), edit.span, edit.replacement)
-        return [
-            (Span(_code_points(inner.raw, patch.start), _code_points(inner.raw, patch.end)), patch.data.decode())
-            for patch in inner.edits([flat])
-        ]
+    def _changes(self, path: Path, edits: Sequence[Edit]) -> list[tuple[Span, str]]:
+        """Edits in code points of the string at `path`: as they are, or carried over from the JSON inside the string.
+
+        In order of their places.
+        """
+        changes: list[tuple[Span, str]] = []
+        inside: list[Edit] = []
+        for edit in edits:
+            if edit.place.inner is None:
+                changes.append((edit.span.shifted(edit.place.offset), edit.replacement))
+            else:
+                place = Place(edit.place.inner, None, edit.place.offset)
+                inside.append(Edit(place, edit.span, edit.replacement))
+        if inside:
+            inner = parse(self.get(*path).encode())
+            patches = inner.edits(inside)
+            at = _code_points(inner.raw, {point for patch in patches for point in (patch.start, patch.end)})
+            changes += [(Span(at[patch.start], at[patch.end]), patch.data.decode()) for patch in patches]
+        changes.sort(key=lambda change: (change[0].start, change[0].end))
+        return changes
 
     def _leaf_patches(self, path: Path, changes: Sequence[tuple[Span, str]]) -> Iterator[Patch]:
         start, end = self.span(path)
@@ -175,21 +180,31 @@ def parse(raw: bytes) -> Document:
 
 
 def glance(raw: bytes) -> Document:
-    """Read one JSON text that may be ambiguous: `refuse_ambiguity` is still owed. Raises NotJson."""
+    """Read one JSON text that may have keys twice: `refuse_ambiguity` is still owed.
+
+    Raises NotJson, and Malformed for what nests too deep: whatever walks the values, this reader's own second reading
+    too, may go down as deep as they do.
+    """
     try:
-        return Document(raw, orjson.loads(raw))
+        document = Document(raw, orjson.loads(raw))
     except orjson.JSONDecodeError as error:
         raise NotJson(f"the JSON cannot be read: {error.msg} at byte {error.pos}") from None
+    _refuse_depth(document.value)
+    return document
+
+
+_CONTAINERS: Final = frozenset({dict, list})
+"""The types of orjson's containers, which it never subclasses: each value of each body is asked for its type."""
 
 
 def _refuse_depth(value: Any) -> None:
-    level = [value]
+    level = [value] if type(value) in _CONTAINERS else []
     for _ in range(MAX_DEPTH):
         level = [
             member
             for container in level
-            for member in (container.values() if isinstance(container, dict) else container)
-            if isinstance(member, dict | list)
+            for member in (container.values() if type(container) is dict else container)
+            if type(member) in _CONTAINERS
         ]
         if not level:
             return
@@ -265,8 +280,15 @@ def _sort_key(path: Path) -> tuple[tuple[bool, str | int], ...]:
     return tuple((isinstance(step, str), step) for step in path)
 
 
-def _code_points(raw: bytes, end: int) -> int:
-    return len(raw[:end].decode())
+def _code_points(raw: bytes, points: Iterable[int]) -> dict[int, int]:
+    """The code point offset for each of the byte offsets."""
+    offsets: dict[int, int] = {}
+    position = seen = 0
+    for point in sorted(points):
+        seen += len(raw[position:point].decode())
+        offsets[point] = seen
+        position = point
+    return offsets
 
 
 def _byte_offsets(body: bytes, points: Sequence[int]) -> list[int]:
@@ -279,8 +301,11 @@ def _byte_offsets(body: bytes, points: Sequence[int]) -> list[int]:
     seen = 0
     for start, end, escaped in _runs(body):
         text = "?" if escaped else body[start:end].decode()
+        done, offset = 0, start  # how far this run is counted, in code points and in bytes
         while point is not None and point < seen + len(text):
-            offsets.append(start + len(text[: point - seen].encode()))
+            offset += len(text[done : point - seen].encode())
+            done = point - seen
+            offsets.append(offset)
             point = next(wanted, None)
         seen += len(text)
     if point is not None and point == seen:

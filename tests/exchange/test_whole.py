@@ -14,10 +14,10 @@ from gateway.dialect.families import FAMILIES
 from gateway.dialect.route import Endpoint, Form
 from gateway.errors import Malformed
 from gateway.exchange.gate import Gate
-from gateway.exchange.whole import Outcome, combined, inspect, readable
+from gateway.exchange.whole import Outcome, inspect, readable
 from gateway.policy.hierarchy import TAG, Mode
-from gateway.segment import Direction, Place, Span
-from gateway.verdict import Edit, Effect
+from gateway.segment import Direction
+from gateway.verdict import Effect
 from gateway.wire.media import content_type
 from tests.exchange.gates import gate
 
@@ -79,20 +79,6 @@ def test_findings_and_marks_go_together_in_one_text() -> None:
     text = json.loads(outcome.body)["messages"][1]["content"].split("\n")[1]
     assert text.startswith("Sunny. [removed by")
     assert text.endswith("] < |im_start|> [BADGE]")
-
-
-def test_marks_inside_replaced_text_are_dropped_and_those_at_its_borders_stay() -> None:
-    place = Place(("a",))
-    found = [Edit(place, Span(2, 6), "X")]
-    marks = [
-        Edit(place, Span(0, 0), "<"),
-        Edit(place, Span(2, 2), "|"),
-        Edit(place, Span(4, 4), " "),
-        Edit(place, Span(5, 6), "_"),
-        Edit(place, Span(6, 6), ">"),
-        Edit(Place(("b",)), Span(4, 4), " "),
-    ]
-    assert [edit.replacement for edit in combined(found, marks)] == ["X", "<", "|", ">", " "]
 
 
 def test_each_line_of_a_batch_file_is_judged_and_edited_in_place() -> None:

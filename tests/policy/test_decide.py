@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import Code
-from gateway.policy.decide import REMOVED, decide, merged
+from gateway.policy.decide import REMOVED, decide, merged, only_reports
 from gateway.policy.profile import PROFILES
 from gateway.segment import Place, Role, Segment, Span, Trust
 from gateway.verdict import Edit, Effect, Finding, Severity, Verdict
@@ -52,6 +52,36 @@ def test_one_rule_counts_once_however_often_it_hits() -> None:
     assert decide(BALANCED, [(USER, often)]).effect is Effect.REPORT
 
 
+def test_what_a_user_says_around_quotations_in_one_string_is_summed() -> None:
+    before = (USER, [finding("injection.override", 0, 1)])
+    quoted = replace(USER, trust=Trust.UNTRUSTED, place=replace(USER.place, offset=90)), ()
+    after = (replace(USER, place=replace(USER.place, offset=99)), [finding("injection.exfiltration", 0, 1)])
+    verdict = decide(BALANCED, [before, quoted, after])
+    assert (verdict.effect, verdict.code) == (Effect.BLOCK, Code.INJECTION)
+    assert [(reason.segment, reason.effect) for reason in verdict.reasons] == [(0, Effect.BLOCK), (2, Effect.BLOCK)]
+
+
+@pytest.mark.parametrize("place", [Place(("other",)), Place(("content",), ("argument",))])
+def test_what_a_user_says_in_another_string_is_not_summed(place: Place) -> None:
+    one = (USER, [finding("injection.override")])
+    other = (replace(USER, place=place), [finding("injection.exfiltration")])
+    assert decide(BALANCED, [one, other]).effect is Effect.REPORT
+
+
+def test_quotations_are_summed_each_for_itself() -> None:
+    one = (DATA, [finding("injection.override", score=3)])
+    other = (replace(DATA, place=replace(DATA.place, offset=100)), [finding("injection.exfiltration", score=3)])
+    assert decide(BALANCED, [one, other]).effect is Effect.REPORT
+    both = (DATA, [*one[1], *other[1]])
+    assert decide(BALANCED, [both]).effect is Effect.REWRITE
+
+
+def test_edits_of_the_parts_of_one_string_are_made_one_where_they_overlap() -> None:
+    part = replace(DATA, text=TEXT[10:], place=replace(DATA.place, offset=10))
+    verdict = decide(BALANCED, [(USER, [finding("pii.card", 12, 20)]), (part, [finding("injection.override", 7, 13)])])
+    assert verdict.edits == (Edit(DATA.place, Span(12, 46), "[pii.card]"),)
+
+
 def test_what_a_model_wrote_is_only_reported_for_injection() -> None:
     both = [finding("injection.override"), finding("injection.exfiltration")]
     assert decide(BALANCED, [(MODEL, both)]).effect is Effect.REPORT
@@ -89,6 +119,25 @@ def test_an_edit_that_cannot_be_made_is_a_block() -> None:
     signed = replace(MODEL, editable=False)
     verdict = decide(BALANCED, [(signed, [finding("pii.card")])])
     assert (verdict.effect, verdict.code) == (Effect.BLOCK, Code.PII)
+
+
+@pytest.mark.parametrize(
+    ("name", "category", "effect", "shadow", "expected"),
+    [
+        ("balanced", "pii.email", None, False, True),
+        ("balanced", "pii.card", None, False, False),
+        ("balanced", "pii.card", None, True, True),
+        ("balanced", "pii.email", Effect.BLOCK, False, False),
+        ("balanced", "injection.override", None, False, True),
+        ("balanced", "injection.override", Effect.BLOCK, False, False),
+        ("balanced", "something.new", None, False, False),
+        ("monitor", "secret.key", None, False, True),
+    ],
+)
+def test_which_rules_can_do_no_more_than_report_in_an_answer(
+    name: str, category: str, effect: Effect | None, shadow: bool, expected: bool
+) -> None:
+    assert only_reports(PROFILES[name], category, effect, shadow=shadow) is expected
 
 
 def test_a_shadowed_rule_reports_and_says_what_it_would_have_done() -> None:

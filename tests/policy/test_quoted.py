@@ -43,6 +43,24 @@ def test_overlapping_quotes_become_one() -> None:
     assert text[spans[0].end :] == "```\nd"
 
 
+MILLION = 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("text", "quoted"),
+    [
+        pytest.param("`" * MILLION, [], id="marks that open nothing"),
+        pytest.param("`" * MILLION + "\nx\n" + "`" * MILLION, ["x\n"], id="a fence of a million marks"),
+        pytest.param("````\n" + "```\n" * (MILLION // 4), ["```\n" * (MILLION // 4)], id="closings that are too short"),
+        pytest.param("<data " * (MILLION // 6), [], id="tags that do not end"),
+        pytest.param("<data>" * (MILLION // 6), ["<data>" * (MILLION // 6 - 1)], id="tags without a closing one"),
+        pytest.param("<Text>" + "aB" * (MILLION // 2), ["aB" * (MILLION // 2)], id="letters of both cases"),
+    ],
+)
+def test_a_megabyte_that_was_made_to_be_slow_is_read(text: str, quoted: list[str]) -> None:
+    assert [text[span.start : span.end] for span in quoted_spans(text)] == quoted
+
+
 @given(st.lists(st.sampled_from(["```", "\n", "<data>", "</data>", "<<", ">>", "x ", "~~~"]), max_size=20).map("".join))
 def test_spans_are_ordered_and_do_not_overlap(text: str) -> None:
     spans = quoted_spans(text, (("<<", ">>"),))

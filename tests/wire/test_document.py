@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from gateway.errors import Malformed, NotJson
 from gateway.segment import Path, Place, Span
 from gateway.verdict import Edit
-from gateway.wire.document import MAX_DEPTH, Document, Patch, apply, parse
+from gateway.wire.document import MAX_DEPTH, Document, Patch, apply, glance, parse
 
 _SHORT = {'"': '\\"', "\\": "\\\\", "/": "\\/", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _TEXTS = st.text(st.sampled_from('ab"\\/\n\té€😀\x01{}[],: '), max_size=12)
@@ -222,6 +223,22 @@ class TestEdits:
         )
         assert out == rb'{"arguments": "{\"to\": \"[EMAIL]\", \"say\":\"hi all\"}"}'
 
+    def test_thousands_of_edits_inside_the_json_of_a_string(self) -> None:
+        count = 10_000
+        outer = parse(orjson.dumps([orjson.dumps({"é": ["B-1234"] * count}).decode()]))
+        out = edited(outer, *(Edit(Place((0,), ("é", at)), Span(0, 6), "x") for at in reversed(range(count))))
+        assert orjson.loads(orjson.loads(out)[0]) == {"é": ["x"] * count}
+
+    def test_edits_of_a_string_and_of_the_json_in_it_go_together(self) -> None:
+        outer = parse(rb'["{\"a\": \"b\"}"]')
+        out = edited(outer, Edit(Place((0,)), Span(0, 0), "> "), Edit(Place((0,), ("a",)), Span(0, 1), "c"))
+        assert out == rb'["> {\"a\": \"c\"}"]'
+
+    def test_thousands_of_edits_in_one_run_of_letters_that_are_not_ascii(self) -> None:
+        text = "é " * 30_000
+        out = edited(parse(orjson.dumps([text])), *(edit((0,), at, at + 1, "_") for at in range(1, len(text), 2)))
+        assert orjson.loads(out) == ["é_" * 30_000]
+
 
 class TestPatches:
     def test_replace(self) -> None:
@@ -305,11 +322,22 @@ class TestRefusals:
         with pytest.raises(Malformed, match="a key twice"):
             parse(raw)
 
+    @pytest.mark.parametrize("raw", [b'{"a": 1, "b": 2, "a": 3}', b'{"b": 2, "a": 1, "a": 1}', b'{"a": 1, "a": 1}'])
+    def test_no_address_is_given_in_an_object_with_a_key_twice(self, raw: bytes) -> None:
+        with pytest.raises(Malformed, match="a key twice"):
+            glance(raw).span(("a",))
+
     def test_keys_that_only_mask_alike_are_different(self) -> None:
         assert parse(rb'{"\"": 1, "__": 2, "\\": 3}').value == {'"': 1, "__": 2, "\\": 3}
 
-    @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
-    def test_the_depth_has_a_limit(self, opening: bytes, closing: bytes) -> None:
-        assert parse(opening * MAX_DEPTH + b"null" + closing * MAX_DEPTH).value
-        with pytest.raises(Malformed, match=f"deeper than {MAX_DEPTH}"):
-            parse(opening * (MAX_DEPTH + 1) + b"null" + closing * (MAX_DEPTH + 1))
+    @pytest.mark.parametrize("read", [parse, glance])
+    @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}"), (b'[0,{"b":1,"a":', b"}]")])
+    def test_the_depth_has_a_limit_before_anything_walks_the_values(
+        self, read: Callable[[bytes], Document], opening: bytes, closing: bytes
+    ) -> None:
+        most = MAX_DEPTH // len(closing)
+        assert read(opening * most + b'"[{"' + closing * most).value
+        for times in (most + 1, 1000 // len(closing)):
+            with pytest.raises(Malformed, match=f"deeper than {MAX_DEPTH}") as caught:
+                read(opening * times + b"null" + closing * times)
+            assert not isinstance(caught.value, NotJson)
