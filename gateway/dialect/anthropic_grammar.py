@@ -29,13 +29,13 @@ _unknown_block: Final = g.opaque(ANSWERED)
 _asked: Final = g.opaque(g.UNKNOWN)
 _answered: Final = g.opaque(ANSWERED)
 
-CITATION: Final[Rule] = g.members(g.skipped("type encrypted_index file_id"), g.opaque(QUOTED))
+CITATION: Final[Rule] = g.members(g.skipped("type file_id") | g.ignored("encrypted_index"), g.opaque(QUOTED))
 """A citation: the text it repeats, and title and address of its source."""
 
 
 def _text(voice: Voice, spoken: Callable[[Voice], Rule] = g.text) -> Rule:
     table: dict[str, Rule] = {"text": spoken(voice), "citations": g.each(CITATION, g.opaque(QUOTED))}
-    return g.members({**table, **g.skipped("type cache_control")}, g.unknown(voice))
+    return g.members({**table, **g.skipped("type"), **g.ignored("cache_control")}, g.unknown(voice))
 
 
 def _source(kind: str, voice: Voice) -> dict[str, Rule]:
@@ -43,7 +43,7 @@ def _source(kind: str, voice: Voice) -> dict[str, Rule]:
     unknown = g.unknown(voice)
     named = g.uninspected(kind)
     return {
-        "base64": g.both(named, g.members(g.skipped("type media_type data"), unknown)),
+        "base64": g.both(named, g.members(g.skipped("type media_type") | g.ignored("data"), unknown)),
         "file": g.both(named, g.members(g.skipped("type file_id"), unknown)),
         "url": g.both(named, g.members({"type": g.skip, "url": unknown}, unknown)),
     }
@@ -51,7 +51,9 @@ def _source(kind: str, voice: Voice) -> dict[str, Rule]:
 
 def _image(voice: Voice) -> Rule:
     source = g.by("type", _source("image", voice), g.both(g.uninspected("image"), g.unknown(voice)))
-    return g.members({"source": source, **g.skipped("type cache_control transformations")}, g.unknown(voice))
+    return g.members(
+        {"source": source, **g.skipped("type"), **g.ignored("cache_control transformations")}, g.unknown(voice)
+    )
 
 
 def _document(voice: Voice) -> Rule:
@@ -65,7 +67,7 @@ def _document(voice: Voice) -> Rule:
         **_source("file", voice),
     }
     table: dict[str, Rule] = {"title": label, "context": label, "source": g.by("type", sources, unknown)}
-    return g.members({**table, **g.skipped("type cache_control citations")}, unknown)
+    return g.members({**table, **g.skipped("type"), **g.ignored("cache_control citations")}, unknown)
 
 
 def _search_result(voice: Voice) -> Rule:
@@ -73,7 +75,7 @@ def _search_result(voice: Voice) -> Rule:
     label = g.text(replace(voice, wrappable=False))
     content = g.either(voice, g.by("type", {"text": _text(voice)}, unknown))
     table: dict[str, Rule] = {"source": label, "title": label, "content": content}
-    return g.members({**table, **g.skipped("type cache_control citations")}, unknown)
+    return g.members({**table, **g.skipped("type"), **g.ignored("cache_control citations")}, unknown)
 
 
 def _data(role: Role, of: Callable[[Voice], Rule]) -> Rule:
@@ -93,21 +95,21 @@ def _nested(role: Role) -> dict[str, Rule]:
     return {"document": _data(role, _document), "search_result": _data(role, _search_result)}
 
 
-_CALL: Final = g.members(
-    {
-        "name": g.text(g.CALL_NAME),
-        "input": g.opaque(g.CALL),
-        **g.skipped("type id caller cache_control toolset_name server_name"),
-    },
-    g.unknown(g.CALL),
-)
+def _call(spoken: Callable[[Voice], Rule]) -> Rule:
+    """A call. Its name is read as what is spoken: in a stream it must not leave before the arguments are judged."""
+    table: dict[str, Rule] = {"name": spoken(g.CALL_NAME), "input": g.opaque(g.CALL)}
+    return g.members(
+        {**table, **g.skipped("type id toolset_name server_name"), **g.ignored("caller cache_control")},
+        g.unknown(g.CALL),
+    )
+
 
 _IN_RESULT: Final = g.by(
     "type",
     {
         "text": _text(g.RESULT),
         "image": _image(g.RESULT),
-        "tool_reference": g.members(g.skipped("type tool_name cache_control"), g.unknown(g.RESULT)),
+        "tool_reference": g.members(g.skipped("type tool_name") | g.ignored("cache_control"), g.unknown(g.RESULT)),
         **_nested(Role.TOOL),
     },
     g.unknown(g.RESULT),
@@ -116,7 +118,8 @@ _IN_RESULT: Final = g.by(
 _RESULT: Final = g.members(
     {
         "content": g.either(g.RESULT, _IN_RESULT),
-        **g.skipped("type tool_use_id is_error cache_control toolset_name"),
+        **g.skipped("type tool_use_id is_error toolset_name"),
+        **g.ignored("cache_control"),
     },
     g.unknown(g.RESULT),
 )
@@ -142,11 +145,11 @@ _RAN_ITEM: Final = g.by(
 )
 
 _RAN: Final = g.members(
-    {"content": _ran_content, **g.skipped("type tool_use_id caller cache_control is_error")}, g.opaque(RAN)
+    {"content": _ran_content, **g.skipped("type tool_use_id is_error"), **g.ignored("caller cache_control")},
+    g.opaque(RAN),
 )
 
 _ANY_ROLE: Final[dict[str, Rule]] = {
-    **dict.fromkeys(("tool_use", "server_tool_use", "mcp_tool_use"), _CALL),
     "tool_result": _RESULT,
     **dict.fromkeys(
         (
@@ -163,7 +166,7 @@ _ANY_ROLE: Final[dict[str, Rule]] = {
     ),
     "redacted_thinking": g.members({"type": g.skip, "data": g.uninspected("encrypted")}, _unknown_block),
     "container_upload": g.both(
-        g.uninspected("file"), g.members(g.skipped("type file_id cache_control"), _unknown_block)
+        g.uninspected("file"), g.members(g.skipped("type file_id") | g.ignored("cache_control"), _unknown_block)
     ),
 }
 
@@ -172,10 +175,13 @@ def block(voice: Voice, spoken: Callable[[Voice], Rule] = g.text) -> Rule:
     """A content block of a message by `voice`; `spoken` reads its text, which in a stream goes on in later events."""
     table = {
         **_ANY_ROLE,
+        **dict.fromkeys(("tool_use", "server_tool_use", "mcp_tool_use"), _call(spoken)),
         **_nested(voice.role),
         "text": _text(voice, spoken),
         "image": _image(voice),
-        "thinking": g.members({"thinking": spoken(THOUGHT), **g.skipped("type signature")}, _unknown_block),
+        "thinking": g.members(
+            {"thinking": spoken(THOUGHT), **g.skipped("type"), **g.ignored("signature")}, _unknown_block
+        ),
     }
     return g.by("type", table, _unknown_block)
 
@@ -196,7 +202,8 @@ _DEFINED: Final = g.members(
         "name": g.text(g.DEFINITION_NAME),
         "description": g.text(g.DEFINITION),
         "input_schema": g.schema(g.DEFINITION),
-        **g.skipped("type cache_control defer_loading strict allowed_callers eager_input_streaming"),
+        **g.skipped("type defer_loading strict eager_input_streaming"),
+        **g.ignored("cache_control allowed_callers"),
     },
     g.opaque(g.DEFINITION),
 )
@@ -220,8 +227,10 @@ REQUEST: Final[Rule] = g.members(
         "mcp_servers": g.each(g.uninspected("hosted_tool"), g.uninspected("hosted_tool")),
         "container": g.uninspected("stored_context"),
         "thread": g.uninspected("stored_context"),
-        **g.skipped("model stream max_tokens cache_control thinking service_tier speed inference_geo tool_choice"),
-        **g.skipped("anthropic_version anthropic_beta betas diagnostics"),
+        **g.skipped("model stream max_tokens service_tier speed inference_geo"),
+        **g.ignored("cache_control thinking tool_choice"),
+        **g.skipped("anthropic_version"),
+        **g.ignored("anthropic_beta betas diagnostics"),
     },
     _asked,
 )
@@ -230,7 +239,9 @@ REQUEST: Final[Rule] = g.members(
 def message(spoken: Callable[[Voice], Rule] = g.text) -> Rule:
     """A message of an answer."""
     table: dict[str, Rule] = {"content": g.each(block(g.ASSISTANT, spoken), _answered)}
-    return g.members({**table, **g.skipped("id type role model stop_reason usage container")}, _answered)
+    return g.members(
+        {**table, **g.skipped("id type role model stop_reason"), **g.ignored("usage container")}, _answered
+    )
 
 
 ANSWER: Final[Rule] = g.by("type", {"message": message()}, _answered)

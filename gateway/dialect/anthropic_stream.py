@@ -34,13 +34,14 @@ _DELTA: Final = g.by(
         "text_delta": g.members({"type": g.skip, "text": _piece(g.ASSISTANT)}, _unknown),
         "input_json_delta": g.members({"type": g.skip, "partial_json": _piece(g.CALL)}, _unknown),
         "thinking_delta": g.members({"thinking": _piece(THOUGHT), **g.skipped("type estimated_tokens")}, _unknown),
-        "signature_delta": g.members(g.skipped("type signature"), _unknown),
+        "signature_delta": g.members(g.skipped("type") | g.ignored("signature"), _unknown),
         "citations_delta": g.members({"type": g.skip, "citation": CITATION}, _unknown),
     },
-    _unknown,
+    # Deltas of a new type may be pieces of a text; whose, is not known.
+    g.members({"type": _unknown}, g.growing(_unknown)),
 )
 
-_STOPPED: Final = g.members(g.skipped("stop_reason container"), _unknown)
+_STOPPED: Final = g.members(g.skipped("stop_reason") | g.ignored("container"), _unknown)
 
 _EVENT: Final[Rule] = g.by(
     "type",
@@ -51,7 +52,7 @@ _EVENT: Final[Rule] = g.by(
         ),
         "content_block_delta": g.members({"delta": _DELTA, **g.skipped("type index")}, _unknown),
         "content_block_stop": g.members(g.skipped("type index"), _unknown),
-        "message_delta": g.members({"delta": _STOPPED, **g.skipped("type usage")}, _unknown),
+        "message_delta": g.members({"delta": _STOPPED, **g.skipped("type"), **g.ignored("usage")}, _unknown),
         "message_stop": g.members(g.skipped("type"), _unknown),
         "ping": g.members(g.skipped("type"), _unknown),
     },
@@ -63,7 +64,8 @@ _LAST: Final = ("message_stop", "error")
 
 
 class MessageStream(StreamReader):
-    """Blocks come one by one or interleaved, each under its index; each kind of delta in a block is a channel."""
+    """Blocks come one by one or interleaved, each under its index; each kind of delta in a block is a channel, and so
+    is the name of a call, which stays until the block is complete."""
 
     def __init__(self) -> None:
         self._channels: dict[int, dict[Hashable, None]] = {}  # of the blocks that were started and not stopped
@@ -171,7 +173,7 @@ def _block_of(document: Document, path: Path) -> int:
 
 
 def _channel(document: Document, path: Path) -> tuple[Any, ...]:
-    return (_block_of(document, path), path[-1])
+    return (_block_of(document, path), *path[3 if path[0] == "message" else 1 :])
 
 
 def _usage(document: Document) -> dict[str, int]:

@@ -43,7 +43,7 @@ it by itself (the hierarchy does not apply), and a redaction ends in that refusa
 application/vnd.amazon.eventstream, a binary framing that is passed and recorded as not inspected."""
 
 _VERSION: Final = "/v1(?:beta1)?"
-_ANTHROPIC: Final = _VERSION + "/(?:[^:]+/)?publishers/anthropic/models"
+_ANTHROPIC: Final = _VERSION + "/(?:.+/)?publishers/anthropic/models"
 
 VERTEX: Final[Family] = family(
     "vertex",
@@ -54,7 +54,7 @@ VERTEX: Final[Family] = family(
             _ANTHROPIC + "/[^/:]+:(rawPredict|streamRawPredict)",
             Endpoint(MESSAGES, Coverage.DIALECT, generates=True),
         ),
-        *compatible(_VERSION + "/[^:]+/endpoints/[^/:]+"),
+        *compatible(_VERSION + "/.+/endpoints/[^/:]+"),
         *methods(_VERSION),
     ),
     REST,

@@ -29,11 +29,11 @@ _BYTES: Final = Endpoint(REST.dialect, Coverage.PASS, request_form=Form.BYTES, a
 def methods(prefix: str) -> tuple[Route, ...]:
     """Methods of models, and cached contents, which instructions go into as they are prompts of later requests."""
     return (
-        route("POST", prefix + "/[^:]+:streamGenerateContent", _STREAMS),
-        route("POST", prefix + "/[^:]+:(generateContent|batchGenerateContent)", _GENERATES),
-        route("POST", prefix + "/[^:]+:(countTokens|computeTokens|embedContent)", _READS),
-        route("POST", prefix + "/[^:]+:(batchEmbedContents|asyncBatchEmbedContent)", _READS),
-        route("POST", prefix + "/(?:[^:]+/)?cachedContents", _GENERATES),
+        route("POST", prefix + "/.+:streamGenerateContent", _STREAMS),
+        route("POST", prefix + "/.+:(generateContent|batchGenerateContent)", _GENERATES),
+        route("POST", prefix + "/.+:(countTokens|computeTokens|embedContent)", _READS),
+        route("POST", prefix + "/.+:(batchEmbedContents|asyncBatchEmbedContent)", _READS),
+        route("POST", prefix + "/(?:.+/)?cachedContents", _GENERATES),
     )
 
 

@@ -78,7 +78,7 @@ def _media(voice: Voice) -> Rule:
     """Bytes in the body, or the address of a file: named by what they are. An address is read."""
     address = replace(voice, kind=Kind.OPAQUE, wrappable=False)
     inside = fields(
-        {"displayName": g.text(g.FILE_NAME), "fileUri": g.text(address), **g.skipped("mimeType data")},
+        {"displayName": g.text(g.FILE_NAME), "fileUri": g.text(address), **g.skipped("mimeType"), **g.ignored("data")},
         g.unknown(voice),
     )
 
@@ -101,10 +101,24 @@ def _response(sink: Sink, _value: Any, path: Path) -> None:
 
 def _function_call(spoken: Spoken) -> Rule:
     """A call. Where the model streams its arguments, they come as pieces of single values (`partialArgs`)."""
-    piece = {"stringValue": spoken(replace(g.CALL, kind=Kind.OPAQUE))}
+    piece = {"stringValue": spoken(g.CALL)}
     partial = fields({**piece, **g.skipped("jsonPath willContinue boolValue numberValue nullValue")}, g.unknown(g.CALL))
-    table: dict[str, Rule] = {"name": g.text(g.CALL_NAME), "args": g.opaque(g.CALL), "partialArgs": each(partial)}
-    return fields({**table, **g.skipped("id willContinue")}, g.unknown(g.CALL))
+    table: dict[str, Rule] = {"args": g.opaque(g.CALL), "partialArgs": each(partial), **g.skipped("id willContinue")}
+    # The name of a call that goes on must not leave before its arguments are judged.
+    begun = fields({**table, "name": spoken(g.CALL_NAME)}, g.unknown(g.CALL))
+    complete = fields({**table, "name": g.text(g.CALL_NAME)}, g.unknown(g.CALL))
+
+    def rule(sink: Sink, value: Any, path: Path) -> None:
+        (begun if isinstance(value, dict) and goes_on(value) else complete)(sink, value, path)
+
+    return rule
+
+
+def goes_on(call: dict[str, Any]) -> bool:
+    """Whether more of a call is to come."""
+    pieces = member(call, "partialArgs")
+    open_ends = [call, *(pieces if isinstance(pieces, list) else [pieces])]
+    return any(isinstance(end, dict) and member(end, "willContinue") is True for end in open_ends)
 
 
 def _part(voice: Voice, spoken: Spoken) -> Rule:
@@ -120,7 +134,8 @@ def _part(voice: Voice, spoken: Spoken) -> Rule:
         "codeExecutionResult": fields({"output": g.text(g.RESULT_LABEL), **g.skipped("id outcome")}, unknown),
         "toolCall": fields({"args": g.opaque(g.CALL), **g.skipped("id toolType")}, g.unknown(g.CALL)),
         "toolResponse": fields({"response": g.opaque(g.RESULT_LABEL), **g.skipped("id toolType")}, g.unknown(g.RESULT)),
-        **g.skipped("thought thoughtSignature videoMetadata mediaResolution"),
+        **g.skipped("thought"),
+        **g.ignored("thoughtSignature videoMetadata mediaResolution"),
     }
     signed = replace(voice, editable=False)
 
@@ -198,7 +213,8 @@ _CONFIG: Final = fields(
     {
         "responseSchema": _schema(g.FORMAT),
         "responseJsonSchema": _schema(g.FORMAT),
-        **g.skipped("responseMimeType responseModalities mediaResolution thinkingConfig"),
+        **g.skipped("responseMimeType"),
+        **g.ignored("responseModalities mediaResolution thinkingConfig"),
     },
     _asked,
 )
@@ -218,7 +234,8 @@ _BODY: Final = fields(
         "generationConfig": _CONFIG,
         "cachedContent": g.uninspected("stored_context"),
         **dict.fromkeys(("requests", "request", "generateContentRequest", "batch", "inputConfig"), each(request)),
-        **g.skipped("model toolConfig safetySettings taskType serviceTier"),
+        **g.skipped("model taskType serviceTier"),
+        **g.ignored("toolConfig safetySettings"),
     },
     _asked,
 )
@@ -235,17 +252,19 @@ def answer(spoken: Spoken = g.text) -> Rule:
             "content": _parts(g.ASSISTANT, spoken),
             "logprobsResult": g.uninspected("logprobs"),
             **dict.fromkeys(("groundingMetadata", "citationMetadata", "urlContextMetadata"), _FOUND),
-            **g.skipped("finishReason safetyRatings continuationToken"),
+            **g.skipped("finishReason"),
+            **g.ignored("safetyRatings continuationToken"),
         },
         _answered,
     )
-    feedback = fields(g.skipped("blockReason safetyRatings"), _answered)
+    feedback = fields(g.skipped("blockReason") | g.ignored("safetyRatings"), _answered)
     one = fields(
         {
             "candidates": each(candidate),
             "promptFeedback": feedback,
             **dict.fromkeys(("response", "responses", "inlinedResponses", "metadata", "output", "dest"), itself),
-            **g.skipped("usageMetadata modelVersion responseId createTime"),
+            **g.skipped("modelVersion responseId createTime"),
+            **g.ignored("usageMetadata"),
         },
         _answered,
     )

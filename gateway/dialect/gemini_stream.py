@@ -14,9 +14,10 @@ import orjson
 
 from gateway.dialect import grammar as g
 from gateway.dialect.base import Delta, EventReading, StreamReader
-from gateway.dialect.gemini_grammar import answer, candidate_path, member
+from gateway.dialect.gemini_grammar import answer, candidate_path, goes_on, member
 from gateway.dialect.grammar import Rule
 from gateway.dialect.plain import PlainStream, Voice
+from gateway.errors import Malformed
 from gateway.segment import Path
 from gateway.verdict import Refusal
 from gateway.wire.document import Document
@@ -28,15 +29,18 @@ def _piece(voice: Voice) -> Rule:
 
 
 _EVENT: Final = answer(_piece)
+_PIECE: Final = ("stringValue", "string_value")
+_OF_CALLS: Final = ("name", "args")
 _NAMES: Final = ("usageMetadata", "modelVersion", "responseId")
 
 
 class GenerateStream(StreamReader):
-    """Channels are a candidate's text, its thoughts, and each streamed value of a call's arguments."""
+    """Channels are a candidate's text, its thoughts, and the name and each streamed value of a call that goes on."""
 
     def __init__(self, framing: Framing) -> None:
         self._framing = framing
-        self._channels: dict[int, dict[Hashable, None]] = {}  # of each candidate
+        self._channels: dict[int, dict[tuple[Any, ...], None]] = {}  # of each candidate
+        self._calls: dict[int, int] = {}  # how many are complete, of each candidate
         self._head: dict[str, Any] = {}  # the last event that came, for the names in the ending
         self._sent = 0  # from here on: what the client has seen
         self._finished: set[int] = set()
@@ -45,24 +49,49 @@ class GenerateStream(StreamReader):
     def read(self, event: str | None, document: Document | None, data: bytes) -> EventReading:
         if document is None:
             return PlainStream().read(event, document, data)
-        reading = g.read_event(_EVENT, document, _channel)
+        reading = g.read_event(_EVENT, document, self._channel)
         if isinstance(document.value, dict):
             self._head = document.value
         closes: list[Hashable] = []
         for delta in reading.deltas:
             if not delta.whole:
-                self._channels.setdefault(_candidate_at(document, delta.place.path), {})[delta.channel] = None
+                assert isinstance(delta.channel, tuple)
+                self._channels.setdefault(delta.channel[0], {})[delta.channel] = None
                 closes += _completed(document, delta)
-        for index, is_last in _candidates(document):
-            channels = self._channels.setdefault(index, {})
-            closes += channels if is_last else ()
+        for index, candidate in _candidates(document):
+            self._calls[index] = self._calls.get(index, 0) + sum(map(_completes, _parts_of(candidate)))
+            closes += self._ended(index, is_last=_is_last(candidate))
         return replace(reading, closes=tuple(dict.fromkeys(closes)), usage=_usage(document))
+
+    def _channel(self, document: Document, path: Path) -> tuple[Any, ...]:
+        above = candidate_path(path)
+        index = _index(document.get(*above))
+        owner = document.get(*path[:-1])
+        if "functionCall" in path or "function_call" in path:
+            call = self._calls.get(index, 0) + sum(map(_completes, _parts_before(document, above, path)))
+            if path[-1] == "name":
+                return (index, "name", call)
+            is_piece = path[-1] in _PIECE and isinstance(owner, dict)
+            return (index, "args", call, str(member(owner, "jsonPath")) if is_piece else path)
+        if path[-1] == "text" and isinstance(owner, dict):
+            return (index, "thought" if owner.get("thought") is True else "text")
+        return (index, *path[len(above) :])
+
+    def _ended(self, index: int, *, is_last: bool) -> list[Hashable]:
+        """The channels of a candidate that end with it, or with the last of its calls that is complete."""
+        channels = self._channels.setdefault(index, {})
+        if is_last:
+            return list(channels)
+        ended = [channel for channel in channels if channel[1] in _OF_CALLS and channel[2] < self._calls[index]]
+        for channel in ended:
+            del channels[channel]
+        return list(ended)
 
     @override
     def sent(self, event: str | None, document: Document | None, data: bytes) -> None:
         self._sent += 1
         if document is not None:
-            self._finished.update(index for index, is_last in _candidates(document) if is_last)
+            self._finished.update(index for index, candidate in _candidates(document) if _is_last(candidate))
 
     @override
     def ending(self, refusal: Refusal) -> bytes:
@@ -87,38 +116,51 @@ class GenerateStream(StreamReader):
         return last | {key: value for key, value in self._head.items() if key in _NAMES}
 
 
-def _candidates(document: Document) -> Iterator[tuple[int, bool]]:
-    """Index of each candidate in an event, and whether this event is its last."""
+def _candidates(document: Document) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Each candidate in an event, with its index."""
     found = document.get("candidates")
     for candidate in found if isinstance(found, list) else [found]:
         if isinstance(candidate, dict):
-            yield _index(candidate), bool(member(candidate, "finishReason"))
+            yield _index(candidate), candidate
+
+
+def _is_last(candidate: dict[str, Any]) -> bool:
+    return bool(member(candidate, "finishReason"))
+
+
+def _parts_of(candidate: dict[str, Any]) -> list[Any]:
+    content = candidate.get("content")
+    parts = content.get("parts") if isinstance(content, dict) else None
+    return parts if isinstance(parts, list) else [parts]
+
+
+def _parts_before(document: Document, candidate: Path, path: Path) -> list[Any]:
+    """The parts of an event that stand before the one which holds what is at `path`."""
+    position = path[len(candidate) + 2]
+    return _parts_of(document.get(*candidate))[:position] if isinstance(position, int) else []
+
+
+def _completes(part: Any) -> bool:
+    """Whether a call is complete with this part."""
+    call = member(part, "functionCall") if isinstance(part, dict) else None
+    return isinstance(call, dict) and not goes_on(call)
 
 
 def _index(candidate: dict[str, Any]) -> int:
     """proto3 JSON leaves out a zero."""
     index = candidate.get("index")
-    return index if isinstance(index, int) else 0
-
-
-def _candidate_at(document: Document, path: Path) -> int:
-    """The candidate that the text at `path` belongs to, which may stand in an array of answers."""
-    return _index(document.get(*candidate_path(path)))
-
-
-def _channel(document: Document, path: Path) -> tuple[Any, ...]:
-    index = _candidate_at(document, path)
-    part = document.get(*path[:-1])
-    if path[-1] == "text":
-        return (index, "thought" if part.get("thought") is True else "text")
-    return (index, "args", str(member(part, "jsonPath")))
+    if index is None:
+        return 0
+    if not isinstance(index, int):
+        raise Malformed("the `index` of a candidate is not a number")
+    return index
 
 
 def _completed(document: Document, delta: Delta) -> list[Hashable]:
     """The channel of a streamed argument that is complete with this piece."""
-    part = document.get(*delta.place.path[:-1])
-    goes_on = member(part, "willContinue") is True
-    return [] if delta.place.path[-1] == "text" or goes_on else [delta.channel]
+    piece = document.get(*delta.place.path[:-1])
+    is_piece = delta.place.path[-1] in _PIECE and isinstance(piece, dict)
+    return [delta.channel] if is_piece and member(piece, "willContinue") is not True else []
 
 
 def _usage(document: Document) -> dict[str, int]:

@@ -97,8 +97,19 @@ def _grown(segment: Segment, channel: tuple[Any, ...]) -> Delta:
     )
 
 
+MAX_SKIPPED: Final = 256
+"""Characters of a string that is skipped: more than ids, enumerations and names of models have."""
+
+
 def skip(_sink: Sink, _value: Any, _path: Path) -> None:
-    """For members that hold no text a model reads: ids, names of models, enumerations, numbers, and echoes."""
+    """For members that hold no text a model reads: ids, names of models, enumerations and numbers.
+
+    `members` reads what is not one of these in their place, lists and objects included, as unknown.
+    """
+
+
+def ignore(_sink: Sink, _value: Any, _path: Path) -> None:
+    """As `skip`, for members that hold structures or long data by their definition: settings, signatures, echoes."""
 
 
 def opaque(voice: Voice) -> Rule:
@@ -130,13 +141,16 @@ def text(voice: Voice) -> Rule:
 
 
 def growing(rule: Rule) -> Rule:
-    """What `rule` finds are pieces of texts that grow from event to event."""
+    """The strings that `rule` finds are pieces of texts that grow from event to event; keys and numbers stand whole."""
 
     def wrapped(sink: Sink, value: Any, path: Path) -> None:
         before = len(sink.segments)
         rule(sink, value, path)
-        sink.growing += sink.segments[before:]
+        found = sink.segments[before:]
         del sink.segments[before:]
+        for segment in found:
+            is_piece = segment.text and sink.document.get(*segment.place.path) is segment.text
+            (sink.growing if is_piece else sink.segments).append(segment)
 
     return wrapped
 
@@ -149,6 +163,27 @@ def schema(voice: Voice) -> Rule:
         sink.take(part for part in found if not (isinstance(part, Segment) and part.text in JSON_TYPES))
 
     return rule
+
+
+def address(voice: Voice) -> Rule:
+    """The address of something that the provider fetches: what stands in it leaves for another server.
+
+    What an address itself holds (`data:`, RFC 2397) is left to the rule that names the part.
+    """
+    string = text(replace(voice, kind=Kind.OPAQUE, wrappable=False))
+
+    def rule(sink: Sink, value: Any, path: Path) -> None:
+        if not (isinstance(value, str) and value[:5].lower() == "data:"):
+            string(sink, value, path)
+
+    return rule
+
+
+def logprobs(sink: Sink, value: Any, path: Path) -> None:
+    """Probabilities of tokens, which spell the text beside them. They are emptied where that text is edited in the same
+    event; in a stream others may spell it again, so they are named."""
+    if value:
+        sink.uninspected.append(Uninspected("logprobs", path))
 
 
 def uninspected(what: str) -> Rule:
@@ -222,7 +257,11 @@ def members(table: Mapping[str, Rule], otherwise: Rule) -> Rule:
             return
         for key, member in value.items():
             known = table.get(key, otherwise)
-            if known is not skip:
+            if known is skip:
+                if not (isinstance(member, dict | list) or (isinstance(member, str) and len(member) > MAX_SKIPPED)):
+                    continue
+                known = otherwise
+            if known is not ignore:
                 known(sink, member, (*path, key))
 
     return rule
@@ -292,6 +331,11 @@ def either(voice: Voice, part: Rule, items: Callable[[Rule, Rule], Rule] = each)
 def skipped(names: str) -> dict[str, Rule]:
     """Table entries for members without text, their names separated by blanks."""
     return dict.fromkeys(names.split(), skip)
+
+
+def ignored(names: str) -> dict[str, Rule]:
+    """As `skipped`, for members with structures or long data."""
+    return dict.fromkeys(names.split(), ignore)
 
 
 def lengthen(document: Document, root: Path, member: str, addition: str) -> tuple[Patch, ...]:

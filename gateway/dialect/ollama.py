@@ -2,11 +2,13 @@
 
 Source: docs/api.md of Ollama (2026-11). It differs from OpenAI's in that the arguments of a call are an object, images
 stand beside the text, a stream is the default, and each line is a message of its own. Its /v1 paths speak OpenAI.
+The server and many clients are written in Go, whose encoding/json finds a member whatever the case of its letters; a
+known one in another case is refused, as others would not see it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final, override
 
@@ -14,7 +16,7 @@ from gateway.dialect import grammar as g
 from gateway.dialect import openai_chat as chat
 from gateway.dialect import openai_tools as tools
 from gateway.dialect.base import Dialect, EventReading, Reading, StreamReader
-from gateway.dialect.grammar import Rule
+from gateway.dialect.grammar import Rule, Sink
 from gateway.dialect.openai_chat_stream import framed, token_counts
 from gateway.dialect.plain import ANSWERED, ASKED, Voice
 from gateway.dialect.refusals import Shape, body
@@ -27,10 +29,29 @@ from gateway.wire.frames import Framing
 _unknown: Final = g.opaque(ASKED)
 _unknown_answer: Final = g.opaque(ANSWERED)
 
+
+def _fields(table: Mapping[str, Rule], otherwise: Rule) -> Rule:
+    """`members`, for a Go struct."""
+    return _spelt(table, g.members(table, otherwise))
+
+
+def _spelt(names: Iterable[str], rule: Rule) -> Rule:
+    """What `rule` reads, after a look at how the members in `names` are spelt."""
+    known = frozenset(names)
+
+    def checked(sink: Sink, value: Any, path: Path) -> None:
+        for key in value if isinstance(value, dict) else ():
+            if key not in known and key.casefold() in known:
+                raise Malformed(f"`{key.casefold()}` is spelt in another case")
+        rule(sink, value, path)
+
+    return checked
+
+
 _IMAGES: Final = g.uninspected("image")
-_CALL: Final[Rule] = g.members(
+_CALL: Final[Rule] = _fields(
     {
-        "function": g.members(
+        "function": _fields(
             {"name": g.text(g.CALL_NAME), "arguments": g.opaque(g.CALL), "index": g.skip}, _unknown_answer
         ),
         **g.skipped("id type index"),
@@ -39,26 +60,28 @@ _CALL: Final[Rule] = g.members(
 )
 
 
+_IN_MESSAGE: Final[dict[str, Rule]] = {
+    "thinking": g.text(g.REASONED),
+    "images": _IMAGES,
+    "tool_calls": g.each(_CALL, _unknown_answer),
+    "tool_name": g.text(g.RESULT_LABEL),
+    **g.skipped("role tool_call_id"),
+}
+
+
 def _message(voice: Voice) -> Rule:
     """A message of a request."""
-    table: dict[str, Rule] = {
-        "content": g.text(voice),
-        "thinking": g.text(g.REASONED),
-        "images": _IMAGES,
-        "tool_calls": g.each(_CALL, _unknown_answer),
-        "tool_name": g.text(g.RESULT_LABEL),
-        **g.skipped("role tool_call_id"),
-    }
-    return g.members(table, g.unknown(voice))
+    return g.members({**_IN_MESSAGE, "content": g.text(voice)}, g.unknown(voice))
 
 
 _ROLES: Final = {"system": g.SYSTEM, "user": g.USER, "assistant": g.ASSISTANT, "tool": g.RESULT}
-_MESSAGE: Final[Rule] = g.by(
-    "role", {role: _message(voice) for role, voice in _ROLES.items()}, g.opaque(g.UNKNOWN_DATA)
+_MESSAGE: Final[Rule] = _spelt(
+    (*_IN_MESSAGE, "content"),
+    g.by("role", {role: _message(voice) for role, voice in _ROLES.items()}, g.opaque(g.UNKNOWN_DATA)),
 )
 _FORMAT: Final = g.schema(g.FORMAT)  # the word `json`, or a JSON Schema
 
-_ASKED: Final[Rule] = g.members(
+_ASKED: Final[Rule] = _fields(
     {
         "messages": g.independent(_MESSAGE, _unknown),
         "tools": g.independent(tools.CHAT_TOOL, tools.UNKNOWN),
@@ -70,7 +93,8 @@ _ASKED: Final[Rule] = g.members(
         "images": _IMAGES,
         "context": g.uninspected("tokens"),  # an earlier exchange, as the numbers of its tokens
         "format": _FORMAT,
-        **g.skipped("model stream options keep_alive think raw truncate dimensions logprobs top_logprobs"),
+        **g.skipped("model stream keep_alive think raw truncate dimensions logprobs top_logprobs"),
+        **g.ignored("options"),
     },
     _unknown,
 )
@@ -79,7 +103,7 @@ _ASKED: Final[Rule] = g.members(
 def _answered(grows: Callable[[Rule], Rule]) -> Rule:
     """An answer, or a line of a streamed one, where `grows` makes of a rule that of a text in pieces."""
     thinking = grows(g.text(g.REASONED))
-    message = g.members(
+    message = _fields(
         {
             "content": grows(g.text(g.ASSISTANT)),
             "thinking": thinking,
@@ -90,13 +114,15 @@ def _answered(grows: Callable[[Rule], Rule]) -> Rule:
         _unknown_answer,
     )
     counts = g.skipped("total_duration load_duration prompt_eval_count prompt_eval_duration eval_count eval_duration")
-    return g.members(
+    return _fields(
         {
             "message": message,
             "response": grows(g.text(g.ASSISTANT)),
             "thinking": thinking,
             **counts,
-            **g.skipped("model created_at done done_reason context embedding embeddings logprobs"),
+            **g.skipped("model created_at done done_reason context"),
+            **g.ignored("embedding embeddings"),
+            "logprobs": g.logprobs,
         },
         _unknown_answer,
     )

@@ -54,7 +54,12 @@ def _by_members(value: Any) -> Rule:
 
 
 _LIST: Final[Rule] = g.members(
-    {"data": g.each(answer, _unknown), **g.skipped("object model usage first_id last_id has_more next_page")}, _unknown
+    {
+        "data": g.each(answer, _unknown),
+        **g.skipped("object model first_id last_id has_more next_page"),
+        **g.ignored("usage"),
+    },
+    _unknown,
 )
 _FOUND: Final[Rule] = g.opaque(g.RESULT_LABEL)  # what a search of a vector store brought up
 _OBJECTS: Final[Mapping[str, Rule]] = {
@@ -63,7 +68,7 @@ _OBJECTS: Final[Mapping[str, Rule]] = {
     "response": responses.ANSWER,
     "response.compaction": responses.ANSWER,
     "list": _LIST,
-    "embedding": g.members(g.skipped("object index embedding"), _unknown),
+    "embedding": g.members(g.skipped("object index") | g.ignored("embedding"), _unknown),
     "vector_store.search_results.page": _FOUND,
     "vector_store.file_content.page": _FOUND,
 }
@@ -71,7 +76,12 @@ _IMAGE: Final[Rule] = g.members(
     {"b64_json": g.uninspected("image"), "url": g.uninspected("image"), "revised_prompt": g.text(g.ASSISTANT)}, _unknown
 )
 _IMAGES: Final[Rule] = g.members(
-    {"data": g.each(_IMAGE, _unknown), **g.skipped("created background output_format quality size usage")}, _unknown
+    {
+        "data": g.each(_IMAGE, _unknown),
+        **g.skipped("created background output_format quality size"),
+        **g.ignored("usage"),
+    },
+    _unknown,
 )
 
 
@@ -156,6 +166,7 @@ def _unplaced(document: Document, owner: Path) -> Iterator[Patch]:
 
 
 _asked: Final = g.opaque(ASKED)
+_GIVEN: Final[Rule] = g.members({"image_url": g.address(g.USER), "file_id": g.skip}, _asked)
 
 CHAT: Final = OpenAI("openai_chat", chat.REQUEST, ChatStream, chat.instruct)
 COMPLETIONS: Final = OpenAI("openai_completions", chat.COMPLETION_REQUEST, ChatStream)
@@ -172,7 +183,9 @@ IMAGES: Final = OpenAI(
     g.members(
         {
             "prompt": g.text(g.USER),
-            **dict.fromkeys(("image", "images", "mask"), g.uninspected("image")),
+            "image": g.uninspected("image"),
+            "images": g.both(g.uninspected("image"), g.each(_GIVEN, _GIVEN)),
+            "mask": g.both(g.uninspected("image"), _GIVEN),
             **g.skipped(
                 "model n background moderation output_compression output_format partial_images quality"
                 " response_format size stream style input_fidelity"

@@ -1,11 +1,13 @@
 """Batch files of the OpenAI API: JSON Lines of which each holds a request, or the answer to one.
 
 Each line is read by the grammar of the API that its `url` names, with paths that begin at `body`. Files for fine-tuning
-are uploaded the same way; their lines are conversations without an envelope.
+are uploaded the same way; their lines are conversations without an envelope, and stay free of marks and rules: a model
+would learn them.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final, override
 
 from gateway.dialect import grammar as g
@@ -71,7 +73,10 @@ class Batch(Dialect):
 
     @override
     def request(self, document: Document, *, apart: bool = False) -> Reading:
-        return g.read(_asked, document)
+        reading = g.read(_asked, document)
+        if isinstance(document.value, dict) and "body" in document.value:
+            return reading
+        return replace(reading, segments=tuple(replace(found, wrappable=False) for found in reading.segments))
 
     @override
     def answer(self, document: Document) -> Reading:

@@ -22,13 +22,14 @@ _unknown: Final = g.opaque(g.UNKNOWN)
 def _part(voice: Voice) -> Rule:
     """One part of a message's content, spoken in `voice`."""
     unknown = g.unknown(voice)
-    cache = g.skipped("type prompt_cache_breakpoint cache_control")
-    file = g.members({"filename": g.text(g.FILE_NAME), **g.skipped("file_data file_id")}, unknown)
+    cache = g.skipped("type") | g.ignored("prompt_cache_breakpoint cache_control")
+    file = g.members({"filename": g.text(g.FILE_NAME), **g.skipped("file_id"), **g.ignored("file_data")}, unknown)
+    image = g.members({"url": g.address(voice), "detail": g.skip}, unknown)
     table: dict[str, Rule] = {
         "text": g.members({"text": g.text(voice), **cache}, unknown),
         "refusal": g.members({"refusal": g.text(replace(voice, kind=Kind.REFUSAL)), **cache}, unknown),
-        "image_url": g.both(g.uninspected("image"), g.members({"image_url": g.skip, **cache}, unknown)),
-        "input_audio": g.both(g.uninspected("audio"), g.members({"input_audio": g.skip, **cache}, unknown)),
+        "image_url": g.both(g.uninspected("image"), g.members({"image_url": image, **cache}, unknown)),
+        "input_audio": g.both(g.uninspected("audio"), g.members({"input_audio": g.ignore, **cache}, unknown)),
         "file": g.both(g.uninspected("file"), g.members({"file": file, **cache}, unknown)),
     }
     return g.by("type", table, unknown)
@@ -44,7 +45,7 @@ def _message(voice: Voice, **more: Rule) -> Rule:
         "role": g.skip,
         "content": _content(voice),
         "name": g.text(replace(voice, wrappable=False)),
-        "cache_control": g.skip,
+        "cache_control": g.ignore,
     }
     return g.members({**table, **more}, g.unknown(voice))
 
@@ -67,7 +68,7 @@ _unknown_answer: Final = g.opaque(g.UNKNOWN_ANSWER)
 
 # OpenRouter's reasoning with the signatures of the models behind it, which an edit would break.
 _DETAIL: Final[Rule] = g.members(
-    g.skipped("type id index format signature"), g.opaque(replace(g.REASONED, editable=False))
+    g.skipped("type id index format") | g.ignored("signature"), g.opaque(replace(g.REASONED, editable=False))
 )
 _DETAILS: Final[Rule] = g.each(_DETAIL, _unknown_answer)
 
@@ -100,17 +101,17 @@ _PREDICTION: Final[Rule] = g.members({"type": g.skip, "content": _content(g.USER
 _SOURCE: Final[Rule] = g.members(
     {
         "type": g.skip,
-        "parameters": g.members({"authentication": g.skip, "role_information": g.text(g.SYSTEM)}, _unknown),
+        "parameters": g.members({"authentication": g.ignore, "role_information": g.text(g.SYSTEM)}, _unknown),
     },
     _unknown,
 )
 
 # Not text that a model reads, or words of a fixed list; `stop` is compared with the answer and shown to nobody.
 _SETTINGS: Final = g.skipped(
-    "model stream stream_options n seed stop temperature top_p top_k top_logprobs logprobs logit_bias max_tokens"
-    " max_completion_tokens frequency_penalty presence_penalty modalities audio reasoning_effort verbosity store"
-    " service_tier parallel_tool_calls prompt_cache_options prompt_cache_retention moderation"
-)
+    "model stream n seed temperature top_p top_k top_logprobs logprobs max_tokens max_completion_tokens"
+    " frequency_penalty presence_penalty reasoning_effort verbosity store service_tier parallel_tool_calls"
+    " prompt_cache_retention"
+) | g.ignored("stream_options stop logit_bias modalities audio prompt_cache_options moderation")
 
 REQUEST: Final[Rule] = g.members(
     {
@@ -152,7 +153,7 @@ COMPLETION_REQUEST: Final[Rule] = g.members(
 """The body of POST /completions (legacy)."""
 
 # Azure's filter results hold words of fixed lists (category, severity) and, beside them, no text of the answer.
-_FILTERED: Final = g.skipped("content_filter_results content_filter_offsets content_filter_result")
+_FILTERED: Final = g.ignored("content_filter_results content_filter_offsets content_filter_result")
 
 _URL_CITATION: Final[Rule] = g.members(
     {"title": g.text(g.ASSISTANT), "url": g.text(g.ASSISTANT), **g.skipped("start_index end_index")}, _unknown_answer
@@ -171,10 +172,9 @@ ANSWER_MESSAGE: Final[Rule] = _message(
 )
 """The message of a choice."""
 
-# `logprobs` spell the same text token by token; they are emptied where the text is edited.
-_CHOICE: Final = g.skipped("index finish_reason stop_reason logprobs") | _FILTERED
-_HEAD: Final = g.skipped(
-    "id object created model usage service_tier system_fingerprint moderation obfuscation prompt_filter_results"
+_CHOICE: Final = {"logprobs": g.logprobs, **g.skipped("index finish_reason stop_reason"), **_FILTERED}
+_HEAD: Final = g.skipped("id object created model service_tier system_fingerprint") | g.ignored(
+    "usage moderation obfuscation prompt_filter_results"
 )
 
 ANSWER: Final[Rule] = g.members(
@@ -189,17 +189,20 @@ ANSWER: Final[Rule] = g.members(
 )
 """A `chat.completion` or `text_completion`."""
 
+# What is not known in a delta may be a piece of a text, too.
+_unknown_piece: Final = g.growing(_unknown_answer)
+
 # In a stream, `arguments` reads the piece as it is (see `Sink.joined`).
 _FUNCTION_PIECE: Final[Rule] = g.growing(g.members(_FUNCTION_CALL, _unknown_answer))
 _TOOL_PIECE: Final[Rule] = g.members(
     {
         "function": _FUNCTION_PIECE,
         "custom": g.members(
-            {"name": g.growing(g.text(g.CALL_NAME)), "input": g.growing(g.text(g.CALL))}, _unknown_answer
+            {"name": g.growing(g.text(g.CALL_NAME)), "input": g.growing(g.text(g.CALL))}, _unknown_piece
         ),
         **g.skipped("id type index"),
     },
-    _unknown_answer,
+    _unknown_piece,
 )
 _DELTA: Final[Rule] = g.members(
     {
@@ -213,9 +216,9 @@ _DELTA: Final[Rule] = g.members(
         "tool_calls": g.each(_TOOL_PIECE, _unknown_answer),
         "function_call": _FUNCTION_PIECE,
         "annotations": g.each(_ANNOTATION, _unknown_answer),
-        "audio": g.members({"transcript": g.growing(g.text(g.ASSISTANT)), **_AUDIO}, _unknown_answer),
+        "audio": g.members({"transcript": g.growing(g.text(g.ASSISTANT)), **_AUDIO}, _unknown_piece),
     },
-    _unknown_answer,
+    _unknown_piece,
 )
 
 CHUNK: Final[Rule] = g.members(

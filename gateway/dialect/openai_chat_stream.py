@@ -1,12 +1,13 @@
 """The stream of OpenAI chat completions: `chat.completion.chunk` events, and those of the older text completions.
 
 Channels are named by where a piece stands, with the positions in lists replaced by the `index` of choice and call, so
-interleaved choices and parallel calls stay apart.
+interleaved choices and parallel calls stay apart. Clients join the pieces of a call by its index, whatever its id.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, override
 
 from gateway.dialect import openai_chat
@@ -16,13 +17,23 @@ from gateway.dialect.refusals import encode
 from gateway.errors import Malformed
 from gateway.segment import Path
 from gateway.verdict import Refusal
-from gateway.wire.document import Document
+from gateway.wire.document import Document, parse
 from gateway.wire.frames import Framing
 
 _DONE: Final = b"[DONE]"
 _TOKEN_COUNTS: Final = {"input": "prompt_tokens", "output": "completion_tokens"}
 _TEXT: Final = "text_completion"
+_ARGUMENTS: Final = ("arguments", "input")
 _HEAD: Final = ("id", "object", "created", "model")
+
+
+@dataclass(slots=True)
+class _Call:
+    """The call that is being made at an index: how many were made there before it, its id, and what came of it."""
+
+    before: int = 0
+    id: str = ""
+    pieces: list[str] = field(default_factory=list)
 
 
 class ChatStream(StreamReader):
@@ -30,7 +41,8 @@ class ChatStream(StreamReader):
 
     def __init__(self, framing: Framing) -> None:
         self._framing = framing
-        self._calls: dict[Hashable, str] = {}  # the id last seen of a call
+        self._calls: dict[tuple[Hashable, ...], _Call] = {}  # by where a call stands
+        self._over: list[Hashable] = []  # channels of calls that ended with the event that is read
         self._open: dict[Hashable, dict[Hashable, None]] = {}  # by choice; a dict keeps the order
         self._finished: set[Hashable] = set()
         self._head: dict[str, Any] = {}  # what all chunks of the stream have alike
@@ -43,13 +55,14 @@ class ChatStream(StreamReader):
                 return EventReading(closes_all=True)
             raise Malformed("an event of the stream is neither JSON nor `[DONE]`")
         self._note(document)
+        self._over.clear()
         reading = read_event(openai_chat.CHUNK, document, self._channel)
         for delta in reading.deltas:
             if not delta.whole:
                 self._opened(delta.channel)
         return EventReading(
             reading.deltas,
-            self._closed(document),
+            (*self._over, *self._closed(document)),
             document.get("error") is not None,
             reading.uninspected,
             token_counts(document.get("usage"), _TOKEN_COUNTS),
@@ -95,18 +108,39 @@ class ChatStream(StreamReader):
                 item = document.get(*path[:depth])
                 steps.append(_index(item, step))
                 if path[depth - 2] == "tool_calls":
-                    steps.append(self._call(tuple(steps), item))
+                    call = self._call(tuple(steps), item)
+                    steps.append(call.before)
+                    if path[-1] in _ARGUMENTS:
+                        call.pieces.append(document.get(*path))
             else:
                 steps.append(step)
         return tuple(steps)
 
-    def _call(self, place: Hashable, item: Any) -> str:
-        """The id of the call that a piece belongs to. Only a call's first piece bears it, and some servers give all
-        parallel calls the same index (Gemini's compatible endpoint did), so a new id is another call."""
+    def _call(self, place: tuple[Hashable, ...], item: Any) -> _Call:
+        """Which of the calls at an index a piece belongs to.
+
+        Some servers give all parallel calls the same index (Gemini's compatible endpoint did); there a new call has
+        another id and a name. To a client that joins by index it still goes on with the call before it, so that must be
+        complete. An id that changes without a name means nothing.
+        """
+        call = self._calls.setdefault(place, _Call())
         given = item.get("id") if isinstance(item, dict) else None
-        if isinstance(given, str) and given:
-            self._calls[place] = given
-        return self._calls.get(place, "")
+        if isinstance(given, str) and given and given != call.id:
+            if call.id and _names_a_call(item):
+                self._end(place, call)
+                call = self._calls[place] = _Call(call.before + 1)
+            call.id = call.id or given
+        return call
+
+    def _end(self, place: tuple[Hashable, ...], call: _Call) -> None:
+        if not _is_complete("".join(call.pieces)):
+            raise Malformed("a call of the stream begins at the `index` of one that is not complete")
+        channels = self._open.get(place[1], {})
+        within = (*place, call.before)
+        ended = [known for known in channels if isinstance(known, tuple) and known[: len(within)] == within]
+        for channel in ended:
+            del channels[channel]
+        self._over += ended
 
     def _opened(self, channel: Hashable) -> None:
         choice = channel[1] if isinstance(channel, tuple) else None
@@ -123,6 +157,19 @@ class ChatStream(StreamReader):
                 closed += self._open.pop(index, {})
                 self._finished.add(index)
         return tuple(closed)
+
+
+def _names_a_call(item: dict[str, Any]) -> bool:
+    called = item.get("function") or item.get("custom")
+    return isinstance(called, dict) and bool(called.get("name"))
+
+
+def _is_complete(arguments: str) -> bool:
+    """Whether nothing can be added to the arguments of a call: an object, or none at all."""
+    try:
+        return not arguments or isinstance(parse(arguments.encode()).value, dict)
+    except Malformed:
+        return False
 
 
 def _choices(document: Document | None) -> list[dict[str, Any]]:

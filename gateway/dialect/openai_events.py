@@ -43,10 +43,14 @@ class _Event:
     closes: bool = False
 
 
-_IDS: Final = g.skipped(
-    "type sequence_number item_id output_index content_index summary_index annotation_index command_index logprobs"
-    " obfuscation stream_id usage segment_id partial_image_index background output_format quality size created_at"
-)
+_IDS: Final[dict[str, Rule]] = {
+    "logprobs": g.logprobs,
+    **g.skipped(
+        "type sequence_number item_id output_index content_index summary_index annotation_index command_index"
+        " stream_id segment_id partial_image_index background output_format quality size created_at"
+    ),
+    **g.ignored("obfuscation usage"),
+}
 
 
 def _event(table: Mapping[str, Rule], *place: str, closes: bool = False) -> _Event:
@@ -114,6 +118,7 @@ class EventStream(StreamReader):
 
     def __init__(self, framing: Framing) -> None:
         self._framing = framing
+        self._names: dict[int | str, int | str] = {}  # of an item, by its index and by its id
         self._open: dict[tuple[Hashable, ...], None] = {}  # a dict keeps the order
         self._closed: set[tuple[Hashable, ...]] = set()
         self._type = "response"  # of the last event read
@@ -131,13 +136,14 @@ class EventStream(StreamReader):
         self._type = kind if isinstance(kind, str) else event or ""
         self._note(document)
         known = _EVENTS.get(self._type, _OTHER)
-        reading = read_event(known.rule, document, partial(_channel, known))
+        place = self._place(known, document)
+        reading = read_event(known.rule, document, partial(_channel, known, place))
         for delta in reading.deltas:
             if not delta.whole:
                 self._opened(delta.channel)
         return EventReading(
             reading.deltas,
-            self._close(_place(known, document)) if known.closes else (),
+            self._close(place) if known.closes else (),
             self._type in _LAST or document.get("error") is not None,
             reading.uninspected,
             token_counts(document.get("response", "usage") or document.get("usage"), _TOKEN_COUNTS),
@@ -180,6 +186,29 @@ class EventStream(StreamReader):
             if isinstance(value, str | int | float):
                 self._named[key] = value
 
+    def _place(self, known: _Event, document: Document) -> tuple[Hashable, ...]:
+        """The output item that an event speaks of, and the place below it."""
+        steps = [_number(document, step[1:]) if step.startswith("#") else step for step in known.place]
+        return (self._item(document), *steps)
+
+    def _item(self, document: Document) -> int | str:
+        """The one name of an item whose index, id or both an event gives.
+
+        Some servers give every event an id of its own, or every item the same one: where there is an index, it counts.
+        """
+        index = None if document.get("output_index") is None else _number(document, "output_index")
+        given = document.get("item_id") or document.get("item", "id")
+        identity = str(given)
+        if index is None:
+            return self._names.setdefault(identity, identity)
+        earlier = self._names.get(identity) if given else None
+        name = self._names.setdefault(index, earlier if isinstance(earlier, str) else index)
+        if isinstance(earlier, str) and earlier != name:
+            raise Malformed("texts of one item of the stream have come under its `output_index` and under its id alone")
+        if given:
+            self._names[identity] = name
+        return name
+
     def _opened(self, channel: Hashable) -> None:
         assert isinstance(channel, tuple)
         if any(channel[:length] in self._closed for length in range(1, len(channel) + 1)):
@@ -195,17 +224,9 @@ class EventStream(StreamReader):
         return closed
 
 
-def _channel(known: _Event, document: Document, path: Path) -> tuple[Hashable, ...]:
-    place = _place(known, document)
+def _channel(known: _Event, place: tuple[Hashable, ...], document: Document, path: Path) -> tuple[Hashable, ...]:
     # Types that are not known may each have a text of their own.
     return (*place, str(document.get("type")), *path[1:]) if known is _OTHER else (*place, *path[1:])
-
-
-def _place(known: _Event, document: Document) -> tuple[Hashable, ...]:
-    """The output item that an event speaks of, and the place below it."""
-    item = document.get("output_index")
-    steps = [_number(document, step[1:]) if step.startswith("#") else step for step in known.place]
-    return (_number(document, "output_index") if item is not None else str(document.get("item_id")), *steps)
 
 
 def _number(document: Document, member: str) -> int:

@@ -6,6 +6,7 @@ are matched with and without a leading /v1, since a base URL may end in it.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from gateway.dialect import ollama
@@ -39,7 +40,7 @@ _ROWS: Final[tuple[tuple[str, str, Endpoint], ...]] = (
     ("POST", "/images/(edits|variations)", Endpoint(IMAGES, Coverage.PASS, request_form=Form.BYTES)),
     ("POST", "/audio/speech", Endpoint(SPEECH, Coverage.DIALECT, answer_form=Form.BYTES)),
     ("POST", "/audio/(transcriptions|translations)", Endpoint(AUDIO, Coverage.TEXT, request_form=Form.BYTES)),
-    ("POST", "/files", Endpoint(BATCH, Coverage.DIALECT, request_form=Form.MULTIPART)),
+    ("POST", "/files", Endpoint(BATCH, Coverage.DIALECT, request_form=Form.MULTIPART, generates=True)),
     ("GET", "/files/[^/]+/content", Endpoint(BATCH, Coverage.DIALECT, answer_form=Form.LINES)),
     ("POST", "/uploads/[^/]+/parts", _FORM),
     ("POST", "/containers/[^/]+/files", _FORM),
@@ -52,8 +53,8 @@ _ROWS: Final[tuple[tuple[str, str, Endpoint], ...]] = (
 )
 
 
-def _routes(prefix: str) -> tuple[Route, ...]:
-    return tuple(route(methods, prefix + path, endpoint) for methods, path, endpoint in _ROWS)
+def _routes(prefix: str, flags: re.RegexFlag = re.NOFLAG) -> tuple[Route, ...]:
+    return tuple(route(methods, prefix + path, endpoint, flags) for methods, path, endpoint in _ROWS)
 
 
 _OLLAMA_ROWS: Final = (
@@ -65,8 +66,11 @@ _OLLAMA_ROWS: Final = (
 
 OPENAI: Final[Family] = family("openai", _routes("(?:/v1)?"), _REST, "authorization", "Bearer ")
 
-# /openai/v1/… (the current form), /openai/deployments/NAME/…, and both below a base URL that ends in /openai.
-AZURE: Final[Family] = family("azure", _routes("(?:/openai)?(?:/v1|/deployments/[^/]+)?"), _REST, "api-key")
+# /openai/v1/… (the current form), /openai/deployments/NAME/…, and both below a base URL that ends in /openai. Azure
+# does not mind the case of letters.
+AZURE: Final[Family] = family(
+    "azure", _routes("(?:/openai)?(?:/v1|/deployments/[^/]+)?", re.IGNORECASE), _REST, "api-key"
+)
 
 OLLAMA: Final[Family] = family(
     "ollama",

@@ -32,21 +32,27 @@ def _annotation(voice: Voice) -> Rule:
 def part(voice: Voice) -> Rule:
     """One part of a content, an output or a summary, spoken in `voice`."""
     unknown = g.unknown(voice)
-    cache = g.skipped("type prompt_cache_breakpoint")
-    # `logprobs` spell the same text token by token; they are emptied where the text is edited.
+    cache = g.skipped("type") | g.ignored("prompt_cache_breakpoint")
     said = g.members(
-        {"text": g.text(voice), "annotations": g.each(_annotation(voice), unknown), "logprobs": g.skip, **cache},
+        {"text": g.text(voice), "annotations": g.each(_annotation(voice), unknown), "logprobs": g.logprobs, **cache},
         unknown,
     )
-    file = {"filename": g.text(g.FILE_NAME), **g.skipped("file_data file_id file_url detail"), **cache}
-    image = g.both(_image, g.members(g.skipped("image_url file_id detail") | cache, unknown))
+    address = g.address(voice)
+    file = {
+        "filename": g.text(g.FILE_NAME),
+        "file_url": address,
+        **g.skipped("file_id detail"),
+        **g.ignored("file_data"),
+        **cache,
+    }
+    image = g.both(_image, g.members({"image_url": address, **g.skipped("file_id detail"), **cache}, unknown))
     table: dict[str, Rule] = {
         **dict.fromkeys(("input_text", "output_text", "text", "summary_text", "reasoning_text"), said),
         "refusal": g.members({"refusal": g.text(replace(voice, kind=Kind.REFUSAL)), **cache}, unknown),
         "input_image": image,
         "computer_screenshot": image,
         "input_file": g.both(g.uninspected("file"), g.members(file, unknown)),
-        "input_audio": g.both(g.uninspected("audio"), g.members({"input_audio": g.skip, **cache}, unknown)),
+        "input_audio": g.both(g.uninspected("audio"), g.members({"input_audio": g.ignore, **cache}, unknown)),
     }
     return g.by("type", table, unknown)
 
@@ -55,7 +61,9 @@ def _content(voice: Voice) -> Rule:
     return g.either(voice, part(voice))
 
 
-_COMMON: Final = g.skipped("type id call_id status caller created_by approval_request_id phase role async execution")
+_COMMON: Final = g.skipped(
+    "type id call_id status created_by approval_request_id phase role async execution"
+) | g.ignored("caller")
 _NAME: Final[dict[str, Rule]] = {"name": g.text(g.CALL_NAME), "namespace": g.text(g.CALL_NAME)}
 _RESULT_NAME: Final = dict.fromkeys(("name", "namespace"), g.text(g.RESULT_LABEL))
 _RESULT: Final = _content(g.RESULT)
@@ -84,7 +92,7 @@ _MCP_TOOL: Final[Rule] = g.members(
     tools.UNKNOWN,
 )
 _SHELL_OUTPUT: Final[Rule] = g.members(
-    {"stdout": g.text(g.RESULT), "stderr": g.text(g.RESULT), "outcome": g.skip, "created_by": g.skip}, _reported
+    {"stdout": g.text(g.RESULT), "stderr": g.text(g.RESULT), "outcome": g.ignore, "created_by": g.skip}, _reported
 )
 _SEARCH_RESULT: Final[Rule] = g.members(
     {"text": g.text(g.RESULT), "filename": g.text(g.RESULT_LABEL), **g.skipped("file_id score vector_store_id")},
@@ -131,15 +139,16 @@ _ITEMS: Final[Mapping[str, Mapping[str, Rule]]] = {
         "result": _image,
         "revised_prompt": g.text(g.ASSISTANT),
         "error": _reported,
-        **g.skipped("action background output_format quality size svg_usage model"),
+        **g.skipped("action background output_format quality size model"),
+        **g.ignored("svg_usage"),
     },
     "compaction": {"encrypted_content": g.uninspected("encrypted_content")},
     "compaction_trigger": {},
     "tool_search_call": {"arguments": _called},
     "tool_search_output": {"tools": g.each(tools.tool, tools.UNKNOWN)},
     "additional_tools": {"tools": g.each(tools.tool, tools.UNKNOWN)},
-    "configuration_update": {"reasoning": g.skip, "text": g.opaque(g.FORMAT)},
-    "program": {"code": g.text(g.CALL), "fingerprint": g.skip},
+    "configuration_update": {"reasoning": g.ignore, "text": g.opaque(g.FORMAT)},
+    "program": {"code": g.text(g.CALL), "fingerprint": g.ignore},
     "program_output": {"result": g.text(g.RESULT)},
 }
 
@@ -201,9 +210,11 @@ _TEXT: Final[Rule] = g.members({"format": tools.ANSWER_FORMAT, "verbosity": g.sk
 
 # Not text that a model reads, or words of a fixed list.
 _SETTINGS: Final = g.skipped(
-    "model stream stream_options background background_options context_management include max_output_tokens"
-    " max_tool_calls moderation parallel_tool_calls prompt_cache_options prompt_cache_retention reasoning service_tier"
-    " store temperature top_p top_logprobs truncation access_programs image"
+    "model stream background max_output_tokens max_tool_calls parallel_tool_calls prompt_cache_retention"
+    " service_tier store temperature top_p top_logprobs truncation"
+) | g.ignored(
+    "stream_options background_options context_management include moderation prompt_cache_options"
+    " reasoning access_programs image"
 )
 
 REQUEST: Final[Rule] = g.members(
@@ -224,9 +235,8 @@ REQUEST: Final[Rule] = g.members(
 """The body of POST /responses and its relatives (`input_tokens`, `compact`), and of /conversations (`items`)."""
 
 # What the answer repeats of its request is not read a second time.
-_ECHO: Final = g.skipped(
-    "instructions input tools tool_choice text metadata prompt conversation previous_response_id user"
-    " safety_identifier prompt_cache_key"
+_ECHO: Final = g.skipped("previous_response_id user safety_identifier prompt_cache_key") | g.ignored(
+    "instructions input tools tool_choice text metadata prompt conversation"
 )
 
 ANSWER: Final[Rule] = g.members(
@@ -234,9 +244,9 @@ ANSWER: Final[Rule] = g.members(
         "output": g.each(ANSWER_ITEM, g.opaque(g.UNKNOWN_ANSWER)),
         **_ECHO,
         **_SETTINGS,
-        **g.skipped(
-            "id object created_at completed_at status usage incomplete_details prompt_cache_diagnostics tool_usage"
-            " input_transformations content_filters"
+        **g.skipped("id object created_at completed_at status"),
+        **g.ignored(
+            "usage incomplete_details prompt_cache_diagnostics tool_usage input_transformations content_filters"
         ),
     },
     g.opaque(g.UNKNOWN_ANSWER),

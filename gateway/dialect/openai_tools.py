@@ -34,14 +34,14 @@ CHAT_FUNCTION: Final[Rule] = g.members(_FUNCTION, UNKNOWN)
 CHAT_TOOL: Final[Rule] = g.by(
     "type",
     {
-        "function": g.members({"type": g.skip, "cache_control": g.skip, "function": CHAT_FUNCTION}, UNKNOWN),
+        "function": g.members({"type": g.skip, "cache_control": g.ignore, "function": CHAT_FUNCTION}, UNKNOWN),
         "custom": g.members({"type": g.skip, "custom": g.members(_CUSTOM, UNKNOWN)}, UNKNOWN),
     },
     g.both(g.uninspected("hosted_tool"), UNKNOWN),
 )
 """A tool of a chat request. Types beyond the two are extensions that other servers run themselves."""
 
-_COMMON: Final = g.skipped("type async allowed_callers defer_loading execution cache_control")
+_COMMON: Final = g.skipped("type async defer_loading execution") | g.ignored("allowed_callers cache_control")
 
 
 def _local(table: Mapping[str, Rule]) -> Rule:
@@ -51,7 +51,7 @@ def _local(table: Mapping[str, Rule]) -> Rule:
 
 def _hosted(table: Mapping[str, Rule], settings: str = "") -> Rule:
     """A tool that the provider runs: named as not inspected, with the texts that a model reads of it."""
-    return g.both(g.uninspected("hosted_tool"), _local({**table, **g.skipped(settings)}))
+    return g.both(g.uninspected("hosted_tool"), _local({**table, **g.ignored(settings)}))
 
 
 def tool(sink: Sink, value: Any, path: Path) -> None:
@@ -72,7 +72,12 @@ _SKILL: Final[Rule] = g.members(
 )
 
 ENVIRONMENT: Final[Rule] = g.members(
-    {"skills": g.each(_SKILL, UNKNOWN), **g.skipped("type container_id file_ids memory_limit network_policy")}, UNKNOWN
+    {
+        "skills": g.each(_SKILL, UNKNOWN),
+        **g.skipped("type container_id memory_limit"),
+        **g.ignored("file_ids network_policy"),
+    },
+    UNKNOWN,
 )
 """Where a shell runs."""
 

@@ -27,9 +27,17 @@ MIN_BINARY: Final = 1024
 _DATA_URI: Final = re.compile(r"data:[\w.+-]+/[\w.+-]+(?:;[\w.+-]+=[\w.+-]+)*;base64,", re.ASCII)
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]++={0,2}+")
 
-# A key that can hold no sentence: members of data structures are named like this, and reading them all would cost more
-# than the values. Longer ones, and ones with blanks or letters beyond ASCII, are texts that a model reads as any other.
-_PLAIN_KEY: Final = re.compile(r"[!-~]{0,64}")
+# A key that can hold neither a sentence nor a secret: words of ASCII letters, joined as programs join them, each with
+# three digits at most behind it (`sha256`, `item_3`), or a short number. Members of structures have such names, and
+# reading them all would cost more than the values. Every other key is a text that a model reads as any other.
+_WORD: Final = "[A-Za-z]{1,24}+[0-9]{0,3}+"
+_PLAIN_KEY: Final = re.compile(
+    rf"(?!.{{41}}|.*[A-Z]{{16}})(?:[$@_.-]*+{_WORD}(?:[_.$-]++{_WORD})*+(?:[_.-][0-9]{{1,3}})?_*|[0-9]{{0,8}})",
+    re.DOTALL,
+)
+
+MIN_NUMBER: Final = 10**8
+"""Integers from here on, with nine digits, are read: numbers of cards, accounts, telephones and persons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +67,9 @@ type Found = Segment | Uninspected
 def leaves(document: Document, root: Path, voice: Voice) -> list[Found]:
     """Every string at or under `root` as a segment, but plain binary data in base64, which is named.
 
-    Keys that can hold a sentence are segments too. A key has no place of its own, so such a segment bears its member's
-    path and is not editable: what is found in a key is refused, not rewritten.
+    Keys that can hold a sentence or a secret are segments too, and so are integers from `MIN_NUMBER` on, as decimal
+    text. A key has no place of its own, so its segment bears its member's path; no such segment is editable: what is
+    found in a key or a number is refused, not rewritten.
     """
     found: list[Found] = []
     _collect(document.get(*root), root, voice, found)
@@ -73,11 +82,17 @@ def _collect(value: Any, path: Path, voice: Voice, found: list[Found]) -> None:
     elif isinstance(value, dict):
         for key, member in value.items():
             if not _PLAIN_KEY.fullmatch(key):
-                found.append(Segment(Place((*path, key)), key, voice.role, voice.trust, voice.kind, editable=False))
+                found.append(_fixed((*path, key), key, voice))
             _collect(member, (*path, key), voice, found)
     elif isinstance(value, list):
         for index, member in enumerate(value):
             _collect(member, (*path, index), voice, found)
+    elif isinstance(value, int) and abs(value) >= MIN_NUMBER:
+        found.append(_fixed(path, str(value), voice))
+
+
+def _fixed(path: Path, text: str, voice: Voice) -> Segment:
+    return Segment(Place(path), text, voice.role, voice.trust, voice.kind, editable=False)
 
 
 def is_binary(text: str) -> bool:
@@ -131,13 +146,17 @@ def wholes(found: Iterable[Found]) -> EventReading:
 
 
 class PlainStream(StreamReader):
-    """Events that no dialect knows: each string is judged alone."""
+    """Events that no dialect knows: each string is judged alone, and the stream is named as not joined.
+
+    To join what may be pieces of a text would mean to hold it to the stream's end, as nothing tells where a text ends.
+    """
 
     @override
     def read(self, event: str | None, document: Document | None, data: bytes) -> EventReading:
         """Texts of one event. A payload that is not JSON is one text, which cannot be edited."""
         if document is not None:
-            return wholes(leaves(document, (), ANSWERED))
+            found = leaves(document, (), ANSWERED)
+            return wholes([*found, Uninspected("unjoined_stream")] if found else found)
         try:
             text = data.decode()
         except UnicodeDecodeError:

@@ -2,6 +2,9 @@
 
 A family is a table of routes, tried in order; each names an endpoint. A path that no route matches gets the family's
 fallback, which is a declared coverage too: nothing goes through without one.
+
+Servers take more spellings of a path than one, so a row is looked for under each of them, and the strictest that any
+of them finds holds. Only the look-up knows these spellings: what is forwarded is the path as it came.
 """
 
 from __future__ import annotations
@@ -10,6 +13,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from typing import Final
+from urllib.parse import unquote
 
 from gateway.dialect.base import Coverage, Dialect
 
@@ -43,6 +49,9 @@ class Route:
     pattern: re.Pattern[str]
     endpoint: Endpoint
 
+    def takes(self, method: str) -> bool:
+        return not self.methods or method in self.methods
+
 
 @dataclass(frozen=True, slots=True)
 class Family:
@@ -58,15 +67,70 @@ class Family:
     key_prefix: str = ""
 
     def endpoint(self, method: str, path: str) -> Endpoint:
-        for route in self.routes:
-            if (not route.methods or method in route.methods) and route.pattern.fullmatch(path):
-                return route.endpoint
-        return self.fallback
+        """The endpoint that a path (no query) leads to, in the strictest reading of how it is spelt."""
+        normal = _normal(path)
+        found = self._exact(method, normal)
+        if found is not None and found.generates:
+            return found
+        readings = (found, *(self._loosely(method, spelling) for spelling in (normal, _decoded(normal))))
+        return max((known for known in readings if known is not None), key=_strictness, default=self.fallback)
+
+    def _exact(self, method: str, path: str) -> Endpoint | None:
+        return next((row.endpoint for row in self.routes if row.takes(method) and row.pattern.fullmatch(path)), None)
+
+    def _loosely(self, method: str, path: str) -> Endpoint | None:
+        """The endpoint of a path in a server that does not mind the case of letters, if a dialect reads it."""
+        for row in self.routes:
+            if row.takes(method) and _any_case(row.pattern).fullmatch(path):
+                return row.endpoint if _strictness(row.endpoint) > 0 else None
+        return None
 
 
-def route(methods: str, pattern: str, endpoint: Endpoint) -> Route:
+def _strictness(endpoint: Endpoint) -> int:
+    """How much is done with an endpoint's bodies, as far as it matters where a path can be read in two ways."""
+    return 2 if endpoint.generates else 1 if endpoint.coverage is Coverage.DIALECT else 0
+
+
+@cache
+def _any_case(pattern: re.Pattern[str]) -> re.Pattern[str]:
+    return re.compile(pattern.pattern, pattern.flags | re.IGNORECASE)
+
+
+_ESCAPED_PLAIN: Final = re.compile(r"%(?:2[dDeE]|3[0-9aA]|[46][1-9a-fA-F]|[57][0-9aA]|5[fF]|7[eE])")
+"""Escapes of the unreserved characters (RFC 3986, section 2.3), and of the colon, which clients escape as they like."""
+
+_SLASHES: Final = re.compile("//+")
+_LAYERS: Final = 4
+"""How often a path is decoded: more than servers behind one another do. What is escaped deeper stays as it is."""
+
+
+def _normal(path: str) -> str:
+    """The path in the one spelling that all servers take for the same (RFC 3986, section 6.2.2), and what most do."""
+    if "%" in path:
+        path = _ESCAPED_PLAIN.sub(lambda escape: unquote(escape[0]), path)
+    if "//" in path:
+        path = _SLASHES.sub("/", path)
+    return path.removesuffix("/") or "/"
+
+
+def _decoded(path: str) -> str:
+    """The path that a lenient server may make of it: all escapes undone, parameters and dot segments taken out."""
+    for _ in range(_LAYERS):
+        path = unquote(path)
+    path = re.split(r"[?#]", path, maxsplit=1)[0].replace("\\", "/")
+    steps: list[str] = []
+    for step in path.split("/"):
+        name = step.partition(";")[0].strip()
+        if name == "..":
+            del steps[-1:]
+        elif name not in ("", "."):
+            steps.append(name)
+    return "/" + "/".join(steps)
+
+
+def route(methods: str, pattern: str, endpoint: Endpoint, flags: re.RegexFlag = re.NOFLAG) -> Route:
     """A row written shortly: methods separated by blanks (`*` for any), and a regular expression for the path."""
-    return Route(frozenset(() if methods == "*" else methods.split()), re.compile(pattern), endpoint)
+    return Route(frozenset(() if methods == "*" else methods.split()), re.compile(pattern, flags), endpoint)
 
 
 def family(name: str, routes: Sequence[Route], fallback: Endpoint, key_header: str, key_prefix: str = "") -> Family:

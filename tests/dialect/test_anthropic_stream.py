@@ -63,13 +63,24 @@ def test_thinking_and_arguments_grow_in_channels_of_their_own() -> None:
     readings = play(MessageStream(), recorded("streamed_tool_call"), named=True)
     assert joined(readings) == {
         (0, "thinking"): "The tool knows.",
+        (1, "name"): "get_weather",
         (1, "partial_json"): '{"city": "Oslo, Norway"}',
     }
-    assert wholes(readings) == ["get_weather"]
+    assert wholes(readings) == []
     found = {delta.text: (delta.kind, delta.editable) for reading in readings for delta in reading.deltas}
     assert found["The tool knows."] == (Kind.REASONING, False)
     assert found['way"}'] == (Kind.TOOL_CALL, True)
     assert found["get_weather"] == (Kind.TOOL_CALL, False)
+
+
+@pytest.mark.parametrize("kind", ["tool_use", "server_tool_use", "mcp_tool_use"])
+def test_the_name_of_a_call_is_open_until_its_block_stops(kind: str) -> None:
+    """So the event that announces a call stays until its arguments are judged."""
+    arguments = delta(0, "input_json_delta", partial_json="{}")
+    readings = play(MessageStream(), [START, block(0, type=kind, id="t", name="f", input={}), arguments, stop(0)])
+    (name,) = readings[1].deltas
+    assert (name.channel, name.kind, name.editable, name.whole) == ((0, "name"), Kind.TOOL_CALL, False, False)
+    assert [reading.closes for reading in readings] == [(), (), (), ((0, "name"), (0, "partial_json"))]
 
 
 def test_cached_tokens_count_as_input() -> None:
@@ -122,9 +133,13 @@ def test_texts_of_other_events_are_read_whole(event: dict[str, Any]) -> None:
     assert joined(readings) == {}
 
 
-def test_an_unknown_delta_is_read_whole() -> None:
-    readings = play(MessageStream(), [block(0, type="compaction"), delta(0, "compaction_delta", content="sum")])
-    assert "sum" in wholes(readings)
+def test_an_unknown_delta_grows_as_data_until_its_block_stops() -> None:
+    pieces = [delta(0, "compaction_delta", content=[{"text": text}]) for text in ("su", "m")]
+    readings = play(MessageStream(), [block(0, type="compaction"), *pieces, stop(0)])
+    assert joined(readings) == {(0, "content", 0, "text"): "sum"}
+    assert readings[1].deltas[0].trust is Trust.UNTRUSTED
+    assert wholes(readings) == ["compaction", "compaction_delta", "compaction_delta"]
+    assert readings[-1].closes == ((0, "content", 0, "text"),)
 
 
 def test_an_error_ends_every_channel() -> None:

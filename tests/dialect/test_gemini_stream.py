@@ -11,14 +11,18 @@ from google.genai import types
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.dialect.families import FAMILIES
 from gateway.dialect.gemini import GENERATE
 from gateway.dialect.gemini_stream import GenerateStream
+from gateway.dialect.route import Form
+from gateway.errors import Malformed
 from gateway.segment import Kind, Trust
+from gateway.wire.document import parse
 from gateway.wire.frames import Framing, framer
 from tests.dialect.laws import REFUSAL, TRANSCRIPTS, doc, joined, play, sse_payloads, wholes
 
 
-def event(*parts: Any, index: int | None = None, finish: str | None = None) -> dict[str, Any]:
+def event(*parts: Any, index: Any = None, finish: str | None = None) -> dict[str, Any]:
     candidate: dict[str, Any] = {"content": {"role": "model", "parts": list(parts)}}
     if index is not None:
         candidate["index"] = index
@@ -69,12 +73,53 @@ def test_streamed_arguments_grow_by_value_until_complete() -> None:
         return event({"functionCall": {"name": "f", "partialArgs": [partial], "willContinue": True}})
 
     readings = play(GenerateStream(Framing.SSE), [call("Os", more=True), call("lo", more=False)])
-    assert joined(readings) == {(0, "args", "$.city"): "Oslo"}
-    assert [reading.closes for reading in readings] == [(), ((0, "args", "$.city"),)]
+    assert joined(readings) == {(0, "name", 0): "ff", (0, "args", 0, "$.city"): "Oslo"}
+    assert [reading.closes for reading in readings] == [(), ((0, "args", 0, "$.city"),)]
     assert {delta.trust for reading in readings for delta in reading.deltas} == {Trust.MODEL}
 
 
-@pytest.mark.parametrize("text", [{"a": "x"}, ["x"], {"text": "x"}])
+def test_the_name_of_a_streamed_call_is_open_until_the_call_is_complete() -> None:
+    """So the event that announces a call stays until its arguments are judged."""
+    begun = {"functionCall": {"name": "f", "willContinue": True}}
+    piece = {"functionCall": {"partial_args": [{"json_path": "$.a", "string_value": "x"}], "willContinue": True}}
+    ended: dict[str, Any] = {"functionCall": {}}
+    readings = play(
+        GenerateStream(Framing.SSE), [event(begun), event(piece), event(ended, begun), event(piece), event(ended)]
+    )
+    assert [reading.closes for reading in readings] == [
+        (),
+        ((0, "args", 0, "$.a"),),
+        ((0, "name", 0), (0, "args", 0, "$.a")),
+        ((0, "args", 1, "$.a"),),
+        ((0, "name", 1), (0, "args", 1, "$.a")),
+    ]
+    assert {delta.kind for reading in readings for delta in reading.deltas} == {Kind.TOOL_CALL}
+    assert wholes(readings) == []
+
+
+def test_a_call_whose_argument_goes_on_goes_on_itself() -> None:
+    partial = {"jsonPath": "$.a", "stringValue": "x", "willContinue": True}
+    (reading,) = play(GenerateStream(Framing.SSE), [event({"functionCall": {"name": "f", "partialArgs": partial}})])
+    assert [delta.channel for delta in reading.deltas] == [(0, "name", 0), (0, "args", 0, "$.a")]
+    assert reading.closes == ()
+
+
+@pytest.mark.parametrize("name", [["jsonPath"], {"jsonPath": "x"}])
+def test_parts_of_a_call_of_another_type_are_still_read(name: Any) -> None:
+    call = {"functionCall": {"name": name, "partialArgs": [{"stringValue": name}], "willContinue": True}}
+    readings = play(GenerateStream(Framing.SSE), [event(call), event(finish="STOP")])
+    text = "x" if isinstance(name, dict) else "jsonPath"
+    assert list(joined(readings).values()) == [text, text]
+    assert set(readings[-1].closes) == set(joined(readings))
+
+
+@pytest.mark.parametrize("index", ["1", 1.5, [0]])
+def test_a_candidate_with_an_odd_index_is_refused(index: Any) -> None:
+    with pytest.raises(Malformed, match="not a number"):
+        play(GenerateStream(Framing.SSE), [event({"text": "x"}, index=index)])
+
+
+@pytest.mark.parametrize("text", [{"a": "x"}, ["x"], {"text": "x"}, {"stringValue": "x"}])
 def test_a_text_of_another_type_is_still_read(text: Any) -> None:
     (reading,) = play(GenerateStream(Framing.SSE), [event({"text": text})])
     assert [delta.text for delta in reading.deltas] == ["x"]
@@ -150,6 +195,26 @@ def test_an_array_is_ended_as_an_array(events: list[dict[str, Any]], reasons: li
     frames = [frame for frame in framer(Framing.ARRAY, 1000).feed(whole) if frame.data is not None]
     items = json.loads(b"".join(frame.raw for frame in frames) + stream.ending(REFUSAL))
     assert [finished(item)[0][1] for item in items] == reasons
+
+
+@pytest.mark.parametrize("left", range(4))
+def test_an_array_that_is_cut_anywhere_stays_an_array(left: int) -> None:
+    """From the route to the last byte: what left and the ending are one JSON array whose last item finishes."""
+    route = FAMILIES["gemini"].endpoint("POST", "/v1beta/models/m:streamGenerateContent")
+    assert route.answer_form is Form.ARRAY
+    stream = route.dialect.stream(Framing.ARRAY)
+    events = [event({"text": text}) for text in "abc"]
+    cutter = framer(Framing.ARRAY, 1000)
+    raw = b" [\r\n" + b"\n,\r\n".join(doc(one).raw for one in events) + b"\n]\n"
+    frames = [frame for byte in raw for frame in cutter.feed(bytes([byte]))]
+    out = b""
+    for frame in frames[:left]:
+        assert frame.data is not None
+        stream.read(None, parse(frame.data), frame.data)
+        stream.sent(None, parse(frame.data), frame.data)
+        out += frame.raw
+    items = json.loads(out + stream.ending(REFUSAL))
+    assert [finished(item)[0][1] for item in items] == [""] * left + ["PROHIBITED_CONTENT"]
 
 
 def test_an_array_of_which_nothing_was_sent_is_begun_by_its_ending() -> None:

@@ -35,6 +35,11 @@ OTHER = g.opaque(g.UNKNOWN)
         (g.text(g.USER), 7, []),
         (g.text(g.USER), {"odd": ["shape"]}, ["shape"]),
         (g.members({"a": g.skip}, OTHER), {"a": "x", "b": "y"}, ["y"]),
+        (g.members({"a": g.skip}, OTHER), {"a": 17}, []),
+        (g.members({"a": g.skip}, OTHER), {"a": "x" * 256}, []),
+        (g.members({"a": g.skip}, OTHER), {"a": "x" * 257}, ["x" * 257]),
+        (g.members({"a": g.skip}, OTHER), {"a": ["x", {"b": "y"}]}, ["x", "y"]),
+        (g.members({"a": g.ignore}, OTHER), {"a": [{"b": "y" * 257}]}, []),
         (g.members({"a": g.skip}, OTHER), ["not", "an object"], ["not", "an object"]),
         (g.each(g.skip, OTHER), ["x"], []),
         (g.each(g.skip, OTHER), "not a list", ["not a list"]),
@@ -72,7 +77,8 @@ def test_a_null_is_nothing_that_was_not_inspected() -> None:
         ('"x"', [Place((), ())]),
         ("not JSON", [Place(())]),
         ('{"a": "x"} trailing', [Place(())]),
-        ('{"card": 4111111111111111}', [Place(())]),  # no text inside, so the whole is looked at
+        ('{"card": 4111111111111111}', [Place((), ("card",))]),
+        ('{"count": 17}', [Place(())]),  # no text inside, so the whole is looked at
         ("", []),
     ],
 )
@@ -142,3 +148,13 @@ def test_growing_texts_have_channels_and_the_others_stand_whole() -> None:
 def test_lengthen(value: Any, expected: Any) -> None:
     document = made(value)
     assert patched(document, g.lengthen(document, (), "m", "more")) == expected
+
+
+def test_independent_items_may_be_left_to_be_read_one_by_one() -> None:
+    rule = g.members({"items": g.independent(g.text(g.USER), OTHER)}, OTHER)
+    document = made({"items": ["a", "b"]})
+    assert [segment.text for segment in g.read(rule, document).segments] == ["a", "b"]
+    reading = g.read(rule, document, apart=True)
+    (left,) = reading.parts
+    assert (left.path, reading.segments) == (("items",), ())
+    assert [segment.text for segment in left.read(made("a")).segments] == ["a"]

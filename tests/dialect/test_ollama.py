@@ -88,6 +88,35 @@ def test_no_text_is_skipped_for_its_shape(body: dict[str, Any], found: tuple[str
     assert found in rows(OLLAMA.request(made(body)))
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"Messages": [{"role": "tool", "content": "x"}]},
+        {"messages": [{"Role": "tool", "content": "x"}]},
+        {"messages": [{"role": "tool", "CONTENT": "x"}]},
+        {"messages": [{"role": "assistant", "tool_calls": [{"Function": {}}]}]},
+        {"messages": [{"role": "assistant", "tool_calls": [{"function": {"Name": "f"}}]}]},
+        {"prompt": "x", "\u017ftream": True},
+    ],
+)
+def test_a_known_member_in_another_case_is_refused(body: dict[str, Any]) -> None:
+    with pytest.raises(Malformed, match="another case"):
+        OLLAMA.request(made(body))
+
+
+@pytest.mark.parametrize("body", [{"Message": {"content": "x"}}, {"message": {"Content": "x"}}, {"Response": "x"}])
+def test_an_answer_is_spelt_as_strictly(body: dict[str, Any]) -> None:
+    with pytest.raises(Malformed, match="another case"):
+        OLLAMA.answer(made(body))
+    with pytest.raises(Malformed, match="another case"):
+        play(OLLAMA.stream(Framing.LINES), [event(body)])
+
+
+def test_arguments_may_have_members_of_any_case() -> None:
+    call = {"function": {"name": "f", "arguments": {"Name": "x"}}}
+    assert OLLAMA.answer(made({"message": {"tool_calls": [call]}})).segments[1].text == "x"
+
+
 def test_answers() -> None:
     assert rows(OLLAMA.answer(ANSWER)) == [
         ("response", "Because of scattering.", "assistant/model/text"),

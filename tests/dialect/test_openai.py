@@ -96,13 +96,13 @@ def test_pictures_in_an_answer_are_named_as_not_inspected() -> None:
         (
             INPUTS,
             {"input": [{"type": "text", "text": "t"}, {"type": "image_url", "image_url": {"url": "u"}}]},
-            [("input.0.text", "t", "user/principal/text")],
+            [("input.0.text", "t", "user/principal/text"), ("input.1.image_url.url", "u", "user/principal/opaque")],
             [("image", "input.1")],
         ),
         (
             IMAGES,
-            {"prompt": "t", "size": "auto", "images": [{"image_url": "u"}]},
-            [("prompt", "t", "user/principal/text")],
+            {"prompt": "t", "size": "auto", "images": [{"image_url": "u"}, {"image_url": "DATA:image/png;base64,x"}]},
+            [("prompt", "t", "user/principal/text"), ("images.0.image_url", "u", "user/principal/opaque")],
             [("image", "images")],
         ),
         (

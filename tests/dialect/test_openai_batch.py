@@ -116,6 +116,19 @@ def test_rules_are_appended_in_the_body() -> None:
     assert BATCH.instruct(made(["odd"]), "RULES") == ()
 
 
+@pytest.mark.parametrize(
+    "url", ["/v1/completions", "/v1/embeddings", "/v1/moderations", "/v1/images/generations", "/v1/new", None]
+)
+def test_lines_that_no_chat_model_reads_get_no_rules(url: Any) -> None:
+    assert BATCH.instruct(made({"url": url, "body": {"messages": [], "input": "x"}}), "RULES") == ()
+
+
+def test_examples_for_fine_tuning_get_neither_rules_nor_marks() -> None:
+    line = made({"messages": [{"role": "system", "content": "s"}, {"role": "tool", "content": "t"}]})
+    assert BATCH.instruct(line, "RULES") == ()
+    assert not any(segment.wrappable for segment in BATCH.request(line).segments)
+
+
 def test_an_edited_result_loses_its_logprobs() -> None:
     path = ("response", "body", "choices", 0, "message", "content")
     edited = patched(RESULTS[0], BATCH.after_edit(RESULTS[0], path))

@@ -42,6 +42,7 @@ def test_every_kind_of_request_text() -> None:
         ("messages.1.content.1.text", "Never guess.", SYSTEM),
         ("messages.2.name", "alice", USER),
         ("messages.2.content.0.text", "What is in these?", USER),
+        ("messages.2.content.1.image_url.url", "https://example.com/boardwalk.jpg", "user/principal/opaque"),
         ("messages.2.content.3.file.filename", "draft.pdf", "user/untrusted/document"),
         ("messages.3.content", "Let me look.", ASSISTANT),
         ("messages.3.reasoning_content", "The user wants a description.", "assistant/model/reasoning"),
@@ -115,7 +116,7 @@ def test_every_kind_of_answer_text() -> None:
         ("choices.1.message.tool_calls.0.function.arguments>city", "Madison", CALL),
         ("choices.1.message.tool_calls.0.function.arguments>unit", "celsius", CALL),
     ]
-    assert not_read(reading) == [("audio", "choices.1.message.audio.data")]
+    assert not_read(reading) == [("logprobs", "choices.0.logprobs"), ("audio", "choices.1.message.audio.data")]
     assert reading.model == "gpt-5.4-2026-03-05"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -85,13 +86,51 @@ def test_text_after_its_finish_reason_is_refused() -> None:
         reader.read(*chunk(choice({"content": "b"}, 0)))
 
 
-def test_calls_that_share_an_index_are_told_apart_by_their_id() -> None:
-    def call(identity: str | None, arguments: str) -> StreamEvent:
-        function = {"name": "f", "arguments": arguments} if identity else {"arguments": arguments}
-        return chunk(choice({"tool_calls": [{"index": 0, "id": identity, "function": function}]}))
+def call(identity: str | None, arguments: str, name: str | None = None) -> StreamEvent:
+    function = {"name": name, "arguments": arguments} if name else {"arguments": arguments}
+    return chunk(choice({"tool_calls": [{"index": 0, "id": identity, "function": function}]}))
 
-    played = chat(call("x", '{"a":'), call(None, "1}"), call("y", '{"b":2}'))
-    assert [text for text in texts(played) if text != "f"] == ['{"a":1}', '{"b":2}']
+
+def test_calls_that_share_an_index_are_told_apart_by_a_new_id_with_a_name() -> None:
+    played = chat(
+        call("x", '{"a":', "f"), call(None, "1}"), call("y", '{"b":2}', "g"), chunk(choice({}, finish="tool_calls"))
+    )
+    place = ("choices", 0, "delta", "tool_calls", 0)
+    assert played.texts == {
+        (*place, 0, "function", "name"): "f",
+        (*place, 0, "function", "arguments"): '{"a":1}',
+        (*place, 1, "function", "name"): "g",
+        (*place, 1, "function", "arguments"): '{"b":2}',
+    }
+    assert [reading.closes for reading in played.readings] == [
+        (),
+        (),
+        ((*place, 0, "function", "name"), (*place, 0, "function", "arguments")),
+        ((*place, 1, "function", "name"), (*place, 1, "function", "arguments")),
+    ]
+
+
+def test_calls_that_share_an_index_may_come_in_one_event() -> None:
+    calls = [
+        {"index": 0, "id": identity, "function": {"name": "f", "arguments": f'{{"a":"{identity}"}}'}}
+        for identity in ("x", "y")
+    ]
+    played = chat(chunk(choice({"tool_calls": calls})), chunk(choice({}, finish="tool_calls")))
+    assert texts(played) == ["f", '{"a":"x"}', "f", '{"a":"y"}']
+    assert played.closed == list(played.texts)
+
+
+@pytest.mark.parametrize("ids", [("a", "b"), (None, "b"), ("a", None), ("a", "")])
+def test_an_id_without_a_name_begins_no_call(ids: tuple[str | None, str | None]) -> None:
+    """Clients join by index, so pieces under two ids are one text to them."""
+    played = chat(call(ids[0], '{"a":"tok_ab'), call(ids[1], 'cd1234"}'))
+    assert texts(played) == ['{"a":"tok_abcd1234"}']
+
+
+@pytest.mark.parametrize("begun", ['{"a":"tok_ab', "[1]", "12"])
+def test_a_call_cannot_begin_where_another_is_not_complete(begun: str) -> None:
+    with pytest.raises(Malformed, match="not complete"):
+        chat(call("x", begun, "f"), call("y", 'cd1234"}', "f"))
 
 
 def test_calls_without_an_index_are_told_apart_by_their_place() -> None:
@@ -120,7 +159,8 @@ def test_pieces_of_every_kind(delta: dict[str, Any], found: tuple[str, str]) -> 
 @pytest.mark.parametrize(
     ("value", "found"),
     [
-        (choice({"new": {"x": "text"}}), "text"),
+        (choice({"new": {"tok_abcd1234": 1}}), "tok_abcd1234"),
+        (choice({"new": 4111111111111111}), "4111111111111111"),
         (choice({}, new="text"), "text"),
         (choice({"annotations": [{"type": "url_citation", "url_citation": {"title": "text"}}]}), "text"),
     ],
@@ -129,6 +169,33 @@ def test_what_is_not_a_known_piece_is_judged_alone(value: dict[str, Any], found:
     played = chat(chunk(value))
     assert [delta.text for delta in played.wholes] == [found]
     assert played.texts == {}
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        lambda text: {"thinking_text": text},
+        lambda text: {"new": {"x": [{"text": text}]}},
+        lambda text: {"tool_calls": [{"index": 0, "new": text}]},
+        lambda text: {"tool_calls": [{"index": 0, "function": {"new": text}}]},
+        lambda text: {"audio": {"new": text}},
+    ],
+)
+def test_members_of_a_delta_that_are_not_known_grow(delta: Callable[[str], dict[str, Any]]) -> None:
+    played = chat(chunk(choice(delta("tok_ab"))), chunk(choice(delta("cd1234"))), chunk(choice({}, finish="stop")))
+    assert texts(played) == ["tok_abcd1234"]
+    assert played.closed == list(played.texts)
+
+
+def test_an_empty_member_may_follow_a_finish_reason() -> None:
+    played = chat(chunk(choice({}, finish="stop")), chunk(choice({"new": ""})))
+    assert played.texts == {}
+
+
+def test_probabilities_in_a_stream_are_named_as_not_inspected() -> None:
+    tokens = {"content": [{"token": "a", "logprob": 0, "bytes": None, "top_logprobs": []}]}
+    played = chat(chunk(choice({"content": "a"}, logprobs=tokens)), chunk(choice({"content": "b"}, logprobs=None)))
+    assert [part.what for reading in played.readings for part in reading.uninspected] == ["logprobs"]
 
 
 def test_audio_in_a_stream_is_named_as_not_inspected() -> None:

@@ -159,6 +159,64 @@ def test_items_without_an_index_are_told_apart_by_their_id() -> None:
     assert list(heard.texts.values()) == ["x", "y"]
 
 
+def piece(text: str, **item: Any) -> StreamEvent:
+    return event({"type": "response.output_text.delta", "content_index": 0, "delta": text, **item})
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [{"output_index": 0, "item_id": "i"}, {"item_id": "i"}, {"output_index": 0}],
+        [{"item_id": "i"}, {"output_index": 0, "item_id": "i"}, {"output_index": 0}],
+        [{"output_index": 0}, {"output_index": 0, "item_id": "i"}, {"item_id": "i"}],
+        [{"output_index": 0, "item_id": "i"}, {"output_index": 0, "item_id": "j"}, {"item_id": "j"}],
+    ],
+    ids=["both first", "id first", "index first", "an id for each event"],
+)
+def test_an_items_index_and_its_id_name_one_text(items: list[dict[str, Any]]) -> None:
+    heard = played(*(piece(text, **item) for text, item in zip("abc", items, strict=True)))
+    assert list(heard.texts.values()) == ["abc"]
+
+
+def test_an_items_id_is_learned_where_the_item_is_announced() -> None:
+    item = {"type": "message", "id": "i", "role": "assistant", "content": []}
+    heard = played(
+        event({"type": "response.output_item.added", "output_index": 3, "item": item}),
+        piece("a", item_id="i"),
+        piece("b", output_index=3),
+    )
+    assert heard.texts == {(3, "content", 0, "text"): "ab"}
+
+
+def test_items_with_one_id_are_told_apart_by_their_index() -> None:
+    heard = played(piece("a", output_index=0, item_id="i"), piece("b", output_index=1, item_id="i"))
+    assert list(heard.texts.values()) == ["a", "b"]
+
+
+def test_an_item_that_had_two_names_is_refused() -> None:
+    with pytest.raises(Malformed, match="under its id alone"):
+        played(piece("a", output_index=0), piece("b", item_id="i"), piece("c", output_index=0, item_id="i"))
+
+
+def test_the_name_of_a_call_is_open_until_its_item_is_done() -> None:
+    """So the event that announces a call stays until its arguments are judged."""
+    item = {"type": "function_call", "id": "i", "call_id": "c", "name": "f", "arguments": ""}
+    heard = played(
+        typed("response.output_item.added", item=item),
+        typed("response.function_call_arguments.delta", delta="{}"),
+        typed("response.function_call_arguments.done", arguments="{}"),
+        typed("response.output_item.done", item=item | {"arguments": "{}"}),
+    )
+    (name,) = heard.readings[0].deltas
+    assert (name.channel, name.kind, name.whole) == ((0, "name"), Kind.TOOL_CALL, False)
+    assert [reading.closes for reading in heard.readings] == [(), (), ((0, "arguments"),), ((0, "name"),)]
+
+
+def test_probabilities_are_named_as_not_inspected() -> None:
+    heard = played(piece("a", output_index=0, logprobs=[]), piece("a", output_index=0, logprobs=[{"token": "a"}]))
+    assert [part.what for reading in heard.readings for part in reading.uninspected] == ["logprobs"]
+
+
 def test_a_text_that_goes_on_after_it_was_done_is_refused() -> None:
     reader = RESPONSES.stream(Framing.SSE)
     play(reader, [typed("response.output_text.done", content_index=0, text="a")])

@@ -32,7 +32,7 @@ ROWS = [
     ("POST", "/audio/speech", "openai_speech", "dialect", "json", "bytes", False),
     ("POST", "/audio/transcriptions", "openai_audio", "text", "bytes", "json", False),
     ("POST", "/audio/translations", "openai_audio", "text", "bytes", "json", False),
-    ("POST", "/files", "openai_batch", "dialect", "multipart", "json", False),
+    ("POST", "/files", "openai_batch", "dialect", "multipart", "json", True),
     ("GET", "/files", "openai", "text", "json", "json", False),
     ("GET", "/files/file-1/content", "openai_batch", "dialect", "json", "lines", False),
     ("POST", "/uploads", "openai", "text", "json", "json", False),
@@ -108,7 +108,7 @@ def test_only_bytes_pass_unread() -> None:
 
 def test_paths_are_matched_whole() -> None:
     assert OPENAI.endpoint("POST", "/x/chat/completions").dialect.name == "openai"
-    assert OPENAI.endpoint("POST", "/v1/chat/completions/").coverage is Coverage.TEXT
+    assert OPENAI.endpoint("POST", "/v1/chat/completions/x/y").coverage is Coverage.TEXT
     assert AZURE.endpoint("POST", "/openai/deployments/a/b/chat/completions").dialect.name == "openai"
 
 

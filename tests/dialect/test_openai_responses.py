@@ -30,7 +30,9 @@ ITEMS: list[tuple[str, list[Row]]] = [
         "user",
         [
             ("content.0.text", "What do these say?", "user/principal/text"),
+            ("content.1.image_url", "https://example.com/a.png", "user/principal/opaque"),
             ("content.2.filename", "letter.pdf", "user/untrusted/document"),
+            ("content.2.file_url", "https://example.com/letter.pdf", "user/principal/opaque"),
         ],
     ),
     (
@@ -235,6 +237,7 @@ def test_items_of_an_answer_are_read_alike_but_for_reasoning_which_may_be_edited
     asked = {text for where, text, _ in rows(RESPONSES.request(REQUEST)) if where.startswith("input.")}
     not_answered = {"What do these say?", "letter.pdf", "Answer in one paragraph.", "Harmless.", "And now?"}
     not_answered |= {"notes", "How to keep notes.", "/skills/notes"}
+    not_answered |= {"https://example.com/a.png", "https://example.com/letter.pdf"}
     assert {text for _, text, _ in found} == asked - not_answered
 
 
