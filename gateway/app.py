@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -44,6 +44,9 @@ SHELF_KEY: Final = "prefilters"
 MEMORY: Final = 1 << 16
 """Texts whose findings are remembered: some hundred long conversations, at about 200 bytes each 13 MB."""
 
+RETRY: Final = 5.0
+"""Seconds before files are followed again after that failed: slow enough not to fill the log."""
+
 
 class Service:
     """One gateway. `start` it in a running loop, then `drain` and `close` it.
@@ -70,6 +73,8 @@ class Service:
         self._listening = False
         self._is_fast = self.loader.status.is_accelerated or not prefilter.AVAILABLE
         self._watch: asyncio.Task[None] | None = None
+        self._watch_fault: str | None = None
+        self._watch_restarts = 0
 
     async def start(self, *, follow: bool = True) -> None:
         """Open the audit file and the listeners. `follow` is whether edited files are taken up."""
@@ -95,7 +100,7 @@ class Service:
             raise
         self._listening = True
         if follow:
-            self._watch = asyncio.create_task(self.loader.watch())
+            self._watch = asyncio.create_task(self._follow())
 
     async def drain(self) -> None:
         """Take no new work, let what is under way finish within the configured time, and cut what does not."""
@@ -117,10 +122,26 @@ class Service:
         await self._door.close()
         await self._side_door.close()
         await self._pool.close()
+        record.flush()
         if self._audit is not None:
             self._audit.close()
 
     # -- what it serves by
+
+    async def _follow(self) -> None:
+        """Follow the files as configured. Should that fail, it is told and begun again: an edit must not go unseen."""
+        while True:
+            try:
+                await self.loader.watch()
+            except Exception as error:  # noqa: BLE001 -- whatever it is, the gateway goes on with what it has
+                self._watch_fault = f"{type(error).__name__}: {error}"
+                self._watch_restarts += 1
+                with suppress(Exception):  # the log may be what failed
+                    record.log().error("edited files are not followed, trying again", error=self._watch_fault)
+                await asyncio.sleep(RETRY)
+                self._watch_fault = None
+            else:
+                return
 
     def _made(self, loaded: Loaded) -> Posture:
         return posture(loaded.config, loaded.secrets, loaded.rules, self._hierarchy_key, self._memory)
@@ -146,6 +167,8 @@ class Service:
             reasons.append("not listening, or draining")
         if self._watch is not None and not self._is_fast:
             reasons.append("the pre-filter is being compiled for the first time; until then matching is slow")
+        if self._watch_fault is not None:
+            reasons.append(f"edited files are not followed: {self._watch_fault}")
         if self.ledger.fault is not None:
             reasons.append(f"the audit cannot be written: {self.ledger.fault}")
         return tuple(reasons)
@@ -168,6 +191,8 @@ class Service:
                 "problems": list(reload.problems),
                 "needs_restart": list(reload.needs_restart),
                 "accelerated": reload.is_accelerated,
+                "fault": self._watch_fault,
+                "restarts": self._watch_restarts,
             },
             "hierarchy": str(config.hierarchy.mode),
             "on_error": {"exchange": "refuse", "limits": "refuse", "audit": "refuse new requests", "log": "go on"},

@@ -108,9 +108,10 @@ class Writer:
             if self._failure is not None:
                 raise AuditError(f"the audit file cannot be written: {self._failure}") from self._failure
             with _as_audit_error(self._folder):
-                if self._day() > self._today:
+                now = self._now()
+                if now.astimezone(UTC).date() > self._today:
                     self._rotate()
-                self._write(record)
+                self._write(record, now)
 
     def flush(self) -> None:
         """Force what was written to the disk, then let the head name the last line. Raises AuditError."""
@@ -149,9 +150,13 @@ class Writer:
         if known := _head(self._folder, self._key):
             # The head is about to be replaced; kept here, it still tells of lines that were cut off before this start.
             start["head"] = known.as_record()
-        self._file = os.open(self._path(self._today), _FLAGS, 0o600)
-        self._settle(self._file, self._write(start))
+        self._use(os.open(self._path(self._today), _FLAGS, 0o600))
+        self._settle(self._file, self._write(start, self._now()))
         self._prune()
+
+    def _use(self, file: int) -> None:
+        """Append to this open file. Its size is counted from here on, as nobody else appends to it."""
+        self._file, self._size = file, os.fstat(file).st_size
 
     def _rotate(self) -> None:
         """Go on in today's file."""
@@ -159,7 +164,8 @@ class Writer:
         fresh = os.open(self._path(today), _FLAGS, 0o600)
         self._force(self._file)
         os.close(self._file)
-        self._file, self._today = fresh, today
+        self._use(fresh)
+        self._today = today
         self._prune()
 
     def _prune(self) -> None:
@@ -174,7 +180,7 @@ class Writer:
             (kept.position.chain, kept.position.seq, kept.prev) if kept else (self._chain, self._seq, self._prev())
         )
         first = {"chain": chain_, "seq": seq, "prev": prev}
-        self._write({"event": chain.PRUNED, "files": [path.name for path in old], "first": first})
+        self._write({"event": chain.PRUNED, "files": [path.name for path in old], "first": first}, self._now())
         self._force(self._file)
         for path in old:
             path.unlink()
@@ -182,8 +188,8 @@ class Writer:
     def _prev(self) -> str:
         return self._last.mac if self._last else chain.GENESIS
 
-    def _write(self, record: Mapping[str, Any]) -> Position:
-        time = self._now().isoformat(timespec="milliseconds")
+    def _write(self, record: Mapping[str, Any], now: datetime) -> Position:
+        time = now.isoformat(timespec="milliseconds")
         data, position = chain.line(self._key, self._chain, self._seq, self._prev(), time, record)
         self._append(data)
         self._last = position
@@ -191,21 +197,21 @@ class Writer:
         return position
 
     def _append(self, data: bytes) -> None:
-        size = os.fstat(self._file).st_size
         try:
             written = os.write(self._file, data)
         except OSError as error:
-            self._take_back(size, error)
+            self._take_back(error)
             raise
         if written != len(data):
             short = OSError(f"only {written} of {len(data)} bytes were written")
-            self._take_back(size, short)
+            self._take_back(short)
             raise short
+        self._size += written
 
-    def _take_back(self, size: int, error: OSError) -> None:
+    def _take_back(self, error: OSError) -> None:
         """Leave no part of a line behind. Where that fails too, nothing is ever appended to it."""
         try:
-            os.ftruncate(self._file, size)
+            os.ftruncate(self._file, self._size)
         except OSError:
             self._failure = error
 

@@ -2,22 +2,27 @@
 
 A line is made from an `ExchangeRecord`, whose types hold no body, credential or matched text. What a client may choose
 freely (path, model) is cut to a length, and JSON paths, whose keys come from bodies, are left out.
+
+There is a line for each exchange, so it does not go through structlog, which takes as long for it as an inspection
+does. Lines wait a moment for others, to leave in one write; messages keep their place among them.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Final, TextIO
 
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
 from gateway.exchange.events import ExchangeRecord, Inspected
+from gateway.json_line import json_line
 from gateway.settings import Format
 from gateway.verdict import Effect, Reason
 
@@ -29,36 +34,39 @@ MAX_NAME: Final = 128
 MAX_FINGERPRINTS: Final = 64
 """Enough to find a leak by its fingerprint; `reasons` counts them all."""
 
+WAIT: Final = 0.05
+"""Seconds that a line waits for others: too short to notice, and at high rates a hundred lines in one write."""
 
-class Field(StrEnum):
+
+class Field:
     """The names in the canonical line, in their order."""
 
-    TIME = "time"  # ISO 8601, when the request came
-    ID = "id"
-    UPSTREAM = "upstream"
-    PRINCIPAL = "principal"
-    CLIENT = "client"
-    DIALECT = "dialect"
-    METHOD = "method"
-    PATH = "path"
-    MODEL = "model"
-    STREAMED = "streamed"
-    STATUS = "status"
-    OUTCOME = "outcome"
-    EFFECT = "effect"
-    WOULD_BE = "would_be"
-    CODE = "code"
-    REASONS = "reasons"  # by rule: category, effect, shadow, how often, index of the first text
-    FINGERPRINTS = "fingerprints"
-    REQUEST = "request"  # what was inspected, and what was not
-    ANSWER = "answer"
-    WRAPPED = "wrapped"
-    HELD_MAX = "held_max"
-    USAGE = "usage"
-    FAULT = "fault"
-    RULESET = "ruleset"
-    DURATION_MS = "duration_ms"
-    INSPECT_MS = "inspect_ms"
+    TIME: Final = "time"  # ISO 8601, when the request came
+    ID: Final = "id"
+    UPSTREAM: Final = "upstream"
+    PRINCIPAL: Final = "principal"
+    CLIENT: Final = "client"
+    DIALECT: Final = "dialect"
+    METHOD: Final = "method"
+    PATH: Final = "path"
+    MODEL: Final = "model"
+    STREAMED: Final = "streamed"
+    STATUS: Final = "status"
+    OUTCOME: Final = "outcome"
+    EFFECT: Final = "effect"
+    WOULD_BE: Final = "would_be"
+    CODE: Final = "code"
+    REASONS: Final = "reasons"  # by rule: category, effect, shadow, how often, index of the first text
+    FINGERPRINTS: Final = "fingerprints"
+    REQUEST: Final = "request"  # what was inspected, and what was not
+    ANSWER: Final = "answer"
+    WRAPPED: Final = "wrapped"
+    HELD_MAX: Final = "held_max"
+    USAGE: Final = "usage"
+    FAULT: Final = "fault"
+    RULESET: Final = "ruleset"
+    DURATION_MS: Final = "duration_ms"
+    INSPECT_MS: Final = "inspect_ms"
 
 
 def canonical(
@@ -68,7 +76,7 @@ def canonical(
 
     `client` is the address of the caller, `time` when its request came.
     """
-    values: dict[Field, Any] = {
+    return {
         Field.TIME: time.isoformat(timespec="milliseconds"),
         Field.ID: record.id,
         Field.UPSTREAM: record.upstream,
@@ -81,8 +89,8 @@ def canonical(
         Field.STREAMED: record.streamed,
         Field.STATUS: record.status,
         Field.OUTCOME: record.outcome,
-        Field.EFFECT: _name(record.effect),
-        Field.WOULD_BE: _name(record.would_be),
+        Field.EFFECT: _EFFECTS[record.effect],
+        Field.WOULD_BE: _EFFECTS[record.would_be],
         Field.CODE: None if record.code is None else record.code.value,
         Field.REASONS: _reasons(record.reasons),
         Field.FINGERPRINTS: sorted(set(record.fingerprints))[:MAX_FINGERPRINTS],
@@ -96,19 +104,106 @@ def canonical(
         Field.DURATION_MS: round(duration_ms, 3),
         Field.INSPECT_MS: round(inspect_ms, 3),
     }
-    return {field.value: values[field] for field in Field}
+
+
+class _Out:
+    """A text stream that is written to once for many lines. One that is closed or broken loses them, and stops nothing.
+
+    Lines wait only while an event loop runs that can wake up for them; a message, which structlog gives to the method
+    named as its level, waits for nothing.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream
+        self._waiting: list[str] = []
+        self._due_in: asyncio.AbstractEventLoop | None = None
+
+    def line(self, text: str) -> None:
+        self._waiting.append(text)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.flush()
+            return
+        if self._due_in is not loop:
+            self._due_in = loop
+            loop.call_later(WAIT, self._due)
+
+    def message(self, text: str) -> None:
+        self._waiting.append(text)
+        self.flush()
+
+    debug = info = warning = error = critical = message
+
+    def flush(self) -> None:
+        lines, self._waiting = self._waiting, []
+        if not lines:
+            return
+        stream = self._stream or sys.stderr
+        with suppress(OSError, ValueError):
+            stream.write("\n".join((*lines, "")))
+            stream.flush()
+
+    def _due(self) -> None:
+        self._due_in = None
+        self.flush()
+
+
+def _as_json(line: Mapping[str, Any]) -> str:
+    return json_line({**line, "event": EXCHANGE, "level": "info"}).decode("ascii")
+
+
+def _for_people(line: Mapping[str, Any]) -> str:
+    """TIME OUTCOME/EFFECT[/CODE] UPSTREAM METHOD PATH STATUS [RULE=COUNT …] TOOK (INSPECTING) ID [FAULT]"""
+    time, code, fault = line[Field.TIME].removesuffix("+00:00"), line[Field.CODE], line[Field.FAULT]
+    fate = f"{line[Field.OUTCOME]}/{line[Field.EFFECT]}" + (f"/{code}" if code else "")
+    target = f"{line[Field.UPSTREAM] or '-'} {_shown(line[Field.METHOD])} {_shown(line[Field.PATH])}"
+    rules = "".join(f" {_rule(reason)}" for reason in line[Field.REASONS])
+    took = f"{line[Field.DURATION_MS]:.1f}ms ({line[Field.INSPECT_MS]:.1f})"
+    end = f" fault={fault!a}" if fault else ""
+    return f"{time}Z {fate} {target} {line[Field.STATUS]}{rules} {took} {line[Field.ID]}{end}"
+
+
+def _rule(reason: Mapping[str, Any]) -> str:
+    return f"{reason['rule']}={reason['count']}{'(shadow)' if reason['shadow'] else ''}"
+
+
+def _shown(chosen: str) -> str:
+    """What a client chose, quoted where it could pass for something else, or write control sequences to a terminal."""
+    return chosen if chosen.isascii() and chosen.isprintable() and " " not in chosen else ascii(chosen)
+
+
+_FORMS: Final[Mapping[Format, Callable[[Mapping[str, Any]], str]]] = {
+    Format.JSON: _as_json,
+    Format.CONSOLE: _for_people,
+}
+
+
+class _Lines:
+    """Where canonical lines go, and in which form; None where the level leaves them out."""
+
+    def __init__(self) -> None:
+        self.out = _Out()
+        self.form: Callable[[Mapping[str, Any]], str] | None = _for_people
+
+
+_lines: Final = _Lines()
 
 
 def configure(format_: Format, level: str, stream: TextIO | None = None) -> None:
     """Set up the log. It goes to standard error unless `stream` says otherwise; the output belongs to commands."""
+    least = logging.getLevelNamesMapping()[level.upper()]
+    flush()
+    _lines.out = _Out(stream)
+    _lines.form = _FORMS[format_] if least <= logging.INFO else None
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.MaybeTimeStamper(fmt="iso", utc=True, key=Field.TIME),
             _renderer(format_),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(stream or sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(least),
+        logger_factory=lambda *_: _lines.out,
         cache_logger_on_first_use=False,
     )
 
@@ -120,30 +215,37 @@ def log() -> FilteringBoundLogger:
 
 
 def write(line: Mapping[str, Any]) -> None:
-    """Log one canonical line."""
-    log().info(EXCHANGE, **line)
+    """Log one canonical line: within `WAIT` seconds in a running event loop, at once elsewhere."""
+    if _lines.form is not None:
+        _lines.out.line(_lines.form(line))
+
+
+def flush() -> None:
+    """Let the lines that wait leave now: before an event loop ends, they would else wait for the next message."""
+    _lines.out.flush()
 
 
 def _renderer(format_: Format) -> Processor:
     if format_ is Format.JSON:
         return structlog.processors.JSONRenderer()
-    # `repr_native_str` quotes what a client chose, so that no path can write control sequences to a terminal.
+    # `repr_native_str` quotes what others chose, so that nothing can write control sequences to a terminal.
     return structlog.dev.ConsoleRenderer(colors=False, repr_native_str=True, pad_event_to=0, sort_keys=False)
 
 
-def _name(effect: Effect) -> str:
-    return effect.name.lower()
+_EFFECTS: Final[Mapping[Effect, str]] = {effect: effect.name.lower() for effect in Effect}
 
 
 def _reasons(reasons: tuple[Reason, ...]) -> list[dict[str, Any]]:
     """One entry for each rule and what came of it, in the order in which they first occur: bounded by the rules."""
+    if not reasons:
+        return []
     counts = Counter((reason.rule, reason.category, reason.effect, reason.shadow) for reason in reasons)
     firsts = {(reason.rule, reason.effect, reason.shadow): reason.segment for reason in reversed(reasons)}
     return [
         {
             "rule": rule,
             "category": category,
-            "effect": _name(effect),
+            "effect": _EFFECTS[effect],
             "shadow": shadow,
             "count": count,
             "segment": firsts[rule, effect, shadow],
@@ -153,10 +255,11 @@ def _reasons(reasons: tuple[Reason, ...]) -> list[dict[str, Any]]:
 
 
 def _inspected(inspected: Inspected) -> dict[str, Any]:
+    parts = inspected.uninspected
     return {
         "coverage": inspected.coverage,
         "bytes": inspected.bytes,
         "segments": inspected.segments,
         "events": inspected.events,
-        "uninspected": dict(sorted(Counter(part.what for part in inspected.uninspected).items())),
+        "uninspected": dict(sorted(Counter(part.what for part in parts).items())) if parts else {},
     }

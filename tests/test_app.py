@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession, web
+from structlog.typing import FilteringBoundLogger
 
-from gateway import keys, verify
+from gateway import app, keys, record, verify
 from gateway.app import AUDIT_KEY, serve_in_process
 from gateway.errors import ConfigError
+from gateway.reload import Loader
 from tests.serve.loopback import ANY_PORT, ask, dialled, until, upstream_of
 from tests.serve.test_base_url import Echo, request
 
@@ -105,6 +107,40 @@ async def test_an_edited_pack_is_live_and_a_broken_one_changes_nothing(tmp_path:
             pack.write_text("not toml", encoding="utf-8")
             await until(lambda: bool(service.loader.status.problems))
             assert (await ask(service.address, saying("sesame"))).status == 400
+
+
+async def test_a_watcher_that_fails_is_shown_and_begun_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, failures = Loader.watch, [OSError("gone"), RuntimeError("gone too")]
+
+    async def watch(loader: Loader) -> None:
+        if failures:
+            raise failures.pop(0)
+        await real(loader)
+
+    def broken() -> FilteringBoundLogger:
+        raise ValueError("the log is closed")
+
+    monkeypatch.setattr(Loader, "watch", watch)
+    monkeypatch.setattr(app, "RETRY", 0.1)
+    monkeypatch.setattr(record, "log", broken)
+    async with serve_in_process(configured(tmp_path, "http://127.0.0.1:1"), ENVIRON) as service:
+        await until(lambda: any("edited files are not followed: OSError: gone" in why for why in service.unready()))
+        reload = service.status()["reload"]
+        assert isinstance(reload, dict)
+        assert (reload["fault"], reload["restarts"]) == ("OSError: gone", 1)
+        await until(lambda: not failures and not any("not followed" in why for why in service.unready()))
+        monkeypatch.undo()
+        first = service.loader.status.digest
+        (tmp_path / "rules" / "own.toml").write_text(RULE.format(id="second", word="sesame"), encoding="utf-8")
+        await until(lambda: service.loader.status.digest != first)
+
+
+async def test_a_watcher_with_nothing_to_watch_is_no_fault(tmp_path: Path) -> None:
+    path = configured(tmp_path, "http://127.0.0.1:1")
+    path.write_text(path.read_text(encoding="utf-8").replace("[rules]", "[rules]\nreload = false"), encoding="utf-8")
+    async with serve_in_process(path, ENVIRON) as service:
+        await until(lambda: service.status()["ready"] is True)
+        assert service.loader.status.problems == ()
 
 
 async def test_a_reload_whose_ca_file_is_broken_changes_nothing(tmp_path: Path) -> None:

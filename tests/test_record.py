@@ -12,12 +12,14 @@ from typing import get_args, get_type_hints
 import pytest
 import structlog
 
+from gateway import record
 from gateway.errors import Code
 from gateway.exchange.events import ExchangeRecord, Inspected
-from gateway.record import MAX_FINGERPRINTS, MAX_NAME, MAX_PATH, Field, canonical, configure, log, write
+from gateway.record import MAX_FINGERPRINTS, MAX_NAME, MAX_PATH, Field, canonical, configure, flush, log, write
 from gateway.segment import Uninspected
 from gateway.settings import Format
 from gateway.verdict import Effect, Reason
+from tests.serve.loopback import until
 
 TIME = datetime(2026, 11, 20, 12, tzinfo=UTC)
 RECORD = ExchangeRecord(
@@ -52,14 +54,13 @@ def restored() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-def line(record: ExchangeRecord) -> dict[str, object]:
-    return canonical(record, duration_ms=1.23456, inspect_ms=0.5, client="127.0.0.1", time=TIME)
+def line(of: ExchangeRecord) -> dict[str, object]:
+    return canonical(of, duration_ms=1.23456, inspect_ms=0.5, client="127.0.0.1", time=TIME)
 
 
 def test_it_has_each_field_once_in_order() -> None:
     made = line(RECORD)
-    assert list(made) == [field.value for field in Field]
-    assert made == {
+    expected = {
         "time": "2026-11-20T12:00:00.000+00:00",
         "id": "id-1",
         "upstream": "openai",
@@ -90,6 +91,8 @@ def test_it_has_each_field_once_in_order() -> None:
         "duration_ms": 1.235,
         "inspect_ms": 0.5,
     }
+    assert made == expected
+    assert list(made) == list(expected) == [value for name, value in vars(Field).items() if name.isupper()]
 
 
 def reason(
@@ -157,15 +160,45 @@ class TestLog:
         (written,) = stream.getvalue().splitlines()
         assert json.loads(written) == {**line(RECORD), "path": "/a\nb", "event": "exchange", "level": "info"}
 
-    def test_the_console_shows_no_control_sequence(self) -> None:
+    def test_the_console_has_a_short_line_for_people(self) -> None:
+        stream = io.StringIO()
+        configure(Format.CONSOLE, "info", stream)
+        write(line(RECORD))
+        write(line(dataclasses.replace(RECORD, upstream="", code=None, reasons=(), fault="door: it's broken\n")))
+        refused, broken = stream.getvalue().splitlines()
+        assert refused == (
+            "2026-11-20T12:00:00.000Z refused/block/injection_detected openai POST /v1/chat/completions 400 "
+            "override=2 email=1(shadow) 1.2ms (0.5) id-1"
+        )
+        assert broken == (
+            "2026-11-20T12:00:00.000Z refused/block - POST /v1/chat/completions 400 1.2ms (0.5) id-1 "
+            'fault="door: it\'s broken\\n"'
+        )
+
+    @pytest.mark.parametrize("path", ["/a\n\x1b[2J", "/\x9b2J", "/a b", "/\u202e", "/\ud800", "/\u2028"])
+    def test_the_console_shows_no_control_sequence(self, path: str) -> None:
         stream = io.StringIO()
         configure(Format.CONSOLE, "debug", stream)
-        write(line(dataclasses.replace(RECORD, path="/a\n\x1b[2J")))
+        write(line(dataclasses.replace(RECORD, path=path, method=path)))
         log().debug("note")
         first, second = stream.getvalue().splitlines()
-        assert "exchange" in first
-        assert r"path='/a\n\x1b[2J'" in first
+        assert f" openai {path!a} {path!a} 400 " in first
         assert "note" in second
+
+    @pytest.mark.parametrize("format_", Format)
+    def test_the_level_leaves_lines_out(self, format_: Format) -> None:
+        stream = io.StringIO()
+        configure(format_, "warning", stream)
+        write(line(RECORD))
+        flush()
+        assert stream.getvalue() == ""
+
+    def test_a_closed_stream_stops_nothing(self) -> None:
+        stream = io.StringIO()
+        configure(Format.CONSOLE, "info", stream)
+        stream.close()
+        write(line(RECORD))
+        log().error("loud")
 
     def test_it_goes_to_standard_error(self, capsys: pytest.CaptureFixture[str]) -> None:
         configure(Format.JSON, "warning")
@@ -176,3 +209,44 @@ class TestLog:
         written = json.loads(err)
         assert (written["event"], written["level"]) == ("loud", "warning")
         assert datetime.fromisoformat(written["time"]).tzinfo is not None
+
+
+class TestInALoop:
+    """Lines wait for others there."""
+
+    async def test_lines_leave_together_and_soon(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(record, "WAIT", 0.001)
+        stream = Writes()
+        configure(Format.CONSOLE, "info", stream)
+        for _ in range(3):
+            for _ in range(2):
+                write(line(RECORD))
+            assert not stream.taken
+            await until(lambda: bool(stream.taken))
+            (together,) = stream.taken
+            assert together.count("\n") == 2
+            stream.taken.clear()
+
+    async def test_messages_keep_their_place(self) -> None:
+        stream = Writes()
+        configure(Format.CONSOLE, "info", stream)
+        write(line(RECORD))
+        log().warning("note")
+        write(line(RECORD))
+        (together,) = stream.taken
+        first, second = together.splitlines()
+        assert ("refused/block" in first, "note" in second) == (True, True)
+        flush()
+        assert "refused/block" in stream.taken[1]
+
+
+class Writes(io.StringIO):
+    """Keeps what it is given write by write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.taken.append(text)
+        return len(text)

@@ -1,18 +1,20 @@
 """Finds in a text that arrives in pieces what a scan of the whole would find, and says what may be let go meanwhile.
 
-Each view is a lane. The automaton walks from one start at a time; while it lives, text from that start on is held.
+Each view is a lane, and text with escapes in it has one more. The automaton walks from one start at a time; while it lives, text from that start on is held.
 When it dies, the rules that it named are tried at that start, for good: nothing that comes can change them. So starts
 are decided from left to right, exactly as a search over the whole text would meet them.
 """
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gateway.detect.automaton import Automaton
 from gateway.detect.matcher import Matcher, Overtime, context
-from gateway.detect.view import Piece, View, scrubbed
+from gateway.detect.overlap import Overlaps, is_failure
+from gateway.detect.view import UNESCAPED, VIEWS, Growing, Piece, View, scrubbed
 from gateway.segment import Span
 from gateway.verdict import Finding
 
@@ -40,7 +42,7 @@ class GrowingText:
     """One text that grows. Findings come once, when final, with spans from the text's start."""
 
     def __init__(self, ruleset: RuleSet, lanes: tuple[Lane, ...]) -> None:
-        self._runs = tuple(_Run(ruleset, lane) for lane in lanes)
+        self._runs = tuple(_Twin(ruleset, lane) if lane.view is VIEWS["text"] else _Run(ruleset, lane) for lane in lanes)
         self._held = tuple(run for run, lane in zip(self._runs, lanes, strict=True) if lane.is_held)
         self._length = 0
 
@@ -68,7 +70,7 @@ class _Run:
         self._matchers = lane.matchers
         self._automaton = lane.automaton
         self._context = lane.context()
-        self._view = lane.view.growing()
+        self._view: Growing = lane.view.growing()
         self._read = 0  # code points of the text fed
         self._text = ""  # characters of the view: context, then those that are not decided
         self._starts: list[int] = []  # where the origin of each starts in the text
@@ -80,6 +82,14 @@ class _Run:
         self._named: set[int] = set()  # rules that may have matched from there
         self._resume: dict[int, int] = {}  # rule -> where its last hit ended; its next may not start before
         self._failed: set[int] = set()
+
+    def unescaped(self) -> _Run:
+        """A run that goes on from here with escapes undone; so far the text must have been without."""
+        run = copy(self)
+        run._view = UNESCAPED.growing(self._read)
+        run._starts, run._ends, run._kinds = self._starts[:], self._ends[:], self._kinds[:]
+        run._named, run._resume, run._failed = set(self._named), dict(self._resume), set(self._failed)
+        return run
 
     @property
     def decided(self) -> int:
@@ -162,3 +172,48 @@ class _Run:
         self._resume[index] = hit.end
         span = Span(self._starts[hit.found[0]], self._ends[hit.found[1] - 1])
         return [self._ruleset.finding(matcher.rule, span, self._text[slice(*hit.found)])]
+
+
+class _Twin:
+    """The lane of `text`: one run, and from the first backslash on another with the escapes undone."""
+
+    def __init__(self, ruleset: RuleSet, lane: Lane) -> None:
+        self._plain = _Run(ruleset, lane)
+        self._unescaped: _Run | None = None
+        self._overlaps = Overlaps()
+        self._failed: set[str] = set()
+
+    @property
+    def decided(self) -> int:
+        if self._unescaped is None:
+            return self._plain.decided
+        decided = min(self._plain.decided, self._unescaped.decided)
+        waiting = self._overlaps.start
+        return decided if waiting is None else min(decided, waiting)
+
+    def feed(self, text: str) -> list[Finding]:
+        if self._unescaped is None and "\\" in text:
+            self._unescaped = self._plain.unescaped()
+        plain = self._plain.feed(text)
+        if self._unescaped is None:
+            return plain
+        unescaped = self._unescaped.feed(text)
+        return self._joined(plain, unescaped, min(self._plain.decided, self._unescaped.decided))
+
+    def finish(self) -> list[Finding]:
+        plain = self._plain.finish()
+        if self._unescaped is None:
+            return plain
+        unescaped = self._unescaped.finish()
+        return self._joined(plain, unescaped, self._plain.decided)
+
+    def _joined(self, plain: list[Finding], unescaped: list[Finding], decided: int) -> list[Finding]:
+        """What is certain in both runs. A failure, which is over all of the text, does not wait."""
+        failures = {finding.rule: finding for finding in (*unescaped, *plain) if is_failure(finding)}
+        told = [finding for rule, finding in failures.items() if rule not in self._failed]
+        self._failed |= failures.keys()
+        self._overlaps.add(
+            [finding for finding in plain if not is_failure(finding)],
+            [finding for finding in unescaped if not is_failure(finding)],
+        )
+        return told + self._overlaps.settled(decided)

@@ -7,22 +7,19 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from types import MappingProxyType
-from typing import Final
 
 from gateway.detect.automaton import Automaton
 from gateway.detect.growing import GrowingText, Lane
 from gateway.detect.matcher import Hit, Matcher, Overtime
+from gateway.detect.overlap import Overlaps
 from gateway.detect.pattern import PatternError
 from gateway.detect.prefilter import AVAILABLE, Prefilter
 from gateway.detect.rule import Rule, Sample, Scope
 from gateway.detect.tree import width
-from gateway.detect.view import VIEWS, addressed, scrubbed
+from gateway.detect.view import VIEWS, View, readings, scrubbed
 from gateway.errors import RuleError
 from gateway.segment import Span
 from gateway.verdict import Effect, Finding
-
-_SCOPES: Final = 64
-"""Most scopes whose rules are kept sorted out; there are not that many."""
 
 
 class RuleSet:
@@ -34,7 +31,9 @@ class RuleSet:
         self.prefilters = prefilters
         self._by_view = {name: tuple(m for m in self._matchers if m.rule.view == name) for name in VIEWS}
         self._sieves = {name: _Sieve(self._by_view[name], prefilter) for name, prefilter in prefilters.items()}
+        self._scopes: dict[Scope, Sequence[tuple[str, Mapping[int, Matcher]]]] = {}
         self._lanes: dict[tuple[Scope, frozenset[str]], tuple[Lane, ...]] = {}
+        self._hashes: dict[Scope, hashlib.blake2b] = {}
         self.rules: Mapping[str, Rule] = MappingProxyType({matcher.rule.id: matcher.rule for matcher in self._matchers})
         self.digest = _digest(self.rules)
         self.max_width = max((width(matcher.node)[1] for matcher in self._matchers), default=0)
@@ -44,33 +43,45 @@ class RuleSet:
         """All findings in a text, by span; spans in code points of the text as it came."""
         text = scrubbed(text)
         findings: list[Finding] = []
-        for name, matchers in self._by_view.items():
-            if matchers:
-                findings.extend(self._scan_view(name, text, scope))
-        return tuple(sorted(findings, key=_order))
+        for name, matchers in self._in_scope(scope):
+            plain, *unescaped = (self._found(name, matchers, view, seen, text) for view, seen in readings(name, text))
+            if any(unescaped):
+                overlaps = Overlaps()
+                overlaps.add(plain, *unescaped)
+                findings += overlaps.settled(len(text))
+            else:
+                findings += plain
+        return tuple(sorted(findings, key=_order)) if findings else ()
 
-    def _scan_view(self, name: str, text: str, scope: Scope) -> list[Finding]:
-        view = VIEWS[name]
-        seen = view.of(text)
+    def _in_scope(self, scope: Scope) -> Sequence[tuple[str, Mapping[int, Matcher]]]:
+        """The views that rules look at in a scope, and these rules by their place in the view."""
+        known = self._scopes.get(scope)
+        if known is None:
+            views = (
+                (name, {place: some for place, some in enumerate(matchers) if some.rule.reach.covers(scope)})
+                for name, matchers in self._by_view.items()
+            )
+            known = self._scopes[scope] = tuple((name, matchers) for name, matchers in views if matchers)
+        return known
+
+    def _found(self, name: str, matchers: Mapping[int, Matcher], view: View, seen: str, text: str) -> list[Finding]:
         hits: list[tuple[Matcher, Hit]] = []
         failed: list[Finding] = []
-        for matcher in self._candidates(name, seen):
-            if matcher.rule.reach.covers(scope):
+        sieve = self._sieves.get(name)
+        for place in matchers if sieve is None else sieve.places(seen):
+            matcher = matchers.get(place)
+            if matcher is not None:
                 try:
                     hits.extend((matcher, hit) for hit in matcher.hits(seen))
                 except Overtime:
                     failed.append(self.failed(matcher.rule, Span(0, len(text))))
         if not hits:
             return failed
-        _, starts, ends = addressed(view, text)
+        origins = view.origins(text, [hit.found for _, hit in hits])
         return failed + [
-            self.finding(matcher.rule, Span(starts[hit.found[0]], ends[hit.found[1] - 1]), seen[slice(*hit.found)])
-            for matcher, hit in hits
+            self.finding(matcher.rule, Span(*origin), seen[slice(*hit.found)])
+            for (matcher, hit), origin in zip(hits, origins, strict=True)
         ]
-
-    def _candidates(self, name: str, seen: str) -> Iterable[Matcher]:
-        sieve = self._sieves.get(name)
-        return self._by_view[name] if sieve is None else sieve.candidates(seen)
 
     def growing(self, scope: Scope, reporting: frozenset[str] = frozenset()) -> GrowingText:
         """A text that arrives in pieces; the same findings as `scan` gives for the whole.
@@ -128,15 +139,22 @@ class RuleSet:
         )
 
     def failed(self, rule: Rule, span: Span) -> Finding:
-        """A rule that could not be applied counts as its strongest effect over all of the text, even in shadow."""
-        return replace(self.finding(rule, span, ""), effect=Effect.BLOCK, shadow=False)
+        """A rule that could not be applied counts as its strongest effect over all of the text, even in shadow.
+
+        It has no fingerprint: see `is_failure`.
+        """
+        return replace(self.finding(rule, span, ""), fingerprint="", effect=Effect.BLOCK, shadow=False)
 
     def name(self, text: str, scope: Scope) -> bytes:
         """A keyed hash (128 bits) of all that the findings of a scan depend on; nobody can make two texts collide."""
-        # The text comes last, so that no text can pass for another with another scope.
-        place = f"{self.digest}/{scope.direction}/{scope.role}/{scope.trust:d}/".encode("ascii")
-        content = text.encode("utf-8", "surrogatepass")
-        return hashlib.blake2b(place + content, digest_size=16, key=self._key).digest()
+        begun = self._hashes.get(scope)
+        if begun is None:
+            # The text comes last, so that no text can pass for another with another scope.
+            place = f"{self.digest}/{scope.direction}/{scope.role}/{scope.trust:d}/".encode("ascii")
+            begun = self._hashes[scope] = hashlib.blake2b(place, digest_size=16, key=self._key)
+        named = begun.copy()
+        named.update(text.encode("utf-8", "surrogatepass"))
+        return named.digest()
 
     def _fingerprint(self, found: str) -> str:
         return hashlib.blake2b(found.encode("utf-8"), digest_size=8, key=self._key).hexdigest()
@@ -146,7 +164,6 @@ class _Sieve:
     """Which matchers of one view have to look at a text."""
 
     def __init__(self, matchers: Sequence[Matcher], prefilter: Prefilter) -> None:
-        self._matchers = matchers
         self._prefilter = prefilter
         named: dict[str, list[int]] = {}
         for place, matcher in enumerate(matchers):
@@ -154,11 +171,12 @@ class _Sieve:
         self._places = tuple(tuple(named.pop(expression, ())) for expression in prefilter.expressions)
         self._unknown = tuple(place for places in named.values() for place in places)
 
-    def candidates(self, seen: str) -> list[Matcher]:
+    def places(self, seen: str) -> list[int]:
+        """The places of those matchers."""
         places = set(self._unknown)
         for index in self._prefilter.may_hit(seen):
             places.update(self._places[index])
-        return [self._matchers[place] for place in sorted(places)]
+        return sorted(places)
 
 
 def _order(finding: Finding) -> tuple[Span, str]:
@@ -233,10 +251,11 @@ def _faults(matcher: Matcher) -> Iterable[str]:
 
 def _found(matcher: Matcher, sample: Sample) -> list[str]:
     """The parts of a sample's text that the rule finds."""
-    view = VIEWS[matcher.rule.view]
-    seen, starts, ends = addressed(view, scrubbed(sample.text))
-    try:
-        found = [hit.found for hit in matcher.hits(seen)]
-    except Overtime:
-        return []
-    return [sample.text[starts[first] : ends[last - 1]] for first, last in found]
+    found: list[str] = []
+    for view, seen in readings(matcher.rule.view, scrubbed(sample.text)):
+        try:
+            hits = [hit.found for hit in matcher.hits(seen)]
+        except Overtime:
+            continue
+        found += [sample.text[start:end] for start, end in view.origins(sample.text, hits)]
+    return found

@@ -7,7 +7,9 @@ from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from gateway.errors import Code
 from gateway.exchange.events import ExchangeRecord
+from gateway.verdict import Effect
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
@@ -28,6 +30,7 @@ class Metrics:
             ("upstream", "effect", "outcome", "code"),
             registry=self._registry,
         )
+        self._by_fate: dict[tuple[str, Effect, str, Code | None], Counter] = {}
         self._inspection = Histogram(
             "lockgate_inspection_seconds",
             "Time spent inspecting, per exchange.",
@@ -60,13 +63,18 @@ class Metrics:
 
     def exchange(self, record: ExchangeRecord, spent_ns: int) -> None:
         """Count an exchange that ended."""
-        code = str(record.code) if record.code is not None else _NONE
-        self._exchanges.labels(record.upstream or _NONE, record.effect.name.lower(), record.outcome, code).inc()
+        fate = record.upstream, record.effect, record.outcome, record.code
+        counter = self._by_fate.get(fate)
+        if counter is None:  # finding the series of some labels takes longer than counting, and there are few
+            counter = self._by_fate[fate] = self._exchanges.labels(
+                record.upstream or _NONE, record.effect.name.lower(), record.outcome, _code(record)
+            )
+        counter.inc()
         self._inspection.observe(spent_ns / 1e9)
         for reason in record.reasons:
             self._findings.labels(reason.category, "yes" if reason.shadow else "no").inc()
         if record.outcome == "failed" and record.fault is not None and record.fault.startswith("upstream."):
-            self._faults.labels(record.upstream, code).inc()
+            self._faults.labels(record.upstream, _code(record)).inc()
 
     def reload_failed(self) -> None:
         self._reload_failures.inc()
@@ -82,3 +90,7 @@ class Metrics:
     def text(self) -> bytes:
         """All of it in the text format, as `CONTENT_TYPE`."""
         return generate_latest(self._registry)
+
+
+def _code(record: ExchangeRecord) -> str:
+    return str(record.code) if record.code is not None else _NONE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ssl import SSLContext
 from typing import Final, override
 
@@ -104,7 +105,7 @@ class Pool:
                 data=_Whole(body) if isinstance(body, bytes) else body,
                 allow_redirects=False,
                 ssl=upstream.tls,
-                timeout=ClientTimeout(total=None, connect=patience.connect),
+                timeout=_connecting(patience.connect),
             )
         if patience.idle is not None and response.connection is not None:
             protocol = response.connection.protocol
@@ -112,6 +113,11 @@ class Pool:
                 protocol.read_timeout = patience.idle
                 protocol.start_timeout()
         return response
+
+
+@lru_cache(maxsize=16)  # one for each configuration that is in use
+def _connecting(seconds: float) -> ClientTimeout:
+    return ClientTimeout(total=None, connect=seconds)
 
 
 class _Whole(BytesPayload):

@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import re
 import resource
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from aiohttp import ClientSession, web
@@ -186,6 +186,16 @@ async def test_answer_fields_are_the_upstreams_and_the_gateways_are_added(path: 
     assert dict(own)["x-lockgate-effect"] == "allow"
     assert re.fullmatch(r"lockgate;dur=\d+\.\d\d", dict(own)["server-timing"])
     assert (got.all("content-length"), got.body) == (["2"], b"{}")
+
+
+@pytest.mark.parametrize("path", ["/up/x", "/up/read/x"])
+@pytest.mark.parametrize("spelling", [str.lower, str.upper, str.title])
+async def test_an_upstream_cannot_speak_for_the_gateway(path: str, spelling: Callable[[str], str]) -> None:
+    """Its own `x-lockgate-effect: block` beside ours would make one answer say two things."""
+    theirs = spelling("x-lockgate-effect: block\r\nx-lockgate-id: theirs\r\nx-lockgate-findings: theirs=1\r\n").encode()
+    got, running = await _raw(b"HTTP/1.1 200 OK\r\n" + theirs + b"Content-Length: 2\r\n\r\n", b"{}", path)
+    own = [field for field in got.fields if field[0].lower().startswith("x-lockgate-")]
+    assert own == [("x-lockgate-id", running.records[0].id), ("x-lockgate-effect", "allow")]
 
 
 async def test_the_upstreams_own_server_timing_stays() -> None:
