@@ -171,8 +171,11 @@ def _name(effect: Effect) -> str:
 
 
 def score(judgement: Judgement) -> int:
-    """The largest sum of injection scores in one part of the text, each rule counted once (see the profiles)."""
-    return max((_sum(findings) for findings in judgement.findings), default=0)
+    """The largest sum that a threshold is held against, each rule counted once: of one part of the text that is data,
+    or of all that is the user's own."""
+    parts = tuple(zip(judgement.segments, judgement.findings, strict=True))
+    own = (finding for segment, findings in parts if segment.trust is Trust.PRINCIPAL for finding in findings)
+    return max(_sum(own), *(_sum(findings) for _, findings in parts), 0)
 
 
 def _sum(findings: Iterable[Finding]) -> int:

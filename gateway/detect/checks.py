@@ -15,8 +15,11 @@ from typing import Final
 type Check = Callable[[str], bool]
 
 
+_OTHERS: Final = re.compile("[^0-9]+")
+
+
 def _digits(value: str) -> str:
-    return "".join(character for character in value if character in "0123456789")
+    return _OTHERS.sub("", value)
 
 
 def luhn(value: str) -> bool:

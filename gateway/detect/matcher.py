@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -14,7 +14,7 @@ from gateway.detect.automaton import check_size
 from gateway.detect.checks import CHECKS, bits_per_character
 from gateway.detect.pattern import PatternError
 from gateway.detect.rule import Near, Rule
-from gateway.detect.tree import Chars, Node, walk
+from gateway.detect.tree import Chars, Node, walk, width
 from gateway.detect.trigger import trigger
 from gateway.detect.view import VIEWS
 
@@ -48,6 +48,8 @@ class Matcher:
         check_size(self.node)
         if rule.view == "folded":
             _demand_folded(self.node)
+        self._width = width(self.node)[1]
+        self._reach = self._width + grammar.MAX_AHEAD + 1
         self._compiled = _compiled(self.source)
         if rule.group is not None and rule.group not in self._compiled.groupindex:
             raise PatternError(f"no group `{rule.group}` in the pattern; write `(?P<{rule.group}>...)`")
@@ -72,19 +74,39 @@ class Matcher:
         words = self.rule.near.words if self.rule.near else ()
         return tuple(VIEWS[self.rule.view].of(word) for word in words)
 
-    def hits(self, text: str) -> Iterator[Hit]:
-        """The hits in a whole text, from left to right, none inside another. Raises `Overtime`."""
+    def hits(self, text: str, ends: Sequence[int] = ()) -> Iterator[Hit]:
+        """The hits in a whole text, from left to right, none inside another. Raises `Overtime`.
+
+        `ends` are all the places, in order, where the trigger's hits end, if they are known.
+        """
         limit = TIME_LIMIT + TIME_PER_CHARACTER * len(text)
+        resume = 0
         try:
-            match = self._compiled.search(text, timeout=limit)
-            while match is not None:
-                hit = self._confirmed(match)
-                if hit:
-                    yield hit
-                # A candidate that failed its check must not hide another that starts inside it.
-                match = self._compiled.search(text, hit.end if hit else match.start() + 1, timeout=limit)
+            for first, last in self._windows(ends) if ends else ((0, len(text)),):
+                # No match that starts in the window looks further than this.
+                stop = last + self._reach
+                match = self._compiled.search(text, max(first, resume), stop, timeout=limit)
+                while match is not None and match.start() < last:
+                    hit = self._confirmed(match)
+                    if hit:
+                        yield hit
+                    # A candidate that failed its check must not hide another that starts inside it.
+                    resume = hit.end if hit else match.start() + 1
+                    match = self._compiled.search(text, resume, stop, timeout=limit)
         except TimeoutError as error:
             raise Overtime from error
+
+    def _windows(self, ends: Sequence[int]) -> Iterator[tuple[int, int]]:
+        """Half-open ranges, apart and in order, in one of which each match starts."""
+        # Context ends before its match starts, any other trigger lies within the match.
+        before, after = (0, self.rule.near.within + 1) if self.rule.near else (self._width, 0)
+        first, last = max(0, ends[0] - before), ends[0] + after
+        for end in ends:
+            if end - before > last:
+                yield first, last
+                first = end - before
+            last = end + after
+        yield first, last
 
     def at(self, text: str, start: int) -> Hit | None:
         """The hit that starts right there. Raises `Overtime`."""

@@ -1,4 +1,4 @@
-"""Says quickly which rules may hit in a text, by one pass of a multi-pattern engine over its UTF-8 form.
+"""Says quickly which rules may hit in a text, and where, by one pass of a multi-pattern engine over its UTF-8 form.
 
 The answer is a superset: `regex` confirms it. A rule that the engine refuses is always among the answer.
 """
@@ -16,6 +16,10 @@ except ImportError:  # no wheel for this platform: every rule is confirmed, whic
     AVAILABLE = False
 else:
     AVAILABLE = True
+
+
+MAX_ENDS: Final = 1_024
+"""Ends of one expression that are kept; a text with more is hostile, or full of what the rule looks for."""
 
 
 class Prefilter:
@@ -62,15 +66,27 @@ class Prefilter:
         facts = {"expressions": self.expressions, "refused": sorted(self._refused)}
         return json.dumps(facts).encode() + b"\n" + bytes(hyperscan.dumpb(self._database))
 
-    def may_hit(self, text: str) -> set[int]:
-        """The indices of the expressions that hit, and of those that were refused. `text` holds no surrogates."""
-        found = set(self._refused)
+    def may_hit(self, text: str) -> dict[int, Sequence[int]]:
+        """The indices of the expressions that hit, with the code points at which their hits end.
 
-        def note(index: int, _start: int, _end: int, _flags: int, _context: object) -> None:
-            found.add(index)
+        No ends stand for "anywhere": so it is with too many hits, and where an expression was refused. `text` holds
+        no surrogates.
+        """
+        found: dict[int, list[int]] = {}
 
-        self._database.scan(text.encode("utf-8"), match_event_handler=note, scratch=self._scratch())
-        return found
+        def note(index: int, _start: int, end: int, _flags: int, _context: object) -> None:
+            ends = found.get(index)
+            if ends is None:
+                found[index] = [end]
+            elif len(ends) < MAX_ENDS:
+                ends.append(end)
+
+        data = text.encode("utf-8")
+        self._database.scan(data, match_event_handler=note, scratch=self._scratch())
+        told: dict[int, Sequence[int]] = dict.fromkeys(self._refused, ())
+        for index, ends in found.items():
+            told[index] = () if len(ends) == MAX_ENDS else _code_points(data, ends, is_ascii=len(data) == len(text))
+        return told
 
     def _scratch(self) -> hyperscan.Scratch:
         """The engine's working memory, one for each thread: two scans in one raise `ScratchInUseError`."""
@@ -78,6 +94,20 @@ class Prefilter:
         if scratch is None:
             scratch = self._local.scratch = hyperscan.Scratch(self._database)
         return scratch
+
+
+def _code_points(data: bytes, ends: list[int], *, is_ascii: bool) -> Sequence[int]:
+    """Offsets into UTF-8 as offsets into its text, in order; the engine promises none."""
+    ends.sort()
+    if is_ascii:
+        return ends
+    at = count = 0
+    places: list[int] = []
+    for end in ends:
+        count += len(data[at:end].decode("utf-8"))
+        places.append(count)
+        at = end
+    return places
 
 
 _NEVER: Final = "\\x{10ffff}\\x{10fffe}"
@@ -91,7 +121,7 @@ def _compiled(numbered: dict[int, str]) -> hyperscan.Database:
         expressions=[expression.encode("ascii") for expression in entries.values()],
         ids=list(entries),
         elements=len(entries),
-        flags=[hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_SINGLEMATCH] * len(entries),
+        flags=[hyperscan.HS_FLAG_UTF8] * len(entries),
     )
     return database
 

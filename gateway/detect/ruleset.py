@@ -68,11 +68,11 @@ class RuleSet:
         hits: list[tuple[Matcher, Hit]] = []
         failed: list[Finding] = []
         sieve = self._sieves.get(name)
-        for place in matchers if sieve is None else sieve.places(seen):
+        for place, ends in sieve.places(seen) if sieve else ((place, ()) for place in matchers):
             matcher = matchers.get(place)
             if matcher is not None:
                 try:
-                    hits.extend((matcher, hit) for hit in matcher.hits(seen))
+                    hits.extend((matcher, hit) for hit in matcher.hits(seen, ends))
                 except Overtime:
                     failed.append(self.failed(matcher.rule, Span(0, len(text))))
         if not hits:
@@ -171,11 +171,11 @@ class _Sieve:
         self._places = tuple(tuple(named.pop(expression, ())) for expression in prefilter.expressions)
         self._unknown = tuple(place for places in named.values() for place in places)
 
-    def places(self, seen: str) -> list[int]:
-        """The places of those matchers."""
-        places = set(self._unknown)
-        for index in self._prefilter.may_hit(seen):
-            places.update(self._places[index])
+    def places(self, seen: str) -> list[tuple[int, Sequence[int]]]:
+        """The places of those matchers, and where their triggers hit (see `Prefilter.may_hit`)."""
+        places: list[tuple[int, Sequence[int]]] = [(place, ()) for place in self._unknown]
+        for index, ends in self._prefilter.may_hit(seen).items():
+            places += [(place, ends) for place in self._places[index]]
         return sorted(places)
 
 
