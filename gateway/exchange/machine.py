@@ -19,6 +19,7 @@ from typing import Final
 from gateway.dialect.base import Coverage
 from gateway.dialect.route import Family, Form
 from gateway.errors import Code, LockgateError, Malformed, OverLimit
+from gateway.exchange import answer as answers
 from gateway.exchange import headers as fields
 from gateway.exchange import refuse
 from gateway.exchange.body import is_json
@@ -51,7 +52,7 @@ from gateway.exchange.events import (
 from gateway.exchange.facts import Facts
 from gateway.exchange.gate import Gate
 from gateway.exchange.stream import AnswerStream
-from gateway.exchange.whole import Outcome, inspect, readable, unread
+from gateway.exchange.whole import Outcome, inspect, readable
 from gateway.policy.profile import UnknownJson
 from gateway.segment import Direction, Uninspected
 from gateway.verdict import Effect, Refusal, Verdict
@@ -71,8 +72,6 @@ class _State(StrEnum):
     DONE = "done"
 
 
-_BODILESS: Final = frozenset({204, 304})  # RFC 9110 6.4.1, with 1xx, which the shell's client consumes
-_PARTIAL: Final = 206
 _BINARY: Final = (Uninspected("binary_body"),)
 
 
@@ -213,34 +212,16 @@ class Exchange:
         self._answer = event
         self._facts.status = event.status
         self._media = content_type(event.headers)
-        framing = self._framing(event)
-        self._bodiless = self._request.method == "HEAD" or event.status in _BODILESS
+        framing = answers.framing(self._endpoint, self._media, event.status)
+        self._bodiless = answers.is_bodiless(self._request.method, event.status)
         if self._bodiless:
             return self._begin_passing(event, uninspected=())
         if framing is not None:
             return self._begin_stream(event, framing)
-        if self._refuses_unknown or self._reads_answer():
+        if self._refuses_unknown or answers.is_read(self._endpoint, self._media):
             self._state = _State.WHOLE
             return []
         return self._begin_passing(event, uninspected=_BINARY)
-
-    def _reads_answer(self) -> bool:
-        """A file's content is whatever was uploaded: only what cannot be text by its type passes unread."""
-        if self._endpoint.answer_form is Form.LINES and self._media.type in ("image", "audio", "video", "font"):
-            return False
-        return readable(self._endpoint, self._endpoint.answer_form, self._media)
-
-    def _framing(self, event: AnswerStarted) -> Framing | None:
-        """How the answer is cut into events, or None where it is one whole."""
-        if self._endpoint.coverage is Coverage.PASS or self._endpoint.answer_form in (Form.BYTES, Form.LINES):
-            return None
-        if self._media.is_event_stream:
-            return Framing.SSE
-        if self._media.is_lines:
-            return Framing.LINES
-        if self._endpoint.answer_form is Form.ARRAY and event.status < 400 and self._media.is_json:
-            return Framing.ARRAY
-        return None
 
     def _begin_passing(self, event: AnswerStarted, uninspected: tuple[Uninspected, ...]) -> list[Command]:
         self._state = _State.PASSING
@@ -296,38 +277,13 @@ class Exchange:
         coding = fields.value(headers, "content-encoding")
         body = decode(raw, coding, self._gate.limits.answer) if coding else raw
         self._refuse_unknown_json(body, self._media)
-        outcome = self._inspect_answer(body, partial=status == _PARTIAL)
+        outcome = answers.inspect_answer(self._gate, self._endpoint, self._media, status, body)
         self._facts.add(Direction.ANSWER, outcome)
         if outcome.verdict.effect >= Effect.ASK:
             return self._refuse_content(outcome)
         if not outcome.edited:
             return self._respond(status, headers, raw, self._facts.outcome_of_edits())
         return self._respond(status, fields.of_edited(headers), outcome.body, "edited")
-
-    def _inspect_answer(self, body: bytes, *, partial: bool) -> Outcome:
-        """A part of a body (206) is no document of its own, and an error may be a proxy's page: both are text."""
-        assert self._answer is not None
-        endpoint, media = self._endpoint, self._media
-        page = self._answer.status >= 400 and media.is_text and not media.is_json
-        if endpoint.answer_form is Form.LINES and not partial:
-            return self._inspect_file(body)
-        if partial or page:
-            endpoint, media = replace(endpoint, coverage=Coverage.TEXT, answer_form=Form.JSON), _AS_TEXT
-        elif endpoint.answer_form is Form.ARRAY:
-            endpoint = replace(endpoint, answer_form=Form.JSON)
-        return inspect(self._gate, endpoint, Direction.ANSWER, body, media)
-
-    def _inspect_file(self, body: bytes) -> Outcome:
-        """A file's content: JSON Lines, another JSON, text, or neither, which is named and passes."""
-        form = next((form for form in (Form.LINES, Form.JSON) if is_json(body, form)), None)
-        if form is not None:
-            endpoint = replace(self._endpoint, answer_form=form)
-            return inspect(self._gate, endpoint, Direction.ANSWER, body, MediaType())
-        endpoint = replace(self._endpoint, coverage=Coverage.TEXT, answer_form=Form.JSON)
-        try:
-            return inspect(self._gate, endpoint, Direction.ANSWER, body, _AS_TEXT)
-        except Malformed:
-            return unread(body)
 
     # --- failures and refusals -------------------------------------------------------------------------------------
 
@@ -444,7 +400,6 @@ class Exchange:
 
 
 _UPSTREAM_OPEN: Final = frozenset({_State.WAITING, _State.WHOLE, _State.STREAM, _State.PASSING})
-_AS_TEXT: Final = MediaType("text", "plain", "utf-8")
 
 
 class _Refused(LockgateError):

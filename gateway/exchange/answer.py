@@ -1,0 +1,74 @@
+"""How an answer is read: as a stream, as a whole, or not at all. Pure functions of its head and its endpoint."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from gateway.dialect.base import Coverage
+from gateway.dialect.route import Endpoint, Form
+from gateway.errors import Malformed
+from gateway.exchange.body import is_json
+from gateway.exchange.gate import Gate
+from gateway.exchange.whole import Outcome, inspect, readable, unread
+from gateway.segment import Direction
+from gateway.wire.frames import Framing
+from gateway.wire.media import MediaType
+
+_BODILESS: Final = frozenset({204, 304})  # RFC 9110 6.4.1, with 1xx, which the shell's client consumes
+_PARTIAL: Final = 206
+_AS_TEXT: Final = MediaType("text", "plain", "utf-8")
+_NEVER_TEXT: Final = frozenset({"image", "audio", "video", "font"})
+
+
+def is_bodiless(method: str, status: int) -> bool:
+    """Whether no client reads a body here, whatever comes."""
+    return method == "HEAD" or status in _BODILESS
+
+
+def framing(endpoint: Endpoint, media: MediaType, status: int) -> Framing | None:
+    """How the answer is cut into events, or None where it is one whole."""
+    if endpoint.coverage is Coverage.PASS or endpoint.answer_form in (Form.BYTES, Form.LINES):
+        return None
+    if media.is_event_stream:
+        return Framing.SSE
+    if media.is_lines:
+        return Framing.LINES
+    if endpoint.answer_form is Form.ARRAY and status < 400 and media.is_json:
+        return Framing.ARRAY
+    return None
+
+
+def is_read(endpoint: Endpoint, media: MediaType) -> bool:
+    """Whether a whole answer is read. A file's content is whatever was uploaded, unless its type says no text."""
+    if endpoint.answer_form is Form.LINES and media.type in _NEVER_TEXT:
+        return False
+    return readable(endpoint, endpoint.answer_form, media)
+
+
+def inspect_answer(gate: Gate, endpoint: Endpoint, media: MediaType, status: int, body: bytes) -> Outcome:
+    """Judge a whole, decoded answer. A part of a body (206) is no document, and an error may be a proxy's page: both
+    are read as text. Raises Malformed."""
+    if status == _PARTIAL or (status >= 400 and media.is_text and not media.is_json):
+        return _inspect_text(gate, endpoint, body)
+    if endpoint.answer_form is Form.LINES:
+        return _inspect_file(gate, endpoint, body)
+    if endpoint.answer_form is Form.ARRAY:
+        endpoint = replace(endpoint, answer_form=Form.JSON)
+    return inspect(gate, endpoint, Direction.ANSWER, body, media)
+
+
+def _inspect_file(gate: Gate, endpoint: Endpoint, body: bytes) -> Outcome:
+    """A file's content: JSON Lines, another JSON, text, or neither, which is named and passes."""
+    for form in (Form.LINES, Form.JSON):
+        if is_json(body, form):
+            return inspect(gate, replace(endpoint, answer_form=form), Direction.ANSWER, body, MediaType())
+    try:
+        return _inspect_text(gate, endpoint, body)
+    except Malformed:
+        return unread(body)
+
+
+def _inspect_text(gate: Gate, endpoint: Endpoint, body: bytes) -> Outcome:
+    as_text = replace(endpoint, coverage=Coverage.TEXT, answer_form=Form.JSON)
+    return inspect(gate, as_text, Direction.ANSWER, body, _AS_TEXT)
