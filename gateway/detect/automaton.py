@@ -10,6 +10,7 @@ of being copied.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -91,12 +92,15 @@ class _Program:
         self.sets: dict[Ranges, int] = {charset.WORD: 0}
         self.steps: list[_Step] = [None]
         self.wait = self.add(_Take(self.set_of(charset.EVERY), 1, 1, 0))
+        self.ends: list[int] = []  # behind the last instruction of each rule
         self.entries = tuple(self._rule(index, node) for index, node in enumerate(nodes))
 
     def _rule(self, index: int, node: Node) -> int:
         margin = ahead(node)
         tail = self.add(_Take(self.set_of(charset.EVERY), margin, margin, 0)) if margin else 0
-        return self.compile(node, self.add(_Accept(index, tail)))
+        entry = self.compile(node, self.add(_Accept(index, tail)))
+        self.ends.append(len(self.steps))
+        return entry
 
     def set_of(self, ranges: Ranges) -> int:
         return self.sets.setdefault(ranges, len(self.sets))
@@ -182,11 +186,16 @@ class Automaton:
         program = _Program(nodes)
         self._steps = program.steps
         self._entries = program.entries
+        self._ends = program.ends
         self._wait = program.wait
         self.kinds = Kinds(tuple(program.sets))
         self._states: dict[tuple[tuple[_Item, ...], tuple[int, ...]], State] = {}
         self._starts: dict[int | None, State] = {}
         self.dead = State((), ())
+
+    def alive(self, state: State) -> set[int]:
+        """The rules whose threads a state holds."""
+        return {bisect_right(self._ends, at) for at, _, _ in state.items if at > self._wait}
 
     def start(self, before: int | None) -> State:
         """The state before the first character; `before` is the kind of the character that precedes, if any."""

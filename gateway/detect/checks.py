@@ -15,11 +15,11 @@ from typing import Final
 type Check = Callable[[str], bool]
 
 
-_OTHERS: Final = re.compile("[^0-9]+")
+_OTHERS: Final = bytes(code for code in range(128) if not chr(code).isdigit())
 
 
 def _digits(value: str) -> str:
-    return _OTHERS.sub("", value)
+    return value.encode("ascii", "ignore").translate(None, _OTHERS).decode("ascii")
 
 
 def luhn(value: str) -> bool:

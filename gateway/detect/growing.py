@@ -1,8 +1,9 @@
 """Finds in a text that arrives in pieces what a scan of the whole would find, and says what may be let go meanwhile.
 
-Each view is a lane, and text with escapes in it has one more. The automaton walks from one start at a time; while it lives, text from that start on is held.
-When it dies, the rules that it named are tried at that start, for good: nothing that comes can change them. So starts
-are decided from left to right, exactly as a search over the whole text would meet them.
+Each view is a lane, and `text` has a second one from the first backslash on, where its escapes are undone. The
+automaton walks from one start at a time; while it lives, text from that start on is held. When it dies, the rules that
+it named are tried at that start, for good: nothing that comes can change them. So starts are decided from left to
+right, exactly as a search over the whole text would meet them.
 """
 
 from __future__ import annotations
@@ -25,6 +26,13 @@ _SLACK: Final = 2_048
 """Characters that may pile up before the context before them is cut off; cutting costs a copy."""
 
 
+_STEPS_PER_CHARACTER: Final = 32
+"""Steps of the machine that a stream may take for each of its characters. Prose takes two, columns of single digits
+about twenty; only text made for it, such as the first line of a key over and over, takes more."""
+_STEPS_MORE: Final = 500_000
+"""Steps that it may take besides: a hundred of the longest matches. Past that it would hold up all other streams."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lane:
     """The rules of one view that are in scope, and their machine; shared by all streams of a scope."""
@@ -42,7 +50,9 @@ class GrowingText:
     """One text that grows. Findings come once, when final, with spans from the text's start."""
 
     def __init__(self, ruleset: RuleSet, lanes: tuple[Lane, ...]) -> None:
-        self._runs = tuple(_Twin(ruleset, lane) if lane.view is VIEWS["text"] else _Run(ruleset, lane) for lane in lanes)
+        self._runs = tuple(
+            _Twin(ruleset, lane) if lane.view is VIEWS["text"] else _Run(ruleset, lane) for lane in lanes
+        )
         self._held = tuple(run for run, lane in zip(self._runs, lanes, strict=True) if lane.is_held)
         self._length = 0
 
@@ -82,6 +92,8 @@ class _Run:
         self._named: set[int] = set()  # rules that may have matched from there
         self._resume: dict[int, int] = {}  # rule -> where its last hit ended; its next may not start before
         self._failed: set[int] = set()
+        self._steps = _STEPS_MORE  # that may still be taken
+        self._given_up = False
 
     def unescaped(self) -> _Run:
         """A run that goes on from here with escapes undone; so far the text must have been without."""
@@ -93,19 +105,27 @@ class _Run:
 
     @property
     def decided(self) -> int:
+        if self._given_up:
+            return self._read
         if self._start < len(self._text):
             return self._starts[self._start]
         return self._read - self._view.held
 
     def feed(self, text: str) -> list[Finding]:
         self._read += len(text)
+        if self._given_up:
+            return []
+        self._steps += _STEPS_PER_CHARACTER * len(text)
         self._take(self._view.feed(text))
         return self._walk()
 
     def finish(self) -> list[Finding]:
+        if self._given_up:
+            return []
         self._take(self._view.finish())
         findings = self._walk()
-        while self._start < len(self._text):  # the text ends here: what is open is as decided as it will ever be
+        # The text ends here: what is open is as decided as it will ever be.
+        while self._start < len(self._text) and not self._given_up:
             findings.extend(self._settled(self._start))
             self._start += 1
             self._at = self._start
@@ -136,12 +156,16 @@ class _Run:
         automaton, kinds, end = self._automaton, self._kinds, len(self._text)
         start, at, state = self._start, self._at, self._state
         while start < end:
+            begun = at
             while at < end and state.items:
                 kind = kinds[at]
                 state = state.nexts.get(kind) or automaton.step(state, kind)
                 at += 1
                 if state.accepted:
                     self._named.update(state.accepted)
+            self._steps -= at - begun
+            if self._steps < 0:
+                return findings + self._abandoned(start)
             if state.items:
                 break
             if self._named:
@@ -151,6 +175,19 @@ class _Run:
             state = automaton.start(kinds[start - 1])
         self._start, self._at, self._state = start, at, state
         return findings
+
+    def _abandoned(self, start: int) -> list[Finding]:
+        """Give up the rest of the text: the rules that kept the machine at work have failed, and that blocks."""
+        self._given_up = True
+        automaton = self._automaton
+        state = automaton.start(self._kinds[start - 1] if start else None)
+        for kind in self._kinds[start:]:
+            further = automaton.step(state, kind)
+            if not further.items:
+                break
+            state = further
+        rules = [self._matchers[index].rule for index in sorted(automaton.alive(state) - self._failed)]
+        return [self._ruleset.failed(rule, Span(0, self._read)) for rule in rules]
 
     def _settled(self, start: int) -> list[Finding]:
         """Try the rules that may have matched from a start."""

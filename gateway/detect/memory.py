@@ -13,7 +13,6 @@ from gateway.detect.rule import Scope
 from gateway.detect.ruleset import RuleSet
 from gateway.verdict import Finding
 
-
 MOST_FINDINGS: Final = 256
 """Findings of one text that are remembered; more are rare, cost memory, and are found again as well."""
 

@@ -18,6 +18,8 @@ else:
     AVAILABLE = True
 
 
+_FORM: Final = "all ends"
+"""How expressions are compiled, which the engine does not tell; to be changed with the flags."""
 MAX_ENDS: Final = 1_024
 """Ends of one expression that are kept; a text with more is hostile, or full of what the rule looks for."""
 
@@ -46,12 +48,14 @@ class Prefilter:
 
     @classmethod
     def restored(cls, stored: bytes) -> Self | None:
-        """What `stored` gave; None where the engine says that it is of another version, or for another processor.
+        """What `stored` gave; None where it was compiled in another way, by another version, or for another processor.
 
         The engine trusts these bytes with its memory: they must come from nobody else.
         """
         head, _, body = stored.partition(b"\n")
         facts = json.loads(head)
+        if facts.get("form") != _FORM:
+            return None
         try:
             made = cls(
                 tuple(facts["expressions"]), frozenset(facts["refused"]), hyperscan.loadb(body, hyperscan.HS_MODE_BLOCK)
@@ -63,7 +67,7 @@ class Prefilter:
 
     def stored(self) -> bytes:
         """The compiled form, for `restored` on a machine of the same kind."""
-        facts = {"expressions": self.expressions, "refused": sorted(self._refused)}
+        facts = {"form": _FORM, "expressions": self.expressions, "refused": sorted(self._refused)}
         return json.dumps(facts).encode() + b"\n" + bytes(hyperscan.dumpb(self._database))
 
     def may_hit(self, text: str) -> dict[int, Sequence[int]]:

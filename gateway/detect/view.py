@@ -40,7 +40,7 @@ class View(Protocol):
         """The characters of the view, by the fastest way."""
         ...
 
-    def origins(self, text: str, found: Sequence[tuple[int, int]]) -> Sequence[tuple[int, int]]:
+    def origins(self, text: str, found: Sequence[tuple[int, int]], /) -> Sequence[tuple[int, int]]:
         """Where ranges of the view, none of them empty, lie in the text."""
         ...
 
@@ -61,7 +61,7 @@ class _Text:
     def of(self, text: str) -> str:
         return text
 
-    def origins(self, text: str, found: Sequence[tuple[int, int]]) -> Sequence[tuple[int, int]]:
+    def origins(self, _text: str, found: Sequence[tuple[int, int]], /) -> Sequence[tuple[int, int]]:
         return found
 
     def growing(self) -> Growing:
@@ -131,7 +131,8 @@ _RARE: Final = re.compile("[^\x00-\x7f\u4e00-\u9fff]+")
 
 
 def _folded_run(run: re.Match[str]) -> str:
-    return run[0].translate(_FOLDED)
+    characters = run[0]
+    return _FOLDED[ord(characters)] if len(characters) == 1 else characters.translate(_FOLDED)
 
 
 def _single_spaced(text: bytes) -> bytes:
@@ -189,7 +190,7 @@ class _FoldedView:
         plain = text.encode("utf-8").translate(_ASCII, _GONE)  # leaves alone what is longer than a byte
         return (_single_spaced(plain) if b"  " in plain else plain).decode("utf-8")
 
-    def origins(self, text: str, found: Sequence[tuple[int, int]]) -> Sequence[tuple[int, int]]:
+    def origins(self, text: str, found: Sequence[tuple[int, int]], /) -> Sequence[tuple[int, int]]:
         _, starts, ends = addressed(self, text)
         return [(starts[first], ends[last - 1]) for first, last in found]
 

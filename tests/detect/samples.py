@@ -110,6 +110,9 @@ def texts(rules: RuleSet) -> st.SearchStrategy[str]:
     odd = st.sampled_from(
         [
             "\\n",
+            "\\\\t",
+            '\\"',
+            "\\u0020",
             "\\u0069",
             "\\ud83d",
             "\\",

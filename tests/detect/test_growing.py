@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.detect.matcher import Matcher, Overtime
+from gateway.detect.overlap import is_failure
 from gateway.detect.pack import parse_pack
 from gateway.detect.rule import Reach, Sample, Scope
 from gateway.detect.ruleset import RuleSet, build
@@ -110,3 +111,50 @@ def test_a_rule_that_takes_too_long_blocks_once(monkeypatch: pytest.MonkeyPatch)
     growing = rules.growing(ANSWER)
     (found,) = growing.feed("a cat, a cat, ")
     assert (found.span, found.effect) == (Span(0, 14), Effect.BLOCK)
+
+
+def test_a_rule_that_takes_too_long_in_both_readings_blocks_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = build([CATS], key=KEY)
+
+    def overtime(*_: object) -> None:
+        raise Overtime
+
+    monkeypatch.setattr(Matcher, "at", overtime)
+    growing = rules.growing(ANSWER)
+    (found,) = (*growing.feed("\\n a cat, "), *growing.feed("a cat, "), *growing.finish())
+    assert (found.effect, is_failure(found)) == (Effect.BLOCK, True)
+
+
+def test_both_readings_tell_one_thing_once() -> None:
+    rules = cats(r"=[a-z\\]{2,9}", "=ab")
+    text = "x =ab\\ncd y"
+    (found,) = rules.scan(text, ANSWER)
+    assert text[found.span.start : found.span.end] == "=ab\\ncd"
+    assert all(grown(rules, text, ANSWER, [size]) == (found,) for size in range(1, 12))
+
+
+def test_what_one_reading_found_waits_for_the_other() -> None:
+    growing = cats("ab(?:.c{9}){0,1}", "ab").growing(ANSWER)
+    assert growing.feed("\\n ab") == ()
+    assert growing.feed("-\\u0063") == ()
+    assert growing.decided == 3
+    (found,) = growing.finish()
+    assert found.span == Span(3, 5)
+
+
+def test_text_made_to_keep_the_machine_at_work_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.detect.growing._STEPS_MORE", 0)
+    rules = cats("a(?:b|a){50,300}c", f"{'ab' * 30}c")
+    growing = rules.growing(ANSWER)
+    assert growing.feed("ab" * 150) == ()
+    (found,) = growing.feed("ab" * 300 + "x")
+    assert (found.rule, found.effect, found.span, is_failure(found)) == ("cats", Effect.BLOCK, Span(0, 901), True)
+    assert growing.feed("ab") == growing.finish() == ()
+    assert growing.decided == 903
+
+
+def test_text_is_given_up_at_its_end_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.detect.growing._STEPS_MORE", 0)
+    growing = cats("a(?:b|a){50,300}c", f"{'ab' * 30}c").growing(ANSWER)
+    assert growing.feed(" " + "ab" * 100) == ()
+    assert [is_failure(finding) for finding in growing.finish()] == [True]

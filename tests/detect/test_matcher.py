@@ -64,6 +64,22 @@ def test_a_rule_can_be_tried_at_a_place() -> None:
     assert ready.at("xab", 0) is None
 
 
+def test_hits_are_looked_for_where_the_trigger_hit() -> None:
+    ready = Matcher(replace(BASE, pattern=r"a\d{1,4}(?!x)"))
+    text = f"a1 {'-' * 200} a2345x {'-' * 200} a67"
+    both = [2, text.index("a2") + 2, len(text) - 1]
+    assert [hit.start for hit in ready.hits(text, both)] == [hit.start for hit in ready.hits(text)]
+    assert [hit.start for hit in ready.hits(text, both[2:])] == [len(text) - 3]
+    assert [hit.start for hit in ready.hits(text, both[:1])] == [0]
+
+
+def test_context_is_followed_by_the_hit() -> None:
+    ready = Matcher(replace(BASE, pattern=r"\d{4}", near=Near(("pin",), 6)))
+    text = "pin 1234, 5678, pin: 9876"
+    assert [hit.start for hit in ready.hits(text, [3, 19])] == [4, 21]
+    assert [hit.start for hit in ready.hits(text, [19])] == [21]
+
+
 def test_how_much_before_a_match_matters() -> None:
     assert context(BASE) == 65
     assert context(replace(BASE, near=Near(("a",), 200))) == 201
