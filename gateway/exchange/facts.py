@@ -84,7 +84,7 @@ class Facts:
             would_be=max(self.would_be, self.applied),
             code=self.code,
             reasons=tuple(self.reasons),
-            fingerprints=tuple(dict.fromkeys(finding.fingerprint for finding in self.findings)),
+            fingerprints=tuple(dict.fromkeys(finding.fingerprint for finding in self.findings if finding.fingerprint)),
             request=self.request,
             answer=self.answer,
             model=self.model,
