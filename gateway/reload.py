@@ -45,7 +45,7 @@ NEEDS_RESTART: Final = (
 """Keys whose change waits for a restart: sockets, open files, and what every key is derived from."""
 
 _DEBOUNCE_MS: Final = 50
-_STEP_MS: Final = 20
+_STEP_MS: Final = 50
 _LOOK_MS: Final = 1000
 """The files are looked at that often too: some network and bind mounts tell of no change, and folders come and go."""
 _SETTLE_S: Final = 0.05
