@@ -142,16 +142,16 @@ def _single_spaced(text: bytes) -> bytes:
     return b" ".join([first, *words, last.lstrip(b" ")])
 
 
-# JSON escapes. A backslash means nothing to a rule and vanishes, so that JSON inside JSON reads like JSON. `\r` counts
-# only before another escape: alone it is rather the start of a word than a line's end.
-_RETURN: Final = re.compile(r"\\r(?=\\)")
+# JSON escapes. A backslash means nothing to a rule and vanishes, so that JSON inside JSON reads like JSON. `\r`, `\b`
+# and `\f` count only before another escape or a capital: before a small letter they are rather the start of a word.
+_BREAK: Final = re.compile(r"\\[rbf](?=[\\A-Z])")
 _CODE: Final = re.compile(
     r"\\u([Dd][89ABab][0-9A-Fa-f]{2})\\{1,4}u([Dd][C-Fc-f][0-9A-Fa-f]{2})"  # a surrogate pair
     r"|\\u([0-9A-Fa-f]{4})"
 )
-_ESCAPE: Final = re.compile(rf"(?:{_CODE.pattern})|\\[nt]|\\r(?=\\)|\\")
+_ESCAPE: Final = re.compile(rf"(?:{_CODE.pattern})|\\[nt]|{_BREAK.pattern}|\\")
 _UNFINISHED: Final = re.compile(
-    r"\\(?:r|u[0-9A-Fa-f]{0,3}|u[Dd][89ABab][0-9A-Fa-f]{2}(?:\\{1,4}(?:u(?:[Dd](?:[C-Fc-f][0-9A-Fa-f]?)?)?)?)?)?\Z"
+    r"\\(?:[rbf]|u[0-9A-Fa-f]{0,3}|u[Dd][89ABab][0-9A-Fa-f]{2}(?:\\{1,4}(?:u(?:[Dd](?:[C-Fc-f][0-9A-Fa-f]?)?)?)?)?)?\Z"
 )
 _LONGEST: Final = 15  # code points of an unfinished escape: half a pair, four backslashes, and all but the last digit
 _PLAIN: Final = re.compile(r"[!-\[\]-~]+(?: [!-\[\]-~]+)*")
@@ -179,8 +179,7 @@ class _FoldedView:
     def of(self, text: str) -> str:
         if "\\" in text:
             # In this order no step makes an escape that the text did not hold.
-            if "\\r" in text:
-                text = _RETURN.sub(" ", text)
+            text = _BREAK.sub(" ", text)
             text = text.replace("\\n", " ").replace("\\t", " ")
             if "\\u" in text:
                 text = _CODE.sub(_decoded, text)

@@ -141,3 +141,20 @@ def test_a_forgotten_character_folds_all_the_same(monkeypatch: pytest.MonkeyPatc
 def test_a_lone_surrogate_is_replaced_in_place() -> None:
     assert scrubbed("a\ud800b") == "a\ufffdb"
     assert scrubbed("a😀b") == "a😀b"
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        (r"a.\fIgnore it", "a. ignore it"),
+        (r"a.\r\nIgnore it", "a. ignore it"),
+        (r"a.\bIgnore it", "a. ignore it"),
+        (r"a \forget it", "a forget it"),
+        (r"end\r", "endr"),
+    ],
+)
+def test_a_control_escape_before_a_capital_ends_a_word_and_one_before_a_small_letter_begins_it(
+    text: str, seen: str
+) -> None:
+    assert VIEWS["folded"].of(text) == seen
+    assert addressed(VIEWS["folded"], text)[0] == seen
