@@ -21,7 +21,7 @@ def verify(path: Path | None, folder: Path | None) -> int:
     report = verification.verify(where, keys.derive(_secret(config), AUDIT_KEY))
     for problem in report.problems:
         print(f"error: {problem}", file=sys.stderr)
-    state = "intact" if report.is_intact else f"{len(report.problems)} problems"
+    state = "intact" if report.is_intact else f"problems: {len(report.problems)}"
     print(f"{where}: {report.files} files, {report.lines} lines: {state}")
     return 0 if report.is_intact else 1
 

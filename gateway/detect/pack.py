@@ -136,7 +136,9 @@ def parse_pack(text: str, source: str) -> tuple[Rule, ...]:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"at line (\d+)", str(error))
-        raise RuleError((f"{source}:{line[1] if line else 1}: not TOML: {str(error).lower()}",)) from error
+        # Where the parser names no line, it came to the end of the document.
+        where = line[1] if line else max(1, len(text.splitlines()))
+        raise RuleError((f"{source}:{where}: not TOML: {str(error).lower()}",)) from error
     problems = [
         f"{source}:{_line(text, key)}: unknown key `{key}`; a pack holds `[[rule]]` tables only"
         for key in document

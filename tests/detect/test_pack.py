@@ -123,6 +123,7 @@ def test_a_pack_without_a_single_rule_is_refused() -> None:
 def test_broken_toml_names_the_line() -> None:
     assert problems("\n\n[[rule]\n")[0].startswith("a.toml:3: not TOML: ")
     assert problems('"""')[0].startswith("a.toml:1: not TOML: ")
+    assert problems('[[rule]]\nid = "x"\nbroken = [\n')[0].startswith("a.toml:3: not TOML: ")
 
 
 def test_rules_as_inline_tables_are_read_without_their_lines() -> None:
