@@ -5,8 +5,9 @@ A dialect turns a body into segments; detection and policy see nothing else of t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+
+from msgspec import Struct
 
 type Path = tuple[str | int, ...]
 """Keys and indices from the root of a JSON document to a value; `()` is the document itself."""
@@ -51,8 +52,7 @@ class Direction(StrEnum):
     ANSWER = "answer"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
+class Span(Struct, frozen=True, order=True):
     """A half-open range of code points in a segment's text."""
 
     start: int
@@ -70,8 +70,7 @@ class Span:
         return self.start <= other.end and other.start <= self.end
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where a text stands in a body.
 
     `path` leads to a JSON string; `inner`, where it is set, leads on inside the JSON that this string itself holds
@@ -83,8 +82,7 @@ class Place:
     offset: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(Struct, frozen=True):
     """A text to be inspected.
 
     `editable` is false where a change would break a signature (thinking blocks); an edit there becomes a block.
@@ -100,8 +98,7 @@ class Segment:
     wrappable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Uninspected:
+class Uninspected(Struct, frozen=True):
     """A part that was seen and not read, by name: an image, a file reference, a tool that the provider runs itself."""
 
     what: str  # "image", "audio", "file", "hosted_tool", "stored_context", "binary_body"

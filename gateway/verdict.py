@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
+
+from msgspec import Struct
 
 from gateway.errors import Code
 from gateway.segment import Place, Span
@@ -34,8 +35,7 @@ class Severity(IntEnum):
     CRITICAL = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One hit of one rule in one text. It never holds the matched text, so it can be logged.
 
     `category` is dotted, most general first: `injection.override`, `pii.email`, `secret.key`.
@@ -54,8 +54,7 @@ class Finding:
     shadow: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(Struct, frozen=True):
     """Replace `span` (relative to `place.offset`) of the text at `place`."""
 
     place: Place
@@ -63,8 +62,7 @@ class Edit:
     replacement: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(Struct, frozen=True):
     """Why a verdict is what it is: the effect, the rule behind it, and which text it fell in."""
 
     effect: Effect
@@ -74,8 +72,7 @@ class Reason:
     shadow: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """The decision on a set of segments.
 
     `effect` is what is done; `would_be` is what would be done if shadowed rules and a monitoring profile were
@@ -89,8 +86,7 @@ class Verdict:
     code: Code | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """What a refused client is told, before a dialect gives it its shape.
 
     `message` names the rule and the way out, never the matched text. `retry_after` is in whole seconds.

@@ -67,7 +67,16 @@ DOORS: dict[str, tuple[str, ...]] = {
     "brotli": ("gateway.wire.coding",),
     "compression": ("gateway.wire.coding",),  # of the standard library from Python 3.14 on
     "hyperscan": ("gateway.detect",),
-    "msgspec": ("gateway.wire",),
+    # `Struct` is what a value of the hot path is made of (docs/decisions/0011)
+    "msgspec": (
+        "gateway.segment",
+        "gateway.verdict",
+        "gateway.wire",
+        "gateway.detect",
+        "gateway.policy",
+        "gateway.dialect",
+        "gateway.exchange",
+    ),
     "multidict": ("gateway.serve",),
     "openai": ("gateway.cli.demo",),
     "orjson": (

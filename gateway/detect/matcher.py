@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
 import regex  # type: ignore[import-untyped]  # ships no types
+from msgspec import Struct
 
 from gateway.detect import pattern as grammar
 from gateway.detect.automaton import check_size
@@ -29,8 +29,7 @@ class Overtime(Exception):
     """A rule could not be applied in time; the caller takes it for a hit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(Struct, frozen=True):
     """A confirmed match, and the part of it that is the finding, in the view's characters."""
 
     start: int

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from gateway.segment import Direction, Role, Trust
 from gateway.verdict import Effect, Severity
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(Struct, frozen=True):
     """Where a text comes from, as far as rules care."""
 
     direction: Direction

@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from types import MappingProxyType
 
+from msgspec import structs
+
 from gateway.detect.automaton import Automaton
 from gateway.detect.growing import GrowingText, Lane
 from gateway.detect.matcher import Hit, Matcher, Overtime
@@ -143,7 +145,7 @@ class RuleSet:
 
         It has no fingerprint: see `is_failure`.
         """
-        return replace(self.finding(rule, span, ""), fingerprint="", effect=Effect.BLOCK, shadow=False)
+        return structs.replace(self.finding(rule, span, ""), fingerprint="", effect=Effect.BLOCK, shadow=False)
 
     def name(self, text: str, scope: Scope) -> bytes:
         """A keyed hash (128 bits) of all that the findings of a scan depend on; nobody can make two texts collide."""

@@ -7,8 +7,9 @@ Source: the API reference of Messages, count_tokens and message batches, and the
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from gateway.dialect import grammar as g
 from gateway.dialect.grammar import Rule, Sink

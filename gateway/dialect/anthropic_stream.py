@@ -6,10 +6,10 @@ Source: "Streaming messages" in Anthropic's API guides and `lib/streaming` of an
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import replace
 from typing import Any, Final, override
 
 import orjson
+from msgspec.structs import replace
 
 from gateway.dialect import grammar as g
 from gateway.dialect.anthropic_grammar import CITATION, THOUGHT, block, message

@@ -7,9 +7,10 @@ says what is there (segments, deltas), and gives refusals and endings their shap
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from gateway.segment import Kind, Path, Place, Role, Segment, Trust, Uninspected
 from gateway.verdict import Refusal
@@ -25,8 +26,7 @@ class Coverage(StrEnum):
     PASS = "pass"  # bytes go through, recorded as not inspected
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(Struct, frozen=True):
     """An array of which each item can be read by itself, such as the messages of a conversation.
 
     What an item holds depends on nothing around it, so what was once found in the same bytes can be remembered.
@@ -37,8 +37,7 @@ class Parts:
     read: Callable[[Document], Reading]
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """What was found in one document: the texts to inspect, and the parts that were not read.
 
     `streaming` is whether a request asks for a stream; `model` is the model's name where the body gives it. `parts` are
@@ -52,8 +51,7 @@ class Reading:
     parts: tuple[Parts, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Delta:
+class Delta(Struct, frozen=True):
     """A piece of a text that grows over the events of a stream.
 
     `channel` names the growing text (choice and field, block, item); pieces of one channel join in order.
@@ -70,8 +68,7 @@ class Delta:
     whole: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class EventReading:
+class EventReading(Struct, frozen=True):
     """What one event of a stream holds.
 
     `closes` are channels that end with this event (after its deltas); `closes_all` ends every channel.

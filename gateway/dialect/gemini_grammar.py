@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from gateway.dialect import grammar as g
 from gateway.dialect.grammar import Rule, Sink
@@ -138,11 +139,12 @@ def _part(voice: Voice, spoken: Spoken) -> Rule:
         **g.ignored("thoughtSignature videoMetadata mediaResolution"),
     }
     signed = replace(voice, editable=False)
+    reasoned = replace(signed, kind=Kind.REASONING, wrappable=False)
 
     def told(by: Voice) -> Rule:
         return fields({**table, "text": spoken(by)}, unknown)
 
-    plain, kept, thought = told(voice), told(signed), told(replace(signed, kind=Kind.REASONING, wrappable=False))
+    plain, kept, thought = told(voice), told(signed), told(reasoned)
 
     def rule(sink: Sink, value: Any, path: Path) -> None:
         if isinstance(value, dict) and value.get("thought") is True:

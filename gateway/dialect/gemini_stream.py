@@ -7,10 +7,10 @@ of `streamGenerateContent` (v1beta, 2026-11). google-genai 3.4 fails on SSE comm
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from dataclasses import replace
 from typing import Any, Final, override
 
 import orjson
+from msgspec.structs import replace
 
 from gateway.dialect import grammar as g
 from gateway.dialect.base import Delta, EventReading, StreamReader

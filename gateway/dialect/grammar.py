@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from gateway.dialect.base import Delta, EventReading, Parts, Reading
 from gateway.dialect.plain import Voice, leaves, whole

@@ -9,8 +9,9 @@ known one in another case is refused, as others would not see it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Final, override
+
+from msgspec.structs import replace
 
 from gateway.dialect import grammar as g
 from gateway.dialect import openai_chat as chat

@@ -7,8 +7,9 @@ would learn them.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Final, override
+
+from msgspec.structs import replace
 
 from gateway.dialect import grammar as g
 from gateway.dialect import openai_chat as chat

@@ -6,8 +6,9 @@ API add (DeepSeek, vLLM, OpenRouter, Azure) are marked. How an answer finds this
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from gateway.dialect import grammar as g
 from gateway.dialect import openai_tools as tools

@@ -7,8 +7,9 @@ Source: the API reference of responses and the types of openai-python 3.54. How 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from gateway.dialect import grammar as g
 from gateway.dialect import openai_tools as tools

@@ -10,8 +10,9 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Final, override
+
+from msgspec import Struct
 
 from gateway.dialect import refusals
 from gateway.dialect.base import Delta, Dialect, EventReading, Reading, StreamReader
@@ -40,8 +41,7 @@ MIN_NUMBER: Final = 10**8
 """Integers from here on, with nine digits, are read: numbers of cards, accounts, telephones and persons."""
 
 
-@dataclass(frozen=True, slots=True)
-class Voice:
+class Voice(Struct, frozen=True):
     """Who speaks in a part of a body, and what may be done to the text: a segment but for its place and text."""
 
     role: Role

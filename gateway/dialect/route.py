@@ -17,6 +17,8 @@ from functools import cache
 from typing import Final
 from urllib.parse import unquote
 
+from msgspec import Struct
+
 from gateway.dialect.base import Coverage, Dialect
 
 
@@ -30,8 +32,7 @@ class Form(StrEnum):
     BYTES = "bytes"  # audio, images, archives: never read
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """What an endpoint's bodies are. `generates` is whether a request makes a model read it (hierarchy applies)."""
 
     dialect: Dialect

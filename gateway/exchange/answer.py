@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from gateway.dialect.base import Coverage
 from gateway.dialect.route import Endpoint, Form

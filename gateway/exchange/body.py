@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote_plus
+
+from msgspec import Struct
 
 from gateway.dialect.base import Reading
 from gateway.dialect.route import Form
@@ -17,8 +18,7 @@ from gateway.wire.document import Document, Patch, glance, parse
 from gateway.wire.media import MediaType, codec_of, text_of
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(Struct, frozen=True):
     """One JSON document and where its bytes begin in the body."""
 
     document: Document

@@ -19,8 +19,9 @@ Every exchange ends with exactly one `Finish`, which carries the record.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from gateway.errors import Code
 from gateway.segment import Uninspected
@@ -38,8 +39,7 @@ class Fault(StrEnum):
     BROKEN = "broken"  # closed or garbled in the middle of the answer
 
 
-@dataclass(frozen=True, slots=True)
-class RequestStarted:
+class RequestStarted(Struct, frozen=True):
     """The head of a request. `target` is path and query after the upstream's name, `/` first, as the client wrote it.
 
     `headers` are end-to-end only (hop-by-hop fields are the shell's). `has_body` is whether a body follows.
@@ -51,8 +51,7 @@ class RequestStarted:
     has_body: bool
 
 
-@dataclass(frozen=True, slots=True)
-class LimitsTaken:
+class LimitsTaken(Struct, frozen=True):
     """The store's answer. `denied` names the limit that refused; `headers` are its RateLimit fields, for any answer."""
 
     denied: str | None = None
@@ -60,46 +59,39 @@ class LimitsTaken:
     headers: Headers = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RequestData:
+class RequestData(Struct, frozen=True):
     data: bytes
     last: bool
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerStarted:
+class AnswerStarted(Struct, frozen=True):
     status: int
     headers: Headers
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerData:
+class AnswerData(Struct, frozen=True):
     data: bytes
     last: bool
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamFailed:
+class UpstreamFailed(Struct, frozen=True):
     """`detail` is for the log alone; the client is told the fault."""
 
     fault: Fault
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class RequestBroken:
+class RequestBroken(Struct, frozen=True):
     """The rest of the request body does not come, or its framing is broken. `detail` may be told to the client."""
 
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class ClientGone:
+class ClientGone(Struct, frozen=True):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """An exception in the shell, or in the exchange itself. `stage` names where; `detail` is for the log alone."""
 
     stage: str
@@ -119,18 +111,15 @@ type Event = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Consult:
+class Consult(Struct, frozen=True):
     """Ask the store for one unit of each of the exchange's limits; answer with LimitsTaken."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReadBody:
+class ReadBody(Struct, frozen=True):
     """Feed the request body as RequestData."""
 
 
-@dataclass(frozen=True, slots=True)
-class StartUpstream:
+class StartUpstream(Struct, frozen=True):
     """Send the request upstream. `body` is the whole body, or None where it follows piece by piece in SendUpstream.
 
     `headers` are complete but for Host and the message framing, which the shell's client adds.
@@ -142,14 +131,12 @@ class StartUpstream:
     body: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class SendUpstream:
+class SendUpstream(Struct, frozen=True):
     data: bytes
     last: bool
 
 
-@dataclass(frozen=True, slots=True)
-class BeginAnswer:
+class BeginAnswer(Struct, frozen=True):
     """Start the answer to the client; its body follows in SendAnswer.
 
     A content-length among the headers holds, and is the shell's to keep; without one the body is chunked.
@@ -159,20 +146,17 @@ class BeginAnswer:
     headers: Headers
 
 
-@dataclass(frozen=True, slots=True)
-class SendAnswer:
+class SendAnswer(Struct, frozen=True):
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class EndAnswer:
+class EndAnswer(Struct, frozen=True):
     """End the answer: `clean` with a proper end of the message, else by closing the connection (a reset)."""
 
     clean: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Respond:
+class Respond(Struct, frozen=True):
     """A whole answer at once; sets the message framing itself."""
 
     status: int
@@ -180,13 +164,11 @@ class Respond:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class DropUpstream:
+class DropUpstream(Struct, frozen=True):
     """Close the upstream's answer without reading on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(Struct, frozen=True):
     """The exchange is over; write the record."""
 
     record: ExchangeRecord
@@ -206,8 +188,7 @@ type Command = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Inspected:
+class Inspected(Struct, frozen=True):
     """What was really read in one direction, and what was not."""
 
     bytes: int = 0
@@ -217,8 +198,7 @@ class Inspected:
     uninspected: tuple[Uninspected, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ExchangeRecord:
+class ExchangeRecord(Struct, frozen=True):
     """All that is recorded of one exchange. Holds no body text, credential or matched text by type.
 
     `effect` is what was done, `would_be` what would have been done without shadow and monitoring. `outcome` is one of

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final, Protocol
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.detect.rule import Scope
 from gateway.dialect.base import Delta
@@ -33,8 +34,7 @@ write in one call, and little enough that a thousand streams fit in memory."""
 _CLEAN: Final = Verdict(Effect.ALLOW, Effect.ALLOW)
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """A delta and where it lies in its growing text: code points `start` to `end`."""
 
     delta: Delta
@@ -42,8 +42,7 @@ class Piece:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """What came of one more delta, or of the end: a verdict on what became final, and where its refusal begins."""
 
     verdict: Verdict = _CLEAN

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache, partial
 
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.detect.memory import VerdictMemory
 from gateway.detect.rule import Scope
 from gateway.exchange.gate import Gate
 from gateway.policy.decide import decide, scored
@@ -12,9 +16,10 @@ from gateway.policy.quoted import quoted_spans
 from gateway.segment import Direction, Kind, Role, Segment, Trust
 from gateway.verdict import Finding, Verdict
 
+type Scan = Callable[[Segment], tuple[Finding, ...]]
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+
+class Judgement(Struct, frozen=True):
     """A verdict with the segments it speaks of and their findings, index by index."""
 
     verdict: Verdict
@@ -22,47 +27,56 @@ class Judgement:
     findings: tuple[tuple[Finding, ...], ...] = ()
 
 
-def judge(gate: Gate, direction: Direction, segments: Iterable[Segment]) -> Judgement:
-    """Scan every segment and decide. In a request, quoted parts of the user's texts become segments of their own."""
+def judge(
+    gate: Gate, direction: Direction, segments: Iterable[Segment], memory: VerdictMemory | None = None
+) -> Judgement:
+    """Scan every segment and decide. In a request, quoted parts of the user's texts become segments of their own.
+
+    `memory` is for texts that will be met again in a body that is remembered in no other way.
+    """
+    scan = partial(_scan, gate, direction, memory)
     judged: list[tuple[Segment, tuple[Finding, ...]]] = []
     for segment in segments:
         parts = split_quoted(segment, gate.hierarchy.delimiters) if direction is Direction.REQUEST else (segment,)
         if len(parts) == 1:
-            judged.append((parts[0], _scan(gate, direction, parts[0])))
+            judged.append((parts[0], scan(parts[0])))
         else:
-            judged += _scan_split(gate, direction, segment, parts)
+            judged += _scan_split(gate, scan, direction, segment, parts)
     texts, findings = tuple(segment for segment, _ in judged), tuple(found for _, found in judged)
     return Judgement(decide(gate.profile, judged), texts, findings)
 
 
 def _scan_split(
-    gate: Gate, direction: Direction, whole: Segment, parts: Iterable[Segment]
+    gate: Gate, scan: Scan, direction: Direction, whole: Segment, parts: Iterable[Segment]
 ) -> Iterator[tuple[Segment, tuple[Finding, ...]]]:
     """The text as one and its parts, each with its share of the findings.
 
     Whose words they are matters to instructions alone. A secret is one whoever is quoted with it, and what tells that
     it is one may stand on the other side of the border; so the whole text answers for all rules that look at it.
     """
-    scope = _scope(direction, whole)
-    once = tuple(finding for finding in _scan(gate, direction, whole) if not scored(finding))
+    scope = _scope(direction, whole.role, whole.trust)
+    once = tuple(finding for finding in scan(whole) if not scored(finding))
     yield replace(whole, wrappable=False), once
     for part in parts:
-        found = _scan(gate, direction, part)
+        found = scan(part)
         yield part, tuple(one for one in found if scored(one) or not gate.rules.rules[one.rule].reach.covers(scope))
 
 
-def _scope(direction: Direction, segment: Segment) -> Scope:
-    return Scope(direction, segment.role, segment.trust)
+@cache
+def _scope(direction: Direction, role: Role, trust: Trust) -> Scope:
+    return Scope(direction, role, trust)
 
 
-def _scan(gate: Gate, direction: Direction, segment: Segment) -> tuple[Finding, ...]:
+def _scan(gate: Gate, direction: Direction, memory: VerdictMemory | None, segment: Segment) -> tuple[Finding, ...]:
     if not segment.text:
         return ()
-    scope = _scope(direction, segment)
-    known = gate.memory.recall(segment.text, scope, gate.rules)
+    scope = _scope(direction, segment.role, segment.trust)
+    if memory is None:
+        return gate.rules.scan(segment.text, scope)
+    known = memory.recall(segment.text, scope, gate.rules)
     if known is None:
         known = gate.rules.scan(segment.text, scope)
-        gate.memory.remember(segment.text, scope, gate.rules, known)
+        memory.remember(segment.text, scope, gate.rules, known)
     return known
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from gateway.segment import Uninspected
 from gateway.verdict import Finding, Verdict
@@ -23,8 +24,7 @@ _HEAVY: Final = 256
 """Patches and findings of one part above which it is judged anew each time: some 50 kilobytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What became of a document: patches in bytes from its start, the rest for the record."""
 
     verdict: Verdict
@@ -60,9 +60,13 @@ class PartMemory:
             self._outcomes.popitem(last=False)
 
 
-def named(key: bytes, reader: str, raw: bytes) -> bytes:
-    """The name of a part: of its bytes, and of the `reader` that says how they are read."""
-    digest = hashlib.blake2b(reader.encode(), digest_size=16, key=key[:64])
-    digest.update(b"\0")
-    digest.update(raw)
-    return digest.digest()
+class Namer:
+    """Names parts by a keyed hash (128 bits) of their bytes, and of the `reader` that says how they are read."""
+
+    def __init__(self, key: bytes, reader: str) -> None:
+        self._begun = hashlib.blake2b(reader.encode() + b"\0", digest_size=16, key=key[:64])
+
+    def name(self, raw: bytes) -> bytes:
+        named = self._begun.copy()
+        named.update(raw)
+        return named.digest()

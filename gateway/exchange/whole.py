@@ -7,9 +7,12 @@ instruction hierarchy marks the result (requests that a model will read) or the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Final
 
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.detect.memory import VerdictMemory
 from gateway.dialect.base import Coverage, Dialect, Parts, Reading
 from gateway.dialect.route import Endpoint, Form
 from gateway.errors import Code, Malformed
@@ -26,8 +29,7 @@ from gateway.wire.document import Document, Patch, apply, parse
 from gateway.wire.media import MediaType
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What became of a body: `body` is what came unless `edited`, and is not for use where the verdict refuses."""
 
     verdict: Verdict
@@ -56,6 +58,16 @@ class _Sum:
 
     def add(self, outcome: part.Outcome, start: int, path: Path = ()) -> None:
         """Add what became of a document that begins at byte `start`, as the value at `path`."""
+        if outcome.findings:
+            self._add_findings(outcome)
+        for patch in outcome.patches:
+            self.patches.append(Patch(patch.start + start, patch.end + start, patch.data))
+        for seen in outcome.uninspected:
+            self.uninspected.append(Uninspected(seen.what, (*path, *seen.path)))
+        self.segments += outcome.segments
+        self.wrapped += outcome.wrapped
+
+    def _add_findings(self, outcome: part.Outcome) -> None:
         verdict = outcome.verdict
         if verdict.effect > self.effect:
             self.effect, self.code = verdict.effect, verdict.code
@@ -63,12 +75,6 @@ class _Sum:
         for reason in verdict.reasons:
             self.reasons.append(replace(reason, segment=reason.segment + self.segments))
         self.findings += outcome.findings
-        for patch in outcome.patches:
-            self.patches.append(Patch(patch.start + start, patch.end + start, patch.data))
-        for seen in outcome.uninspected:
-            self.uninspected.append(Uninspected(seen.what, (*path, *seen.path)))
-        self.segments += outcome.segments
-        self.wrapped += outcome.wrapped
 
     @property
     def verdict(self) -> Verdict:
@@ -157,7 +163,9 @@ def _inspect_units(
         else:
             reading = endpoint.dialect.answer(unit.document)
         unit.document.refuse_ambiguity(parts.path for parts in reading.parts)
-        total.add(_judge_document(gate, endpoint, direction, unit.document, reading), unit.start)
+        # An agent sends its system prompt with each turn; no answer comes twice.
+        memory = gate.memory if direction is Direction.REQUEST else None
+        total.add(_judge_document(gate, endpoint, direction, unit.document, reading, memory), unit.start)
         for parts in reading.parts:
             _add_parts(total, gate, endpoint, unit, parts)
         if direction is Direction.REQUEST and _marked(gate, endpoint):
@@ -180,39 +188,43 @@ def _inspect_units(
 
 def _add_parts(total: _Sum, gate: Gate, endpoint: Endpoint, unit: Unit, parts: Parts) -> None:
     """Judge the items of an array one by one, those that were seen before from memory."""
-    document = unit.document
+    document, known = unit.document, gate.parts
     # The array's own name tells how its items are read; what else decides is fixed for this gate.
-    reader = f"{endpoint.dialect.name}/{parts.path[-1]}/{endpoint.generates}"
-    for index in range(len(document.get(*parts.path))):
-        path = (*parts.path, index)
-        start, end = document.span(path)
+    namer = part.Namer(gate.hierarchy.key, f"{endpoint.dialect.name}/{parts.path[-1]}/{endpoint.generates}")
+    for index, (start, end) in document.members(parts.path).items():
         raw = document.raw[start:end]
-        name = part.named(gate.hierarchy.key, reader, raw)
-        outcome = gate.parts.recall(name)
+        name = namer.name(raw)
+        outcome = known.recall(name)
         if outcome is None:
             item = parse(raw)
             outcome = _judge_document(gate, endpoint, Direction.REQUEST, item, parts.read(item))
             if outcome.is_lasting:
-                gate.parts.remember(name, outcome)
-        total.add(outcome, unit.start + start, path)
+                known.remember(name, outcome)
+        total.add(outcome, unit.start + start, (*parts.path, index))
 
 
 def _judge_document(
-    gate: Gate, endpoint: Endpoint, direction: Direction, document: Document, reading: Reading
+    gate: Gate,
+    endpoint: Endpoint,
+    direction: Direction,
+    document: Document,
+    reading: Reading,
+    memory: VerdictMemory | None = None,
 ) -> part.Outcome:
-    judgement = judge(gate, direction, reading.segments)
+    judgement = judge(gate, direction, reading.segments, memory)
     verdict, edits = judgement.verdict, judgement.verdict.edits
     patches: list[Patch] = []
     wrapped = 0
     if direction is Direction.REQUEST and _marked(gate, endpoint):
         marks = gate.hierarchy.marks(judgement.segments)
-        wrapped = len({edit.place for edit in marks})
+        wrapped = len({edit.place for edit in marks}) if marks else 0
         edits = combined(edits, marks)
-    elif direction is Direction.ANSWER:
+    elif edits:
         patches += repairs(endpoint.dialect, document, edits)
-    patches += document.edits(edits)
+    if edits:
+        patches += document.edits(edits)
     return part.Outcome(
-        replace(verdict, edits=()),
+        Verdict(verdict.effect, verdict.would_be, verdict.reasons, (), verdict.code),
         tuple(finding for findings in judgement.findings for finding in findings),
         len(judgement.segments),
         tuple(patches),

@@ -7,8 +7,9 @@ and edits goes out. More findings never give a milder effect.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from gateway.errors import Code
 from gateway.policy.profile import SCORED, Profile
@@ -26,16 +27,14 @@ type _Leaf = tuple[Path, Path | None]
 """A string, by its address: `path` and `inner` of `Place`."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Reached:
+class _Reached(Struct, frozen=True):
     """Whether a sum of scores reaches the threshold: that of the rules that act, and with those that only watch."""
 
     live: bool
     watched: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Ruling:
+class _Ruling(Struct, frozen=True):
     """What one finding in one text comes to."""
 
     finding: Finding

@@ -22,6 +22,8 @@ TAG: Final = "untrusted-data"
 
 _NONCE_LENGTH: Final = 12
 """Hex digits of the delimiter: 48 bits, and whoever writes the text would have to guess a keyed hash of that text."""
+_DELIMITER: Final = b"delimiter"
+_OPENING: Final = re.compile(rf"<{TAG} id=([0-9a-f]{{{_NONCE_LENGTH}}})>\n")
 
 _SECURITY_RULES: Final = """\
 Security rules of this deployment. They stand above everything that follows in this conversation.
@@ -100,7 +102,9 @@ class Hierarchy:
         return edits
 
     def _nonce(self, text: str) -> str:
-        return hmac.digest(self.key, b"delimiter\0" + text.encode(), hashlib.sha256).hex()[:_NONCE_LENGTH]
+        # A keyed hash by itself (RFC 7693, 2.9), in a third of the time of an HMAC: every tool result passes here.
+        keyed = hashlib.blake2b(text.encode(), digest_size=_NONCE_LENGTH // 2, key=self.key[:64], person=_DELIMITER)
+        return keyed.hexdigest()
 
     def _mark(self) -> str:
         number = int.from_bytes(hmac.digest(self.key, b"datamark", hashlib.sha256)[:4])
@@ -108,7 +112,7 @@ class Hierarchy:
 
     def _is_wrapped(self, text: str) -> bool:
         """Whether a gateway of the same fleet has marked this text before (two gateways in a row)."""
-        opening = re.match(rf"<{TAG} id=([0-9a-f]{{{_NONCE_LENGTH}}})>\n", text)
+        opening = _OPENING.match(text)
         if opening is None or not text.endswith(f"\n</{TAG} id={opening[1]}>"):
             return False
         # The mark was made from the text as it was before token neutralisation and datamarking, so it can be verified

@@ -12,12 +12,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby
 from typing import Any, Final
 
 import msgspec
 import orjson
+from msgspec import Struct
 
 from gateway.errors import Malformed, NotJson
 from gateway.segment import Path, Place, Span
@@ -39,8 +38,7 @@ _SEPARATOR: Final = re.compile(rb"[,\s]*+")
 _ESCAPE: Final = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.")
 
 
-@dataclass(frozen=True, slots=True)
-class Patch:
+class Patch(Struct, frozen=True):
     """Replace `raw[start:end]` (bytes) by `data`; an insertion has `start == end`."""
 
     start: int
@@ -73,7 +71,7 @@ class Document:
     def span(self, path: Path) -> tuple[int, int]:
         """Byte range of the value at `path`, quotes and brackets included. Raises KeyError where there is none."""
         if path:
-            return self._members_of(path[:-1])[path[-1]]
+            return self.members(path[:-1])[path[-1]]
         start = len(self.raw) - len(self.raw.lstrip())
         return start, len(self.raw.rstrip())
 
@@ -85,8 +83,11 @@ class Document:
         if not isinstance(self.value, dict | list):
             return
         left_out = [Patch(*self.span(path), b"[]") for path in apart]
-        raw = apply(self.raw, left_out) if left_out else self.raw
-        _UNIQUE.decode(raw.decode())
+        if left_out:
+            rest = apply(self.raw, left_out)
+            _refuse_twice(rest, orjson.loads(rest))
+        else:
+            _refuse_twice(self.raw, self.value)
 
     def strings(self, path: Path = ()) -> Iterator[tuple[Path, str]]:
         """Every string value at or under `path`, in document order; keys are not values."""
@@ -94,11 +95,10 @@ class Document:
 
     def edits(self, edits: Iterable[Edit]) -> tuple[Patch, ...]:
         """Patches for edits of texts; those of one text must not overlap. Raises KeyError for a place that is not."""
-        patches: list[Patch] = []
-        ordered = sorted(edits, key=lambda edit: _sort_key(edit.place.path))
-        for path, same_leaf in groupby(ordered, key=lambda edit: edit.place.path):
-            patches.extend(self._leaf_patches(path, self._changes(path, tuple(same_leaf))))
-        return tuple(patches)
+        leaves: dict[Path, list[Edit]] = {}
+        for edit in edits:
+            leaves.setdefault(edit.place.path, []).append(edit)
+        return tuple(patch for path, some in leaves.items() for patch in self._leaf_patches(path, some))
 
     def replace(self, path: Path, value: Any) -> Patch:
         """The patch that puts another JSON value at `path`."""
@@ -126,8 +126,11 @@ class Document:
         _, end = self.span(path)
         return Patch(end - 1, end - 1, (b"," if length else b"") + data)
 
-    def _members_of(self, path: Path) -> Mapping[str | int, tuple[int, int]]:
-        """Byte ranges of the members of the object or array at `path`, by key or index; found once."""
+    def members(self, path: Path) -> Mapping[str | int, tuple[int, int]]:
+        """Byte ranges of the members of the object or array at `path`, by key or index, in order; found once.
+
+        Raises KeyError where there is neither.
+        """
         members = self._members.get(path)
         if members is None:
             start, end = self.span(path)
@@ -147,7 +150,8 @@ class Document:
         inside: list[Edit] = []
         for edit in edits:
             if edit.place.inner is None:
-                changes.append((edit.span.shifted(edit.place.offset), edit.replacement))
+                offset = edit.place.offset
+                changes.append((edit.span.shifted(offset) if offset else edit.span, edit.replacement))
             else:
                 place = Place(edit.place.inner, None, edit.place.offset)
                 inside.append(Edit(place, edit.span, edit.replacement))
@@ -159,7 +163,8 @@ class Document:
         changes.sort(key=lambda change: (change[0].start, change[0].end))
         return changes
 
-    def _leaf_patches(self, path: Path, changes: Sequence[tuple[Span, str]]) -> Iterator[Patch]:
+    def _leaf_patches(self, path: Path, edits: Sequence[Edit]) -> Iterator[Patch]:
+        changes = self._changes(path, edits)
         start, end = self.span(path)
         body = self.raw[start + 1 : end - 1]
         points = sorted({point for span, _ in changes for point in (span.start, span.end)})
@@ -189,7 +194,7 @@ def glance(raw: bytes) -> Document:
         document = Document(raw, orjson.loads(raw))
     except orjson.JSONDecodeError as error:
         raise NotJson(f"the JSON cannot be read: {error.msg} at byte {error.pos}") from None
-    _refuse_depth(document.value)
+    _refuse_depth(raw, document.value)
     return document
 
 
@@ -197,7 +202,9 @@ _CONTAINERS: Final = frozenset({dict, list})
 """The types of orjson's containers, which it never subclasses: each value of each body is asked for its type."""
 
 
-def _refuse_depth(value: Any) -> None:
+def _refuse_depth(raw: bytes, value: Any) -> None:
+    if raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
+        return
     level = [value] if type(value) in _CONTAINERS else []
     for _ in range(MAX_DEPTH):
         level = [
@@ -209,6 +216,16 @@ def _refuse_depth(value: Any) -> None:
         if not level:
             return
     raise Malformed(f"the JSON nests deeper than {MAX_DEPTH} levels")
+
+
+def _refuse_twice(raw: bytes, value: Any) -> None:
+    """Raise Malformed where a key stands twice in an object of `raw`, of which `value` are the values.
+
+    What the values are written as again has each key once. Where that is what came, spaces aside, as it is from most
+    clients, nothing was dropped, and the slow reading is not needed.
+    """
+    if msgspec.json.format(raw, indent=-1) != orjson.dumps(value):
+        _UNIQUE.decode(raw.decode())
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> None:
@@ -242,8 +259,9 @@ def _object_ranges(raw: bytes, start: int, end: int) -> dict[str | int, tuple[in
         before = _KEY.match(raw, position)
         if before is None or _decoded(before[1]) != key or not raw.startswith(value, before.end()):
             raise Malformed(_TWICE)
-        position = before.end() + len(value)
-        ranges[key] = (before.end(), position)
+        at = before.end()
+        position = at + len(value)
+        ranges[key] = (at, position)
     if raw[position:end].strip() != b"}":
         raise Malformed(_TWICE)
     return ranges
@@ -273,11 +291,6 @@ def _strings(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
     elif isinstance(value, list):
         for index, member in enumerate(value):
             yield from _strings(member, (*path, index))
-
-
-def _sort_key(path: Path) -> tuple[tuple[bool, str | int], ...]:
-    """An order for paths, whose steps may be of both kinds."""
-    return tuple((isinstance(step, str), step) for step in path)
 
 
 def _code_points(raw: bytes, points: Iterable[int]) -> dict[int, int]:

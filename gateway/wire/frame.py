@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 _ANY_LINE_END: Final = re.compile(rb"\r\n|[\r\n]")
 
@@ -18,8 +19,7 @@ class Framing(StrEnum):
     ARRAY = "array"  # one JSON array whose items come one by one (Gemini without alt=sse)
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Struct, frozen=True):
     """One event of a stream, as the very bytes that came.
 
     `raw` is all of it, separators included; `data` is the payload, or None where there is none (a comment, an array

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from gateway.detect.rule import Scope
 from gateway.exchange.judge import Judgement, judge, split_quoted
@@ -87,7 +88,7 @@ def test_a_rule_for_data_alone_is_asked_about_what_is_quoted() -> None:
 
 
 def test_only_the_quotation_is_marked_as_data() -> None:
-    judgement = judge(gate(), Direction.REQUEST, [replace(user("a <text>b</text>"), wrappable=True)])
+    judgement = judge(gate(), Direction.REQUEST, [structs.replace(user("a <text>b</text>"), wrappable=True)])
     assert not judgement.segments[0].wrappable
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gateway.policy.hierarchy import TAG, Hierarchy, Mode
 from gateway.segment import Kind, Place, Role, Segment, Trust
@@ -100,7 +101,7 @@ def test_ordinary_markup_stays_as_it_is() -> None:
 
 @pytest.mark.parametrize(
     "segment",
-    [data("   \n"), replace(data("x"), wrappable=False), replace(data("x"), editable=False)],
+    [data("   \n"), structs.replace(data("x"), wrappable=False), structs.replace(data("x"), editable=False)],
 )
 def test_blank_signed_and_trusted_texts_are_left_alone(segment: Segment) -> None:
     assert DELIMIT.marks([segment]) == ()
