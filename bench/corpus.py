@@ -108,4 +108,6 @@ def _turn(chance: random.Random, number: int, room: int) -> list[dict[str, Any]]
 
 
 def _body(messages: list[dict[str, Any]], stream: bool) -> bytes:
-    return json.dumps({"model": "gpt", "messages": messages, **({"stream": True} if stream else {})}).encode()
+    """The body, written as the SDKs of OpenAI and Anthropic write it."""
+    body = {"model": "gpt", "messages": messages, **({"stream": True} if stream else {})}
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

@@ -11,9 +11,9 @@ knows no socket, clock or loop; the same events give the same commands.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -97,17 +97,6 @@ class Exchange:
         self._begun = False
         self._uploading = False
         self._bodiless = False
-        self._steps: dict[type, Callable[..., list[Command]]] = {
-            RequestStarted: self._on_request,
-            LimitsTaken: self._on_limits,
-            RequestData: self._on_request_data,
-            AnswerStarted: self._on_answer,
-            AnswerData: self._on_answer_data,
-            UpstreamFailed: self._on_upstream_failed,
-            RequestBroken: self._on_request_broken,
-            ClientGone: self._on_client_gone,
-            Failed: self._on_failed,
-        }
 
     @property
     def finished(self) -> bool:
@@ -118,7 +107,7 @@ class Exchange:
         if self.finished:
             return []
         try:
-            return self._steps[type(event)](event)
+            return _STEPS[type(event)](self, event)
         except LockgateError as error:
             return self._refuse_error(error)
         except Exception as error:  # noqa: BLE001 - the outer boundary: every failure becomes a refusal
@@ -399,6 +388,19 @@ class Exchange:
         self._size = 0
         return body
 
+
+_STEPS: Final[Mapping[type[Event], Callable[[Exchange, Any], list[Command]]]] = {
+    RequestStarted: Exchange._on_request,
+    LimitsTaken: Exchange._on_limits,
+    RequestData: Exchange._on_request_data,
+    AnswerStarted: Exchange._on_answer,
+    AnswerData: Exchange._on_answer_data,
+    UpstreamFailed: Exchange._on_upstream_failed,
+    RequestBroken: Exchange._on_request_broken,
+    ClientGone: Exchange._on_client_gone,
+    Failed: Exchange._on_failed,
+}
+"""What each event does."""
 
 _UPSTREAM_OPEN: Final = frozenset({_State.WAITING, _State.WHOLE, _State.STREAM, _State.PASSING})
 
