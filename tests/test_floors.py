@@ -20,6 +20,7 @@ STEPS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (2, ("wire", "detect", "policy")),
     (3, ("dialect",)),
     (4, ("exchange",)),
+    (5, ("private_file",)),
     (5, ("units", "resources", "keys", "toml_lines", "json_line")),
     (5, ("chain",)),
     (5, ("state", "audit")),
