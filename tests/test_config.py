@@ -23,6 +23,7 @@ from gateway.settings import (
     HierarchyTable,
     LimitTable,
     Log,
+    Proxy,
     Rules,
     Thresholds,
     Upstream,
@@ -67,6 +68,7 @@ class TestExample:
 def schema_keys() -> Iterator[tuple[str, str]]:
     tables: dict[str, type[BaseModel]] = {
         "gateway": Gateway,
+        "proxy": Proxy,
         "admin": Admin,
         "rules": Rules,
         "rules.thresholds": Thresholds,
@@ -153,7 +155,7 @@ class TestProblems:
     @pytest.mark.parametrize(
         ("text", "line", "what"),
         [
-            ("x = 1", 1, "x: unknown key; accepted: gateway, admin, rules,"),
+            ("x = 1", 1, "x: unknown key; accepted: gateway, proxy, admin, rules,"),
             ("[upstream.a]", 1, "upstream: unknown key; did you mean `upstreams`?"),
             ("[rules.thresholds]\ndato = 1", 2, "rules.thresholds.dato: unknown key; did you mean `data`?"),
             ("[limits.a]\nrequests = 1\nburts = 1", 3, "limits.a.burts: unknown key; did you mean `burst`?"),
