@@ -39,7 +39,10 @@ _ALPN: Final = ["http/1.1"]
 
 @dataclass(frozen=True, slots=True)
 class _Served:
+    """A context, and from when until when it is shown to new clients."""
+
     context: ssl.SSLContext
+    begins: datetime
     renew_at: datetime
 
 
@@ -69,7 +72,8 @@ class Leaves:
         name = self._signable(host)
         now = self._now()
         served = self._served.get(name)
-        if served is None or now >= served.renew_at:
+        # Before its beginning: the clock was ahead when it was made, and has been put right.
+        if served is None or not served.begins <= now < served.renew_at:
             served = self._served[name] = self._made(name, now)
         self._served.move_to_end(name)
         if len(self._served) > KEPT:
@@ -96,7 +100,7 @@ class Leaves:
         key = ec.generate_private_key(ec.SECP256R1())
         ends = min(now + self._lifetime, issuer.not_valid_after_utc)
         certificate = signed(self._authority, key.public_key(), name, now, ends)
-        return _Served(context(key, certificate), renew_at=now + (ends - now) / 2)
+        return _Served(context(key, certificate), certificate.not_valid_before_utc, renew_at=now + (ends - now) / 2)
 
 
 def signed(

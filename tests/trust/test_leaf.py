@@ -121,6 +121,14 @@ class TestKept:
         assert shown(second).not_valid_after_utc == time() + WEEK
         assert leaves.context("example.com") is second
 
+    def test_it_is_renewed_when_the_clock_turns_out_to_have_been_ahead(self, time: Clock) -> None:
+        time.pass_by(days=30)
+        leaves = Leaves(ONE, WEEK, now=time)
+        first = leaves.context("example.com")
+        time.time = NOW
+        assert shown(first).not_valid_before_utc > NOW
+        assert shown(leaves.context("example.com")).not_valid_before_utc <= NOW
+
     def test_those_that_were_not_asked_for_longest_go_first(self, time: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(leaf, "KEPT", 2)
         leaves = Leaves(ONE, WEEK, now=time)
