@@ -130,6 +130,22 @@ def execute(
     raise typer.Exit(executed(config, command))
 
 
+@app.command(context_settings={"allow_interspersed_args": False})
+def doctor(
+    command: Annotated[
+        list[str] | None, typer.Argument(help="An agent to try, with its arguments; without one, all known runtimes.")
+    ] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Try which runtimes come through the proxy and trust it, in the environment that `lockgate env` prints.
+
+    A canary stands in for the proxy and passes nothing on; the gateway need not run.
+    """
+    from gateway.cli.doctor import examine
+
+    raise typer.Exit(examine(config, command or []))
+
+
 @ca_app.command("show")
 def ca_show(config: ConfigFile = None) -> None:
     """Show what agents are to trust: subject, fingerprint, validity, and the names it signs for."""

@@ -18,6 +18,8 @@ from gateway.cli.shells import rendered
 from gateway.config import Config
 from gateway.errors import ConfigError
 from gateway.trust import bundle, folder
+from gateway.trust.authority import Authority
+from gateway.trust.bundle import Bundle
 from gateway.trust.variables import environment, reachable
 from gateway.units import Address
 
@@ -49,16 +51,22 @@ def run(path: Path | None, command: list[str]) -> int:
 
 
 def variables(config: Config, environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables for an agent on this machine. Makes the authority on the first run, and its files for agents."""
+    """The variables for an agent on this machine."""
     if config.proxy.listen.port == 0:
         raise ConfigError(("proxy.listen: agents cannot be told a port that is not known yet; accepted: a port but 0",))
+    _, files = ready(config, environ)
+    return environment(config.proxy.listen, config.proxy.no_proxy, files)
+
+
+def ready(config: Config, environ: Mapping[str, str]) -> tuple[Authority, Bundle]:
+    """The authority, made on the first run, and up-to-date files with what agents are to trust."""
     now = datetime.now(UTC)
     where = configuration.ca_folder(config, environ)
-    folder.ensure(where, config.proxy.name_constraints, now)
+    authority = folder.ensure(where, config.proxy.name_constraints, now)
     files = bundle.write(where, folder.certificates(where, now), environ)
     if not files.roots:
         print("warning: this machine has no root certificates; agents will trust the gateway alone", file=sys.stderr)
-    return environment(config.proxy.listen, config.proxy.no_proxy, files)
+    return authority, files
 
 
 def _knock(at: Address) -> None:

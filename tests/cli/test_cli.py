@@ -36,6 +36,7 @@ def config(folder: Path, text: str = "") -> str:
         ("scan",),
         ("env",),
         ("exec",),
+        ("doctor",),
         ("ca",),
         ("ca", "show"),
         ("ca", "export"),
