@@ -32,8 +32,9 @@ def read(path: Path, what: str) -> str:
 def create(path: Path, data: bytes) -> None:
     """Make the file with all of the data, or leave the one that is there: of two that start together, one wins.
 
-    Raises OSError.
+    Its folder is made too, for its owner alone. Raises OSError.
     """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = _draft(path, data, PRIVATE)
     try:
         path.hardlink_to(draft)
@@ -68,7 +69,6 @@ def faults_of(path: Path, what: str) -> Iterator[None]:
 
 def _draft(path: Path, data: bytes, mode: int) -> Path:
     """The data on the disk, beside its place and under a name that nobody else has."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:

@@ -108,8 +108,8 @@ def signed(
 ) -> x509.Certificate:
     """A server certificate for one name.
 
-    The name is a subject alternative name alone: no client that checks names reads the common name any more (RFC 9110,
-    section 4.3.4), which could not hold more than 64 characters.
+    The name is a subject alternative name alone: no client is to read the common name any more (RFC 9525,
+    section 2), which could not hold more than 64 characters.
     """
     issuer = authority.certificate
     identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value

@@ -62,7 +62,7 @@ class TestExport:
         assert ca("export", "--config", config, "--format", "bundle").stdout == pem(newest) + pem(earlier) + ROOT
 
     def test_a_file_is_for_others_to_read_and_holds_no_key(self, config: str, tmp_path: Path) -> None:
-        to = tmp_path / "public" / "lockgate.crt"
+        to = tmp_path / "lockgate.crt"
         result = ca("export", "--config", config, "--output", str(to))
         assert (result.exit_code, result.stdout) == (0, "")
         assert to.read_text() == pem(trusted(tmp_path)[0])
@@ -70,9 +70,10 @@ class TestExport:
         assert "KEY" not in to.read_text()
 
     def test_a_file_that_cannot_be_written_is_named(self, config: str, tmp_path: Path) -> None:
-        result = ca("export", "--config", config, "--output", str(tmp_path))
-        assert isinstance(result.exception, ConfigError)
-        assert result.exception.problems == (f"{tmp_path}: the file to write to cannot be used: Is a directory",)
+        for to, why in ((tmp_path, "Is a directory"), (tmp_path / "none" / "file", "No such file or directory")):
+            result = ca("export", "--config", config, "--output", str(to))
+            assert isinstance(result.exception, ConfigError)
+            assert result.exception.problems == (f"{to}: the file to write to cannot be used: {why}",)
 
 
 class TestShow:
