@@ -39,11 +39,6 @@ DEFAULT_PRINCIPAL: Final = "default"
 """Who a caller is that shows no gateway key."""
 
 _NAME: Final = re.compile(r"[a-z0-9-]+")
-_UNPROXIED: Final = re.compile(
-    r"\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(/[0-9]{1,2})?|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(/[0-9]{1,3})?"
-)
-"""An entry of NO_PROXY. No `*`, which sends everything past the gateway, and no `[::1]`, at which httpx 0.28 fails."""
-
 _MIN_LEAF: Final = 3600.0
 MAX_LEAF: Final = 396 * 86400.0
 """Seconds. With the day that leaves are backdated 397 days: Apple's platforms refuse more than 398 (support article
@@ -140,12 +135,19 @@ def _leaf_lifetime(value: object) -> float:
 
 
 def _unproxied(value: object) -> str:
-    if not isinstance(value, str) or not _UNPROXIED.fullmatch(value):
+    """An entry of NO_PROXY. No `*`, which sends everything past the gateway, no port, which some take for part of the
+    name, and no `[::1]`, at which httpx 0.28 fails."""
+    text = value if isinstance(value, str) else ""
+    try:
+        found = names.subtree(text.removeprefix("."))
+    except ValueError:
+        found = None
+    if found is None or (text.startswith(".") and not isinstance(found, str)):
         raise ValueError(
             f"{units.shown(value)} is no host that all clients read alike; accepted: a name, a domain such as "
             '".example.com", an IP address without brackets, or a block of them'
         )
-    return value
+    return text
 
 
 def _with_built_in(given: object) -> object:

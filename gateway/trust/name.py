@@ -45,9 +45,12 @@ def server_name(host: str) -> Name:
 def subtree(value: str) -> Subtree:
     """The subtree as an operator writes it. Raises ValueError with what is wrong and the accepted form."""
     try:
-        return ip_network(value)
+        block = ip_network(value)
     except ValueError:
         return _domain(value, value, SUBTREE_FORM)
+    if "%" in value:  # a zone, as in `_address`
+        raise ValueError(f"{shown(value)} has a zone; accepted: {SUBTREE_FORM}")
+    return block
 
 
 def permits(subtrees: tuple[Subtree, ...], name: Name) -> bool:

@@ -72,6 +72,12 @@ def test_a_subtree_is_a_domain_or_a_block(text: str, expected: object) -> None:
     assert subtree(text) == expected
 
 
+def test_a_block_has_no_zone() -> None:
+    with pytest.raises(ValueError) as caught:
+        subtree("fe80::1%eth0")
+    assert str(caught.value).startswith("`fe80::1%eth0` has a zone; accepted: a domain such as")
+
+
 @pytest.mark.parametrize(
     "text", ["", ".example.com", "*.example.com", "Example.com", "10.0.0.1/8", "bücher.example", "a."]
 )
