@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 import sys
@@ -66,7 +67,9 @@ class TestExport:
         result = ca("export", "--config", config, "--output", str(to))
         assert (result.exit_code, result.stdout) == (0, "")
         assert to.read_text() == pem(trusted(tmp_path)[0])
-        assert stat.S_IMODE(to.stat().st_mode) & 0o044
+        umask = os.umask(0)
+        os.umask(umask)
+        assert stat.S_IMODE(to.stat().st_mode) == 0o666 & ~umask
         assert "KEY" not in to.read_text()
 
     def test_a_file_that_cannot_be_written_is_named(self, config: str, tmp_path: Path) -> None:

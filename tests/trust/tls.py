@@ -80,7 +80,9 @@ def curl(host: str, port: int, roots: Path) -> str | None:
     """Likewise curl."""
     address = f"[{host}]" if ":" in host else host
     url, way = f"https://{address}:{port}/", f"{address}:{port}:127.0.0.1:{port}"
-    ended = told(["curl", "--silent", "--show-error", "--cacert", str(roots), "--connect-to", way, url])
+    ended = told(
+        ["curl", "-q", "--silent", "--show-error", "--noproxy", "*", "--cacert", str(roots), "--connect-to", way, url]
+    )
     if ended.returncode == 0:
         assert ended.stdout == "trusted"
         return None
