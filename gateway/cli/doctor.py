@@ -55,7 +55,7 @@ RUNTIMES: Final = (
     Runtime(
         "git", ("git", "ls-remote", "{url}"), "a `http.proxy` or `http.<url>.sslCAInfo` in git's configuration wins"
     ),
-    _python("urllib.request", "urllib.request.urlopen('{url}')", "a context with roots of its own asks for the bundle"),
+    _python("urllib.request", "urllib.request.urlopen('{url}')", "give a context that has roots of its own the bundle"),
     _python("requests", "requests.get('{url}')", "trust_env is off, or `verify` is set"),
     _python("httpx", "httpx.get('{url}')", "trust_env is off, or `verify` is set"),
     Runtime(

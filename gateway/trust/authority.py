@@ -2,7 +2,8 @@
 
 The certificate is one that strict verifiers take (OpenSSL's X509_V_FLAG_X509_STRICT, which Python sets from 3.13 on):
 key usage and basic constraints critical, with key identifiers. It can sign TLS servers alone, and nothing below it can
-sign. The key is on P-256 (FIPS 186-5), as every TLS client knows that curve.
+sign. Limits to names stand in the root itself, where OpenSSL, GnuTLS, Go and rustls check them and Java does not. The
+key is on P-256 (FIPS 186-5), as every TLS client knows that curve.
 """
 
 from __future__ import annotations
