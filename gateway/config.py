@@ -25,7 +25,7 @@ from gateway.settings import BUILT_IN, DEFAULT_PRINCIPAL, Agent, Config, LimitTa
 from gateway.toml_lines import line_of
 from gateway.units import shown
 
-__all__ = ["Config", "Secrets", "audit_folder", "load", "parse", "secret", "secrets", "state_folder"]
+__all__ = ["Config", "Secrets", "audit_folder", "ca_folder", "load", "parse", "secret", "secrets", "state_folder"]
 
 type _Path = tuple[str, ...]
 
@@ -100,6 +100,11 @@ def state_folder(config: Config, environ: Mapping[str, str]) -> Path:
 def audit_folder(config: Config, environ: Mapping[str, str]) -> Path:
     """Where the audit files are."""
     return config.audit.folder or state_folder(config, environ) / "audit"
+
+
+def ca_folder(config: Config, environ: Mapping[str, str]) -> Path:
+    """Where the certificate authority is."""
+    return config.proxy.ca_dir or state_folder(config, environ) / "ca"
 
 
 def secret(config: Config, environ: Mapping[str, str]) -> bytes:

@@ -30,6 +30,8 @@ from gateway import units
 from gateway.policy.hierarchy import Mode
 from gateway.policy.profile import PROFILES, Profile, UnknownJson
 from gateway.state.store import Limit
+from gateway.trust import name as names
+from gateway.trust.name import Subtree
 from gateway.units import Address
 from gateway.verdict import Effect
 
@@ -37,6 +39,12 @@ DEFAULT_PRINCIPAL: Final = "default"
 """Who a caller is that shows no gateway key."""
 
 _NAME: Final = re.compile(r"[a-z0-9-]+")
+_MIN_LEAF: Final = 3600.0
+MAX_LEAF: Final = 396 * 86400.0
+"""Seconds. With the day that leaves are backdated 397 days: Apple's platforms refuse more than 398 (support article
+102028), and go by the rules for all roots that come later. Those of the CA/Browser Forum (ballot SC-081v3) are down to
+200 days, and will be 47 in 2029."""
+
 _RESERVED: Final = frozenset({"mcp", "healthz"})  # paths of the gateway itself, now or soon
 
 BUILT_IN: Final[Mapping[str, Mapping[str, object]]] = {
@@ -115,6 +123,33 @@ def _effect(value: object) -> Effect:
     return Effect.named(str(value))
 
 
+def _subtree(value: object) -> Subtree:
+    return names.subtree(value if isinstance(value, str) else "")
+
+
+def _leaf_lifetime(value: object) -> float:
+    seconds = units.seconds(value)
+    if not _MIN_LEAF <= seconds <= MAX_LEAF:
+        raise ValueError(f"{units.shown(value)} is no lifetime of a certificate; accepted: from 1h to 396d")
+    return seconds
+
+
+def _unproxied(value: object) -> str:
+    """An entry of NO_PROXY. No `*`, which sends everything past the gateway, no port, which some take for part of the
+    name, and no `[::1]`, at which httpx 0.28 fails."""
+    text = value if isinstance(value, str) else ""
+    try:
+        found = names.subtree(text.removeprefix("."))
+    except ValueError:
+        found = None
+    if found is None or (text.startswith(".") and not isinstance(found, str)):
+        raise ValueError(
+            f"{units.shown(value)} is no host that all clients read alike; accepted: a name, a domain such as "
+            '".example.com", an IP address without brackets, or a block of them'
+        )
+    return text
+
+
 def _with_built_in(given: object) -> object:
     """The operator's tables over ours, key by key, so that one key can be added to a built-in upstream."""
     if not isinstance(given, dict):
@@ -176,6 +211,16 @@ class Gateway(_Table):
         if self.secret_env is not None and self.secret_file is not None:
             raise ValueError("has two secrets; accepted: `secret_env` or `secret_file`, not both")
         return self
+
+
+class Proxy(_Table):
+    """`[proxy]`: the proxy listener, and the certificate authority by which agents trust it. Times in seconds."""
+
+    listen: Listen = Address("127.0.0.1", 8081)
+    no_proxy: Array[Annotated[str, PlainValidator(_unproxied)]] = ("localhost", "127.0.0.1", "::1")
+    ca_dir: FilePath | None = None
+    name_constraints: Array[Annotated[Subtree, PlainValidator(_subtree)]] = ()
+    leaf_lifetime: Annotated[float, PlainValidator(_leaf_lifetime)] = 7 * 86400.0
 
 
 class Admin(_Table):
@@ -269,6 +314,7 @@ class Config(_Table):
     """The whole configuration."""
 
     gateway: Gateway = Gateway()
+    proxy: Proxy = Proxy()
     admin: Admin = Admin()
     rules: Rules = Field(default_factory=Rules)  # a default is copied, and its mapping cannot be
     upstreams: Annotated[

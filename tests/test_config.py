@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from gateway.config import Config, audit_folder, load, parse, secret, secrets, state_folder
+from gateway.config import Config, audit_folder, ca_folder, load, parse, secret, secrets, state_folder
 from gateway.errors import ConfigError
 from gateway.policy.profile import PROFILES, UnknownJson
 from gateway.settings import (
@@ -23,6 +24,7 @@ from gateway.settings import (
     HierarchyTable,
     LimitTable,
     Log,
+    Proxy,
     Rules,
     Thresholds,
     Upstream,
@@ -67,6 +69,7 @@ class TestExample:
 def schema_keys() -> Iterator[tuple[str, str]]:
     tables: dict[str, type[BaseModel]] = {
         "gateway": Gateway,
+        "proxy": Proxy,
         "admin": Admin,
         "rules": Rules,
         "rules.thresholds": Thresholds,
@@ -130,6 +133,16 @@ class TestAccepted:
         assert config.rules.folders == (tmp_path / "mine", Path("/abs"))
         assert config.gateway.state_dir == tmp_path / "state"
 
+    def test_the_proxy_is_limited_to_names_and_agents_told_what_to_reach_without_it(self) -> None:
+        unproxied = ("localhost", ".example.com", "10.0.0.0/8", "::1", "fd00::/8", "my_host")
+        text = (
+            f'[proxy]\nno_proxy = {list(unproxied)}\nname_constraints = ["a.b", "10.0.0.0/8"]\nleaf_lifetime = "396d"'
+        )
+        proxy = parse(text, "gate.toml").proxy
+        assert proxy.no_proxy == unproxied
+        assert proxy.name_constraints == ("a.b", ip_network("10.0.0.0/8"))
+        assert proxy.leaf_lifetime == 396 * 86400
+
     def test_delimiters_are_pairs(self) -> None:
         config = parse('[hierarchy]\ndelimiters = [["<a>", "</a>"]]', "gate.toml")
         assert config.hierarchy.delimiters == (("<a>", "</a>"),)
@@ -153,7 +166,7 @@ class TestProblems:
     @pytest.mark.parametrize(
         ("text", "line", "what"),
         [
-            ("x = 1", 1, "x: unknown key; accepted: gateway, admin, rules,"),
+            ("x = 1", 1, "x: unknown key; accepted: gateway, proxy, admin, rules,"),
             ("[upstream.a]", 1, "upstream: unknown key; did you mean `upstreams`?"),
             ("[rules.thresholds]\ndato = 1", 2, "rules.thresholds.dato: unknown key; did you mean `data`?"),
             ("[limits.a]\nrequests = 1\nburts = 1", 3, "limits.a.burts: unknown key; did you mean `burst`?"),
@@ -184,6 +197,23 @@ class TestProblems:
                 1,
                 "gateway: has two secrets; accepted: `secret_env`",
             ),
+            (
+                "[proxy]\nleaf_lifetime = '397d'",
+                2,
+                "proxy.leaf_lifetime: `397d` is no lifetime of a certificate; accepted",
+            ),
+            (
+                "[proxy]\nleaf_lifetime = '59m'",
+                2,
+                "proxy.leaf_lifetime: `59m` is no lifetime of a certificate; accepted: ",
+            ),
+            (
+                "[proxy]\nname_constraints = ['*.a']",
+                2,
+                "proxy.name_constraints: `*.a` is no host; accepted: a domain such",
+            ),
+            ("[proxy]\nname_constraints = [5]", 2, "proxy.name_constraints: `` is no host; accepted: a domain such as"),
+            ("[proxy]\nlisten = ':1'", 2, "proxy.listen: `:1` is no address; accepted: "),
             ("[hierarchy]\ndelimiters = [['a']]", 2, "hierarchy.delimiters: no pair of delimiters; accepted:"),
             ("[hierarchy]\ndelimiters = [['a', ' ']]", 2, "hierarchy.delimiters: no pair of delimiters; accepted:"),
         ],
@@ -192,6 +222,30 @@ class TestProblems:
         (problem,) = problems(text)
         assert problem.startswith(f"gate.toml:{line}: ")
         assert what in problem
+
+    @pytest.mark.parametrize(
+        "entry",
+        [
+            "*",
+            "*.a",
+            "",
+            "[::1]",
+            "a,b",
+            "a b",
+            "http://a",
+            "a:80",
+            "a/b",
+            "a/",
+            "..",
+            "é",
+            "/8",
+            ".10.0.0.0/8",
+            "fe80::1%e",
+        ],
+    )
+    def test_what_clients_read_differently_in_no_proxy_is_refused(self, entry: str) -> None:
+        (problem,) = problems(f"[proxy]\nno_proxy = ['{entry}']")
+        assert problem.startswith(f"gate.toml:2: proxy.no_proxy: `{entry}` is no host that all clients read alike; acc")
 
     @pytest.mark.parametrize(
         "url",
@@ -232,11 +286,13 @@ class TestState:
     def test_the_default_folder_follows_the_xdg_specification(self, environ: dict[str, str], folder: str) -> None:
         assert state_folder(Config(), environ) == Path(folder)
         assert audit_folder(Config(), environ) == Path(folder) / "audit"
+        assert ca_folder(Config(), environ) == Path(folder) / "ca"
 
     def test_configured_folders_win(self) -> None:
-        config = parse('[gateway]\nstate_dir = "/s"\n[audit]\nfolder = "/a"', "gate.toml")
+        config = parse('[gateway]\nstate_dir = "/s"\n[audit]\nfolder = "/a"\n[proxy]\nca_dir = "/c"', "gate.toml")
         assert state_folder(config, {}) == Path("/s")
         assert audit_folder(config, {}) == Path("/a")
+        assert ca_folder(config, {}) == Path("/c")
 
     def test_without_a_home_the_key_is_asked_for(self) -> None:
         with pytest.raises(ConfigError) as caught:

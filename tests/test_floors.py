@@ -20,8 +20,9 @@ STEPS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (2, ("wire", "detect", "policy")),
     (3, ("dialect",)),
     (4, ("exchange",)),
+    (5, ("private_file",)),
     (5, ("units", "resources", "keys", "toml_lines", "json_line")),
-    (5, ("chain",)),
+    (5, ("trust", "chain")),
     (5, ("state", "audit")),
     (5, ("verify",)),
     (5, ("settings",)),
@@ -64,6 +65,7 @@ EXCUSED = {
 DOORS: dict[str, tuple[str, ...]] = {
     "aiohttp": ("gateway.serve",),
     "backports": ("gateway.wire.coding",),
+    "cryptography": ("gateway.trust",),
     "brotli": ("gateway.wire.coding",),
     "compression": ("gateway.wire.coding",),  # of the standard library from Python 3.14 on
     "hyperscan": ("gateway.detect",),

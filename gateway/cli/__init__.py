@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
-from gateway.cli.options import ConfigFile
+from gateway.cli.options import CertificateForm, ConfigFile, ShellForm
 from gateway.errors import LockgateError, OperatorError
 
 app = typer.Typer(
@@ -23,7 +23,9 @@ app = typer.Typer(
 )
 rules_app = typer.Typer(no_args_is_help=True, help="Show the rules, and run their proofs.")
 audit_app = typer.Typer(no_args_is_help=True, help="Check and read the audit files.")
+ca_app = typer.Typer(no_args_is_help=True, help="Show, hand out and renew the certificate authority.")
 app.add_typer(rules_app, name="rules")
+app.add_typer(ca_app, name="ca")
 app.add_typer(audit_app, name="audit")
 
 
@@ -101,6 +103,78 @@ def scan(
     from gateway.cli.scan import scan as scanned
 
     raise typer.Exit(scanned(config, profile, sys.stdin.buffer, sys.stdout.buffer))
+
+
+@app.command()
+def env(
+    config: ConfigFile = None,
+    form: Annotated[ShellForm, typer.Option("--format", help="Who reads it.")] = ShellForm.SH,
+) -> None:
+    """Print the environment that sends an agent through the gateway's proxy, and makes what it runs trust it.
+
+    In a shell: eval "$(lockgate env)"
+    """
+    from gateway.cli.env import show
+
+    show(config, form)
+
+
+@app.command("exec", context_settings={"allow_interspersed_args": False})
+def execute(
+    command: Annotated[list[str], typer.Argument(help="What to run, with its arguments.")],
+    config: ConfigFile = None,
+) -> None:
+    """Run a command in the environment that `lockgate env` prints. It is not kept from taking another way out."""
+    from gateway.cli.env import run as executed
+
+    raise typer.Exit(executed(config, command))
+
+
+@app.command(context_settings={"allow_interspersed_args": False})
+def doctor(
+    command: Annotated[
+        list[str] | None, typer.Argument(help="An agent to try, with its arguments; without one, all known runtimes.")
+    ] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Try which runtimes come through the proxy and trust it, in the environment that `lockgate env` prints.
+
+    A canary stands in for the proxy and passes nothing on; the gateway need not run.
+    """
+    from gateway.cli.doctor import examine
+
+    raise typer.Exit(examine(config, command or []))
+
+
+@ca_app.command("show")
+def ca_show(config: ConfigFile = None) -> None:
+    """Show what agents are to trust: subject, fingerprint, validity, and the names it signs for."""
+    from gateway.cli.ca import show
+
+    show(config)
+
+
+@ca_app.command("export")
+def ca_export(
+    config: ConfigFile = None,
+    form: Annotated[
+        CertificateForm,
+        typer.Option("--format", help="pem and der: the authority; bundle: with the roots of this machine."),
+    ] = CertificateForm.PEM,
+    to: Annotated[Path | None, typer.Option("--output", "-o", help="The file, in place of standard output.")] = None,
+) -> None:
+    """Write the certificates that agents are to trust."""
+    from gateway.cli.ca import export
+
+    export(config, form, to)
+
+
+@ca_app.command("rotate")
+def ca_rotate(config: ConfigFile = None) -> None:
+    """Make a new certificate authority; the certificate of the old one stays trusted until it expires."""
+    from gateway.cli.ca import rotate
+
+    rotate(config)
 
 
 @rules_app.command("list")

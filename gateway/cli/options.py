@@ -1,7 +1,11 @@
-"""Options that several commands share. (typer does not look into `type` statements, so these are plain names.)"""
+"""Options that several commands share, and the values of some.
+
+(typer does not look into `type` statements, so these are plain names.)
+"""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,3 +20,21 @@ ConfigFile = Annotated[
         help="The configuration file. Without one, the defaults hold (see config.example.toml).",
     ),
 ]
+
+
+class CertificateForm(StrEnum):
+    """What `lockgate ca export` writes."""
+
+    PEM = "pem"
+    DER = "der"
+    BUNDLE = "bundle"
+
+
+class ShellForm(StrEnum):
+    """Who reads what `lockgate env` prints."""
+
+    SH = "sh"
+    FISH = "fish"
+    POWERSHELL = "powershell"
+    DOTENV = "dotenv"
+    JSON = "json"
