@@ -50,6 +50,11 @@ class Entry:
     def speaks_of(self, principal: str, port: int) -> bool:
         return (not self.ports or port in self.ports) and (not self.agents or principal in self.agents)
 
+    def covers(self, other: Entry) -> bool:
+        """Whether it allows the hosts and ports of another entry by the same patterns, and so replaces it."""
+        is_same_place = set(other.hosts) <= set(self.hosts) and other.ports <= self.ports
+        return is_same_place and self.action is not Action.DENY
+
     @property
     def is_conditional(self) -> bool:
         """Whether what it says depends on more than host and port."""

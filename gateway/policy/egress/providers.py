@@ -10,19 +10,24 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+
+def _provider(*hosts: str, **more: object) -> Mapping[str, object]:
+    return MappingProxyType({"hosts": list(hosts), "action": "inspect", **more})
+
+
 PROVIDERS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
     {
-        "openai": {"hosts": ["api.openai.com", "eu.api.openai.com", "us.api.openai.com"]},  # with data residency
-        "anthropic": {"hosts": ["api.anthropic.com"]},
-        "gemini": {"hosts": ["generativelanguage.googleapis.com"]},
-        "mistral": {"hosts": ["api.mistral.ai"]},
-        "cohere": {"hosts": ["api.cohere.com", "api.cohere.ai"]},
-        "groq": {"hosts": ["api.groq.com"]},
-        "deepseek": {"hosts": ["api.deepseek.com"]},
-        "xai": {"hosts": ["api.x.ai"]},
-        "openrouter": {"hosts": ["openrouter.ai"], "paths": ["/api"]},  # the rest of that host is a web site
-        "together": {"hosts": ["api.together.xyz"]},
-        "perplexity": {"hosts": ["api.perplexity.ai"]},
+        "openai": _provider("api.openai.com", "eu.api.openai.com", "us.api.openai.com"),  # the last two: residency
+        "anthropic": _provider("api.anthropic.com"),
+        "gemini": _provider("generativelanguage.googleapis.com"),
+        "mistral": _provider("api.mistral.ai"),
+        "cohere": _provider("api.cohere.com", "api.cohere.ai"),
+        "groq": _provider("api.groq.com"),
+        "deepseek": _provider("api.deepseek.com"),
+        "xai": _provider("api.x.ai"),
+        "openrouter": _provider("openrouter.ai", paths=["/api"]),  # the rest of that host is a web site
+        "together": _provider("api.together.xyz"),
+        "perplexity": _provider("api.perplexity.ai"),
     }
 )
-"""Tables of `[egress]`, but for their action, by name (the vendors' API references, November 2026)."""
+"""Tables of `[egress]` by name (the vendors' API references, November 2026)."""

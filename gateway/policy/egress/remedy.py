@@ -77,6 +77,15 @@ def is_method(text: str) -> bool:
     return _METHOD.fullmatch(text) is not None
 
 
+def method(text: str) -> str:
+    """The method, as an entry names it. Raises ValueError with the right spelling, where there is one."""
+    if is_method(text):
+        return text
+    if is_method(text.upper()):
+        raise ValueError(f'is not in normal form; write "{text.upper()}"')
+    raise ValueError('is no method; accepted: upper-case letters, such as "GET"')
+
+
 def _free(host: Host, taken: Collection[str]) -> str:
     name = f"{TABLE}.{_OTHERS.sub('-', host.name).strip('-') or 'host'}"
     number = 1
