@@ -25,7 +25,7 @@ _ESCAPED_PLAIN: Final = re.compile(r"%(?:2[dDeE]|3[0-9]|[46][1-9a-fA-F]|[57][0-9
 _BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _WIDE_ESCAPE: Final = re.compile(r"%[uU][0-9A-Fa-f]{4}")  # of IIS alone
 _CONTROL: Final = re.compile(r"[\0-\x1f\x7f]")
-_PLAIN: Final = re.compile(r"/|(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~@!$'()*+,=:&-]+)+/?")
+_PLAIN: Final = re.compile(r"/|(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~@!$'()+,=:&-]+)+/?")
 """Paths that have one reading: no escape, parameter, backslash or blank, no empty or dot segment, ASCII."""
 
 
@@ -33,6 +33,8 @@ def prefix(text: str) -> Steps:
     """The segments of a prefix in normal form: `/`, or `/a/b`. Raises ValueError with the right spelling."""
     if not text.startswith("/"):
         raise ValueError(f'does not start with a slash; write "/{text}"')
+    if "*" in text:
+        raise ValueError("has an asterisk; a prefix takes all that is below it; accepted: the path before the asterisk")
     layers = _layers(text)
     plain = written(_resolved(_steps(layers[-1]))) if layers is not None else ""
     if not _PLAIN.fullmatch(plain):

@@ -96,14 +96,13 @@ def host_pattern(text: str) -> HostPattern:
 
 def network(text: str) -> Network:
     """The addresses of a network or one address, in normal form. Raises ValueError with the right spelling."""
-    found = _network(text) if "/" in text else None
+    if "/" in text:
+        found = _network(text)
+    else:
+        address = _host(text).address
+        found = single(address) if address is not None else None
     if found is None:
-        host = _host(text)
-        if host.address is None:
-            raise ValueError(
-                'is no address; accepted: an address such as "10.0.0.5", or a network such as "10.0.0.0/8"'
-            )
-        found = single(host.address)
+        raise ValueError('is no address; accepted: an address such as "10.0.0.5", or a network such as "10.0.0.0/8"')
     if written(found) != text:
         raise ValueError(f'is not in normal form; write "{written(found)}"')
     return found
