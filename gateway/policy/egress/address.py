@@ -74,8 +74,7 @@ _ROWS: Final[tuple[tuple[str, AddressClass], ...]] = (
     ("224.0.0.0/4", AddressClass.MULTICAST),  # RFC 5771
     ("240.0.0.0/4", AddressClass.RESERVED),  # RFC 1112, section 4
     ("255.255.255.255/32", AddressClass.BROADCAST),  # RFC 919, section 7
-    ("::/0", AddressClass.RESERVED),  # what no row below names: only 2000::/3 is assigned to hosts (RFC 4291, 2.4)
-    ("2000::/3", AddressClass.PUBLIC),
+    ("2000::/3", AddressClass.PUBLIC),  # RFC 4291, section 2.4; of the rest nothing is given out
     ("::/128", AddressClass.UNSPECIFIED),  # RFC 4291, section 2.5.2
     ("::1/128", AddressClass.LOOPBACK),  # RFC 4291, section 2.5.3
     ("::ffff:0:0:0/96", AddressClass.PUBLIC),  # IPv4-translated (RFC 2765): what it holds decides
@@ -169,11 +168,13 @@ def opens(network: Network, address: Address) -> bool:
 
 
 def _own(address: Address) -> AddressClass:
-    return next((kind for network, kind in _TABLE if address in network), AddressClass.PUBLIC)
+    otherwise = AddressClass.PUBLIC if address.version == 4 else AddressClass.RESERVED
+    return next((kind for network, kind in _TABLE if address in network), otherwise)
 
 
 def _class_of_network(network: Network) -> AddressClass:
-    """The class of the narrowest row that the whole network is part of."""
+    """The class of the narrowest row that the whole network is part of; of what is part of none, only what is public
+    is meant."""
     return next((kind for row, kind in _TABLE if _is_within(network, row)), AddressClass.PUBLIC)
 
 

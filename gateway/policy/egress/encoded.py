@@ -30,9 +30,12 @@ content identifier of IPFS, version 1: 59 letters and digits in a label, at 5.17
 MAX_REST_BITS: Final = 4096
 """A path and query hold one signature and some identifiers. The largest in use is that of RSA with 4096 bits."""
 
+MIN_SHARE: Final = 0.4
+"""Characters of hidden text for each of the code that make it text and no accident: hex gives 0.5, base32 0.62, base64
+0.75. In noise a byte is printable with odds of 3 in 8, so 16 in a row, as a commit would need, have one in 7 million."""
+
 MIN_HOST_TEXT: Final = 12
-"""Characters of hidden text that are no accident in a name: in noise, a byte is one of printable text with odds of 3 in
-8, so twelve in a row have less than one in a hundred thousand at a place where they could start."""
+"""Characters of hidden text that are no accident in a name: what the shortest run in base64 may hold."""
 
 _RUN: Final = re.compile(r"[A-Za-z0-9]+")
 _ALPHABETS: Final = tuple(
@@ -70,12 +73,17 @@ def encoded_data(target: Target, fingerprint: Callable[[str], str]) -> list[tupl
 def _is_encoded_host(target: Target) -> bool:
     if sum(map(_bits, _RUN.findall(target.host))) > MAX_HOST_BITS:
         return True
-    spellings = (*target.labels, *undotted(target))
-    return any(len(text) >= MIN_HOST_TEXT for spelling in spellings for text in hidden_texts(spelling))
+    return any(_hidden(spelling) >= MIN_HOST_TEXT for spelling in (*target.labels, *undotted(target)))
+
+
+def _hidden(code: str) -> int:
+    """How many characters of text are hidden in a text that is mostly a code; 0 if they are an accident."""
+    longest = max(map(len, hidden_texts(code)), default=0)
+    return longest if longest >= MIN_SHARE * len(code) else 0
 
 
 def _unread_bits(text: str) -> float:
-    return sum(_bits(run) for run in _long_runs(text) if not any(hidden_texts(run)))
+    return sum(_bits(run) for run in _long_runs(text) if not _hidden(run))
 
 
 def _long_runs(text: str) -> Iterator[str]:
