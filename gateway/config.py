@@ -43,7 +43,6 @@ _FORMS: Final[Mapping[str, str]] = {
     "int_type": "is no number; accepted: a whole number",
     "tuple_type": 'is no array; accepted: an array such as ["a", "b"]',
     "missing": "is missing",
-    "too_short": "is empty; accepted: one or more",
 }
 _NO_TABLE: Final = "is no table; accepted: a table"
 

@@ -163,6 +163,12 @@ def _read[V](read: Callable[[str], V], value: object) -> V:
         raise ValueError(f"{units.shown(value)} {error}") from None
 
 
+def _some[V](values: tuple[V, ...]) -> tuple[V, ...]:
+    if not values:
+        raise ValueError("is empty; accepted: one or more")
+    return values
+
+
 def _port(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 65535:
         raise ValueError(f"{units.shown(value)} is no port; accepted: a whole number from 1 to 65535")
@@ -296,7 +302,7 @@ class EgressTable(_Table):
     Without ports it allows 443, or denies all; without methods, paths or agents it speaks of all of them.
     """
 
-    hosts: Annotated[Array[NamedHosts], Field(min_length=1)]
+    hosts: Annotated[Array[NamedHosts], AfterValidator(_some)]
     action: Choice[Action]
     ports: Array[Port] = ()
     methods: Array[Method] = ()
@@ -307,7 +313,7 @@ class EgressTable(_Table):
     @model_validator(mode="after")
     def _fits_its_action(self) -> Self:
         if self.action is Action.TUNNEL and (self.methods or self.paths):
-            raise ValueError("tunnels, where no method or path is seen; accepted: `inspect`, or neither")
+            raise ValueError("tunnels, where no method or path is seen; accepted: `inspect`, or none of these")
         if self.action is Action.DENY and self.addresses:
             raise ValueError("denies, and lists `addresses` to be dialled; accepted: addresses to deny in `hosts`")
         wide = [str(one) for one in self.hosts if isinstance(one, Below) and one.is_whole_top_level]

@@ -67,6 +67,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "brotli": ("gateway.wire.coding",),
     "compression": ("gateway.wire.coding",),  # of the standard library from Python 3.14 on
     "hyperscan": ("gateway.detect",),
+    "idna": ("gateway.policy.egress.host",),
     "msgspec": ("gateway.wire",),
     "multidict": ("gateway.serve",),
     "openai": ("gateway.cli.demo",),

@@ -32,7 +32,7 @@ MAX_REST_BITS: Final = 4096
 
 MIN_SHARE: Final = 0.4
 """Characters of hidden text for each of the code that make it text and no accident: hex gives 0.5, base32 0.62, base64
-0.75. In noise a byte is printable with odds of 3 in 8, so 16 in a row, as a commit would need, have one in 7 million."""
+0.75. In noise a byte is printable with odds of 3 in 8, so 16 in a row, as a commit would need, have 1 in 7 million."""
 
 MIN_HOST_TEXT: Final = 12
 """Characters of hidden text that are no accident in a name: what the shortest run in base64 may hold."""
