@@ -29,6 +29,7 @@ from pydantic import (
 from gateway import units
 from gateway.policy.egress import remedy
 from gateway.policy.egress.address import Network
+from gateway.policy.egress.encoded import CATEGORIES
 from gateway.policy.egress.entry import Action, Entry
 from gateway.policy.egress.paths import Steps, prefix
 from gateway.policy.egress.pattern import Below, HostPattern, host_pattern, network
@@ -260,6 +261,14 @@ class Rules(_Table):
     thresholds: Thresholds = Thresholds()
     unknown_json: Choice[UnknownJson] | None = None
 
+    @property
+    def unruled_effects(self) -> Mapping[str, Effect]:
+        """The `effects` of the categories that no rule has. A category stands for those below it; the longer wins."""
+        found: dict[str, Effect] = {}
+        for name in sorted(self.effects, key=len):
+            found |= {one: self.effects[name] for one in CATEGORIES if f"{one}.".startswith(f"{name}.")}
+        return found
+
 
 class Upstream(_Table):
     """`[upstreams.NAME]`: one API. The rest of a request's path is appended to `base_url` (no `/` at its end)."""
@@ -390,6 +399,7 @@ class Config(_Table):
             data_threshold=self.rules.thresholds.data or profile.data_threshold,
             user_threshold=self.rules.thresholds.user or profile.user_threshold,
             unknown_json=self.rules.unknown_json or profile.unknown_json,
+            effects=MappingProxyType({**profile.effects, **self.rules.unruled_effects}),
         )
 
     def limits_for(self, principal: str, upstream: str) -> tuple[Limit, ...]:

@@ -402,6 +402,23 @@ class TestProfiles:
         assert (profile.data_threshold, profile.user_threshold) == (3, 4)
         assert profile.unknown_json is UnknownJson.BLOCK
 
+    @pytest.mark.parametrize(
+        ("effects", "in_host", "in_rest"),
+        [
+            ("", Effect.BLOCK, Effect.REPORT),
+            ("egress = 'report'", Effect.REPORT, Effect.REPORT),
+            ("'egress.encoded_data.host' = 'ask'", Effect.ASK, Effect.REPORT),
+            ("'egress.encoded_data.rest' = 'block', 'egress.encoded_data' = 'ask'", Effect.ASK, Effect.BLOCK),
+            ("'pii.email' = 'block'", Effect.BLOCK, Effect.REPORT),
+        ],
+    )
+    def test_effects_of_what_no_rule_finds_replace_the_profile_s(
+        self, effects: str, in_host: Effect, in_rest: Effect
+    ) -> None:
+        profile = parse(f"[rules]\neffects = {{ {effects} }}", "gate.toml").profile_for("default")
+        assert profile.effect("egress.encoded_data.host") is in_host
+        assert profile.effect("egress.encoded_data.rest") is in_rest
+
 
 class TestLimits:
     def names(self, text: str, principal: str, upstream: str) -> list[str]:

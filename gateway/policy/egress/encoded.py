@@ -22,6 +22,8 @@ from gateway.verdict import Finding, Severity
 
 HOST_CATEGORY: Final = "egress.encoded_data.host"
 REST_CATEGORY: Final = "egress.encoded_data.rest"
+CATEGORIES: Final = frozenset({"egress", "egress.encoded_data", HOST_CATEGORY, REST_CATEGORY})
+"""The categories that no rule of a pack has, and that an operator may give an effect all the same."""
 
 MAX_HOST_BITS: Final = 306
 """A name needs one identifier: an account, a commit (160 bits), a UUID, a SHA-256 digest. The largest in use is the
@@ -60,7 +62,7 @@ def encoded_data(target: Target, fingerprint: Callable[[str], str]) -> list[tupl
     """
     rest = f"{target.path}?{target.query}" if target.query else target.path
     found = (
-        ("host", target.host, HOST_CATEGORY, _is_encoded_host(target)),
+        ("host", target.host, HOST_CATEGORY, any(map(_is_encoded_host, target.hosts))),
         ("target", rest, REST_CATEGORY, _unread_bits(rest) > MAX_REST_BITS),
     )
     return [
@@ -70,10 +72,10 @@ def encoded_data(target: Target, fingerprint: Callable[[str], str]) -> list[tupl
     ]
 
 
-def _is_encoded_host(target: Target) -> bool:
-    if sum(map(_bits, _RUN.findall(target.host))) > MAX_HOST_BITS:
+def _is_encoded_host(host: str) -> bool:
+    if sum(map(_bits, _RUN.findall(host))) > MAX_HOST_BITS:
         return True
-    return any(_hidden(spelling) >= MIN_HOST_TEXT for spelling in (*target.labels, *undotted(target)))
+    return any(_hidden(spelling) >= MIN_HOST_TEXT for spelling in (*host.split("."), *undotted(host)))
 
 
 def _hidden(code: str) -> int:

@@ -197,7 +197,7 @@ class EgressPolicy:
         literal = asked.host.address
         if literal is not None and found != literal:
             return asked.decided(Action.DENY, f"`{found}` is not the address {asked.place} that was asked for", named)
-        if (denying := self._denying(asked, found)) is not None:
+        if literal is None and (denying := self._denying(asked, found)) is not None:
             what = f"{asked.place} resolves to `{found}`, which [{denying.entry.name}] denies"
             return asked.decided(Action.DENY, what, denying)
         classed = classify(found)

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
+from gateway.errors import Malformed
 from gateway.policy.egress.decoding import readings
+from gateway.policy.egress.host import parse_host
 from gateway.segment import Kind, Path, Place, Role, Segment, Trust, Uninspected
 
 CREDENTIAL_FIELDS: Final = frozenset(
@@ -41,8 +44,13 @@ class Target:
     query_credentials: frozenset[str] = frozenset()
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        return tuple(self.host.split("."))
+    def hosts(self) -> tuple[str, ...]:
+        """The host as it was spelt, and in normal form, in which it is resolved; that is in lower case, as the first
+        need not be."""
+        try:
+            return tuple(dict.fromkeys((self.host, parse_host(self.host).name)))
+        except Malformed:
+            return (self.host,)  # it is refused, and goes nowhere
 
 
 def read(target: Target) -> list[Segment | Uninspected]:
@@ -54,9 +62,9 @@ def segment(path: Path, text: str) -> Segment:
     return Segment(Place(path), text, Role.ASSISTANT, Trust.MODEL, Kind.OPAQUE, editable=False)
 
 
-def undotted(target: Target) -> tuple[str, ...]:
+def undotted(host: str) -> tuple[str, ...]:
     """The host as what a receiver puts together who owns its last one, two or three labels."""
-    labels = target.labels
+    labels = host.split(".")
     return tuple(dict.fromkeys("".join(labels[:-own]) for own in (1, 2, 3) if len(labels) > own + 1))
 
 
@@ -66,7 +74,7 @@ def _texts(path: Path, *raws: str) -> Iterator[Segment]:
 
 
 def _host(target: Target) -> Iterator[Segment]:
-    yield from _texts(("host",), target.host, *undotted(target))
+    yield from _texts(("host",), *target.hosts, *chain.from_iterable(map(undotted, target.hosts)))
 
 
 def _query(target: Target) -> Iterator[Segment | Uninspected]:

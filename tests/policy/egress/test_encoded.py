@@ -70,6 +70,8 @@ def test_a_host_with_the_identifiers_that_hosts_have_is_left_alone(host: str) ->
         f"{'.'.join(noise(64).hex()[start : start + 4] for start in range(0, 128, 4))}.evil.example",
         f"{'-'.join(noise(24).hex()[start : start + 6] for start in range(0, 48, 6))}.{noise(30).hex()}.evil.example",
         f"{base32(SECRET.encode())}.evil.example",
+        f"{base32(SECRET.encode())}。evil.example",
+        f"{''.join(f'%{byte:02x}' for byte in base32(SECRET.encode()).encode())}.evil.example",
         f"{SECRET.encode().hex()}.evil.example",
         f"{labels(base64.urlsafe_b64encode(SECRET.encode()).decode().rstrip('='))}.evil.example",
         f"{'.'.join(SECRET.encode().hex()[start : start + 6] for start in range(0, 46, 6))}.evil.example",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
@@ -249,3 +250,12 @@ def test_every_spelling_of_an_address_is_that_address(address: IPv4Address, data
 def test_every_spelling_of_an_ipv6_address_is_that_address(address: IPv6Address) -> None:
     spellings = (address.compressed, address.exploded, address.exploded.upper(), f"[{address.exploded}]")
     assert {parse_host(spelling) for spelling in spellings} == {of_address(address)}
+
+
+@given(st.from_regex(r"\A(?:(?:0[xX]?)?[0-9a-fA-F]{0,10}\.){0,3}(?:0[xX]?)?[0-9a-fA-F]{0,11}\Z"))
+def test_what_the_system_takes_for_an_address_is_that_address_here(spelling: str) -> None:
+    try:
+        packed = socket.inet_aton(spelling)
+    except OSError:
+        return
+    assert parse_host(spelling).address == IPv4Address(packed)

@@ -253,6 +253,13 @@ class TestDialling:
         assert denial.reason == "`site.example:443` resolves to `93.184.215.14`, which [egress.no] denies"
         assert among.may_dial(decide("site.example", among=among), "93.185.0.1") is None
 
+    def test_an_address_that_is_asked_for_is_denied_for_the_requests_that_the_denial_is_about(self) -> None:
+        denying = entry("egress.no", "8.8.8.8", "deny", ports=(), methods="DELETE")
+        among = policy(entry("egress.dns", "8.8.8.8"), denying)
+        decision = decide("8.8.8.8", 443, "GET", "/", among=among)
+        assert among.may_dial(decision, "8.8.8.8") is None
+        assert decide("8.8.8.8", 443, "DELETE", "/", among=among).action is Action.DENY
+
 
 CONFIG = """
 [egress.read]

@@ -63,9 +63,15 @@ def test_a_secret_that_is_cut_into_labels_is_put_together() -> None:
 
 
 def test_a_host_is_put_together_without_the_labels_of_its_owner() -> None:
-    assert undotted(Target("a.b.c.d.e", "/")) == ("abcd", "abc", "ab")
-    assert undotted(Target("a.b.c", "/")) == ("ab",)
-    assert undotted(Target("a.b", "/")) == ()
+    assert undotted("a.b.c.d.e") == ("abcd", "abc", "ab")
+    assert undotted("a.b.c") == ("ab",)
+    assert undotted("a.b") == ()
+
+
+def test_a_host_is_read_as_it_was_spelt_and_as_it_is_resolved() -> None:
+    found = texts(Target("Hunter。a.example", "/"))[("host",)]
+    assert found == ["Hunter。a.example", "hunter.a.example", "huntera"]
+    assert texts(Target("a..b", "/"))[("host",)] == ["a..b", "a"]
 
 
 def test_credentials_are_named_and_not_read() -> None:
