@@ -21,7 +21,7 @@ from pydantic_core import ErrorDetails
 
 from gateway import keys
 from gateway.errors import ConfigError
-from gateway.settings import BUILT_IN, DEFAULT_PRINCIPAL, Agent, Config, LimitTable, Upstream
+from gateway.settings import BUILT_IN, DEFAULT_PRINCIPAL, Agent, Config, EgressTable, LimitTable, Upstream
 from gateway.toml_lines import line_of
 from gateway.units import shown
 
@@ -29,7 +29,12 @@ __all__ = ["Config", "Secrets", "audit_folder", "ca_folder", "load", "parse", "s
 
 type _Path = tuple[str, ...]
 
-_NAMED: Final[Mapping[str, type[BaseModel]]] = {"upstreams": Upstream, "agents": Agent, "limits": LimitTable}
+_NAMED: Final[Mapping[str, type[BaseModel]]] = {
+    "upstreams": Upstream,
+    "agents": Agent,
+    "limits": LimitTable,
+    "egress": EgressTable,
+}
 """The tables that hold one table for each name."""
 
 _FORMS: Final[Mapping[str, str]] = {
@@ -209,6 +214,7 @@ def _dangling(data: Mapping[str, Any]) -> Iterator[tuple[_Path, str]]:
     yield from _missing(data, ("agents", "limits"), list(limits))
     yield from _missing(data, ("limits", "agents"), agents)
     yield from _missing(data, ("limits", "upstreams"), upstreams)
+    yield from _missing(data, ("egress", "agents"), agents)
 
 
 def _missing(data: Mapping[str, Any], place: tuple[str, str], known: list[str]) -> Iterator[tuple[_Path, str]]:

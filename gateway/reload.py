@@ -22,6 +22,7 @@ from gateway.detect.pack import parse_pack
 from gateway.detect.rule import Rule
 from gateway.detect.ruleset import RuleSet, build
 from gateway.errors import ConfigError, OperatorError, RuleError
+from gateway.policy.egress.encoded import CATEGORIES
 from gateway.record import log
 from gateway.resources import pack_folder, pack_text
 from gateway.shelf import Shelf
@@ -306,7 +307,8 @@ def _text(path: Path) -> str:
 
 def _built(rules: list[Rule], config: Config, key: bytes) -> RuleSet:
     table = config.rules
-    return build(rules, key=key, shadow=table.shadow, disabled=table.disabled, effects=_by_rule(rules, table.effects))
+    of_rules = {name: effect for name, effect in table.effects.items() if name not in CATEGORIES}
+    return build(rules, key=key, shadow=table.shadow, disabled=table.disabled, effects=_by_rule(rules, of_rules))
 
 
 def _by_rule(rules: Iterable[Rule], effects: Mapping[str, Effect]) -> dict[str, Effect]:

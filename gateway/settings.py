@@ -6,7 +6,7 @@ Names in one table that refer to another (an agent's limits) are checked in `gat
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -27,6 +27,15 @@ from pydantic import (
 )
 
 from gateway import units
+from gateway.policy.egress import remedy
+from gateway.policy.egress.address import Network
+from gateway.policy.egress.encoded import CATEGORIES
+from gateway.policy.egress.entry import Action, Entry
+from gateway.policy.egress.paths import Steps, prefix
+from gateway.policy.egress.pattern import Below, HostPattern, host_pattern, network
+from gateway.policy.egress.policy import EgressPolicy
+from gateway.policy.egress.providers import PROVIDERS
+from gateway.policy.egress.upstream import upstream_entry
 from gateway.policy.hierarchy import Mode
 from gateway.policy.profile import PROFILES, Profile, UnknownJson
 from gateway.state.store import Limit
@@ -150,14 +159,56 @@ def _unproxied(value: object) -> str:
     return text
 
 
-def _with_built_in(given: object) -> object:
-    """The operator's tables over ours, key by key, so that one key can be added to a built-in upstream."""
-    if not isinstance(given, dict):
-        return given
-    merged: dict[str, object] = {name: dict(table) for name, table in BUILT_IN.items()}
-    for name, table in given.items():
-        merged[name] = {**BUILT_IN.get(name, {}), **table} if isinstance(table, dict) else table
-    return merged
+def _over(built_in: Mapping[str, Mapping[str, object]]) -> Callable[[object], object]:
+    """Puts the operator's tables over ours, key by key, so that one key can be added to a table that is built in."""
+
+    def merge(given: object) -> object:
+        if not isinstance(given, dict):
+            return given
+        merged: dict[str, object] = {name: dict(table) for name, table in built_in.items()}
+        for name, table in given.items():
+            merged[name] = {**built_in.get(name, {}), **table} if isinstance(table, dict) else table
+        return merged
+
+    return merge
+
+
+def _host_pattern(value: object) -> HostPattern:
+    return _read(host_pattern, value)
+
+
+def _network(value: object) -> Network:
+    return _read(network, value)
+
+
+def _prefix(value: object) -> Steps:
+    return _read(prefix, value)
+
+
+def _method(value: object) -> str:
+    return _read(remedy.method, value)
+
+
+def _read[V](read: Callable[[str], V], value: object) -> V:
+    """What a text stands for; the message begins with the value, which one of many in an array needs."""
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{units.shown(value)} is no text; accepted: text in quotes")
+    try:
+        return read(value)
+    except ValueError as error:
+        raise ValueError(f"{units.shown(value)} {error}") from None
+
+
+def _some[V](values: tuple[V, ...]) -> tuple[V, ...]:
+    if not values:
+        raise ValueError("is empty; accepted: one or more")
+    return values
+
+
+def _port(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 65535:
+        raise ValueError(f"{units.shown(value)} is no port; accepted: a whole number from 1 to 65535")
+    return value
 
 
 class _Table(BaseModel):
@@ -175,6 +226,11 @@ type Pause = Annotated[float | None, PlainValidator(units.seconds_or_none)]
 type Listen = Annotated[Address, PlainValidator(units.address)]
 type FilePath = Annotated[Path, PlainValidator(_path)]
 type Variable = Annotated[str, PlainValidator(_variable)]
+type NamedHosts = Annotated[HostPattern, PlainValidator(_host_pattern)]
+type Addresses = Annotated[Network, PlainValidator(_network)]
+type Prefix = Annotated[Steps, PlainValidator(_prefix)]
+type Method = Annotated[str, PlainValidator(_method)]
+type Port = Annotated[int, PlainValidator(_port)]
 type Count = Annotated[int, Field(ge=1)]
 type ProfileName = Literal["monitor", "balanced", "strict"]
 
@@ -250,6 +306,14 @@ class Rules(_Table):
     thresholds: Thresholds = Thresholds()
     unknown_json: Choice[UnknownJson] | None = None
 
+    @property
+    def unruled_effects(self) -> Mapping[str, Effect]:
+        """The `effects` of the categories that no rule has. A category stands for those below it; the longer wins."""
+        found: dict[str, Effect] = {}
+        for name in sorted(self.effects, key=len):
+            found |= {one: self.effects[name] for one in CATEGORIES if f"{one}.".startswith(f"{name}.")}
+        return found
+
 
 class Upstream(_Table):
     """`[upstreams.NAME]`: one API. The rest of a request's path is appended to `base_url` (no `/` at its end)."""
@@ -286,6 +350,45 @@ class LimitTable(_Table):
     upstreams: Array[str] = ()
 
 
+class EgressTable(_Table):
+    """`[egress.NAME]`: hosts that agents may or may not reach through the proxy.
+
+    Without ports it allows 443, or denies all; without methods, paths or agents it speaks of all of them.
+    """
+
+    hosts: Annotated[Array[NamedHosts], AfterValidator(_some)]
+    action: Choice[Action]
+    ports: Array[Port] = ()
+    methods: Array[Method] = ()
+    paths: Array[Prefix] = ()
+    agents: Array[str] = ()
+    addresses: Array[Addresses] = ()  # not public, and dialled all the same
+
+    @model_validator(mode="after")
+    def _fits_its_action(self) -> Self:
+        if self.action is Action.TUNNEL and (self.methods or self.paths):
+            raise ValueError("tunnels, where no method or path is seen; accepted: `inspect`, or none of these")
+        if self.action is Action.DENY and self.addresses:
+            raise ValueError("denies, and lists `addresses` to be dialled; accepted: addresses to deny in `hosts`")
+        wide = [str(one) for one in self.hosts if isinstance(one, Below) and one.is_whole_top_level]
+        if wide and self.action is not Action.DENY:
+            raise ValueError(f"allows all of `{wide[0]}`; accepted: two labels or more, such as `*.example.com`")
+        return self
+
+    def entry(self, name: str) -> Entry:
+        ports = self.ports or (() if self.action is Action.DENY else (remedy.DEFAULT_PORT,))
+        return Entry(
+            f"{remedy.TABLE}.{name}",
+            self.hosts,
+            self.action,
+            frozenset(ports),
+            frozenset(self.methods),
+            self.paths,
+            frozenset(self.agents),
+            self.addresses,
+        )
+
+
 class HierarchyTable(_Table):
     """`[hierarchy]`: how untrusted text is marked, and what the model is told about it."""
 
@@ -318,13 +421,16 @@ class Config(_Table):
     admin: Admin = Admin()
     rules: Rules = Field(default_factory=Rules)  # a default is copied, and its mapping cannot be
     upstreams: Annotated[
-        Named[Annotated[str, AfterValidator(_upstream_name)], Upstream], BeforeValidator(_with_built_in)
+        Named[Annotated[str, AfterValidator(_upstream_name)], Upstream], BeforeValidator(_over(BUILT_IN))
     ] = _NONE
     agents: Named[Annotated[str, AfterValidator(_agent_name)], Agent] = Field(
         default_factory=dict, validate_default=True
     )
     limits: Named[Annotated[str, AfterValidator(_name)], LimitTable] = Field(
         default_factory=dict, validate_default=True
+    )
+    egress: Annotated[Named[Annotated[str, AfterValidator(_name)], EgressTable], BeforeValidator(_over(PROVIDERS))] = (
+        _NONE
     )
     hierarchy: HierarchyTable = HierarchyTable()
     audit: AuditTable = AuditTable()
@@ -339,6 +445,7 @@ class Config(_Table):
             data_threshold=self.rules.thresholds.data or profile.data_threshold,
             user_threshold=self.rules.thresholds.user or profile.user_threshold,
             unknown_json=self.rules.unknown_json or profile.unknown_json,
+            effects=MappingProxyType({**profile.effects, **self.rules.unruled_effects}),
         )
 
     def limits_for(self, principal: str, upstream: str) -> tuple[Limit, ...]:
@@ -351,6 +458,17 @@ class Config(_Table):
             for name, table in self.limits.items()
             if (not table.upstreams or upstream in table.upstreams) and principal in self._holders(name, principal)
         )
+
+    def egress_policy(self) -> EgressPolicy:
+        """Where agents may go: the entries of `[egress]`, and each upstream that none of them names."""
+        entries = [table.entry(name) for name, table in self.egress.items()]
+        return EgressPolicy([*entries, *self._upstream_entries(entries)])
+
+    def _upstream_entries(self, entries: list[Entry]) -> Iterator[Entry]:
+        for name, table in self.upstreams.items():
+            entry = upstream_entry(f"upstreams.{name}", table.base_url)
+            if entry is not None and not any(one.covers(entry) for one in entries):
+                yield entry
 
     def _holders(self, limit: str, principal: str) -> set[str]:
         named = {name for name, agent in self.agents.items() if limit in agent.limits}

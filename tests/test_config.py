@@ -14,12 +14,15 @@ from pydantic import BaseModel, ValidationError
 
 from gateway.config import Config, audit_folder, ca_folder, load, parse, secret, secrets, state_folder
 from gateway.errors import ConfigError
+from gateway.policy.egress.entry import Action, Scheme
+from gateway.policy.egress.providers import PROVIDERS
 from gateway.policy.profile import PROFILES, UnknownJson
 from gateway.settings import (
     BUILT_IN,
     Admin,
     Agent,
     AuditTable,
+    EgressTable,
     Gateway,
     HierarchyTable,
     LimitTable,
@@ -34,6 +37,8 @@ from gateway.units import Address
 from gateway.verdict import Effect
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
+DENY = "[egress.a]\naction = 'deny'\n"
+ENTRY = "[egress.a]\nhosts = ['a.example']\naction = 'inspect'\n"
 
 
 def problems(text: str) -> tuple[str, ...]:
@@ -57,6 +62,12 @@ class TestExample:
         assert config.agents["research"].profile == "strict"
         assert config.limits["slow"] == LimitTable(requests=60, burst=10, agents=("default",), upstreams=("openai",))
         assert config.rules.effects == {"pii.email": Effect.REDACT}
+        assert config.egress["git"].entry("git").methods == {"GET", "HEAD"}
+
+    def test_it_names_each_provider_that_is_built_in(self) -> None:
+        text = " ".join(EXAMPLE.read_text().replace("\n# ", " ").split())
+        *others, last = PROVIDERS
+        assert f"the providers {', '.join(others)} and {last} (" in text
 
     def test_each_key_of_the_schema_occurs_in_it_with_a_comment(self) -> None:
         lines = EXAMPLE.read_text().splitlines()
@@ -76,6 +87,7 @@ def schema_keys() -> Iterator[tuple[str, str]]:
         "upstreams.openai": Upstream,
         "agents.research": Agent,
         "limits.slow": LimitTable,
+        "egress.git": EgressTable,
         "hierarchy": HierarchyTable,
         "audit": AuditTable,
         "log": Log,
@@ -148,6 +160,40 @@ class TestAccepted:
         assert config.hierarchy.delimiters == (("<a>", "</a>"),)
 
 
+class TestEgress:
+    def test_an_entry_allows_443_and_denies_every_port_unless_it_lists_some(self) -> None:
+        text = (
+            "[egress.a]\nhosts = ['a.example']\naction = 'inspect'\n"
+            "[egress.b]\nhosts = ['b.example']\naction = 'deny'\n"
+            "[egress.c]\nhosts = ['c.example']\naction = 'tunnel'\nports = [8443]\n"
+        )
+        egress = parse(text, "gate.toml").egress
+        assert [egress[name].entry(name).ports for name in "abc"] == [{443}, set(), {8443}]
+
+    def test_a_provider_that_is_built_in_may_get_a_single_key(self) -> None:
+        policy = parse("[agents.ci]\nkey_env = 'K'\n[egress.openai]\nagents = ['ci']", "gate.toml").egress_policy()
+        actions = [policy.decide(who, Scheme.HTTPS, "api.openai.com", 443).action for who in ("ci", "default")]
+        assert actions == [Action.INSPECT, Action.DENY]  # though there is an upstream of that host too
+
+    def test_a_provider_that_is_built_in_may_be_denied(self) -> None:
+        policy = parse("[egress.openai]\naction = 'deny'", "gate.toml").egress_policy()
+        assert policy.decide("default", Scheme.HTTPS, "api.openai.com", 443).action is Action.DENY
+
+    def test_an_upstream_is_allowed_at_its_own_host_and_port(self) -> None:
+        text = "[upstreams.far]\ndialect = 'http'\nbase_url = 'https://far.example:8443/api'"
+        policy = parse(text, "gate.toml").egress_policy()
+        decision = policy.decide("default", Scheme.HTTPS, "far.example", 8443, "GET", "/api/x")
+        assert (decision.action, decision.reason) == (
+            Action.INSPECT,
+            "[upstreams.far] allows `far.example:8443`",
+        )
+        assert policy.decide("default", Scheme.HTTPS, "far.example", 443).action is Action.DENY
+
+    def test_an_upstream_that_cannot_be_read_is_not_allowed(self) -> None:
+        text = "[upstreams.far]\ndialect = 'http'\nbase_url = 'http://1.2.3.4.5'"
+        assert "upstreams.far" not in {entry.name for entry in parse(text, "gate.toml").egress_policy().entries}
+
+
 class TestProblems:
     def test_all_are_given_at_once_in_order_with_their_lines(self) -> None:
         text = (
@@ -214,6 +260,57 @@ class TestProblems:
             ),
             ("[proxy]\nname_constraints = [5]", 2, "proxy.name_constraints: `` is no host; accepted: a domain such as"),
             ("[proxy]\nlisten = ':1'", 2, "proxy.listen: `:1` is no address; accepted: "),
+            ("[egress.a]\naction = 'deny'", 1, "egress.a.hosts: is missing"),
+            ("[egress.a]\nhosts = ['a']", 1, "egress.a.action: is missing"),
+            (f"{ENTRY}host = 'a'", 4, "egress.a.host: unknown key; did you mean `hosts`? accepted: hosts, action,"),
+            (f"{DENY}hosts = []", 3, "egress.a.hosts: is empty; accepted: one or more"),
+            (
+                "[egress.a]\naction = 'deny'\nhosts = ['A.b']",
+                3,
+                'egress.a.hosts: `A.b` is not in normal form; write "a.b"',
+            ),
+            (f"{DENY}hosts = [5]", 3, "egress.a.hosts: `5` is no text; accepted: text in quotes"),
+            (f"{DENY}hosts = ['']", 3, "egress.a.hosts: `` is no text; accepted: text in quotes"),
+            (
+                "[egress.a]\nhosts = ['a']\naction = 'allow'",
+                3,
+                "egress.a.action: `allow` is unknown; accepted: inspect, tu",
+            ),
+            (
+                "[egress.a]\nhosts = ['*.com']\naction = 'tunnel'",
+                1,
+                "egress.a: allows all of `*.com`; accepted: two",
+            ),
+            (f"{ENTRY}ports = [0]", 4, "egress.a.ports: `0` is no port; accepted: a whole number from 1"),
+            (
+                f"{ENTRY}ports = [true]",
+                4,
+                "egress.a.ports: `true` is no port; accepted: a whole number from 1",
+            ),
+            (
+                f"{ENTRY}ports = ['443']",
+                4,
+                "egress.a.ports: `443` is no port; accepted: a whole number from 1",
+            ),
+            (f"{ENTRY}methods = ['get']", 4, 'egress.a.methods: `get` is not in normal form; write "GET"'),
+            (f"{ENTRY}paths = ['v1']", 4, 'egress.a.paths: `v1` does not start with a slash; write "/v1"'),
+            (f"{ENTRY}addresses = ['10.1']", 4, 'egress.a.addresses: `10.1` is not in normal form; write "10.0.0.1"'),
+            (f"{ENTRY}agents = ['b']", 4, "egress.a.agents: `b` is not configured; accepted: default"),
+            (
+                "[egress.'A b']\nhosts = ['a']\naction = 'deny'",
+                1,
+                "egress.A b: is no name; accepted: lower-case",
+            ),
+            (
+                "[egress.a]\nhosts = ['a']\naction = 'tunnel'\npaths = ['/a']",
+                1,
+                "egress.a: tunnels, where no method or path is seen; accepted: `inspect`, or none of these",
+            ),
+            (
+                "[egress.a]\nhosts = ['a']\naction = 'deny'\naddresses = ['10.0.0.1']",
+                1,
+                "egress.a: denies, and lists `addresses` to be dialled; accepted: addresses to deny in `hosts`",
+            ),
             ("[hierarchy]\ndelimiters = [['a']]", 2, "hierarchy.delimiters: no pair of delimiters; accepted:"),
             ("[hierarchy]\ndelimiters = [['a', ' ']]", 2, "hierarchy.delimiters: no pair of delimiters; accepted:"),
         ],
@@ -360,6 +457,23 @@ class TestProfiles:
         profile = config.profile_for("default")
         assert (profile.data_threshold, profile.user_threshold) == (3, 4)
         assert profile.unknown_json is UnknownJson.BLOCK
+
+    @pytest.mark.parametrize(
+        ("effects", "in_host", "in_rest"),
+        [
+            ("", Effect.BLOCK, Effect.REPORT),
+            ("egress = 'report'", Effect.REPORT, Effect.REPORT),
+            ("'egress.encoded_data.host' = 'ask'", Effect.ASK, Effect.REPORT),
+            ("'egress.encoded_data.rest' = 'block', 'egress.encoded_data' = 'ask'", Effect.ASK, Effect.BLOCK),
+            ("'pii.email' = 'block'", Effect.BLOCK, Effect.REPORT),
+        ],
+    )
+    def test_effects_of_what_no_rule_finds_replace_the_profile_s(
+        self, effects: str, in_host: Effect, in_rest: Effect
+    ) -> None:
+        profile = parse(f"[rules]\neffects = {{ {effects} }}", "gate.toml").profile_for("default")
+        assert profile.effect("egress.encoded_data.host") is in_host
+        assert profile.effect("egress.encoded_data.rest") is in_rest
 
 
 class TestLimits:

@@ -69,6 +69,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "brotli": ("gateway.wire.coding",),
     "compression": ("gateway.wire.coding",),  # of the standard library from Python 3.14 on
     "hyperscan": ("gateway.detect",),
+    "idna": ("gateway.policy.egress.host",),
     # `Struct` is what a value of the hot path is made of (docs/decisions/0011)
     "msgspec": (
         "gateway.segment",

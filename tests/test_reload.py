@@ -150,6 +150,12 @@ class TestLoad:
         file.write_text(CONFIG + 'effects = { pi = "report" }\n')
         assert "no rule has the id `pi`" in problems(file)[0]
 
+    def test_effects_of_categories_that_no_rule_has_are_no_rule_s(self, file: Path) -> None:
+        file.write_text(CONFIG + 'effects = { "egress.encoded_data.host" = "report" }\n')
+        Following(file).loader.load()
+        file.write_text(CONFIG + 'effects = { "egress.encoded_data.hots" = "report" }\n')
+        assert "no rule has the id `egress.encoded_data.hots`" in problems(file)[0]
+
     def test_rules_are_disabled_and_shadowed_by_id(self, file: Path) -> None:
         (file.parent / "mine" / "a.toml").write_text(rule("one") + rule("two"))
         file.write_text(CONFIG + 'disabled = ["one"]\nshadow = ["two"]\n')

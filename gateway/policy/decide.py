@@ -20,7 +20,13 @@ from gateway.verdict import Edit, Effect, Finding, Reason, Verdict
 REMOVED: Final = "[removed by the security gateway: text that addressed the assistant]"
 """What is left where an instruction was cut out of data. Constant, so that a provider's prompt cache keeps hitting."""
 
-_CODES: Final = {"injection": Code.INJECTION, "pii": Code.PII, "secret": Code.SECRET, "tool": Code.TOOL}
+_CODES: Final = {
+    "injection": Code.INJECTION,
+    "pii": Code.PII,
+    "secret": Code.SECRET,
+    "tool": Code.TOOL,
+    "egress": Code.EGRESS,
+}
 
 
 type _Leaf = tuple[Path, Path | None]

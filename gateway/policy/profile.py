@@ -71,6 +71,9 @@ _BALANCED: Final = Profile(
             "pii.national_id": Effect.REDACT,
             "pii.card": Effect.REDACT,
             "pii.iban": Effect.REDACT,
+            "egress.encoded_data.host": Effect.BLOCK,
+            # Paths and queries hold cursors and session tokens that nobody but their server can read.
+            "egress.encoded_data.rest": Effect.REPORT,
         }
     ),
 )
@@ -84,7 +87,14 @@ PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
             enforce=True,
             data_threshold=4,
             user_threshold=5,
-            effects=MappingProxyType({"injection": Effect.REPORT, "secret": Effect.BLOCK, "pii": Effect.REDACT}),
+            effects=MappingProxyType(
+                {
+                    "injection": Effect.REPORT,
+                    "secret": Effect.BLOCK,
+                    "pii": Effect.REDACT,
+                    "egress": Effect.BLOCK,
+                }
+            ),
             unknown_json=UnknownJson.BLOCK,
         ),
     }
