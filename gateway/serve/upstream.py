@@ -179,6 +179,12 @@ class Socket(ClientWebSocketResponse[Literal[False]]):
         super().__init__(reader, writer, protocol, response, *args, **options)
         self.raw_headers = response.raw_headers
 
+    def abort(self) -> None:
+        """Drop the connection, with what it has not sent yet."""
+        connection = self._response.connection
+        if connection is not None and connection.transport is not None:
+            connection.transport.abort()
+
 
 async def upgraded_or_not(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
     """Let a 101 through alone. Stands before redirects, which would take the credentials elsewhere."""

@@ -199,21 +199,26 @@ class SocketCarrier:
 
     async def _read_client(self, client: _Accepted) -> None:
         while not self._session.finished:
-            frame = await client.receive()
-            self._heard = self._loop.time()
-            if frame.type is WSMsgType.PING:
-                await _pong(client, frame.data)
-            elif frame.type is not WSMsgType.PONG:
-                await self._tell(_of_client(frame))
+            frame = await self._next(client)
+            await self._tell(_of_client(frame))
 
     async def _read_server(self, server: Socket) -> None:
         while not self._session.finished:
-            frame = await server.receive()
+            frame = await self._next(server)
+            await self._tell(_of_server(frame))
+
+    async def _next(self, peer: _Accepted | Socket) -> Any:
+        """The next frame that is no ping or pong. Pings are between neighbours: passed on, they would be messages that
+        nobody inspects. They do tell that a peer is still interested; a pong only tells that it is there."""
+        while True:
+            frame = await peer.receive()
+            if frame.type is WSMsgType.PONG:
+                continue
             self._heard = self._loop.time()
-            if frame.type is WSMsgType.PING:
-                await _pong(server, frame.data)
-            elif frame.type is not WSMsgType.PONG:
-                await self._tell(_of_server(frame))
+            if frame.type is not WSMsgType.PING:
+                return frame
+            with suppress(ConnectionError):
+                await peer.pong(frame.data)
 
     # -- how it ends when it does not end by itself
 
@@ -258,11 +263,18 @@ class SocketCarrier:
         task.add_done_callback(self._asides.discard)
 
     async def _leave(self) -> None:
-        """Let the close handshakes end, and then make an end of them."""
-        if self._asides:
-            _, late = await asyncio.wait(self._asides, timeout=2 * CLOSING)
-            for task in late:
-                task.cancel()
+        """Let the close handshakes end; a peer that does not even take its close frame is cut off."""
+        late = (await asyncio.wait(self._asides, timeout=2 * CLOSING))[1] if self._asides else ()
+        for task in late:
+            task.cancel()
+        if late:
+            self._abort_client()
+        if late and self._server is not None:
+            self._server.abort()
+
+    def _abort_client(self) -> None:
+        if self._request.transport is not None:
+            self._request.transport.abort()
 
     # -- events and commands
 
@@ -336,10 +348,12 @@ class SocketCarrier:
 
     async def _to_client(self, command: ToClient) -> None:
         if self._client is not None and not await _send(self._client, command.message):
+            self._abort_client()
             await self._tell(ClientGone())
 
     async def _to_server(self, command: ToServer) -> None:
         if self._server is not None and not await _send(self._server, command.message):
+            self._server.abort()
             await self._tell(UpstreamFailed(Fault.TIMEOUT, "it takes no messages"))
 
     async def _close_client(self, command: CloseClient) -> None:
@@ -404,12 +418,6 @@ async def _send(peer: _Accepted | Socket, message: Message) -> bool:
     except ConnectionError:
         pass
     return True
-
-
-async def _pong(peer: _Accepted | Socket, payload: bytes) -> None:
-    """Answer a ping. They are between neighbours: passed on, they would be messages that nobody inspects."""
-    with suppress(ConnectionError):
-        await peer.pong(payload)
 
 
 async def _close(peer: _Accepted | Socket, command: CloseClient | CloseServer) -> None:
