@@ -71,6 +71,12 @@ def said(out: bytes, index: int = 0) -> str:
     return text
 
 
+def test_what_stands_before_a_cut_is_redacted_though_it_was_decided_with_it() -> None:
+    out, stream = run([chunk("badge B-12345"), chunk(" and tok_abcd1234 too")])
+    assert said(out) == "badge [BADGE]"
+    assert stream.cut is not None
+
+
 def test_a_stream_without_findings_leaves_as_the_bytes_that_came() -> None:
     events = [b": comment\n\n", chunk("Hello ", role="assistant"), chunk("wor"), chunk("ld", finish="stop"), DONE]
     out, stream = run(events)
