@@ -62,7 +62,7 @@ def _content(voice: Voice) -> Rule:
 
 
 _COMMON: Final = g.skipped(
-    "type id call_id status created_by approval_request_id phase role async execution"
+    "type id object call_id status created_by approval_request_id phase role async execution"
 ) | g.ignored("caller")
 _NAME: Final[dict[str, Rule]] = {"name": g.text(g.CALL_NAME), "namespace": g.text(g.CALL_NAME)}
 _RESULT_NAME: Final = dict.fromkeys(("name", "namespace"), g.text(g.RESULT_LABEL))

@@ -68,10 +68,9 @@ class _ResponsesAnswer(EventStream):
         self._lane: Any = None
 
     @override
-    def read(self, event: str | None, document: Document | None, data: bytes) -> EventReading:
-        if document is not None:
-            self._lane = document.get("stream_id")
-        return super().read(event, document, data)
+    def _note(self, document: Document) -> None:
+        super()._note(document)
+        self._lane = document.get("stream_id")
 
     @override
     def _framed(self, event: dict[str, Any]) -> bytes:

@@ -31,7 +31,7 @@ def response(say: Say, number: int = 1, *, beta: bool = False, spoken: bool = Fa
     yield {"type": "response.created", "event_id": next(ids), "response": started}
     items: list[Json] = []
     if say.text:
-        items.append(_message(say.text, number, spoken=spoken))
+        items.append(_message(say.text, number, beta=beta, spoken=spoken))
         for event in _message_events(say, number, beta=beta, spoken=spoken):
             yield {"event_id": next(ids), "response_id": identity, "output_index": 0, **event}
     for call in say.calls:
@@ -61,9 +61,10 @@ def _part(text: str, *, spoken: bool) -> Json:
     return {"type": "audio", "transcript": text} if spoken else {"type": "text", "text": text}
 
 
-def _message(text: str, number: int, *, spoken: bool) -> Json:
+def _message(text: str, number: int, *, beta: bool, spoken: bool) -> Json:
     member = {"transcript": text} if spoken else {"text": text}
-    content = [{"type": "output_audio" if spoken else "output_text", **member}] if text else []
+    kind = ("" if beta else "output_") + ("audio" if spoken else "text")
+    content = [{"type": kind, **member}] if text else []
     status = "completed" if text else "in_progress"
     return {
         "id": f"item_{number}",
@@ -79,7 +80,7 @@ def _message_events(say: Say, number: int, *, beta: bool, spoken: bool) -> Itera
     stem = _STEMS[beta, spoken]
     place = {"item_id": f"item_{number}", "content_index": 0}
     member = "transcript" if spoken else "text"
-    yield {"type": "response.output_item.added", "item": _message("", number, spoken=spoken)}
+    yield {"type": "response.output_item.added", "item": _message("", number, beta=beta, spoken=spoken)}
     yield {"type": "response.content_part.added", **place, "part": _part("", spoken=spoken)}
     for piece in pieces(say.text, say.step):
         yield {"type": f"{stem}.delta", **place, "delta": piece}
@@ -87,7 +88,7 @@ def _message_events(say: Say, number: int, *, beta: bool, spoken: bool) -> Itera
             yield {"type": "response.audio.delta" if beta else "response.output_audio.delta", **place, "delta": SOUND}
     yield {"type": f"{stem}.done", **place, member: say.text}
     yield {"type": "response.content_part.done", **place, "part": _part(say.text, spoken=spoken)}
-    yield {"type": "response.output_item.done", "item": _message(say.text, number, spoken=spoken)}
+    yield {"type": "response.output_item.done", "item": _message(say.text, number, beta=beta, spoken=spoken)}
 
 
 _STEMS = {
