@@ -15,7 +15,7 @@ from contextlib import suppress
 from time import perf_counter_ns
 from typing import Any, Final, Literal, Protocol, override
 
-from aiohttp import HttpVersion11, WebSocketError, WSMsgType, hdrs, web
+from aiohttp import HttpVersion11, WebSocketError, WSCloseCode, WSMsgType, hdrs, web
 from multidict import CIMultiDict
 
 from gateway.errors import ClientError, Code, InternalError
@@ -149,6 +149,7 @@ class SocketCarrier:
         self._client: _Accepted | None = None
         self._server: Socket | None = None
         self._answer: web.StreamResponse | None = None
+        self._is_closing = False  # whether the upstream's side is told so
         self._recorded = False
         self._cause: Cause | None = None
         self._idle: asyncio.TimerHandle | None = None
@@ -247,7 +248,11 @@ class SocketCarrier:
                 await self._tell(ClientGone() if self._cause is None else Ended(self._cause))
 
     async def _fail(self, failure: Exception) -> None:
-        await self._tell(Failed("serve", f"{type(failure).__name__}: {failure}"))
+        try:
+            await self._tell(Failed("serve", f"{type(failure).__name__}: {failure}"))
+        finally:
+            if not self._session.finished:
+                self._abort_client()
 
     def _aside(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something beside the handler, which may be cancelled meanwhile."""
@@ -264,6 +269,8 @@ class SocketCarrier:
 
     async def _leave(self) -> None:
         """Let the close handshakes end; a peer that does not even take its close frame is cut off."""
+        if self._server is not None and not self._is_closing:
+            self._aside(_close(self._server, CloseServer(WSCloseCode.GOING_AWAY, "")))
         late = (await asyncio.wait(self._asides, timeout=2 * CLOSING))[1] if self._asides else ()
         for task in late:
             task.cancel()
@@ -362,6 +369,7 @@ class SocketCarrier:
 
     async def _close_server(self, command: CloseServer) -> None:
         if self._server is not None:
+            self._is_closing = True
             self._aside(_close(self._server, command))
 
     async def _finish(self, command: Finish) -> None:

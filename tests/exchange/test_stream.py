@@ -133,6 +133,12 @@ def test_monitor_lets_everything_pass_and_says_what_would_be() -> None:
     assert (stream.totals.effect, stream.totals.would_be) == (Effect.REPORT, Effect.BLOCK)
 
 
+def test_findings_are_kept_up_to_a_bound_and_a_refusal_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.exchange.stream.KEPT", 2)
+    _, stream = run([chunk("B-1234 x ") for _ in range(5)] + [chunk("tok_abcd1234")])
+    assert [reason.rule for reason in stream.totals.reasons] == ["badge", "badge", "token"]
+
+
 def test_choices_do_not_mix() -> None:
     events = [
         chunk("B-", index=0),
