@@ -153,7 +153,9 @@ class SocketCarrier:
         self._recorded = False
         self._cause: Cause | None = None
         self._idle: asyncio.TimerHandle | None = None
-        self._task = asyncio.current_task()
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
         self._asides: set[asyncio.Task[None]] = set()
 
     @property
@@ -236,13 +238,11 @@ class SocketCarrier:
 
     def _stop(self, cause: Cause) -> None:
         self._cause = cause
-        if self._task is not None:
-            self._task.cancel()
+        self._task.cancel()
 
     async def _interrupted(self) -> None:
         """The handler was cancelled: by `_stop`, or by the server library, since the client is gone."""
-        if self._task is not None:
-            self._task.uncancel()
+        self._task.uncancel()
         with suppress(TimeoutError, ConnectionError):
             async with asyncio.timeout(LAST_WORDS):
                 await self._tell(ClientGone() if self._cause is None else Ended(self._cause))
@@ -268,16 +268,11 @@ class SocketCarrier:
         task.add_done_callback(self._asides.discard)
 
     async def _leave(self) -> None:
-        """Let the close handshakes end; a peer that does not even take its close frame is cut off."""
+        """Let the close handshakes end, each of which has its time."""
         if self._server is not None and not self._is_closing:
             self._aside(_close(self._server, CloseServer(WSCloseCode.GOING_AWAY, "")))
-        late = (await asyncio.wait(self._asides, timeout=2 * CLOSING))[1] if self._asides else ()
-        for task in late:
-            task.cancel()
-        if late:
-            self._abort_client()
-        if late and self._server is not None:
-            self._server.abort()
+        if self._asides:
+            await asyncio.wait(self._asides)
 
     def _abort_client(self) -> None:
         if self._request.transport is not None:
@@ -398,6 +393,11 @@ class _Accepted(web.WebSocketResponse[Literal[False]]):
         self.headers.extend(headers)
         self._chosen = protocol
 
+    def abort(self) -> None:
+        """Drop the connection, with what it has not sent yet."""
+        if self._req is not None and self._req.transport is not None:
+            self._req.transport.abort()
+
     @override
     def _handshake(self, request: web.BaseRequest) -> tuple[CIMultiDict[str], str | None, int, bool]:
         """As the library does it, but that the upstream chose the subprotocol already.
@@ -429,7 +429,12 @@ async def _send(peer: _Accepted | Socket, message: Message) -> bool:
 
 
 async def _close(peer: _Accepted | Socket, command: CloseClient | CloseServer) -> None:
-    await peer.close(code=command.code, message=command.reason.encode())
+    """Close one side; a peer that does not even take the close frame is cut off."""
+    try:
+        async with asyncio.timeout(2 * CLOSING):
+            await peer.close(code=command.code, message=command.reason.encode())
+    except TimeoutError:
+        peer.abort()
 
 
 def _of_client(frame: Any) -> SessionEvent:

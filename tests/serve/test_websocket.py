@@ -562,11 +562,41 @@ async def test_silence_ends_a_session() -> None:
         assert (await running.recorded()).outcome == "forwarded"
 
 
+async def test_a_session_may_be_silent_for_ever_where_that_is_configured() -> None:
+    async with between(Side(), patience=Patience(5, 5, None)) as running, client(running) as socket:
+        await socket.send("x")
+        assert await socket.recv() == "x"
+
+
 async def test_pings_keep_a_session_open() -> None:
     async with between(Side(), patience=Patience(5, 5, 0.4)) as running, client(running, ping_interval=0.1) as socket:
         await asyncio.sleep(1)
         await socket.send("still here")
         assert await socket.recv() == "still here"
+
+
+async def test_a_peer_that_answers_pings_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "HEARTBEAT", 0.1)
+    async with between(Side()) as running, client(running, ping_interval=None) as socket:
+        await asyncio.sleep(0.5)
+        await socket.send("still here")
+        assert await socket.recv() == "still here"
+
+
+async def test_a_message_for_a_client_that_is_gone_waits_for_whoever_reads_from_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def lost(*_: Any) -> None:
+        raise ConnectionResetError
+
+    side = Side()
+    async with between(side) as running, client(running) as socket:
+        monkeypatch.setattr(websocket._Accepted, "send_frame", lost)
+        await socket.send("x")
+        await until(lambda: side.messages == ["x"])
+        await socket.close(4000)
+        assert await side.closed == (4000, "")
+        assert (await running.recorded()).outcome == "forwarded"
 
 
 async def test_a_peer_that_answers_no_pings_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -612,6 +642,32 @@ async def test_a_slow_upstream_is_not_read_ahead_for(monkeypatch: pytest.MonkeyP
         await until(lambda: not running.base_url.live)
     assert (line.outcome, line.code) == ("failed", Code.TIMEOUT)
     assert line.request.bytes < 20_000_000
+
+
+@pytest.mark.parametrize("is_client_deaf", [True, False])
+async def test_a_peer_that_does_not_take_its_close_frame_is_cut_off(
+    is_client_deaf: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(websocket, "CLOSING", 0.1)
+
+    async def deaf(_: web.WebSocketResponse) -> None:
+        await asyncio.sleep(2)
+
+    async with (
+        between(Side(flood if is_client_deaf else deaf)) as running,
+        dialled(running.address) as (reader, writer),
+    ):
+        writer.write(request(*UPGRADE))
+        await reader.readuntil(b"\r\n\r\n")
+        if is_client_deaf:
+            reader._transport.pause_reading()  # type: ignore[attr-defined]
+        else:
+            writer.write(frame(0x82, b"x" * 50_000) * 400)
+        await asyncio.sleep(0.5)
+        (carrier,) = running.base_url.live
+        carrier.cut()
+        assert (await running.recorded()).outcome == "forwarded"
+        await until(lambda: not running.base_url.live)
 
 
 # --- the gateway's own end
@@ -722,6 +778,15 @@ async def test_a_machine_that_cannot_be_asked_is_a_reset(is_open: bool, monkeypa
             assert await asyncio.wait_for(reader.read(), 5) == b""
         await until(lambda: not running.base_url.live)
     assert side.messages == []
+
+
+async def test_a_machine_that_asks_for_nothing_is_a_reset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Session, "receive", lambda *_: [])
+    async with between(Side()) as running, dialled(running.address) as (reader, writer):
+        writer.write(request(*UPGRADE))
+        with suppress(ConnectionError):
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+        await until(lambda: not running.base_url.live)
 
 
 @pytest.mark.parametrize("name", ["_send", "_of_client", "_of_server"])
