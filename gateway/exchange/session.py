@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
+from urllib.parse import parse_qs
 
 from gateway.dialect.base import Coverage
 from gateway.dialect.route import Family
@@ -71,6 +72,7 @@ from gateway.wire.media import MediaType, content_type
 
 NORMAL: Final = 1000
 GOING_AWAY: Final = 1001
+PROTOCOL: Final = 1002
 NO_CODE: Final = 1005
 POLICY: Final = 1008
 INTERNAL: Final = 1011
@@ -154,6 +156,7 @@ class Session:
         path = event.target.partition("?")[0]
         self._started = event
         self._facts.path = path
+        self._facts.model = _model(event.target)
         self._endpoint, self._socket = opened(self._family, path)
         self._unknown = self._endpoint.coverage is Coverage.TEXT
         if self._unknown and self._gate().profile.unknown_json is UnknownJson.PASS:
@@ -165,6 +168,8 @@ class Session:
     def _on_limits(self, event: LimitsTaken) -> list[SessionCommand]:
         if self._state is _State.ASKING:
             return self._on_asked_limits(event)
+        if self._state is not _State.LIMITS:
+            raise InternalError("limits came that nobody asked for")
         self._limit_headers = event.headers
         if event.denied is not None:
             return self._decline(self._limited(event))
@@ -180,6 +185,7 @@ class Session:
     def _on_accepted(self, event: Accepted) -> list[SessionCommand]:
         self._state = _State.OPEN
         self._facts.status = 101
+        self._facts.streamed = True
         self._facts.coverage = self._endpoint.coverage.value
         self._begin_stream()
         headers = (*event.headers, *self._limit_headers, *self._own_headers())
@@ -192,7 +198,7 @@ class Session:
         coding = fields.value(event.headers, "content-encoding")
         body = decode(event.body, coding, self._gate().limits.answer) if coding else event.body
         self._facts.coverage = self._endpoint.coverage.value
-        self._facts.came(Direction.ANSWER, len(body))
+        self._facts.came(Direction.ANSWER, len(body), messages=0)
         if answers.is_read(self._endpoint, media):
             outcome = answers.inspect_answer(self._gate(), self._endpoint, media, event.status, body)
         else:
@@ -208,7 +214,7 @@ class Session:
 
     def _on_client(self, event: FromClient) -> list[SessionCommand]:
         if self._state is not _State.OPEN:
-            raise InternalError("a message came while another waits")
+            raise InternalError("a message came before the handshakes, or while another waits")
         message = event.message
         self._facts.came(Direction.REQUEST, len(message.data))
         document: Document | None = None
@@ -255,6 +261,8 @@ class Session:
     # --- the server's messages -------------------------------------------------------------------------------------
 
     def _on_server(self, event: FromServer) -> list[SessionCommand]:
+        if not self._is_open:
+            raise InternalError("a message came before the handshakes")
         message = event.message
         self._facts.came(Direction.ANSWER, len(message.data))
         if self._stream is not None:
@@ -351,7 +359,7 @@ class Session:
         judgement = judge(self._gate(), direction, [Segment(Place(()), reason, *voice, Kind.OPAQUE)])
         self._facts.closed_with(judgement)
         passes = judgement.verdict.effect <= Effect.REPORT
-        return NORMAL if code == NO_CODE else code, reason if passes else ""
+        return _sendable(code), reason if passes else ""
 
     def _broken_off(self) -> list[SessionCommand]:
         """The server sends no more: what came whole is decided and leaves."""
@@ -477,6 +485,19 @@ class Session:
 
 
 _GOODBYES: Final = {Cause.SHUTDOWN: "the gateway shuts down", Cause.IDLE: "nothing was said for too long"}
+
+
+def _sendable(code: int) -> int:
+    """The code as it may stand in a frame: some only describe what never came, and most are not assigned (RFC 6455,
+    7.4.2, and the IANA registry of close codes, 2026-11)."""
+    if code == NO_CODE:
+        return NORMAL
+    return code if 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999 else PROTOCOL
+
+
+def _model(target: str) -> str | None:
+    """The model that a query names, as the Realtime API has it."""
+    return next(iter(parse_qs(target.partition("?")[2]).get("model", ())), None)
 
 
 def _unjoined(outcome: Outcome) -> Outcome:

@@ -39,14 +39,13 @@ class SessionFacts(Facts):
         super().__init__(id, upstream, principal, ruleset)
         self.method = "GET"
         self.coverage = "none"
-        self.streamed = True
         self._sides = {direction: _Side() for direction in Direction}
 
-    def came(self, direction: Direction, size: int) -> None:
-        """Count a message."""
+    def came(self, direction: Direction, size: int, messages: int = 1) -> None:
+        """Count a message, or a body that is none."""
         side = self._sides[direction]
         side.bytes += size
-        side.messages += 1
+        side.messages += messages
 
     def judged(self, direction: Direction, outcome: Outcome) -> None:
         """Add what became of a message that was judged alone."""

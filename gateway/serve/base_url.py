@@ -15,7 +15,7 @@ from aiohttp import hdrs, web
 
 from gateway.dialect import refusals
 from gateway.dialect.route import Family
-from gateway.errors import ClientError, Code
+from gateway.errors import ClientError, Code, InternalError
 from gateway.exchange import refuse
 from gateway.exchange.events import ExchangeRecord, Inspected, LimitsTaken, RequestStarted
 from gateway.exchange.gate import Gate
@@ -117,6 +117,8 @@ class BaseUrl:
             return self.posture.gate_for(principal)
 
         async def consult() -> LimitsTaken:
+            if self._ledger.fault is not None:
+                raise InternalError("the gateway cannot write its audit log")
             limits = self.posture.limits_for(principal, upstream.name)
             return await self._take(limits) if limits else _NO_LIMITS
 

@@ -188,7 +188,8 @@ def test_what_the_upstream_answers_else_is_the_clients_answer(status: int) -> No
     reply = only(commands, Respond)
     assert (reply.status, reply.body, ("X-Up", "1") in reply.headers) == (status, body, True)
     line = record(commands)
-    assert (line.outcome, line.status, line.answer.bytes, line.answer.segments) == ("forwarded", status, len(body), 1)
+    assert (line.outcome, line.status, line.streamed, line.model) == ("forwarded", status, False, "gpt-realtime")
+    assert (line.answer.bytes, line.answer.segments, line.answer.events) == (len(body), 1, 0)
 
 
 def test_a_refusal_of_the_upstream_is_inspected_like_any_answer() -> None:
@@ -367,7 +368,9 @@ def test_a_second_message_while_one_waits_is_a_fault_of_the_shell() -> None:
     one = opened()
     one.receive(FromClient(text(CREATE)))
     commands = one.receive(FromClient(text(CREATE)))
-    assert record(commands).fault == "session.asking: InternalError: a message came while another waits"
+    assert record(commands).fault == (
+        "session.asking: InternalError: a message came before the handshakes, or while another waits"
+    )
     assert only(commands, CloseClient).code == 1011
 
 
@@ -757,7 +760,10 @@ def test_a_profile_may_pass_what_no_dialect_knows() -> None:
 # --- endings
 
 
-@pytest.mark.parametrize(("code", "passed"), [(1000, 1000), (1001, 1001), (4321, 4321), (1005, 1000)])
+@pytest.mark.parametrize(
+    ("code", "passed"),
+    [(1000, 1000), (1001, 1001), (4321, 4321), (1005, 1000), (1006, 1002), (1015, 1002), (2000, 1002), (5000, 1002)],
+)
 def test_a_close_is_passed_on_with_its_code_and_reason(code: int, passed: int) -> None:
     one = opened()
     assert one.receive(ClientClosed(code, "done"))[1:] == [CloseClient(passed, ""), CloseServer(passed, "done")]
@@ -899,6 +905,16 @@ def test_an_exception_in_any_stage_ends_in_a_close_and_a_record(
     line = record(commands)
     assert (line.outcome, line.code) == ("failed", Code.INTERNAL)
     assert "ZeroDivisionError: broken" in str(line.fault)
+
+
+@pytest.mark.parametrize("event", [FromServer(text({})), FromClient(text({}))])
+def test_what_comes_too_early_is_a_fault_of_the_shell(event: SessionEvent) -> None:
+    commands = feed(made(), SessionStarted(REALTIME, ()), event)
+    assert (only(commands, Respond).status, record(commands).code) == (500, Code.INTERNAL)
+
+
+def test_limits_that_nobody_asked_for_are_a_fault_of_the_shell() -> None:
+    assert record(opened().receive(LimitsTaken())).code is Code.INTERNAL
 
 
 def test_an_exception_before_the_session_is_open_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:

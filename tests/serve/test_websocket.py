@@ -721,6 +721,15 @@ async def test_a_session_that_is_cut_in_its_handshake_is_refused() -> None:
         assert (await answer(reader)).status == 500
 
 
+async def test_an_audit_that_cannot_be_written_ends_a_session_with_its_next_request() -> None:
+    async with between(Side(), family="openai") as running, client(running, "/up/v1/responses") as socket:
+        await running.busy()
+        running.ledger.fault = "disk full"
+        await socket.send(json.dumps({"type": "response.create", "input": "hi"}))
+        assert (await closing(socket))[0] == 1011
+        assert "cannot write its audit" in str((await running.recorded()).fault)
+
+
 async def test_an_audit_that_cannot_be_written_stops_new_sessions() -> None:
     async with between(Side()) as running:
         running.ledger.fault = "disk full"
