@@ -99,6 +99,8 @@ def check_upgrade(request: web.BaseRequest) -> None:
     """Raise ClientError for an upgrade request that the standard does not allow."""
     if request.method != hdrs.METH_GET or request.version < HttpVersion11:
         raise ClientError("a WebSocket begins with a GET request of HTTP/1.1", code=Code.UNREADABLE)
+    if [value.strip().lower() for value in request.headers.getall(hdrs.UPGRADE)] != ["websocket"]:
+        raise ClientError("`Upgrade` must be `websocket` alone", code=Code.UNREADABLE)
     if request.headers.get(hdrs.SEC_WEBSOCKET_VERSION) != _VERSION:
         raise ClientError(f"`Sec-WebSocket-Version` must be {_VERSION}", code=Code.UNREADABLE)
     if not _is_key(request.headers.get(hdrs.SEC_WEBSOCKET_KEY, "")):

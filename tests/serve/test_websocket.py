@@ -379,6 +379,8 @@ async def test_a_web_page_cannot_open_a_session(fields: tuple[str, ...], host: s
         request(*UPGRADE[:2], "Sec-WebSocket-Key: c2hvcnQ=", UPGRADE[3]),
         request(*UPGRADE[:2], "Sec-WebSocket-Key: %%%", UPGRADE[3]),
         request(*UPGRADE[:2], UPGRADE[3]),
+        request(*UPGRADE, "Upgrade: h2c"),
+        request(UPGRADE[0], "Upgrade: h2c, websocket", *UPGRADE[2:]),
         request(*UPGRADE, line="POST /up/ws HTTP/1.1"),
         request(*UPGRADE, line="GET /up/ws HTTP/1.0"),
     ],
@@ -389,6 +391,24 @@ async def test_a_wrong_handshake_of_the_client_is_refused(raw: bytes) -> None:
         got = await ask(running.address, raw)
         line = await running.recorded()
     assert (got.status, line.code, side.requests) == (400, Code.UNREADABLE, [])
+
+
+@pytest.mark.parametrize(
+    "fields", [("Connection: keep-alive, Upgrade",), ("Connection: keep-alive", "Connection: upgrade")]
+)
+async def test_an_upgrade_may_be_one_of_several_options(fields: tuple[str, ...]) -> None:
+    async with between(Side()) as running, dialled(running.address) as (reader, writer):
+        writer.write(request(*fields, "Upgrade: WebSocket", *UPGRADE[2:]))
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101")
+        writer.write(frame(0x81, b"x"))
+        assert await asyncio.wait_for(reader.readexactly(3), 5) == b"\x81\x01x"
+
+
+async def test_what_follows_the_handshake_at_once_is_the_first_message() -> None:
+    async with between(Side()) as running, dialled(running.address) as (reader, writer):
+        writer.write(request(*UPGRADE) + frame(0x81, b"x"))
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101")
+        assert await asyncio.wait_for(reader.readexactly(3), 5) == b"\x81\x01x"
 
 
 async def test_an_upgrade_that_connection_does_not_name_is_no_upgrade() -> None:
