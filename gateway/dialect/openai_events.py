@@ -31,7 +31,7 @@ _unknown: Final = g.opaque(g.UNKNOWN_ANSWER)
 
 
 @dataclass(frozen=True, slots=True)
-class _Event:
+class Event:
     """What events of one type hold.
 
     `place` is where below its output item a text stands; a step with `#` is the event's member of that name.
@@ -47,14 +47,16 @@ _IDS: Final[dict[str, Rule]] = {
     "logprobs": g.logprobs,
     **g.skipped(
         "type sequence_number item_id output_index content_index summary_index annotation_index command_index"
-        " stream_id segment_id partial_image_index background output_format quality size created_at"
+        " stream_id segment_id event_id response_id call_id partial_image_index background output_format quality size"
+        " created_at"
     ),
     **g.ignored("obfuscation usage"),
 }
 
 
-def _event(table: Mapping[str, Rule], *place: str, closes: bool = False) -> _Event:
-    return _Event(g.members({**_IDS, **table}, _unknown), place, closes)
+def event(table: Mapping[str, Rule], *place: str, closes: bool = False) -> Event:
+    """An event whose members beyond ids and settings are read by `table`."""
+    return Event(g.members({**_IDS, **table}, _unknown), place, closes)
 
 
 def _piece(voice: Voice) -> Rule:
@@ -63,61 +65,66 @@ def _piece(voice: Voice) -> Rule:
     return g.members({"stdout": string, "stderr": string}, string)
 
 
-def _text(stem: str, voice: Voice, member: str, *place: str) -> dict[str, _Event]:
+def texts(stem: str, voice: Voice, member: str, *place: str) -> dict[str, Event]:
     """The events of one growing text; `member` holds it whole when it is done, or what is there when it begins."""
     return {
-        f"{stem}.added": _event({member: g.growing(g.text(voice))}, *place),
-        f"{stem}.delta": _event({"delta": _piece(voice)}, *place),
-        f"{stem}.done": _event({member: g.text(voice)}, *place, closes=True),
+        f"{stem}.added": event({member: g.growing(g.text(voice))}, *place),
+        f"{stem}.delta": event({"delta": _piece(voice)}, *place),
+        f"{stem}.done": event({member: g.text(voice)}, *place, closes=True),
     }
 
 
 _IMAGE: Final = g.uninspected("image")
 _AUDIO: Final = g.uninspected("audio")
-_PART: Final = ("content", "#content_index")
+PART: Final = ("content", "#content_index")
+"""Where a part stands below its item."""
+
 _SUMMARY: Final = ("summary", "#summary_index")
 
-_EVENTS: Final[Mapping[str, _Event]] = {
-    **_text("response.output_text", g.ASSISTANT, "text", *_PART, "text"),
-    **_text("response.refusal", g.REFUSED, "refusal", *_PART, "refusal"),
-    **_text("response.reasoning_text", g.REASONED, "text", *_PART, "text"),
-    **_text("response.reasoning_summary_text", g.REASONED, "text", *_SUMMARY, "text"),
-    **_text("response.function_call_arguments", g.CALL, "arguments", "arguments"),
-    **_text("response.mcp_call_arguments", g.CALL, "arguments", "arguments"),
-    **_text("response.custom_tool_call_input", g.CALL, "input", "input"),
-    **_text("response.code_interpreter_call_code", g.CALL, "code", "code"),
-    **_text("response.shell_call_command", g.CALL, "command", "action", "commands", "#command_index"),
-    **_text("response.shell_call_output_content", g.RESULT, "output", "output", "#command_index"),
-    **_text("response.audio.transcript", g.ASSISTANT, "transcript", "transcript"),
-    **_text("transcript.text", g.ASSISTANT, "text", "text"),
-    "response.output_item.added": _event({"item": g.growing(responses.ANSWER_ITEM)}),
-    "response.output_item.done": _event({"item": responses.ANSWER_ITEM}, closes=True),
-    "response.content_part.added": _event({"part": g.growing(responses.ANSWER_PART)}, *_PART),
-    "response.content_part.done": _event({"part": responses.ANSWER_PART}, *_PART, closes=True),
-    "response.reasoning_summary_part.added": _event({"part": g.growing(responses.SUMMARY_PART)}, *_SUMMARY),
-    "response.reasoning_summary_part.done": _event({"part": responses.SUMMARY_PART}, *_SUMMARY, closes=True),
-    "response.output_text.annotation.added": _event({"annotation": responses.ANNOTATION}),
-    "response.image_generation_call.partial_image": _event({"partial_image_b64": _IMAGE}),
-    "response.audio.delta": _event({"delta": _AUDIO}),
-    "image_generation.partial_image": _event({"b64_json": _IMAGE}),
-    "image_generation.completed": _event({"b64_json": _IMAGE}),
-    "image_edit.partial_image": _event({"b64_json": _IMAGE}),
-    "image_edit.completed": _event({"b64_json": _IMAGE}),
-    "speech.audio.delta": _event({"audio": _AUDIO}),
+_EVENTS: Final[Mapping[str, Event]] = {
+    **texts("response.output_text", g.ASSISTANT, "text", *PART, "text"),
+    **texts("response.refusal", g.REFUSED, "refusal", *PART, "refusal"),
+    **texts("response.reasoning_text", g.REASONED, "text", *PART, "text"),
+    **texts("response.reasoning_summary_text", g.REASONED, "text", *_SUMMARY, "text"),
+    **texts("response.function_call_arguments", g.CALL, "arguments", "arguments"),
+    **texts("response.mcp_call_arguments", g.CALL, "arguments", "arguments"),
+    **texts("response.custom_tool_call_input", g.CALL, "input", "input"),
+    **texts("response.code_interpreter_call_code", g.CALL, "code", "code"),
+    **texts("response.shell_call_command", g.CALL, "command", "action", "commands", "#command_index"),
+    **texts("response.shell_call_output_content", g.RESULT, "output", "output", "#command_index"),
+    **texts("response.audio.transcript", g.ASSISTANT, "transcript", "transcript"),
+    **texts("transcript.text", g.ASSISTANT, "text", "text"),
+    "response.output_item.added": event({"item": g.growing(responses.ANSWER_ITEM)}),
+    "response.output_item.done": event({"item": responses.ANSWER_ITEM}, closes=True),
+    "response.content_part.added": event({"part": g.growing(responses.ANSWER_PART)}, *PART),
+    "response.content_part.done": event({"part": responses.ANSWER_PART}, *PART, closes=True),
+    "response.reasoning_summary_part.added": event({"part": g.growing(responses.SUMMARY_PART)}, *_SUMMARY),
+    "response.reasoning_summary_part.done": event({"part": responses.SUMMARY_PART}, *_SUMMARY, closes=True),
+    "response.output_text.annotation.added": event({"annotation": responses.ANNOTATION}),
+    "response.image_generation_call.partial_image": event({"partial_image_b64": _IMAGE}),
+    "response.audio.delta": event({"delta": _AUDIO}),
+    "image_generation.partial_image": event({"b64_json": _IMAGE}),
+    "image_generation.completed": event({"b64_json": _IMAGE}),
+    "image_edit.partial_image": event({"b64_json": _IMAGE}),
+    "image_edit.completed": event({"b64_json": _IMAGE}),
+    "speech.audio.delta": event({"audio": _AUDIO}),
 }
 
-_LAST: Final = frozenset({"response.completed", "response.incomplete", "response.failed", "error"})
+LAST: Final = frozenset({"response.completed", "response.incomplete", "response.failed", "error"})
+"""Types after which nothing more comes of a response."""
 
 # Every other type: events that restate the response, that only tell of progress, or that are new. What a new type
 # calls a delta may be a piece of a text.
-_OTHER: Final = _event({"response": responses.ANSWER, "delta": _piece(g.UNKNOWN_ANSWER)}, "delta")
+_OTHER: Final = event({"response": responses.ANSWER, "delta": _piece(g.UNKNOWN_ANSWER)}, "delta")
 
 
 class EventStream(StreamReader):
-    """Reads one stream of typed events."""
+    """Reads one stream of typed events, by a table of their types."""
 
-    def __init__(self, framing: Framing) -> None:
+    def __init__(self, framing: Framing, events: Mapping[str, Event] = _EVENTS, last: frozenset[str] = LAST) -> None:
         self._framing = framing
+        self._events = events
+        self._last_types = last
         self._names: dict[int | str, int | str] = {}  # of an item, by its index and by its id
         self._open: dict[tuple[Hashable, ...], None] = {}  # a dict keeps the order
         self._closed: set[tuple[Hashable, ...]] = set()
@@ -135,7 +142,7 @@ class EventStream(StreamReader):
         kind = document.get("type")
         self._type = kind if isinstance(kind, str) else event or ""
         self._note(document)
-        known = _EVENTS.get(self._type, _OTHER)
+        known = self._events.get(self._type, _OTHER)
         place = self._place(known, document)
         reading = read_event(known.rule, document, partial(_channel, known, place))
         for delta in reading.deltas:
@@ -144,7 +151,7 @@ class EventStream(StreamReader):
         return EventReading(
             reading.deltas,
             self._close(place) if known.closes else (),
-            self._type in _LAST or document.get("error") is not None,
+            self._type in self._last_types or document.get("error") is not None,
             reading.uninspected,
             token_counts(document.get("response", "usage") or document.get("usage"), _TOKEN_COUNTS),
         )
@@ -169,7 +176,7 @@ class EventStream(StreamReader):
         # Nothing has left yet, and a client takes no event before this one.
         begun = _begun(f"resp_{refusal.request_id}") | self._named
         start = {"type": "response.created", "response": begun, "sequence_number": 0}
-        return framed(self._framing, start, "response.created") + self._last("response.incomplete", begun, 1)
+        return self._framed(start) + self._last("response.incomplete", begun, 1)
 
     def _last(self, kind: str, response: dict[str, Any], number: int) -> bytes:
         ended = response | {
@@ -178,7 +185,10 @@ class EventStream(StreamReader):
             "error": None,
             "output": [],
         }
-        return framed(self._framing, {"type": kind, "response": ended, "sequence_number": number}, kind)
+        return self._framed({"type": kind, "response": ended, "sequence_number": number})
+
+    def _framed(self, event: dict[str, Any]) -> bytes:
+        return framed(self._framing, event, event["type"])
 
     def _note(self, document: Document) -> None:
         for key in ("id", "created_at", "model"):
@@ -186,7 +196,7 @@ class EventStream(StreamReader):
             if isinstance(value, str | int | float):
                 self._named[key] = value
 
-    def _place(self, known: _Event, document: Document) -> tuple[Hashable, ...]:
+    def _place(self, known: Event, document: Document) -> tuple[Hashable, ...]:
         """The output item that an event speaks of, and the place below it."""
         steps = [_number(document, step[1:]) if step.startswith("#") else step for step in known.place]
         return (self._item(document), *steps)
@@ -224,7 +234,7 @@ class EventStream(StreamReader):
         return closed
 
 
-def _channel(known: _Event, place: tuple[Hashable, ...], document: Document, path: Path) -> tuple[Hashable, ...]:
+def _channel(known: Event, place: tuple[Hashable, ...], document: Document, path: Path) -> tuple[Hashable, ...]:
     # Types that are not known may each have a text of their own.
     return (*place, str(document.get("type")), *path[1:]) if known is _OTHER else (*place, *path[1:])
 

@@ -63,7 +63,7 @@ def _content(voice: Voice) -> Rule:
 
 
 _COMMON: Final = g.skipped(
-    "type id call_id status created_by approval_request_id phase role async execution"
+    "type id object call_id status created_by approval_request_id phase role async execution"
 ) | g.ignored("caller")
 _NAME: Final[dict[str, Rule]] = {"name": g.text(g.CALL_NAME), "namespace": g.text(g.CALL_NAME)}
 _RESULT_NAME: Final = dict.fromkeys(("name", "namespace"), g.text(g.RESULT_LABEL))
@@ -218,22 +218,27 @@ _SETTINGS: Final = g.skipped(
     " reasoning access_programs image"
 )
 
-REQUEST: Final[Rule] = g.members(
-    {
-        "instructions": g.either(g.SYSTEM, ITEM),
-        "input": g.either(g.USER, ITEM, g.independent),
-        "items": g.each(ITEM, _unknown),
-        "previous_response_id": _STORED,
-        "conversation": _STORED,
-        "prompt": g.both(_STORED, g.members({"variables": _VARIABLES, **g.skipped("id version")}, _unknown)),
-        "tools": g.independent(tools.tool, tools.UNKNOWN),
-        "tool_choice": tools.chosen,
-        "text": _TEXT,
-        **_SETTINGS,
-    },
-    _unknown,
-)
+PROMPT: Final[Rule] = g.both(_STORED, g.members({"variables": _VARIABLES, **g.skipped("id version")}, _unknown))
+"""A prompt that the provider keeps, with what the client puts in it."""
+
+_REQUEST: Final[dict[str, Rule]] = {
+    "instructions": g.either(g.SYSTEM, ITEM),
+    "input": g.either(g.USER, ITEM, g.independent),
+    "items": g.each(ITEM, _unknown),
+    "previous_response_id": _STORED,
+    "conversation": _STORED,
+    "prompt": PROMPT,
+    "tools": g.independent(tools.tool, tools.UNKNOWN),
+    "tool_choice": tools.chosen,
+    "text": _TEXT,
+    **_SETTINGS,
+}
+
+REQUEST: Final[Rule] = g.members(_REQUEST, _unknown)
 """The body of POST /responses and its relatives (`input_tokens`, `compact`), and of /conversations (`items`)."""
+
+CLIENT_EVENT: Final[Rule] = g.members({**_REQUEST, **g.skipped("type stream_id generate")}, _unknown)
+"""A message over a WebSocket: `response.create` and `response.steer` hold the members of a body beside their `type`."""
 
 # What the answer repeats of its request is not read a second time.
 _ECHO: Final = g.skipped("previous_response_id user safety_identifier prompt_cache_key") | g.ignored(

@@ -115,14 +115,18 @@ class Flowing:
         if not findings:
             return Step()
         verdict = decide(self._profile, [(self._segment, findings)])
-        for edit in verdict.edits:
-            self._regions.add(edit.span, edit.replacement)
-        refused = [
-            finding.span.start
+        refused = {
+            finding
             for finding, reason in zip(findings, verdict.reasons, strict=True)
             if reason.effect >= Effect.ASK and not reason.shadow
-        ]
-        return Step(verdict, tuple(findings), min(refused, default=0))
+        }
+        edits = verdict.edits
+        if refused:
+            # A refusal makes no edits, but what stands before it still leaves.
+            edits = decide(self._profile, [(self._segment, [one for one in findings if one not in refused])]).edits
+        for edit in edits:
+            self._regions.add(edit.span, edit.replacement)
+        return Step(verdict, tuple(findings), min((finding.span.start for finding in refused), default=0))
 
 
 class Withheld:

@@ -28,6 +28,9 @@ from gateway.wire.frames import Frame, Framing, framer
 QUEUED_EVENTS: Final = 2
 """How many events of the greatest size may wait: one that is held, and what comes behind it."""
 
+KEPT: Final = 10_000
+"""Findings of one stream that are kept for its record, which counts them by rule: a stream may go on for days."""
+
 
 @dataclass(slots=True)
 class _Held:
@@ -63,8 +66,9 @@ class StreamTotals:
         verdict = step.verdict
         self.effect = max(self.effect, verdict.effect)
         self.would_be = max(self.would_be, verdict.would_be)
-        self.reasons += verdict.reasons
-        self.findings += step.findings
+        if len(self.reasons) < KEPT or verdict.effect >= Effect.ASK:
+            self.reasons += verdict.reasons
+            self.findings += step.findings
 
 
 class AnswerStream:
@@ -111,9 +115,17 @@ class AnswerStream:
 
     def drain(self) -> bytes:
         """The bytes that have left the queue and were not given yet."""
-        out = b"".join(self._out)
-        self._out.clear()
+        return b"".join(self.departed())
+
+    def departed(self) -> list[bytes]:
+        """The same, frame by frame."""
+        out, self._out = self._out, []
         return out
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing waits and no text grows."""
+        return not self._queue and not self._texts
 
     def _release(self) -> None:
         """Let the frames at the head of the queue leave that are decided and stand before a cut."""

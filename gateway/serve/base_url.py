@@ -15,10 +15,13 @@ from aiohttp import hdrs, web
 
 from gateway.dialect import refusals
 from gateway.dialect.route import Family
-from gateway.errors import ClientError, Code
+from gateway.errors import ClientError, Code, InternalError
 from gateway.exchange import refuse
 from gateway.exchange.events import ExchangeRecord, Inspected, LimitsTaken, RequestStarted
+from gateway.exchange.gate import Gate
 from gateway.exchange.machine import Exchange
+from gateway.exchange.session import Session
+from gateway.serve import websocket
 from gateway.serve.answer import Answer
 from gateway.serve.carrier import Carrier, Course, Machine, Means
 from gateway.serve.headers import end_to_end
@@ -26,6 +29,7 @@ from gateway.serve.identity import Caller, identify, inject
 from gateway.serve.ledger import Ledger
 from gateway.serve.posture import Posture
 from gateway.serve.upstream import Pool, Upstream
+from gateway.serve.websocket import SocketCarrier
 from gateway.settings import DEFAULT_PRINCIPAL
 from gateway.state.fields import ratelimit_headers
 from gateway.state.store import Limit, Store
@@ -59,7 +63,7 @@ class BaseUrl:
         self, posture: Posture, pool: Pool, store: Store, ledger: Ledger, exchange: MakeExchange = make_exchange
     ) -> None:
         self.posture = posture
-        self.live: set[Carrier] = set()
+        self.live: set[Carrier | SocketCarrier] = set()
         self.draining = False
         self._store = store
         self._ledger = ledger
@@ -79,7 +83,8 @@ class BaseUrl:
         except Exception as failure:  # noqa: BLE001 -- the outer boundary: a failure of ours is a refusal and a record
             ours = ClientError(refuse.INTERNAL, code=Code.INTERNAL, status=500)
             return await self._turn_away(request, ours, upstream, began, f"door: {type(failure).__name__}: {failure}")
-        return await self._carry(posture, upstream, caller, request)
+        carry = self._carry_session if websocket.is_upgrade(request) else self._carry
+        return await carry(posture, upstream, caller, request)
 
     async def _carry(
         self, posture: Posture, upstream: Upstream, caller: Caller, request: web.BaseRequest
@@ -99,6 +104,31 @@ class BaseUrl:
             return await carrier.run(
                 RequestStarted(request.method, caller.target, caller.headers, has_body=request.body_exists)
             )
+        finally:
+            self.live.discard(carrier)
+
+    async def _carry_session(
+        self, posture: Posture, upstream: Upstream, caller: Caller, request: web.BaseRequest
+    ) -> web.StreamResponse:
+        """A session may last for hours, so it is held to what is in force, not to what was as it began."""
+        principal = caller.principal
+
+        def gate() -> Gate:
+            return self.posture.gate_for(principal)
+
+        async def consult() -> LimitsTaken:
+            if self._ledger.fault is not None:
+                raise InternalError("the gateway cannot write its audit log")
+            limits = self.posture.limits_for(principal, upstream.name)
+            return await self._take(limits) if limits else _NO_LIMITS
+
+        session = Session(gate, upstream.family, id=_new_id(), upstream=upstream.name, principal=principal)
+        carrier = SocketCarrier(request, session, upstream, posture.patience, self._means, consult)
+        if self.draining:
+            carrier.close_after()
+        self.live.add(carrier)
+        try:
+            return await carrier.run(websocket.started(caller.target, caller.headers))
         finally:
             self.live.discard(carrier)
 
@@ -125,13 +155,8 @@ class BaseUrl:
                 code=Code.IDENTITY,
                 status=403,
             )
-        if hdrs.UPGRADE in headers and headers[hdrs.UPGRADE].lower() == "websocket":
-            # 426 rather than 400: clients that try a WebSocket first take it as "use plain HTTP here".
-            raise ClientError(
-                "a WebSocket cannot be inspected here; use HTTP requests with server-sent events",
-                code=Code.UNREADABLE,
-                status=426,
-            )
+        if websocket.is_upgrade(request):
+            websocket.check_upgrade(request)
         if self._ledger.fault is not None:
             raise ClientError("the gateway cannot write its audit log", code=Code.STOPPED, status=503)
 
@@ -153,7 +178,7 @@ class BaseUrl:
             (hdrs.CONTENT_LENGTH, str(len(body))),
         )
         answer = Answer(error.status, None, headers)
-        if self.draining or not request.content.is_eof():
+        if self.draining or not request.content.is_eof() or websocket.is_upgrade(request):
             answer.force_close()
         await answer.prepare(request)
         await answer.write_eof(b"" if answer.bodiless else body)

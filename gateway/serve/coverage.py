@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.dialect.route import Endpoint, Family
+from gateway.dialect.sockets import sessions
+
+_SOCKET = ("WEBSOCKET",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class Row:
 
 
 def matrix(families: Iterable[Family]) -> tuple[Row, ...]:
-    """Every route in the order in which they are tried, and each family's fallback last."""
+    """Every route in the order in which they are tried, and each family's fallback last; then the same for sessions."""
     return tuple(row for family in families for row in _rows(family))
 
 
@@ -31,6 +34,10 @@ def _rows(family: Family) -> Iterable[Row]:
     for route in family.routes:
         yield _row(family.name, tuple(sorted(route.methods)) or ("*",), route.pattern.pattern, route.endpoint)
     yield _row(family.name, ("*",), "*", family.fallback)
+    by_socket = sessions(family)
+    for route in by_socket.routes:
+        yield _row(family.name, _SOCKET, route.pattern.pattern, route.endpoint)
+    yield _row(family.name, _SOCKET, "*", by_socket.fallback)
 
 
 def _row(family: str, methods: tuple[str, ...], path: str, endpoint: Endpoint) -> Row:

@@ -21,6 +21,11 @@ LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 # Where the SDKs of the four families and Azure put a key; Gemini's may also stand in the query, as `key`.
 _CREDENTIALS: Final = frozenset({"authorization", "x-api-key", "x-goog-api-key", "api-key"})
 _QUERY_KEY: Final = "key"
+
+# Browsers can set no other field of a WebSocket's handshake, so OpenAI takes a key there: `openai-insecure-api-key.KEY`
+# (guide "Realtime API with WebSocket", 2026-11).
+_PROTOCOLS: Final = "sec-websocket-protocol"
+_PROTOCOL_KEY: Final = "openai-insecure-api-key."
 _BEARER: Final = "bearer "
 
 
@@ -75,6 +80,10 @@ def identify(owner: Callable[[str], str | None], target: str, headers: Headers) 
             agent = owner(_bare(field[1]))
             if agent is not None:
                 return Caller(agent, target, tuple(other for other in headers if other is not field))
+        for protocol in _protocols(field):
+            agent = owner(protocol[len(_PROTOCOL_KEY) :]) if protocol.startswith(_PROTOCOL_KEY) else None
+            if agent is not None:
+                return Caller(agent, target, _without_protocol_keys(headers))
     for part in _query(target):
         name, _, value = part.partition("=")
         if name == _QUERY_KEY:
@@ -87,11 +96,29 @@ def identify(owner: Callable[[str], str | None], target: str, headers: Headers) 
 def inject(caller: Caller, name: str, value: str) -> Caller:
     """The request with the real key in field `name`, and with no other credential."""
     kept = tuple(field for field in caller.headers if field[0].lower() not in _CREDENTIALS)
+    kept = _without_protocol_keys(kept)
     target = caller.target
     for part in _query(target):
         if part.partition("=")[0] == _QUERY_KEY:
             target = _without_query(target, part)
     return Caller(caller.agent, target, (*kept, (name, value)))
+
+
+def _protocols(field: tuple[str, str]) -> list[str]:
+    """The subprotocols that a field offers, if it is that field."""
+    return [protocol.strip() for protocol in field[1].split(",")] if field[0].lower() == _PROTOCOLS else []
+
+
+def _without_protocol_keys(headers: Headers) -> Headers:
+    kept: list[tuple[str, str]] = []
+    for field in headers:
+        offered = _protocols(field)
+        others = [protocol for protocol in offered if not protocol.startswith(_PROTOCOL_KEY)]
+        if offered == others:
+            kept.append(field)
+        elif others:
+            kept.append((field[0], ", ".join(others)))
+    return tuple(kept)
 
 
 def _bare(value: str) -> str:

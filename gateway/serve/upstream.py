@@ -6,16 +6,22 @@ import asyncio
 from collections.abc import AsyncIterable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from http import HTTPStatus
 from ssl import SSLContext
-from typing import Final, override
+from typing import Any, Final, Literal, override
 
 from aiohttp import (
     ClientConnectorError,
     ClientError,
+    ClientHandlerType,
+    ClientMiddlewareType,
+    ClientRequest,
     ClientResponse,
     ClientResponseError,
     ClientSession,
     ClientTimeout,
+    ClientWebSocketResponse,
+    ClientWSTimeout,
     DummyCookieJar,
     TCPConnector,
     hdrs,
@@ -68,18 +74,12 @@ class Pool:
     """Connections to upstreams, shared by all exchanges. Make it in a running loop, and close it."""
 
     def __init__(self) -> None:
-        self._session = ClientSession(
-            connector=TCPConnector(limit=0, ttl_dns_cache=DNS_TTL, keepalive_timeout=KEEP_ALIVE),
-            cookie_jar=DummyCookieJar(),
-            skip_auto_headers=_AUTOMATIC,
-            auto_decompress=False,
-            trust_env=False,
-            raise_for_status=False,
-            max_line_size=MAX_FIELD,
-            max_field_size=MAX_FIELD,
-        )
+        connector = TCPConnector(limit=0, ttl_dns_cache=DNS_TTL, keepalive_timeout=KEEP_ALIVE)
+        self._session = _session(connector)
+        self._sockets = _session(connector, (upgraded_or_not,), Socket, is_owner=False)
 
     async def close(self) -> None:
+        await self._sockets.close()
         await self._session.close()
 
     async def send(
@@ -113,6 +113,108 @@ class Pool:
                 protocol.read_timeout = patience.idle
                 protocol.start_timeout()
         return response
+
+    async def upgrade(
+        self,
+        upstream: Upstream,
+        target: str,
+        headers: Headers,
+        protocols: tuple[str, ...],
+        max_message: int,
+        patience: Patience,
+        *,
+        compress: bool,
+    ) -> Socket:
+        """Open a WebSocket. Raises NotUpgraded, with the answer still open, and what `fault_of` knows.
+
+        A handshake makes no model think, so connecting and answering have the time of a connection together.
+        """
+        async with asyncio.timeout(patience.connect):
+            socket = await self._sockets.ws_connect(
+                URL(upstream.base_url + target, encoded=True),
+                headers=headers,
+                protocols=protocols,
+                ssl=upstream.tls,
+                timeout=ClientWSTimeout(ws_receive=None, ws_close=CLOSING),
+                autoclose=False,
+                autoping=False,
+                heartbeat=HEARTBEAT,
+                compress=_WINDOW if compress else 0,
+                max_msg_size=max_message,
+                decode_text=False,
+            )
+        assert isinstance(socket, Socket)
+        return socket
+
+
+HEARTBEAT: Final = 30.0
+"""Seconds of silence after which a peer of a WebSocket is asked whether it is there; half of it is left to answer."""
+
+CLOSING: Final = 1.0
+"""Seconds that a peer of a WebSocket has to answer a close frame."""
+
+_WINDOW: Final = 15  # bits of the largest window of permessage-deflate (RFC 7692, 7.1.2.1): its default
+
+
+class NotUpgraded(Exception):
+    """The upstream answered an upgrade with something else than 101: `response`, whose body is to be read yet."""
+
+    def __init__(self, response: ClientResponse) -> None:
+        super().__init__(response.status)
+        self.response = response
+
+
+class Socket(ClientWebSocketResponse[Literal[False]]):
+    """The upstream's side of a WebSocket, with the fields of its 101."""
+
+    def __init__(
+        self,
+        reader: Any,
+        writer: Any,
+        protocol: str | None,
+        response: ClientResponse,
+        *args: Any,
+        **options: Any,
+    ) -> None:
+        super().__init__(reader, writer, protocol, response, *args, **options)
+        self.raw_headers = response.raw_headers
+
+    def abort(self) -> None:
+        """Drop the connection, with what it has not sent yet."""
+        connection = self._response.connection
+        if connection is not None and connection.transport is not None:
+            connection.transport.abort()
+
+
+async def upgraded_or_not(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
+    """Let a 101 through alone. Stands before redirects, which would take the credentials elsewhere."""
+    response = await send(request)
+    if response.status != HTTPStatus.SWITCHING_PROTOCOLS:
+        raise NotUpgraded(response)
+    return response
+
+
+def _session(
+    connector: TCPConnector,
+    middlewares: tuple[ClientMiddlewareType, ...] = (),
+    socket: type[ClientWebSocketResponse[Any]] = ClientWebSocketResponse,
+    *,
+    is_owner: bool = True,
+) -> ClientSession:
+    return ClientSession(
+        connector=connector,
+        connector_owner=is_owner,
+        cookie_jar=DummyCookieJar(),
+        skip_auto_headers=_AUTOMATIC,
+        auto_decompress=False,
+        trust_env=False,
+        raise_for_status=False,
+        max_line_size=MAX_FIELD,
+        max_field_size=MAX_FIELD,
+        timeout=ClientTimeout(total=None),
+        middlewares=middlewares,
+        ws_response_class=socket,
+    )
 
 
 @lru_cache(maxsize=16)  # one for each configuration that is in use

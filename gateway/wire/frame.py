@@ -17,6 +17,7 @@ class Framing(StrEnum):
     SSE = "sse"  # text/event-stream
     LINES = "lines"  # NDJSON and JSON Lines
     ARRAY = "array"  # one JSON array whose items come one by one (Gemini without alt=sse)
+    MESSAGE = "message"  # whole messages, which the transport has cut already (WebSocket)
 
 
 class Frame(Struct, frozen=True):

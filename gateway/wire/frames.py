@@ -44,7 +44,24 @@ class Framer(Protocol):
 
 def framer(framing: Framing, limit: int) -> Framer:
     """A framer whose frames may have up to `limit` bytes."""
-    return _Buffered(_GRAMMARS[framing](), limit)
+    return _Messages(limit) if framing is Framing.MESSAGE else _Buffered(_GRAMMARS[framing](), limit)
+
+
+class _Messages:
+    """The framer where each chunk is one frame."""
+
+    __slots__ = ("_limit",)
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        if len(data) > self._limit:
+            raise OverLimit(f"a message has more than {self._limit} bytes")
+        yield Frame(data, data, framing=Framing.MESSAGE, at=(0, len(data)))
+
+    def finish(self) -> list[Frame]:
+        return []
 
 
 class _Buffered:

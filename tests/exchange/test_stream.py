@@ -71,6 +71,12 @@ def said(out: bytes, index: int = 0) -> str:
     return text
 
 
+def test_what_stands_before_a_cut_is_redacted_though_it_was_decided_with_it() -> None:
+    out, stream = run([chunk("badge B-12345"), chunk(" and tok_abcd1234 too")])
+    assert said(out) == "badge [BADGE]"
+    assert stream.cut is not None
+
+
 def test_a_stream_without_findings_leaves_as_the_bytes_that_came() -> None:
     events = [b": comment\n\n", chunk("Hello ", role="assistant"), chunk("wor"), chunk("ld", finish="stop"), DONE]
     out, stream = run(events)
@@ -125,6 +131,12 @@ def test_monitor_lets_everything_pass_and_says_what_would_be() -> None:
     out, stream = run(events, by=gate("monitor"))
     assert out == b"".join(events)
     assert (stream.totals.effect, stream.totals.would_be) == (Effect.REPORT, Effect.BLOCK)
+
+
+def test_findings_are_kept_up_to_a_bound_and_a_refusal_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.exchange.stream.KEPT", 2)
+    _, stream = run([chunk("B-1234 x ") for _ in range(5)] + [chunk("tok_abcd1234")])
+    assert [reason.rule for reason in stream.totals.reasons] == ["badge", "badge", "token"]
 
 
 def test_choices_do_not_mix() -> None:

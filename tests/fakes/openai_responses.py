@@ -23,9 +23,16 @@ def whole(say: Say, asked: Json) -> Json:
 
 
 def events(say: Say, asked: Json) -> Iterator[bytes]:
-    """The events of one response; `sequence_number` counts them from 0, without a gap."""
+    """The events of one response."""
+    for message in messages(say, asked):
+        yield sse(message, str(message["type"]))
+
+
+def messages(say: Say, asked: Json) -> Iterator[Json]:
+    """The same, as they come over a WebSocket; `sequence_number` counts them from 0, without a gap."""
+    lane = {"stream_id": asked["stream_id"]} if "stream_id" in asked else {}
     for sequence, event in zip(count(), _events(say, asked), strict=False):
-        yield sse({**event, "sequence_number": sequence}, str(event["type"]))
+        yield {**event, "sequence_number": sequence, **lane}
 
 
 def _events(say: Say, asked: Json) -> Iterator[Json]:

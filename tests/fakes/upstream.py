@@ -19,7 +19,9 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from tests.fakes.endpoints import Reply, Stored, failure, reply
+from tests.fakes.pieces import Json
 from tests.fakes.script import Answer, Fail, Raw, Reel, Say, Script, Seen
+from tests.fakes.sockets import talk
 
 MAX_BODY = 64 * 2**20
 """Bytes of a request: more than any limit under test."""
@@ -28,10 +30,11 @@ MAX_BODY = 64 * 2**20
 @dataclass(slots=True)
 class Upstream:
     """The running fake. `requests` are all that came, in order; `departures` are the loop's times at which a client
-    went away in the middle of an answer."""
+    went away in the middle of an answer; `messages` came over WebSockets."""
 
     url: str = ""
     requests: list[Seen] = field(default_factory=list)
+    messages: list[Json] = field(default_factory=list)
     departures: asyncio.Queue[float] = field(default_factory=asyncio.Queue)
     stored: Stored = field(default_factory=Stored)
     _reel: Reel = field(default_factory=Reel)
@@ -57,6 +60,8 @@ class Upstream:
         fields = tuple((name.decode(), value.decode("latin-1")) for name, value in request.raw_headers)
         seen = Seen(request.method, request.raw_path, fields, await request.read())
         self.requests.append(seen)
+        if request.headers.get("Upgrade") == "websocket":
+            return await talk(request, seen, self._reel, self.messages)
         try:
             return await self._answer(request, seen, self._reel.answer(seen))
         except (asyncio.CancelledError, ConnectionError):

@@ -347,14 +347,6 @@ async def test_a_request_without_host_is_refused() -> None:
         assert (await ask(running.address, b"GET /up/x HTTP/1.0\r\n\r\n")).status == 403
 
 
-async def test_a_websocket_is_refused_so_that_clients_fall_back() -> None:
-    echo = Echo()
-    async with through(echo) as running:
-        fields = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: x", "Sec-WebSocket-Version: 13")
-        got = await ask(running.address, request("GET /up/v1/responses", *fields))
-    assert (got.status, echo.seen) == (426, [])
-
-
 async def test_bytes_that_are_no_http_get_400() -> None:
     async with through(Echo()) as running, dialled(running.address) as (reader, writer):
         writer.write(b"\x16\x03\x01 not http\r\n\r\n")

@@ -41,7 +41,7 @@ def arrays(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
 
 @st.composite
 def streams(draw: st.DrawFn) -> tuple[Framing, bytes]:
-    framing = draw(st.sampled_from(Framing))
+    framing = draw(st.sampled_from([Framing.SSE, Framing.LINES, Framing.ARRAY]))
     if framing is Framing.ARRAY:
         raw, _ = draw(arrays())
         return framing, raw[: draw(st.integers(0, len(raw)))] if draw(st.booleans()) else raw
@@ -94,10 +94,11 @@ class TestLaws:
     @given(st.lists(st.sampled_from(_SSE), max_size=20), st.lists(st.sampled_from(_NEW), max_size=6))
     def test_a_new_payload_is_read_back_and_alone_changed(self, pieces: list[str], payload: list[str]) -> None:
         new = "".join(payload).encode()
-        for frame in cut(Framing.SSE, ["".join(pieces).encode()]):
+        for place, frame in enumerate(cut(Framing.SSE, ["".join(pieces).encode()])):
             if frame.data is None:
                 continue
-            [again] = [found for found in cut(Framing.SSE, [frame.with_data(new)]) if found.data is not None]
+            raw = (b"\n" if place else b"") + frame.with_data(new)  # a mark is one at the very beginning alone
+            [again] = [found for found in cut(Framing.SSE, [raw]) if found.data is not None]
             assert (again.data, again.event) == (new, frame.event)
             if not frame.more:
                 assert frame.with_data(frame.data) == frame.raw
@@ -294,3 +295,18 @@ def test_a_frame_without_payload_gets_none(framing: Framing, raw: bytes) -> None
     assert (frame.data, frame.event) == (None, None)
     with pytest.raises(ValueError, match="without payload"):
         frame.with_data(b"x")
+
+
+class TestMessages:
+    def test_each_chunk_is_a_frame_of_its_own(self) -> None:
+        chunks = [b'{\n "a": 1}\n', b"", b"data: x\n\n"]
+        assert [(frame.raw, frame.data) for frame in cut(Framing.MESSAGE, chunks)] == [(one, one) for one in chunks]
+
+    def test_a_new_payload_is_all_of_it(self) -> None:
+        [frame] = cut(Framing.MESSAGE, [b"old"])
+        assert frame.with_data(b"new\nlines") == b"new\nlines"
+
+    def test_a_message_may_be_as_long_as_the_limit_and_no_longer(self) -> None:
+        assert len(cut(Framing.MESSAGE, [b"xxxx"], 4)) == 1
+        with pytest.raises(OverLimit, match="more than 3 bytes"):
+            cut(Framing.MESSAGE, [b"xxxx"], 3)

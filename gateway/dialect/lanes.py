@@ -1,0 +1,147 @@
+"""The server's messages in a session of the OpenAI API: several answers, one after another and side by side.
+
+Each answer is read as a stream of its own, in a lane that a message names: the `stream_id` of the Responses API, the
+`response_id` of the Realtime API. What is remembered of an answer goes with its last event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Final, override
+
+from msgspec.structs import replace
+
+from gateway.dialect.base import EventReading, StreamReader
+from gateway.dialect.openai_events import EventStream
+from gateway.errors import Malformed, OverLimit
+from gateway.verdict import Refusal
+from gateway.wire.document import Document
+
+_FIRST: Final = "response.created"
+
+_AT_ONCE: Final = 256
+"""Answers that may be under way at once; clients have a few."""
+
+_REMEMBERED: Final = 256
+"""Lanes whose answer is over that are known as such: more than a session has at once, or a client looks back to."""
+
+
+@dataclass(slots=True)
+class _Lane:
+    """An answer under way: a number that no other has, its reader, and the channels of its texts that still grow."""
+
+    number: int
+    name: Hashable
+    stream: EventStream
+    open: dict[Hashable, None] = field(default_factory=dict)  # a dict keeps the order
+    begun: bool = False  # whether a message of it has left for the client
+
+
+class Lanes(StreamReader):
+    """Reads the messages of one session.
+
+    `lane_of` names the lane of a message, `is_last` tells whether it ends that lane's answer, `make` makes the reader
+    of one answer.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], EventStream],
+        lane_of: Callable[[Document], Hashable],
+        is_last: Callable[[str], bool],
+    ) -> None:
+        self._make = make
+        self._lane_of = lane_of
+        self._is_last = is_last
+        self._number = 0
+        self._open: dict[Hashable, _Lane] = {}  # by name, as far as messages were read
+        self._unended: dict[int, _Lane] = {}  # by number, as far as messages have left
+        self._over: dict[Hashable, None] = {}  # names of lanes whose answer is over, oldest first
+        self._usage: dict[str, int] = {}
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._open
+
+    @override
+    def read(self, event: str | None, document: Document | None, data: bytes) -> EventReading:
+        if document is None:
+            raise Malformed("a message of the session is not JSON")
+        name, kind = self._lane_of(document), _type(document)
+        closes: list[Hashable] = []
+        if kind == _FIRST:
+            closes += self._leave(name)  # an answer whose end never came
+            self._over.pop(name, None)
+        lane = self._open.get(name) or _Lane(self._number + 1, name, self._make())
+        reading = lane.stream.read(event, document, data)
+        if kind == _FIRST:
+            self._enter(lane)
+        deltas = tuple(
+            delta if delta.whole else replace(delta, channel=self._grow(lane, delta.channel))
+            for delta in reading.deltas
+        )
+        for channel in reading.closes:
+            closes.append((lane.number, channel))
+            lane.open.pop((lane.number, channel), None)
+        if self._is_last(kind):
+            closes += self._leave(name)
+            self._count(reading.usage)
+        return EventReading(deltas, tuple(closes), False, reading.uninspected, dict(self._usage))
+
+    def _grow(self, lane: _Lane, channel: Hashable) -> Hashable:
+        """The name of a growing text among those of all lanes."""
+        if lane.name in self._over:
+            raise Malformed("an answer of the session goes on after its end")
+        self._enter(lane)
+        named = (lane.number, channel)
+        lane.open[named] = None
+        return named
+
+    def _enter(self, lane: _Lane) -> None:
+        if lane.name in self._open:
+            return
+        if len(self._open) >= _AT_ONCE:
+            raise OverLimit(f"the session has more than {_AT_ONCE} answers at once")
+        self._number = lane.number
+        self._open[lane.name] = self._unended[lane.number] = lane
+
+    def _leave(self, name: Hashable) -> list[Hashable]:
+        """End the answer that is under way in a lane, if one is, and give what still grows of it."""
+        lane = self._open.pop(name, None)
+        if lane is None:
+            return []
+        self._over[name] = None
+        if len(self._over) > _REMEMBERED:
+            del self._over[next(iter(self._over))]
+        return list(lane.open)
+
+    def _count(self, usage: dict[str, int]) -> None:
+        for name, count in usage.items():
+            self._usage[name] = self._usage.get(name, 0) + count
+
+    @override
+    def sent(self, event: str | None, document: Document | None, data: bytes) -> None:
+        assert document is not None
+        name = self._lane_of(document)
+        kind = _type(document)
+        # Of the answers in a lane, the first that has not ended is the one that a leaving message belongs to.
+        lanes = [lane for lane in self._unended.values() if lane.name == name]
+        if kind == _FIRST and lanes[0].begun:
+            del self._unended[lanes.pop(0).number]
+        if not lanes:
+            return
+        lanes[0].begun = True
+        lanes[0].stream.sent(event, document, data)
+        if self._is_last(kind):
+            del self._unended[lanes[0].number]
+
+    @override
+    def ending(self, refusal: Refusal) -> bytes:
+        """Ends every answer that the client has not seen the end of: a line for each message."""
+        return b"".join(lane.stream.ending(refusal) for lane in self._unended.values())
+
+
+def _type(document: Document) -> str:
+    kind = document.get("type")
+    return kind if isinstance(kind, str) else ""

@@ -1,0 +1,52 @@
+"""Which sessions each family of upstreams speaks over a WebSocket: the same tables of routes as for requests.
+
+Source: the paths of openai-python 3.54 and the REST reference of Azure OpenAI (2026-11).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Final
+
+from msgspec.structs import replace
+
+from gateway.dialect.base import Coverage
+from gateway.dialect.openai_sockets import RealtimeSocket, ResponsesSocket
+from gateway.dialect.route import Endpoint, Family, Route, family, route
+from gateway.dialect.socket import PLAIN_SOCKET, Socket
+
+_ROWS: Final[tuple[tuple[str, Endpoint], ...]] = (
+    ("/realtime(/.*)?", Endpoint(RealtimeSocket(), Coverage.DIALECT, generates=True)),
+    ("/responses", Endpoint(ResponsesSocket(), Coverage.DIALECT, generates=True)),
+)
+_OTHER: Final = Endpoint(PLAIN_SOCKET, Coverage.TEXT)
+_MAKERS: Final[Mapping[str, Callable[[], Socket]]] = {
+    "openai_realtime": RealtimeSocket,
+    "openai_responses": ResponsesSocket,
+}
+
+
+def _routes(prefix: str, flags: re.RegexFlag = re.NOFLAG) -> tuple[Route, ...]:
+    return tuple(route("GET", prefix + path, endpoint, flags) for path, endpoint in _ROWS)
+
+
+_ROUTES: Final[Mapping[str, tuple[Route, ...]]] = {
+    "openai": _routes("(?:/v1)?"),
+    "azure": _routes("(?:/openai)?(?:/v1|/deployments/[^/]+)?", re.IGNORECASE),
+}
+
+
+@cache
+def sessions(of: Family) -> Family:
+    """The routes of a family's sessions."""
+    return family(of.name, _ROUTES.get(of.name, ()), _OTHER, of.key_header, of.key_prefix)
+
+
+def opened(of: Family, path: str) -> tuple[Endpoint, Socket]:
+    """The endpoint that a path (no query) leads to, with a dialect of its own for this session."""
+    endpoint = sessions(of).endpoint("GET", path)
+    make = _MAKERS.get(endpoint.dialect.name)
+    socket = PLAIN_SOCKET if make is None else make()
+    return replace(endpoint, dialect=socket), socket
