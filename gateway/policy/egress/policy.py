@@ -55,10 +55,10 @@ class _Asked:
         return f"`{self.host}:{self.port}`"
 
     def decided(
-        self, action: Action, reason: str, named: _Named | None = None, remedy: str | None = None
+        self, action: Action, reason: str, named: _Named | None = None, way: str | None = None
     ) -> EgressDecision:
         entry, pattern = (named.entry, named.pattern) if named else (None, None)
-        return EgressDecision(action, reason, self.principal, entry, pattern, self.host, self.port, remedy)
+        return EgressDecision(action, reason, self.principal, entry, pattern, self.host, self.port, way)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +148,9 @@ class EgressPolicy:
                 yield _Named(entry, pattern)
 
     def _allowed(self, asked: _Asked, named: Sequence[_Named]) -> EgressDecision:
-        allowing = [one for one in named if one.entry.action is not Action.DENY]
         if (fault := _unfit(asked)) is not None:
             return asked.decided(Action.DENY, fault)
+        allowing = [one for one in named if one.entry.action is not Action.DENY]
         usable = [one for one in allowing if _opens_host(asked.host, one)]
         if not usable:
             return self._unnamed(asked, allowing)
@@ -159,7 +159,8 @@ class EgressPolicy:
         fitting = [one for one in speaking if one.entry.takes_method(asked.method) and one.entry.takes_path(asked.path)]
         if not fitting:
             return self._not_taken(asked, speaking[0])
-        return _settled(asked, named, min(fitting, key=lambda one: _STRICTEST_FIRST[one.entry.action]))
+        inspecting = (one for one in fitting if one.entry.action is Action.INSPECT)
+        return _settled(asked, named, next(inspecting, fitting[0]))
 
     def _unnamed(self, asked: _Asked, shut: Sequence[_Named]) -> EgressDecision:
         """The denial of a host that no entry names, or none that may open what it is."""
@@ -212,9 +213,6 @@ class EgressPolicy:
         else:
             way = remedy.table(asked.host, asked.port, self._names, addresses=[found])
         return asked.decided(Action.DENY, f"{what}; [{named.entry.name}] does not list it in `addresses`", named, way)
-
-
-_STRICTEST_FIRST = {Action.DENY: 0, Action.INSPECT: 1, Action.TUNNEL: 2}
 
 
 def _denied(asked: _Asked, named: Iterable[_Named]) -> EgressDecision | None:
