@@ -21,7 +21,7 @@ from pydantic_core import ErrorDetails
 
 from gateway import keys
 from gateway.errors import ConfigError
-from gateway.settings import BUILT_IN, DEFAULT_PRINCIPAL, Agent, Config, LimitTable, Upstream
+from gateway.settings import BUILT_IN, DEFAULT_PRINCIPAL, Agent, Config, LimitTable, McpServer, Upstream
 from gateway.toml_lines import line_of
 from gateway.units import shown
 
@@ -29,7 +29,12 @@ __all__ = ["Config", "Secrets", "audit_folder", "load", "parse", "secret", "secr
 
 type _Path = tuple[str, ...]
 
-_NAMED: Final[Mapping[str, type[BaseModel]]] = {"upstreams": Upstream, "agents": Agent, "limits": LimitTable}
+_NAMED: Final[Mapping[str, type[BaseModel]]] = {
+    "upstreams": Upstream,
+    "mcp": McpServer,
+    "agents": Agent,
+    "limits": LimitTable,
+}
 """The tables that hold one table for each name."""
 
 _FORMS: Final[Mapping[str, str]] = {
@@ -46,7 +51,8 @@ _NO_TABLE: Final = "is no table; accepted: a table"
 class Secrets:
     """What the environment holds, by the names in the configuration. Never shown by `repr`.
 
-    `upstream_keys` are API keys by upstream; `agents` are agents by the SHA-256 digest (hex) of their gateway key.
+    `upstream_keys` are API keys by upstream (`mcp/NAME` for an MCP server); `agents` are agents by the SHA-256 digest
+    (hex) of their gateway key.
     """
 
     upstream_keys: Mapping[str, str] = field(repr=False)
@@ -115,6 +121,7 @@ def secret(config: Config, environ: Mapping[str, str]) -> bytes:
 def secrets(config: Config, environ: Mapping[str, str]) -> Secrets:
     """All credentials that the configuration names. Raises ConfigError with every variable that is missing."""
     wanted = {f"upstreams.{name}.api_key_env": table.api_key_env for name, table in config.upstreams.items()}
+    wanted |= {f"mcp.{name}.api_key_env": table.api_key_env for name, table in config.mcp.items()}
     wanted |= {f"agents.{name}.key_env": table.key_env for name, table in config.agents.items()}
     wanted["admin.token_env"] = config.admin.token_env
     problems = [_unset(key, name) for key, name in wanted.items() if name is not None and not environ.get(name)]
@@ -122,6 +129,7 @@ def secrets(config: Config, environ: Mapping[str, str]) -> Secrets:
         raise ConfigError(tuple(problems))
     values = {key: environ[name] for key, name in wanted.items() if name is not None}
     upstream_keys = {name: values.get(f"upstreams.{name}.api_key_env") for name in config.upstreams}
+    upstream_keys |= {f"mcp/{name}": values.get(f"mcp.{name}.api_key_env") for name in config.mcp}
     return Secrets(
         upstream_keys=MappingProxyType({name: key for name, key in upstream_keys.items() if key is not None}),
         agents=MappingProxyType(_agents(config, values)),
@@ -200,7 +208,8 @@ def _dangling(data: Mapping[str, Any]) -> Iterator[tuple[_Path, str]]:
     """Names of one table that another does not have. Works on what was read, so that no other problem hides these."""
     limits = _table(data, "limits")
     agents = [*_table(data, "agents"), DEFAULT_PRINCIPAL]
-    upstreams = list(dict.fromkeys([*BUILT_IN, *_table(data, "upstreams")]))
+    servers = [f"mcp/{name}" for name in _table(data, "mcp")]
+    upstreams = list(dict.fromkeys([*BUILT_IN, *_table(data, "upstreams"), *servers]))
     yield from _missing(data, ("agents", "limits"), list(limits))
     yield from _missing(data, ("limits", "agents"), agents)
     yield from _missing(data, ("limits", "upstreams"), upstreams)

@@ -51,6 +51,8 @@ def inspect_answer(gate: Gate, endpoint: Endpoint, media: MediaType, status: int
     are read as text. Raises Malformed."""
     if status == _PARTIAL or (status >= 400 and media.is_text and not media.is_json):
         return _inspect_text(gate, endpoint, body)
+    if endpoint.answer_form is Form.NOTE and not media.is_json and not is_json(body):
+        return _inspect_text(gate, endpoint, body)
     if endpoint.answer_form is Form.LINES:
         return _inspect_file(gate, endpoint, body)
     if endpoint.answer_form is Form.ARRAY:

@@ -38,6 +38,7 @@ class Outcome:
     wrapped: int = 0
     model: str | None = None
     streaming: bool = False
+    document: Document | None = None  # what came, where it is one JSON document
 
 
 class _Sum:
@@ -175,6 +176,7 @@ def _inspect_units(
         wrapped=total.wrapped,
         model=model,
         streaming=streaming,
+        document=units[0].document if len(units) == 1 else None,
     )
 
 
@@ -210,6 +212,7 @@ def _judge_document(
         edits = combined(edits, marks)
     elif direction is Direction.ANSWER:
         patches += repairs(endpoint.dialect, document, edits)
+        patches += endpoint.dialect.amend(document)
     patches += document.edits(edits)
     return part.Outcome(
         replace(verdict, edits=()),

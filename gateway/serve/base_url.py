@@ -19,6 +19,7 @@ from gateway.errors import ClientError, Code
 from gateway.exchange import refuse
 from gateway.exchange.events import ExchangeRecord, Inspected, LimitsTaken, RequestStarted
 from gateway.exchange.machine import Exchange
+from gateway.serve import mcp
 from gateway.serve.answer import Answer
 from gateway.serve.carrier import Carrier, Course, Machine, Means
 from gateway.serve.headers import end_to_end
@@ -91,7 +92,8 @@ class BaseUrl:
             return await self._take(limits) if limits else _NO_LIMITS
 
         exchange = self._exchange(posture, upstream, principal, _new_id())
-        carrier = Carrier(request, exchange, upstream, posture.patience, self._means, consult)
+        patience = upstream.patience or posture.patience
+        carrier = Carrier(request, exchange, upstream, patience, self._means, consult)
         if self.draining:
             carrier.close_after()
         self.live.add(carrier)
@@ -191,6 +193,8 @@ def _find(posture: Posture, request: web.BaseRequest) -> tuple[Upstream, str]:
             code=Code.NOT_FOUND,
             status=400,
         )
+    if mcp.leads_here(path):
+        return mcp.find(posture.mcp, raw, request.headers.get(hdrs.HOST, ""))
     name, slash, rest = path[1:].partition("/")
     upstream = posture.upstreams.get(name)
     if upstream is None:
