@@ -13,7 +13,7 @@ from typing import Any, Final, Self, override
 from gateway.dialect import grammar as g
 from gateway.dialect import mcp_fields, mcp_refusals
 from gateway.dialect.base import EventReading, Reading
-from gateway.dialect.mcp_door import Door
+from gateway.dialect.mcp_door import Door, Inner
 from gateway.dialect.mcp_grammar import MESSAGES, TARGETS
 from gateway.dialect.mcp_refusals import CONTENT, Owed
 from gateway.dialect.message import Fields, Instead, MessageDialect, MessageReader
@@ -37,6 +37,8 @@ notifications/tasks/status notifications/tools/list_changed
 METHODS: Final = frozenset(_METHODS.split())
 """The methods of the protocol, which a record may name: others are a sender's own words."""
 
+_NOWHERE: Final = Inner("")
+
 _TOOL_NAME: Final = re.compile(r"[A-Za-z0-9_./-]{1,64}")
 """The form that the specification of 2025-11-25 recommends for names of tools, but half as long."""
 
@@ -47,12 +49,12 @@ _RESOURCE_METADATA: Final = re.compile(r'(?i)(\bresource_metadata\s*=\s*)(?:"([^
 class Mcp(MessageDialect):
     """One side of the protocol or both, over any transport.
 
-    `door` translates addresses, where the transport has some; `target` is the server's path that was asked for. `owed`
-    are the answers that a refusal gives; `is_batch` is whether they came in an array.
+    `door` translates addresses, where the transport has some; `asked` is what was asked for of the server. `owed` are
+    the answers that a refusal gives; `is_batch` is whether they came in an array.
     """
 
     door: Door | None = None
-    target: str = ""
+    asked: Inner = _NOWHERE
     owed: tuple[Owed, ...] = ()
     is_batch: bool = False
     name = "mcp"
@@ -104,10 +106,17 @@ class Mcp(MessageDialect):
     def instead(self, document: Document, refusal: Refusal) -> Instead:
         answers = [message for message in _messages(document) if mcp_refusals.is_answer(message)]
         bound = self.about(document, Direction.REQUEST)
+        if self.door is not None and self.asked.answers_apart:
+            return Instead(onward=self._answered_apart(self.door, document, refusal, bound.owed))
         return Instead(
             onward=_body(mcp_refusals.in_place(refusal, answers), document) if answers else None,
             back=bound.refusal(refusal) if bound.owed else None,
         )
+
+    def _answered_apart(self, door: Door, document: Document, refusal: Refusal, owed: tuple[Owed, ...]) -> bytes:
+        for one in owed:
+            door.answers.keep(self.asked.target, one.id, encode(mcp_refusals.answer(refusal, one)))
+        return _body(mcp_refusals.in_place(refusal, _messages(document)), document)
 
     @override
     def request_fields(self, headers: Fields, before: Document | None, after: Document | None) -> Fields:
@@ -124,7 +133,7 @@ class Mcp(MessageDialect):
             return _RESOURCE_METADATA.sub(lambda found: self._metadata(door, found), value)
         if name != "location":
             return value
-        address = door.outward(value, self.target)
+        address = door.outward(value, self.asked.target)
         if address is None:
             # Clients that follow it would talk to the other server without the gateway.
             raise UpstreamError(
@@ -133,7 +142,7 @@ class Mcp(MessageDialect):
         return address
 
     def _metadata(self, door: Door, found: re.Match[str]) -> str:
-        address = door.outward(found[2] or found[3] or "", self.target)
+        address = door.outward(found[2] or found[3] or "", self.asked.target)
         return found[0] if address is None else f'{found[1]}"{door.site}{address}"'
 
     @override
@@ -165,6 +174,7 @@ class McpStream(MessageReader):
     def __init__(self, dialect: Mcp) -> None:
         self._dialect = dialect
         self._open = {one.id: one for one in dialect.owed}
+        self._address = ""  # that messages are sent to, whose answers come on this stream
 
     @override
     def read(self, event: str | None, document: Document | None, data: bytes) -> EventReading:
@@ -181,13 +191,19 @@ class McpStream(MessageReader):
         door = self._dialect.door
         if event != "endpoint" or door is None:
             raise Malformed("an event of the stream is no JSON-RPC message")
-        try:
-            address = door.outward(data.decode(), self._dialect.target)
-        except UnicodeDecodeError:
-            address = None
+        # A frame is UTF-8.
+        address = door.for_messages(data.decode(), self._dialect.asked.target)
         if address is None:
             raise Malformed("the server wants messages to be sent to another server")
-        return address.encode()
+        self._address, outward = address
+        return outward.encode()
+
+    @override
+    def kept(self, document: Document) -> bytes | None:
+        door, message = self._dialect.door, document.value
+        if door is None or not isinstance(message, dict) or not mcp_refusals.is_answer(message):
+            return None
+        return door.answers.take(self._address, message.get("id"))
 
     @override
     def sent(self, event: str | None, document: Document | None, data: bytes) -> None:

@@ -313,9 +313,9 @@ def _body(message: Rule) -> Rule:
     batch = g.each(message, message)
 
     def rule(sink: Sink, value: Any, path: Path) -> None:
-        if value == []:
-            raise Malformed("an empty batch")
         batch(sink, value, path)
+        if isinstance(value, list) and len({"method" in one for one in value}) != 1:
+            raise Malformed("a batch must be of requests and notifications, or of answers")
 
     return rule
 

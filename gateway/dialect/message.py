@@ -38,6 +38,10 @@ class MessageReader(StreamReader):
     def other(self, event: str | None, data: bytes) -> bytes:
         """The payload of an event that is no message, as it may go on. Raises Malformed where it may not."""
 
+    @abstractmethod
+    def kept(self, document: Document) -> bytes | None:
+        """What goes on in place of this message, where that was decided before; None where it was not."""
+
 
 class MessageDialect(Dialect):
     """The dialect of an API that exchanges messages in both directions."""

@@ -110,6 +110,8 @@ class MessageStream:
             return self._with_data(frame, self._reader.other(frame.event, frame.data))
         judged = judge_message(self._gate, self._dialect, Direction.ANSWER, document)
         self._reader.sent(frame.event, document, frame.data)
+        if (kept := self._reader.kept(document)) is not None:
+            return self._with_data(frame, kept)
         totals = self.totals
         totals.add(Step(judged.verdict, judged.findings))
         totals.uninspected.update(dict.fromkeys(judged.uninspected))

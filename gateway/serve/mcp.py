@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from gateway.dialect.mcp_door import PREFIX, WELL_KNOWN, Door
+from gateway.dialect.mcp_door import PREFIX, WELL_KNOWN, Door, Inner
 from gateway.dialect.mcp_family import mcp
 from gateway.errors import ClientError, Code
 from gateway.serve.upstream import Upstream
@@ -28,7 +28,7 @@ class Server:
 
 def leads_here(path: str) -> bool:
     """Whether a path is one of an MCP server."""
-    return path == f"/{PREFIX}" or path.startswith((f"/{PREFIX}/", f"{WELL_KNOWN}/", _METADATA))
+    return path == f"/{PREFIX}" or path.startswith((f"/{PREFIX}/", _METADATA))
 
 
 def find(servers: Mapping[str, Server], target: str, host: str) -> tuple[Upstream, str]:
@@ -51,5 +51,5 @@ def find(servers: Mapping[str, Server], target: str, host: str) -> tuple[Upstrea
     door = replace(server.door, site=f"http://{host}")
     inner = door.inward(slash + rest + mark + query)
     if is_metadata:
-        inner = WELL_KNOWN + (inner.removesuffix("/") if inner != "/" else "")
-    return replace(server.upstream, family=mcp(door, inner)), inner
+        inner = Inner(WELL_KNOWN + inner.target.removesuffix("/"))
+    return replace(server.upstream, family=mcp(door, inner)), inner.target

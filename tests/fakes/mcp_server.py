@@ -168,7 +168,7 @@ def greet(name: str) -> str:
     return f"Say hello to {name}. And {ORDER}. Thanks."
 
 
-@server.completion()
+@server.completion()  # type: ignore[no-untyped-call, untyped-decorator]  # of the SDK
 async def complete(ref: Any, argument: Any, context: Any) -> Any:
     from mcp.types import Completion
 
