@@ -25,7 +25,7 @@ from gateway.settings import BUILT_IN, DEFAULT_PRINCIPAL, Agent, Config, LimitTa
 from gateway.toml_lines import line_of
 from gateway.units import shown
 
-__all__ = ["Config", "Secrets", "audit_folder", "load", "parse", "secret", "secrets", "state_folder"]
+__all__ = ["Config", "Secrets", "audit_folder", "load", "parse", "secret", "secrets", "state_folder", "variables"]
 
 type _Path = tuple[str, ...]
 
@@ -120,14 +120,11 @@ def secret(config: Config, environ: Mapping[str, str]) -> bytes:
 
 def secrets(config: Config, environ: Mapping[str, str]) -> Secrets:
     """All credentials that the configuration names. Raises ConfigError with every variable that is missing."""
-    wanted = {f"upstreams.{name}.api_key_env": table.api_key_env for name, table in config.upstreams.items()}
-    wanted |= {f"mcp.{name}.api_key_env": table.api_key_env for name, table in config.mcp.items()}
-    wanted |= {f"agents.{name}.key_env": table.key_env for name, table in config.agents.items()}
-    wanted["admin.token_env"] = config.admin.token_env
-    problems = [_unset(key, name) for key, name in wanted.items() if name is not None and not environ.get(name)]
+    wanted = _wanted(config)
+    problems = [_unset(key, name) for key, name in wanted.items() if not environ.get(name)]
     if problems:
         raise ConfigError(tuple(problems))
-    values = {key: environ[name] for key, name in wanted.items() if name is not None}
+    values = {key: environ[name] for key, name in wanted.items()}
     upstream_keys = {name: values.get(f"upstreams.{name}.api_key_env") for name in config.upstreams}
     upstream_keys |= {f"mcp/{name}": values.get(f"mcp.{name}.api_key_env") for name in config.mcp}
     return Secrets(
@@ -135,6 +132,21 @@ def secrets(config: Config, environ: Mapping[str, str]) -> Secrets:
         agents=MappingProxyType(_agents(config, values)),
         admin_token=values.get("admin.token_env"),
     )
+
+
+def variables(config: Config) -> frozenset[str]:
+    """The environment variables that hold the gateway's credentials, its secret included."""
+    own = {config.gateway.secret_env} if config.gateway.secret_env is not None else set()
+    return frozenset(own.union(_wanted(config).values()))
+
+
+def _wanted(config: Config) -> dict[str, str]:
+    """The variables that hold credentials, by the key that names them."""
+    wanted = {f"upstreams.{name}.api_key_env": table.api_key_env for name, table in config.upstreams.items()}
+    wanted |= {f"mcp.{name}.api_key_env": table.api_key_env for name, table in config.mcp.items()}
+    wanted |= {f"agents.{name}.key_env": table.key_env for name, table in config.agents.items()}
+    wanted["admin.token_env"] = config.admin.token_env
+    return {key: name for key, name in wanted.items() if name is not None}
 
 
 def _agents(config: Config, values: Mapping[str, str]) -> dict[str, str]:

@@ -68,6 +68,9 @@ class _Session:
         secret = configuration.secret(config, environ)
         self._key = keys.derive(secret, app.HIERARCHY_KEY)
         self._memory = VerdictMemory(REMEMBERED)
+        # What a server must not have: it is as little trusted as what it says.
+        own = configuration.variables(config)
+        self._environ = {variable: value for variable, value in environ.items() if variable not in own}
         shelf = Shelf(configuration.state_folder(config, environ) / "prefilters", keys.derive(secret, app.SHELF_KEY))
         # The credentials of upstreams are none of its business, and a client hands on few variables.
         self._loader = Loader(path, ANY_VARIABLE, keys.derive(secret, app.FINGERPRINT_KEY), self._swap, shelf)
@@ -80,7 +83,7 @@ class _Session:
     async def relay(self, command: Sequence[str]) -> int:
         watch = asyncio.create_task(self._loader.watch())
         try:
-            return await Relay(self._conversation, Standard(), self._times, self._finish).run(command)
+            return await Relay(self._conversation, Standard(), self._times, self._finish).run(command, self._environ)
         finally:
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)

@@ -86,12 +86,19 @@ class Mcp(MessageDialect):
 
     @override
     def about(self, document: Document, direction: Direction) -> Self:
+        if direction is Direction.ANSWER and not self.is_message(document):
+            return self
         value = document.value
         return replace(self, owed=mcp_refusals.owed(value, direction), is_batch=isinstance(value, list))
 
     @override
     def refusal(self, refusal: Refusal) -> bytes:
         return mcp_refusals.body(refusal, self.owed, batch=self.is_batch)
+
+    @override
+    def is_message(self, document: Document) -> bool:
+        first = document.get(0) if isinstance(document.value, list) else document.value
+        return isinstance(first, dict) and any(key.casefold() == "jsonrpc" for key in first)
 
     @override
     def status(self, refusal: Refusal) -> int:

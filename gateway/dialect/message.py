@@ -58,6 +58,10 @@ class MessageDialect(Dialect):
         """A reader for one stream of what a server sends."""
 
     @abstractmethod
+    def is_message(self, document: Document) -> bool:
+        """Whether a document that came over HTTP claims to be a message, and not what HTTP says by itself."""
+
+    @abstractmethod
     def status(self, refusal: Refusal) -> int:
         """The HTTP status of a refusal."""
 

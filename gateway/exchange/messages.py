@@ -18,7 +18,7 @@ from gateway.exchange.judge import judge
 from gateway.exchange.stream import StreamTotals
 from gateway.segment import Direction, Uninspected
 from gateway.verdict import Effect, Finding, Refusal, Verdict
-from gateway.wire.document import Document, apply, parse
+from gateway.wire.document import Document, apply, glance, parse
 from gateway.wire.frames import Frame, Framing, framer
 
 type MakeRefusal = Callable[[Verdict], Refusal]
@@ -132,6 +132,11 @@ def bound(endpoint: Endpoint, document: Document | None, direction: Direction) -
     if document is None or not isinstance(dialect, MessageDialect):
         return endpoint
     return replace(endpoint, dialect=dialect.about(document, direction))
+
+
+def is_message(endpoint: Endpoint, body: bytes) -> bool:
+    """Whether a JSON body claims to be a message of the endpoint's API."""
+    return isinstance(endpoint.dialect, MessageDialect) and endpoint.dialect.is_message(glance(body))
 
 
 def status(endpoint: Endpoint, refusal: Refusal) -> int:

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from time import perf_counter_ns
 from typing import Any, Final, Protocol
@@ -95,9 +95,9 @@ class Relay:
         self._times = times
         self._record = record
 
-    async def run(self, command: Sequence[str]) -> int:
+    async def run(self, command: Sequence[str], environ: Mapping[str, str]) -> int:
         """Run the server until it ends, and return its exit code. Raises ConfigError where it cannot be started."""
-        child = await _started(command)
+        child = await _started(command, environ)
         with _forwarding(child):
             upward = asyncio.create_task(self._from_client(child))
             downward = asyncio.create_task(self._from_server(child))
@@ -172,9 +172,9 @@ def _has_failed(task: asyncio.Task[None]) -> bool:
     return task.done() and not task.cancelled() and task.exception() is not None
 
 
-async def _started(command: Sequence[str]) -> Process:
+async def _started(command: Sequence[str], environ: Mapping[str, str]) -> Process:
     try:
-        return await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
+        return await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, env=environ)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise ConfigError((f"`{command[0]}` cannot be run: {reason}",)) from error
