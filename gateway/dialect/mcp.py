@@ -107,23 +107,22 @@ class Mcp(MessageDialect):
 
     @override
     def in_place(self, document: Document, refusal: Refusal) -> bytes:
-        return _body(mcp_refusals.in_place(refusal, _messages(document)), document)
+        told = [mcp_refusals.for_client(refusal, message) for message in _messages(document)]
+        return _body(told, document)
 
     @override
     def instead(self, document: Document, refusal: Refusal) -> Instead:
-        answers = [message for message in _messages(document) if mcp_refusals.is_answer(message)]
+        messages = _messages(document)
         bound = self.about(document, Direction.REQUEST)
         if self.door is not None and self.asked.answers_apart:
-            return Instead(onward=self._answered_apart(self.door, document, refusal, bound.owed))
-        return Instead(
-            onward=_body(mcp_refusals.in_place(refusal, answers), document) if answers else None,
-            back=bound.refusal(refusal) if bound.owed else None,
-        )
-
-    def _answered_apart(self, door: Door, document: Document, refusal: Refusal, owed: tuple[Owed, ...]) -> bytes:
-        for one in owed:
-            door.answers.keep(self.asked.target, one.id, encode(mcp_refusals.answer(refusal, one)))
-        return _body(mcp_refusals.in_place(refusal, _messages(document)), document)
+            for one in bound.owed:
+                self.door.answers.keep(self.asked.target, one.id, encode(mcp_refusals.answer(refusal, one)))
+        elif bound.owed:
+            return Instead(back=bound.refusal(refusal))
+        elif not mcp_refusals.is_answer(messages[0]):
+            return Instead()
+        # A batch is of requests and notifications, or of answers.
+        return Instead(onward=_body([mcp_refusals.for_server(refusal, message) for message in messages], document))
 
     @override
     def request_fields(self, headers: Fields, before: Document | None, after: Document | None) -> Fields:

@@ -8,7 +8,7 @@ itself tells the sender that it cannot be (-32601), over whatever transport it h
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -118,16 +118,25 @@ def _details(refusal: Refusal) -> dict[str, Any]:
     return details if refusal.retry_after is None else {**details, "retry_after": refusal.retry_after}
 
 
-def in_place(refusal: Refusal, messages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """For each message one that its receiver can take in its place."""
-    return [_in_place(refusal, message) for message in messages]
-
-
-def _in_place(refusal: Refusal, message: Mapping[str, Any]) -> dict[str, Any]:
+def for_client(refusal: Refusal, message: Mapping[str, Any]) -> dict[str, Any]:
+    """What a client can take in place of a message of its server."""
     if is_answer(message):
         return answer(refusal, Owed(message.get("id"), _is_call(message), _is_modern(message)))
     if is_request(message):
-        return {"jsonrpc": "2.0", "id": message["id"], "method": UNKNOWN_METHOD, "params": _details(refusal)}
+        return _unknown(refusal, message)
     words = f"a notification was held back: {refusal.message}"
     params = {"level": "warning", "logger": "lockgate", "data": words}
     return {"jsonrpc": "2.0", "method": "notifications/message", "params": params}
+
+
+def for_server(refusal: Refusal, message: Mapping[str, Any]) -> dict[str, Any]:
+    """What a server can take in place of a message of its client; no words in it are the model's."""
+    if is_answer(message):
+        return answer(refusal, Owed(message.get("id")))
+    if is_request(message):
+        return _unknown(refusal, message)
+    return {"jsonrpc": "2.0", "method": f"notifications/{UNKNOWN_METHOD}"}
+
+
+def _unknown(refusal: Refusal, request: Mapping[str, Any]) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": request["id"], "method": UNKNOWN_METHOD, "params": _details(refusal)}

@@ -11,7 +11,7 @@ from gateway.dialect.base import Reading
 from gateway.dialect.mcp import Mcp
 from gateway.dialect.mcp_door import Door, Inner
 from gateway.dialect.mcp_family import MCP, mcp
-from gateway.errors import Code, Malformed, UpstreamError
+from gateway.errors import ClientError, Code, Malformed, UpstreamError
 from gateway.segment import Direction
 from gateway.verdict import Refusal
 from gateway.wire.document import Document, parse
@@ -333,6 +333,13 @@ class TestInstead:
         instead = DIALECT.instead(made({"jsonrpc": "2.0", "method": "notifications/cancelled"}), SECRET)
         assert (instead.onward, instead.back) == (None, None)
 
+    def test_where_answers_come_apart_everything_goes_on_as_something(self) -> None:
+        posted = Mcp(Door("n", "http://h/sse", key=b"k"), Inner("/messages?s=1", answers_apart=True))
+        note = made({"jsonrpc": "2.0", "method": "notifications/cancelled"})
+        assert json.loads(posted.instead(note, SECRET).onward or b"")["method"] == "notifications/lockgate/refused"
+        answer = posted.instead(said("sampling"), SECRET).onward
+        assert json.loads(answer or b"")["error"]["code"] == -32010
+
     def test_where_answers_come_apart_the_server_is_asked_in_place_and_its_answer_replaced(self) -> None:
         door = Door("n", "http://h/sse", key=b"k")
         posted = Mcp(door, Inner("/messages?s=1", answers_apart=True))
@@ -396,6 +403,13 @@ class TestStream:
 
 class TestFields:
     DIALECT = Mcp(Door("n", "http://h/mcp", "http://gate:80", b"k"), Inner("/mcp"))
+
+    def test_those_of_a_request_repeat_its_body(self) -> None:
+        call = made({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "x"}})
+        fields = (("Mcp-Name", "x"),)
+        assert DIALECT.request_fields(fields, call, call) == fields
+        with pytest.raises(ClientError):
+            DIALECT.request_fields((("Mcp-Name", "y"),), call, call)
 
     def test_without_a_server_they_stay(self) -> None:
         fields = (("Location", "http://elsewhere/"),)

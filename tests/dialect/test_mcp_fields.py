@@ -13,12 +13,8 @@ from gateway.dialect.message import Fields
 from gateway.errors import ClientError, Code
 from tests.dialect.replay import made
 
-CALL = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "tools/call",
-    "params": {"name": "add", "arguments": {"to": "Zürich", "n": 5, "deep": {"on": True}, "none": None, "x": 1.5}},
-}
+ARGUMENTS = {"to": "Zürich", "n": 5, "deep": {"on": True}, "none": None, "x": 1.5}
+CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "add", "arguments": ARGUMENTS}}
 READ = {"jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": {"uri": "memo://1"}}
 
 
@@ -80,7 +76,7 @@ def test_without_a_body_there_is_nothing_to_repeat() -> None:
 
 
 def test_an_edit_of_the_body_is_repeated() -> None:
-    after = {**CALL, "params": {"name": "add", "arguments": {**CALL["params"]["arguments"], "to": "[CITY] ü"}}}  # type: ignore[dict-item]
+    after = {**CALL, "params": {"name": "add", "arguments": {**ARGUMENTS, "to": "[CITY] ü"}}}
     fields = (("Mcp-Param-To", "=?base64?WsO8cmljaA==?="), ("Mcp-Param-N", "5"))
     out = mirrored(fields, made(CALL), made(after))
     assert out == (("Mcp-Param-To", encoded("[CITY] ü")), ("Mcp-Param-N", "5"))
