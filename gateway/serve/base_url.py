@@ -14,6 +14,7 @@ from typing import Final
 from aiohttp import hdrs, web
 
 from gateway.dialect import refusals
+from gateway.dialect.mcp_answers import Answers
 from gateway.dialect.route import Family
 from gateway.errors import ClientError, Code
 from gateway.exchange import refuse
@@ -66,6 +67,7 @@ class BaseUrl:
         self._ledger = ledger
         self._means = Means(pool, ledger.finish)
         self._exchange = exchange
+        self._answers = Answers()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         began = perf_counter_ns()
@@ -73,7 +75,7 @@ class BaseUrl:
         upstream: Upstream | None = None
         try:
             self._check_door(posture, request)
-            upstream, target = _find(posture, request)
+            upstream, target = _find(posture, request, self._answers)
             caller = _admit(posture, upstream, request, target)
         except ClientError as error:
             return await self._turn_away(request, error, upstream, began)
@@ -177,7 +179,7 @@ def _local(request: web.BaseRequest) -> str | None:
     return address[0] if isinstance(address, tuple) else None
 
 
-def _find(posture: Posture, request: web.BaseRequest) -> tuple[Upstream, str]:
+def _find(posture: Posture, request: web.BaseRequest, answers: Answers) -> tuple[Upstream, str]:
     """The upstream that the path names, and the rest of the target."""
     raw = request.raw_path
     path, mark, query = raw.partition("?")
@@ -194,7 +196,7 @@ def _find(posture: Posture, request: web.BaseRequest) -> tuple[Upstream, str]:
             status=400,
         )
     if mcp.leads_here(path):
-        return mcp.find(posture.mcp, raw, request.headers.get(hdrs.HOST, ""))
+        return mcp.find(posture.mcp, raw, request.headers.get(hdrs.HOST, ""), answers)
     name, slash, rest = path[1:].partition("/")
     upstream = posture.upstreams.get(name)
     if upstream is None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from gateway.dialect.mcp_answers import Answers
 from gateway.dialect.mcp_door import PREFIX, WELL_KNOWN, Door, Inner
 from gateway.dialect.mcp_family import mcp
 from gateway.errors import ClientError, Code
@@ -31,10 +32,11 @@ def leads_here(path: str) -> bool:
     return path == f"/{PREFIX}" or path.startswith((f"/{PREFIX}/", _METADATA))
 
 
-def find(servers: Mapping[str, Server], target: str, host: str) -> tuple[Upstream, str]:
-    """The server that a target (path and query) names, and the target there. `host` is how the client writes ours.
+def find(servers: Mapping[str, Server], target: str, host: str, answers: Answers) -> tuple[Upstream, str]:
+    """The server that a target (path and query) names, and the target there.
 
-    Raises ClientError where there is none.
+    `host` is how the client writes ours; `answers` are those that the gateway owes on streams, whatever is reloaded
+    meanwhile. Raises ClientError where there is none.
     """
     path, mark, query = target.partition("?")
     is_metadata = path.startswith(_METADATA)
@@ -48,7 +50,7 @@ def find(servers: Mapping[str, Server], target: str, host: str) -> tuple[Upstrea
             status=404,
         )
     # The listener speaks plain HTTP.
-    door = replace(server.door, site=f"http://{host}")
+    door = replace(server.door, site=f"http://{host}", answers=answers)
     inner = door.inward(slash + rest + mark + query)
     if is_metadata:
         inner = Inner(WELL_KNOWN + inner.target.removesuffix("/"))
