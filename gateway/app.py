@@ -18,13 +18,12 @@ from gateway import config as configuration
 from gateway.config import Config
 from gateway.detect import prefilter
 from gateway.detect.memory import VerdictMemory
-from gateway.dialect.families import FAMILIES
 from gateway.errors import ConfigError
 from gateway.reload import Loaded, Loader
 from gateway.serve.admin import Admin, View
 from gateway.serve.base_url import BaseUrl
 from gateway.serve.carrier import LAST_WORDS
-from gateway.serve.coverage import matrix
+from gateway.serve.coverage import families, matrix
 from gateway.serve.gaps import gaps
 from gateway.serve.ledger import Ledger
 from gateway.serve.listener import Listener
@@ -177,7 +176,6 @@ class Service:
         """The posture, for an operator; JSON values only."""
         serving, reload = self._posture, self.loader.status
         config = serving.config
-        used = {table.dialect for table in config.upstreams.values()}
         return {
             "version": __version__,
             "uptime_s": round((datetime.now(UTC) - self._began).total_seconds()),
@@ -210,7 +208,14 @@ class Service:
                 }
                 for name, table in config.upstreams.items()
             },
-            "coverage": [asdict(row) for row in matrix(FAMILIES[name] for name in sorted(used))],
+            "mcp": {
+                name: {
+                    "url": table.url,
+                    "key": "injected" if serving.mcp[name].upstream.key is not None else "the client's",
+                }
+                for name, table in config.mcp.items()
+            },
+            "coverage": [asdict(row) for row in matrix(families(config))],
         }
 
     def announce(self) -> None:

@@ -21,16 +21,28 @@ from pydantic_core import ErrorDetails
 
 from gateway import keys
 from gateway.errors import ConfigError
-from gateway.settings import BUILT_IN, DEFAULT_PRINCIPAL, Agent, Config, EgressTable, LimitTable, Upstream
+from gateway.settings import BUILT_IN, DEFAULT_PRINCIPAL, Agent, Config, EgressTable, LimitTable, McpServer, Upstream
 from gateway.toml_lines import line_of
 from gateway.units import shown
 
-__all__ = ["Config", "Secrets", "audit_folder", "ca_folder", "load", "parse", "secret", "secrets", "state_folder"]
+__all__ = [
+    "Config",
+    "Secrets",
+    "audit_folder",
+    "ca_folder",
+    "load",
+    "parse",
+    "secret",
+    "secrets",
+    "state_folder",
+    "variables",
+]
 
 type _Path = tuple[str, ...]
 
 _NAMED: Final[Mapping[str, type[BaseModel]]] = {
     "upstreams": Upstream,
+    "mcp": McpServer,
     "agents": Agent,
     "limits": LimitTable,
     "egress": EgressTable,
@@ -51,7 +63,8 @@ _NO_TABLE: Final = "is no table; accepted: a table"
 class Secrets:
     """What the environment holds, by the names in the configuration. Never shown by `repr`.
 
-    `upstream_keys` are API keys by upstream; `agents` are agents by the SHA-256 digest (hex) of their gateway key.
+    `upstream_keys` are API keys by upstream (`mcp/NAME` for an MCP server); `agents` are agents by the SHA-256 digest
+    (hex) of their gateway key.
     """
 
     upstream_keys: Mapping[str, str] = field(repr=False)
@@ -124,19 +137,33 @@ def secret(config: Config, environ: Mapping[str, str]) -> bytes:
 
 def secrets(config: Config, environ: Mapping[str, str]) -> Secrets:
     """All credentials that the configuration names. Raises ConfigError with every variable that is missing."""
-    wanted = {f"upstreams.{name}.api_key_env": table.api_key_env for name, table in config.upstreams.items()}
-    wanted |= {f"agents.{name}.key_env": table.key_env for name, table in config.agents.items()}
-    wanted["admin.token_env"] = config.admin.token_env
-    problems = [_unset(key, name) for key, name in wanted.items() if name is not None and not environ.get(name)]
+    wanted = _wanted(config)
+    problems = [_unset(key, name) for key, name in wanted.items() if not environ.get(name)]
     if problems:
         raise ConfigError(tuple(problems))
-    values = {key: environ[name] for key, name in wanted.items() if name is not None}
+    values = {key: environ[name] for key, name in wanted.items()}
     upstream_keys = {name: values.get(f"upstreams.{name}.api_key_env") for name in config.upstreams}
+    upstream_keys |= {f"mcp/{name}": values.get(f"mcp.{name}.api_key_env") for name in config.mcp}
     return Secrets(
         upstream_keys=MappingProxyType({name: key for name, key in upstream_keys.items() if key is not None}),
         agents=MappingProxyType(_agents(config, values)),
         admin_token=values.get("admin.token_env"),
     )
+
+
+def variables(config: Config) -> frozenset[str]:
+    """The environment variables that hold the gateway's credentials, its secret included."""
+    own = {config.gateway.secret_env} if config.gateway.secret_env is not None else set()
+    return frozenset(own.union(_wanted(config).values()))
+
+
+def _wanted(config: Config) -> dict[str, str]:
+    """The variables that hold credentials, by the key that names them."""
+    wanted = {f"upstreams.{name}.api_key_env": table.api_key_env for name, table in config.upstreams.items()}
+    wanted |= {f"mcp.{name}.api_key_env": table.api_key_env for name, table in config.mcp.items()}
+    wanted |= {f"agents.{name}.key_env": table.key_env for name, table in config.agents.items()}
+    wanted["admin.token_env"] = config.admin.token_env
+    return {key: name for key, name in wanted.items() if name is not None}
 
 
 def _agents(config: Config, values: Mapping[str, str]) -> dict[str, str]:
@@ -210,7 +237,8 @@ def _dangling(data: Mapping[str, Any]) -> Iterator[tuple[_Path, str]]:
     """Names of one table that another does not have. Works on what was read, so that no other problem hides these."""
     limits = _table(data, "limits")
     agents = [*_table(data, "agents"), DEFAULT_PRINCIPAL]
-    upstreams = list(dict.fromkeys([*BUILT_IN, *_table(data, "upstreams")]))
+    servers = [f"mcp/{name}" for name in _table(data, "mcp")]
+    upstreams = list(dict.fromkeys([*BUILT_IN, *_table(data, "upstreams"), *servers]))
     yield from _missing(data, ("agents", "limits"), list(limits))
     yield from _missing(data, ("limits", "agents"), agents)
     yield from _missing(data, ("limits", "upstreams"), upstreams)

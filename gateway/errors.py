@@ -36,6 +36,7 @@ class Code(StrEnum):
     IDENTITY = "identity_required"
     NOT_FOUND = "unknown_upstream"
     UNREADABLE = "unreadable_body"
+    MISMATCH = "header_mismatch"
     TOO_LARGE = "body_too_large"
     UPSTREAM = "upstream_error"
     TIMEOUT = "upstream_timeout"

@@ -50,6 +50,7 @@ class Field:
     METHOD: Final = "method"
     PATH: Final = "path"
     MODEL: Final = "model"
+    OPERATION: Final = "operation"
     STREAMED: Final = "streamed"
     STATUS: Final = "status"
     OUTCOME: Final = "outcome"
@@ -86,6 +87,7 @@ def canonical(
         Field.METHOD: record.method[:MAX_NAME],
         Field.PATH: record.path[:MAX_PATH],
         Field.MODEL: None if record.model is None else record.model[:MAX_NAME],
+        Field.OPERATION: record.operation,
         Field.STREAMED: record.streamed,
         Field.STATUS: record.status,
         Field.OUTCOME: record.outcome,

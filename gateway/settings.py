@@ -84,6 +84,10 @@ def _agent_name(name: str) -> str:
 
 
 def _base_url(value: object) -> str:
+    return _address(value).rstrip("/")
+
+
+def _address(value: object) -> str:
     form = 'accepted: "https://host" or "https://host/path", http too, without query, fragment and credentials'
     if not isinstance(value, str) or not value.isascii() or any(letter <= " " or letter == "\\" for letter in value):
         raise ValueError(f"no plain URL; {form}")
@@ -95,7 +99,7 @@ def _base_url(value: object) -> str:
     # The value is not quoted: what is wrong with it may be the password in it.
     if not usable or "@" in url.netloc or "?" in value or "#" in value:
         raise ValueError(f"not usable as a base URL; {form}")
-    return value.rstrip("/")
+    return value
 
 
 def _path(value: object, info: ValidationInfo) -> Path:
@@ -325,6 +329,16 @@ class Upstream(_Table):
     ca_file: FilePath | None = None
 
 
+class McpServer(_Table):
+    """`[mcp.NAME]`: one MCP server, reached at `/mcp/NAME`; the rest of a request's path is appended to `url`."""
+
+    url: Annotated[str, PlainValidator(_address)]
+    api_key_env: Variable | None = None
+    idle_timeout: Pause = None  # streams of a server are quiet until it has something to say
+    verify: bool = True
+    ca_file: FilePath | None = None
+
+
 class Agent(_Table):
     """`[agents.NAME]`: one caller, known by its gateway key."""
 
@@ -423,6 +437,7 @@ class Config(_Table):
     upstreams: Annotated[
         Named[Annotated[str, AfterValidator(_upstream_name)], Upstream], BeforeValidator(_over(BUILT_IN))
     ] = _NONE
+    mcp: Named[Annotated[str, AfterValidator(_name)], McpServer] = Field(default_factory=dict, validate_default=True)
     agents: Named[Annotated[str, AfterValidator(_agent_name)], Agent] = Field(
         default_factory=dict, validate_default=True
     )

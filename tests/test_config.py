@@ -27,6 +27,7 @@ from gateway.settings import (
     HierarchyTable,
     LimitTable,
     Log,
+    McpServer,
     Proxy,
     Rules,
     Thresholds,
@@ -60,6 +61,7 @@ class TestExample:
     def test_its_commented_examples_are_accepted_too(self) -> None:
         config = parse(uncommented(EXAMPLE.read_text()), str(EXAMPLE))
         assert config.agents["research"].profile == "strict"
+        assert config.mcp["github"].idle_timeout is None
         assert config.limits["slow"] == LimitTable(requests=60, burst=10, agents=("default",), upstreams=("openai",))
         assert config.rules.effects == {"pii.email": Effect.REDACT}
         assert config.egress["git"].entry("git").methods == {"GET", "HEAD"}
@@ -85,6 +87,7 @@ def schema_keys() -> Iterator[tuple[str, str]]:
         "rules": Rules,
         "rules.thresholds": Thresholds,
         "upstreams.openai": Upstream,
+        "mcp.github": McpServer,
         "agents.research": Agent,
         "limits.slow": LimitTable,
         "egress.git": EgressTable,

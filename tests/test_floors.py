@@ -30,6 +30,7 @@ STEPS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (5, ("record", "shelf")),
     (5, ("reload",)),
     (6, ("serve",)),
+    (6, ("stdio",)),
     (7, ("app",)),
     (7, ("cli",)),
 )

@@ -44,6 +44,7 @@ RECORD = ExchangeRecord(
     request=Inspected(10, 3, 0, "dialect", (Uninspected("image", ("messages", 0)), Uninspected("image"))),
     answer=Inspected(),
     model="gpt",
+    operation="tools/call add",
     usage={"input": 7},
 )
 
@@ -70,6 +71,7 @@ def test_it_has_each_field_once_in_order() -> None:
         "method": "POST",
         "path": "/v1/chat/completions",
         "model": "gpt",
+        "operation": "tools/call add",
         "streamed": False,
         "status": 400,
         "outcome": "refused",
@@ -127,7 +129,7 @@ class TestNoBodyText:
 
     NAMES = frozenset(
         {"id", "upstream", "principal", "dialect", "method", "path", "ruleset", "outcome", "model", "fault"}
-        | {"fingerprints", "coverage", "rule", "category", "what"}
+        | {"fingerprints", "coverage", "rule", "category", "what", "operation"}
     )
     HARMLESS = (int, bool, Effect, Code, Reason, Inspected, Uninspected)
 

@@ -177,6 +177,18 @@ def ca_rotate(config: ConfigFile = None) -> None:
     rotate(config)
 
 
+@app.command(context_settings={"allow_interspersed_args": False})
+def mcp(
+    command: Annotated[list[str], typer.Argument(help="The MCP server and its arguments, after `--`.")],
+    config: ConfigFile = None,
+    name: Annotated[str | None, typer.Option(help="Its name in the records. Default: that of the program.")] = None,
+) -> None:
+    """Run an MCP server over standard input and output, and inspect what goes either way. Ends as the server ends."""
+    from gateway.cli.mcp import run as relayed
+
+    raise typer.Exit(relayed(config, name, command))
+
+
 @rules_app.command("list")
 def rules_list(
     config: ConfigFile = None,

@@ -12,10 +12,9 @@ from gateway import config as configuration
 from gateway.cli import offline
 from gateway.cli.tables import wide
 from gateway.config import Config
-from gateway.dialect.families import FAMILIES
 from gateway.errors import OperatorError
 from gateway.reload import Loaded
-from gateway.serve.coverage import matrix
+from gateway.serve.coverage import families, matrix
 from gateway.serve.gaps import gaps
 
 
@@ -60,8 +59,7 @@ def _show(loaded: Loaded) -> None:
     table = Table(box=None)
     for name in ("family", "methods", "path", "coverage", "dialect", "request", "answer"):
         table.add_column(name, overflow="fold", no_wrap=name != "path")
-    used = {upstream.dialect for upstream in config.upstreams.values()}
-    for row in matrix(FAMILIES[name] for name in sorted(used)):
+    for row in matrix(families(config)):
         path = row.path.replace("[", r"\[")
         table.add_row(row.family, " ".join(row.methods), path, row.coverage, row.dialect, row.request, row.answer)
     console.print(table)

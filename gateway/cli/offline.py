@@ -26,9 +26,12 @@ class _AnyVariable(Mapping[str, str]):
         return 0
 
 
+ANY_VARIABLE: Final = _AnyVariable()
+
+
 def load(path: Path | None) -> Loaded:
     """What the configuration (None: the defaults) and its packs say. Raises OperatorError with every problem."""
-    return Loader(path, _AnyVariable(), keys.derive(SECRET, "fingerprint"), _ignore).load()
+    return Loader(path, ANY_VARIABLE, keys.derive(SECRET, "fingerprint"), _ignore).load()
 
 
 def _ignore(_: Loaded) -> None:

@@ -126,6 +126,10 @@ class Dialect(Protocol):
         """
         ...
 
+    def amend(self, document: Document) -> tuple[Patch, ...]:  # noqa: ARG002 -- for the few that have something
+        """What an answer must say otherwise since it comes through the gateway, whatever is found in it."""
+        return ()
+
     def after_edit(self, document: Document, path: Path) -> tuple[Patch, ...]:
         """What else must change once the text at `path` was edited: null `logprobs`, drop offsets of citations."""
         ...

@@ -28,6 +28,7 @@ class Form(StrEnum):
     JSON = "json"  # one document
     LINES = "lines"  # JSON Lines: each line a document (batch files and their results)
     ARRAY = "array"  # a JSON array whose items arrive over time (Gemini's stream without alt=sse)
+    NOTE = "note"  # one document, or a few words of plain text beside it ("Accepted")
     MULTIPART = "multipart"  # a form whose file part may be JSON Lines (uploads of batch files)
     BYTES = "bytes"  # audio, images, archives: never read
 

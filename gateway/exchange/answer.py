@@ -7,10 +7,12 @@ from typing import Final
 from msgspec.structs import replace
 
 from gateway.dialect.base import Coverage
+from gateway.dialect.plain import PLAIN
 from gateway.dialect.route import Endpoint, Form
 from gateway.errors import Malformed
 from gateway.exchange.body import is_json
 from gateway.exchange.gate import Gate
+from gateway.exchange.messages import is_message
 from gateway.exchange.whole import Outcome, inspect, readable, unread
 from gateway.segment import Direction
 from gateway.wire.frames import Framing
@@ -52,6 +54,8 @@ def inspect_answer(gate: Gate, endpoint: Endpoint, media: MediaType, status: int
     are read as text. Raises Malformed."""
     if status == _PARTIAL or (status >= 400 and media.is_text and not media.is_json):
         return _inspect_text(gate, endpoint, body)
+    if endpoint.answer_form is Form.NOTE:
+        return _inspect_note(gate, endpoint, media, body)
     if endpoint.answer_form is Form.LINES:
         return _inspect_file(gate, endpoint, body)
     if endpoint.answer_form is Form.ARRAY:
@@ -68,6 +72,17 @@ def _inspect_file(gate: Gate, endpoint: Endpoint, body: bytes) -> Outcome:
         return _inspect_text(gate, endpoint, body)
     except Malformed:
         return unread(body)
+
+
+def _inspect_note(gate: Gate, endpoint: Endpoint, media: MediaType, body: bytes) -> Outcome:
+    """A message, or what HTTP itself says beside the protocol, in JSON ("invalid_token") or in words ("Accepted")."""
+    if not is_json(body):
+        if media.is_json and body.strip():
+            raise Malformed("the body is no JSON object or array")
+        return _inspect_text(gate, endpoint, body)
+    if not is_message(endpoint, body):
+        endpoint = replace(endpoint, dialect=PLAIN)
+    return inspect(gate, endpoint, Direction.ANSWER, body, media)
 
 
 def _inspect_text(gate: Gate, endpoint: Endpoint, body: bytes) -> Outcome:

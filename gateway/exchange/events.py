@@ -223,6 +223,7 @@ class ExchangeRecord(Struct, frozen=True):
     request: Inspected
     answer: Inspected
     model: str | None = None
+    operation: str | None = None  # what a message asks for: its method, and the tool or prompt that it names
     streamed: bool = False
     wrapped: int = 0  # segments marked as data
     held_max: int = 0  # most code points held back in the answer stream

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gateway.dialect.route import Endpoint
 from gateway.errors import Code
 from gateway.exchange.events import ExchangeRecord, Inspected
-from gateway.exchange.stream import AnswerStream
+from gateway.exchange.stream import StreamTotals
 from gateway.exchange.whole import Outcome
 from gateway.segment import Direction
 from gateway.verdict import Effect, Finding, Reason
@@ -30,6 +30,7 @@ class Facts:
         self.request = Inspected()
         self.answer = Inspected()
         self.model: str | None = None
+        self.operation: str | None = None
         self.streamed = False
         self.edited = False
         self.wrapped = 0
@@ -48,8 +49,7 @@ class Facts:
         self.edited = self.edited or outcome.edited
         self.model = self.model or outcome.model
 
-    def add_stream(self, stream: AnswerStream, endpoint: Endpoint) -> None:
-        totals = stream.totals
+    def add_stream(self, totals: StreamTotals, endpoint: Endpoint) -> None:
         self._judge(totals.effect, totals.would_be, totals.reasons, totals.findings)
         self.answer = Inspected(totals.bytes, 0, totals.events, endpoint.coverage.value, tuple(totals.uninspected))
         self.held_max = totals.held_max
@@ -88,6 +88,7 @@ class Facts:
             request=self.request,
             answer=self.answer,
             model=self.model,
+            operation=self.operation,
             streamed=self.streamed,
             wrapped=self.wrapped,
             held_max=self.held_max,

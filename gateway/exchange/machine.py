@@ -18,11 +18,12 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from gateway.dialect.base import Coverage
+from gateway.dialect.message import MessageDialect
 from gateway.dialect.route import Family, Form
-from gateway.errors import Code, LockgateError, Malformed, OverLimit
+from gateway.errors import ClientError, Code, LockgateError, Malformed, OverLimit, UpstreamError
 from gateway.exchange import answer as answers
 from gateway.exchange import headers as fields
-from gateway.exchange import refuse
+from gateway.exchange import messages, refuse
 from gateway.exchange.body import is_json
 from gateway.exchange.events import (
     AnswerData,
@@ -52,12 +53,14 @@ from gateway.exchange.events import (
 )
 from gateway.exchange.facts import Facts
 from gateway.exchange.gate import Gate
+from gateway.exchange.messages import MessageStream
 from gateway.exchange.stream import AnswerStream
 from gateway.exchange.whole import Outcome, inspect, readable
 from gateway.policy.profile import UnknownJson
 from gateway.segment import Direction, Uninspected
 from gateway.verdict import Effect, Refusal, Verdict
 from gateway.wire.coding import Decoder, decode
+from gateway.wire.document import Document
 from gateway.wire.frames import Framing
 from gateway.wire.media import MediaType, content_type
 
@@ -93,7 +96,7 @@ class Exchange:
         self._answer: AnswerStarted | None = None
         self._limit_headers: Headers = ()
         self._decoder: Decoder | None = None
-        self._stream: AnswerStream | None = None
+        self._stream: AnswerStream | MessageStream | None = None
         self._begun = False
         self._uploading = False
         self._bodiless = False
@@ -134,7 +137,7 @@ class Exchange:
             message = f"the limit `{event.denied}` is used up; it frees again in {event.retry_after} s"
             return self._refuse(refuse.of(Code.RATE, self._facts.id, message, retry_after=event.retry_after))
         if not self._request.has_body:
-            return self._start_upstream(b"", self._onward_headers())
+            return self._start_upstream(b"", self._fields(None, b""))
         if self._refuses_unknown or readable(self._endpoint, self._endpoint.request_form, self._media):
             self._state = _State.BODY
             return [ReadBody()]
@@ -160,11 +163,26 @@ class Exchange:
         self._refuse_unknown_json(body, self._media)
         outcome = inspect(self._gate, self._endpoint, Direction.REQUEST, body, self._media)
         self._facts.add(Direction.REQUEST, outcome)
+        self._facts.operation = messages.operation(self._endpoint, outcome.document, named=not outcome.findings)
+        self._endpoint = messages.bound(self._endpoint, outcome.document, Direction.REQUEST)
+        headers = self._fields(outcome.document, outcome.body)
         if outcome.verdict.effect >= Effect.ASK:
-            return self._refuse_content(outcome)
+            return self._refuse_request(outcome, headers)
         if not outcome.edited:
-            return self._start_upstream(raw, self._onward_headers())
-        return self._start_upstream(outcome.body, fields.of_edited(self._onward_headers()))
+            return self._start_upstream(raw, headers)
+        return self._start_upstream(outcome.body, fields.of_edited(headers))
+
+    def _refuse_request(self, outcome: Outcome, headers: Headers) -> list[Command]:
+        """Refuse what a client sends: tell it, or its receiver where it is that one who waits."""
+        refusal = self._content_refusal(outcome.verdict)
+        instead = messages.instead(self._endpoint, outcome.document, refusal)
+        if instead is None:
+            return self._refuse(refusal)
+        self._facts.edited = True
+        return self._start_upstream(instead, fields.of_edited(headers))
+
+    def _fields(self, before: Document | None, body: bytes) -> Headers:
+        return messages.request_fields(self._endpoint, self._onward_headers(), before, body)
 
     def _refuse_unknown_json(self, body: bytes, media: MediaType) -> None:
         """A profile may refuse JSON on paths that no dialect knows instead of reading it as text."""
@@ -200,6 +218,7 @@ class Exchange:
 
     def _on_answer(self, event: AnswerStarted) -> list[Command]:
         self._answer = event
+        self._answer = event = replace(event, headers=messages.answer_fields(self._endpoint, event.headers))
         self._facts.status = event.status
         self._media = content_type(event.headers)
         framing = answers.framing(self._endpoint, self._media, event.status)
@@ -221,7 +240,11 @@ class Exchange:
     def _begin_stream(self, event: AnswerStarted, framing: Framing) -> list[Command]:
         coding = fields.value(event.headers, "content-encoding")
         self._decoder = Decoder(coding, self._gate.limits.answer) if coding else None
-        self._stream = AnswerStream(self._gate, self._endpoint.dialect, framing)
+        dialect = self._endpoint.dialect
+        if isinstance(dialect, MessageDialect):
+            self._stream = MessageStream(self._gate, dialect, framing, self._content_refusal)
+        else:
+            self._stream = AnswerStream(self._gate, dialect, framing)
         self._facts.streamed = True
         self._state = _State.STREAM
         return [self._begin(event.status, fields.of_edited(event.headers))]
@@ -255,11 +278,8 @@ class Exchange:
         outcome = "edited" if stream.totals.edited else "forwarded"
         return self._sent(stream.drain()) + (self._end(outcome) if event.last else [])
 
-    def _cut_content(self, stream: AnswerStream, cut: Verdict) -> list[Command]:
-        code = cut.code or Code.CONTENT
-        rules = refuse.rules_of(cut.reasons)
-        refusal = refuse.of(code, self._facts.id, refuse.content_message(code, rules), rules=rules)
-        return self._cut(stream.drain(), refusal)
+    def _cut_content(self, stream: AnswerStream | MessageStream, cut: Verdict) -> list[Command]:
+        return self._cut(stream.drain(), self._content_refusal(cut))
 
     def _judge_answer(self, raw: bytes) -> list[Command]:
         assert self._answer is not None
@@ -270,7 +290,8 @@ class Exchange:
         outcome = answers.inspect_answer(self._gate, self._endpoint, self._media, status, body)
         self._facts.add(Direction.ANSWER, outcome)
         if outcome.verdict.effect >= Effect.ASK:
-            return self._refuse_content(outcome)
+            self._endpoint = messages.bound(self._endpoint, outcome.document, Direction.ANSWER)
+            return self._refuse(self._content_refusal(outcome.verdict))
         if not outcome.edited:
             return self._respond(status, headers, raw, self._facts.outcome_of_edits())
         return self._respond(status, fields.of_edited(headers), outcome.body, "edited")
@@ -305,7 +326,9 @@ class Exchange:
     def _refuse_error(self, error: LockgateError) -> list[Command]:
         if isinstance(error, _Refused):
             return self._refuse(error.refusal)
-        if not isinstance(error, Malformed | OverLimit):
+        if isinstance(error, ClientError):
+            return self._refuse(refuse.of(error.code, self._facts.id, str(error)))
+        if not isinstance(error, Malformed | OverLimit | UpstreamError):
             return self._on_failed(Failed(f"exchange.{self._state}", f"{type(error).__name__}: {error}"))
         self._facts.fault = f"{self._state}: {error}"
         if self._answer is not None:
@@ -317,10 +340,11 @@ class Exchange:
         refusal = refuse.of(code, self._facts.id, message)
         return self._guarded(lambda: self._refuse(refusal, outcome="refused"))
 
-    def _refuse_content(self, outcome: Outcome) -> list[Command]:
-        code = outcome.verdict.code or Code.CONTENT
-        rules = refuse.rules_of(outcome.verdict.reasons)
-        return self._refuse(refuse.of(code, self._facts.id, refuse.content_message(code, rules), rules=rules))
+    def _content_refusal(self, verdict: Verdict) -> Refusal:
+        code = verdict.code or Code.CONTENT
+        rules = refuse.rules_of(verdict.reasons)
+        self._facts.code = code
+        return refuse.of(code, self._facts.id, refuse.content_message(code, rules), rules=rules)
 
     def _refuse(self, refusal: Refusal, outcome: str = "refused") -> list[Command]:
         self._facts.code = refusal.code
@@ -330,7 +354,8 @@ class Exchange:
         if self._begun:
             return [*drop, *self._end(outcome, clean=False)]
         headers = (*refuse.headers(refusal), *self._limit_headers)
-        return [*drop, *self._respond(refusal.status, headers, self._endpoint.dialect.refusal(refusal), outcome)]
+        status = messages.status(self._endpoint, refusal)
+        return [*drop, *self._respond(status, headers, self._endpoint.dialect.refusal(refusal), outcome)]
 
     def _cut(self, out: bytes, refusal: Refusal, outcome: str = "cut") -> list[Command]:
         """End a stream early: what may leave, then the dialect's ending; a reset where the dialect has none."""
@@ -364,7 +389,7 @@ class Exchange:
     def _finish(self, outcome: str) -> Finish:
         self._state = _State.DONE
         if self._stream is not None:
-            self._facts.add_stream(self._stream, self._endpoint)
+            self._facts.add_stream(self._stream.totals, self._endpoint)
         return Finish(self._facts.record(outcome))
 
     def _own_headers(self) -> Headers:

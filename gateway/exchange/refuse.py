@@ -20,6 +20,7 @@ STATUS: Final[Mapping[Code, int]] = MappingProxyType(
         Code.CONTENT: 400,
         Code.APPROVAL: 400,
         Code.UNREADABLE: 400,
+        Code.MISMATCH: 400,
         Code.IDENTITY: 401,
         Code.EGRESS: 403,
         Code.NOT_FOUND: 404,

@@ -40,6 +40,7 @@ class Outcome(Struct, frozen=True):
     wrapped: int = 0
     model: str | None = None
     streaming: bool = False
+    document: Document | None = None  # what came, where it is one JSON document
 
 
 class _Sum:
@@ -183,6 +184,7 @@ def _inspect_units(
         wrapped=total.wrapped,
         model=model,
         streaming=streaming,
+        document=units[0].document if len(units) == 1 else None,
     )
 
 
@@ -219,8 +221,10 @@ def _judge_document(
         marks = gate.hierarchy.marks(judgement.segments)
         wrapped = len({edit.place for edit in marks}) if marks else 0
         edits = combined(edits, marks)
-    elif edits:
-        patches += repairs(endpoint.dialect, document, edits)
+    elif direction is Direction.ANSWER:
+        if edits:
+            patches += repairs(endpoint.dialect, document, edits)
+        patches += endpoint.dialect.amend(document)
     if edits:
         patches += document.edits(edits)
     return part.Outcome(

@@ -14,6 +14,7 @@ from typing import Final
 from aiohttp import hdrs, web
 
 from gateway.dialect import refusals
+from gateway.dialect.mcp_answers import Answers
 from gateway.dialect.route import Family
 from gateway.errors import ClientError, Code, InternalError
 from gateway.exchange import refuse
@@ -21,7 +22,7 @@ from gateway.exchange.events import ExchangeRecord, Inspected, LimitsTaken, Requ
 from gateway.exchange.gate import Gate
 from gateway.exchange.machine import Exchange
 from gateway.exchange.session import Session
-from gateway.serve import websocket
+from gateway.serve import mcp, websocket
 from gateway.serve.answer import Answer
 from gateway.serve.carrier import Carrier, Course, Machine, Means
 from gateway.serve.headers import end_to_end
@@ -69,6 +70,7 @@ class BaseUrl:
         self._ledger = ledger
         self._means = Means(pool, ledger.finish)
         self._exchange = exchange
+        self._answers = Answers()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         began = perf_counter_ns()
@@ -76,7 +78,7 @@ class BaseUrl:
         upstream: Upstream | None = None
         try:
             self._check_door(posture, request)
-            upstream, target = _find(posture, request)
+            upstream, target = _find(posture, request, self._answers)
             caller = _admit(posture, upstream, request, target)
         except ClientError as error:
             return await self._turn_away(request, error, upstream, began)
@@ -96,7 +98,8 @@ class BaseUrl:
             return await self._take(limits) if limits else _NO_LIMITS
 
         exchange = self._exchange(posture, upstream, principal, _new_id())
-        carrier = Carrier(request, exchange, upstream, posture.patience, self._means, consult)
+        patience = upstream.patience or posture.patience
+        carrier = Carrier(request, exchange, upstream, patience, self._means, consult)
         if self.draining:
             carrier.close_after()
         self.live.add(carrier)
@@ -200,7 +203,7 @@ def _local(request: web.BaseRequest) -> str | None:
     return address[0] if isinstance(address, tuple) else None
 
 
-def _find(posture: Posture, request: web.BaseRequest) -> tuple[Upstream, str]:
+def _find(posture: Posture, request: web.BaseRequest, answers: Answers) -> tuple[Upstream, str]:
     """The upstream that the path names, and the rest of the target."""
     raw = request.raw_path
     path, mark, query = raw.partition("?")
@@ -216,6 +219,8 @@ def _find(posture: Posture, request: web.BaseRequest) -> tuple[Upstream, str]:
             code=Code.NOT_FOUND,
             status=400,
         )
+    if mcp.leads_here(path):
+        return mcp.find(posture.mcp, raw, request.headers.get(hdrs.HOST, ""), answers)
     name, slash, rest = path[1:].partition("/")
     upstream = posture.upstreams.get(name)
     if upstream is None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from gateway.config import Config
+from gateway.dialect.families import FAMILIES
+from gateway.dialect.mcp_family import MCP
 from gateway.dialect.route import Endpoint, Family
 from gateway.dialect.sockets import sessions
 
@@ -23,6 +26,12 @@ class Row:
     request: str
     answer: str
     generates: bool
+
+
+def families(config: Config) -> tuple[Family, ...]:
+    """The families that a configuration uses, by name; MCP last."""
+    used = {table.dialect for table in config.upstreams.values()}
+    return (*(FAMILIES[name] for name in sorted(used)), *((MCP,) if config.mcp else ()))
 
 
 def matrix(families: Iterable[Family]) -> tuple[Row, ...]:

@@ -18,5 +18,6 @@ def gaps(config: Config) -> tuple[str, ...]:
     if config.admin.token_env is None:
         found.append("no admin token: whoever reaches the admin listener reads /metrics and /status")
     unverified = [name for name, table in config.upstreams.items() if not table.verify]
+    unverified += [f"mcp/{name}" for name, table in config.mcp.items() if not table.verify]
     found.extend(f"upstream `{name}`: its TLS certificate is not verified" for name in unverified)
     return tuple(found)

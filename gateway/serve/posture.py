@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Final
 
+from gateway import keys
 from gateway.config import Secrets
 from gateway.detect.memory import VerdictMemory
 from gateway.detect.ruleset import RuleSet
 from gateway.dialect.families import FAMILIES
+from gateway.dialect.mcp_door import PREFIX, Door
+from gateway.dialect.mcp_family import MCP
 from gateway.errors import ConfigError
 from gateway.exchange.gate import Gate
 from gateway.serve.gates import gate_of, hierarchy_of
 from gateway.serve.identity import Site
+from gateway.serve.mcp import Server
 from gateway.serve.upstream import Patience, Upstream
-from gateway.settings import DEFAULT_PRINCIPAL, Config
+from gateway.settings import DEFAULT_PRINCIPAL, Config, McpServer
 from gateway.settings import Upstream as UpstreamTable
 from gateway.state.store import Limit
 from gateway.units import Address
+
+SEAL_KEY: Final = "mcp addresses"
+"""Purpose of the key that seals the addresses which MCP servers give out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,7 @@ class Posture:
     default_gate: Gate
     gates: Mapping[str, Gate]
     patience: Patience
+    mcp: Mapping[str, Server] = field(default_factory=dict)
     _limits: dict[tuple[str, str], tuple[Limit, ...]] = field(default_factory=dict)
 
     @property
@@ -60,6 +69,8 @@ def posture(config: Config, secrets: Secrets, rules: RuleSet, hierarchy_key: byt
     def gate(principal: str) -> Gate:
         return gate_of(config, rules, config.profile_for(principal), hierarchy, memory)
 
+    patience = Patience(config.gateway.connect_timeout, config.gateway.first_byte_timeout, config.gateway.idle_timeout)
+    seal = keys.derive(hierarchy_key, SEAL_KEY)
     return Posture(
         config=config,
         site=site(config.gateway.listen, config.gateway.hosts, config.gateway.origins),
@@ -69,9 +80,11 @@ def posture(config: Config, secrets: Secrets, rules: RuleSet, hierarchy_key: byt
         owner=secrets.agent if secrets.agents else _nobody,
         default_gate=gate(DEFAULT_PRINCIPAL),
         gates={name: gate(name) for name, agent in config.agents.items() if agent.profile is not None},
-        patience=Patience(
-            config.gateway.connect_timeout, config.gateway.first_byte_timeout, config.gateway.idle_timeout
-        ),
+        patience=patience,
+        mcp={
+            name: server(name, table, secrets.upstream_keys.get(f"{PREFIX}/{name}"), seal, patience)
+            for name, table in config.mcp.items()
+        },
     )
 
 
@@ -80,12 +93,20 @@ def site(listen: Address, hosts: tuple[str, ...] = (), origins: tuple[str, ...] 
     return Site(frozenset(name.lower() for name in (*hosts, listen.host)), frozenset(origins))
 
 
+def server(name: str, table: McpServer, key: str | None, seal: bytes, patience: Patience) -> Server:
+    """An MCP server as configured. `seal` is the key of the addresses that it gives out."""
+    door = Door(name, table.url, key=seal)
+    tls = _tls(f"mcp.{name}", table)
+    patience = replace(patience, idle=table.idle_timeout)
+    return Server(Upstream(f"{PREFIX}/{name}", MCP, door.origin, key, tls, patience), door)
+
+
 def upstream(name: str, table: UpstreamTable, key: str | None) -> Upstream:
     """An upstream as configured, with its TLS settings read."""
-    return Upstream(name, FAMILIES[table.dialect], table.base_url, key, _tls(name, table))
+    return Upstream(name, FAMILIES[table.dialect], table.base_url, key, _tls(f"upstreams.{name}", table))
 
 
-def _tls(name: str, table: UpstreamTable) -> ssl.SSLContext | bool:
+def _tls(table_name: str, table: UpstreamTable | McpServer) -> ssl.SSLContext | bool:
     if not table.verify:
         return False
     if table.ca_file is None:
@@ -94,7 +115,7 @@ def _tls(name: str, table: UpstreamTable) -> ssl.SSLContext | bool:
         return ssl.create_default_context(cafile=table.ca_file)
     except OSError as error:  # ssl.SSLError is one
         reason = error.strerror or type(error).__name__
-        raise ConfigError((f"upstreams.{name}.ca_file: `{table.ca_file}` cannot be used: {reason.lower()}",)) from error
+        raise ConfigError((f"{table_name}.ca_file: `{table.ca_file}` cannot be used: {reason.lower()}",)) from error
 
 
 def _nobody(_: str) -> str | None:

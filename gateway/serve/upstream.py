@@ -51,23 +51,27 @@ MAX_FIELD: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
-class Upstream:
-    """An API behind the gateway. `base_url` has no slash at its end; `key` is the real key, where one is injected."""
-
-    name: str
-    family: Family
-    base_url: str
-    key: str | None = field(default=None, repr=False)
-    tls: SSLContext | bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class Patience:
     """Seconds to wait: for a connection, then for the head of the answer, then between two pieces (None: for ever)."""
 
     connect: float = 10.0
     first_byte: float = 600.0
     idle: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """An API behind the gateway. `base_url` has no slash at its end; `key` is the real key, where one is injected.
+
+    `patience` is set where it is not the one that holds for all.
+    """
+
+    name: str
+    family: Family
+    base_url: str
+    key: str | None = field(default=None, repr=False)
+    tls: SSLContext | bool = True
+    patience: Patience | None = None
 
 
 class Pool:

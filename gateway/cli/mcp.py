@@ -1,0 +1,130 @@
+"""`lockgate mcp -- CMD`: runs an MCP server over standard input and output, with the gateway in between.
+
+The same rules, profile and records as the running gateway's. A client starts one such process for each server, so each
+keeps an audit of its own, in a folder below the configured one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import secrets
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from gateway import app, audit, keys, record
+from gateway import config as configuration
+from gateway.audit import AuditError
+from gateway.cli.offline import ANY_VARIABLE
+from gateway.config import Config
+from gateway.detect.memory import VerdictMemory
+from gateway.errors import ConfigError
+from gateway.exchange.conversation import Conversation
+from gateway.exchange.events import ExchangeRecord
+from gateway.exchange.gate import Gate
+from gateway.reload import Loaded, Loader
+from gateway.serve.gates import gate_of, hierarchy_of
+from gateway.settings import DEFAULT_PRINCIPAL
+from gateway.shelf import Shelf
+from gateway.stdio.relay import Relay, Standard, Times
+
+REMEMBERED: Final = 4096
+"""Texts whose findings are remembered: tool definitions and results of one server."""
+
+AUDITS: Final = 64
+"""How many processes for one server may keep an audit at a time: clients that somebody has open."""
+
+_ID_BYTES: Final = 12  # as the ids of exchanges over HTTP
+_NAME: Final = re.compile(r"[^a-z0-9-]+")
+
+
+def run(path: Path | None, name: str | None, command: Sequence[str]) -> int:
+    """Run the server, and return its exit code. Raises OperatorError where the gateway or the server cannot start."""
+    config = configuration.load(path) if path is not None else Config()
+    record.configure(config.log.format, config.log.level)
+    session = _Session(path, config, os.environ, named(name or Path(command[0]).name))
+    with asyncio.Runner(loop_factory=app.loop_factory()) as runner:
+        code = runner.run(session.relay(command))
+        session.close()
+        # A pre-filter may still be compiled, on a thread that cannot be told to stop, and a client waits for our end.
+        sys.stdout.flush()
+        os._exit(code)
+
+
+def named(name: str) -> str:
+    """A name in the form that names in the configuration have."""
+    return _NAME.sub("-", name.lower()).strip("-") or "server"
+
+
+class _Session:
+    """What one process works with: rules, the conversation, and where records go."""
+
+    def __init__(self, path: Path | None, config: Config, environ: Mapping[str, str], name: str) -> None:
+        secret = configuration.secret(config, environ)
+        self._key = keys.derive(secret, app.HIERARCHY_KEY)
+        self._memory = VerdictMemory(REMEMBERED)
+        # What a server must not have: it is as little trusted as what it says.
+        own = configuration.variables(config)
+        self._environ = {variable: value for variable, value in environ.items() if variable not in own}
+        shelf = Shelf(configuration.state_folder(config, environ) / "prefilters", keys.derive(secret, app.SHELF_KEY))
+        # The credentials of upstreams are none of its business, and a client hands on few variables.
+        self._loader = Loader(path, ANY_VARIABLE, keys.derive(secret, app.FINGERPRINT_KEY), self._swap, shelf)
+        self._times = Times(lambda: secrets.token_hex(_ID_BYTES))
+        self._conversation = Conversation(
+            self._gate(self._loader.load()), upstream=f"mcp/{name}", principal=DEFAULT_PRINCIPAL, new_id=self._times
+        )
+        self._audit = _audit(config, environ, secret, name) if config.audit.enabled else None
+
+    async def relay(self, command: Sequence[str]) -> int:
+        watch = asyncio.create_task(self._loader.watch())
+        try:
+            return await Relay(self._conversation, Standard(), self._times, self._finish).run(command, self._environ)
+        finally:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+
+    def close(self) -> None:
+        record.flush()
+        if self._audit is not None:
+            self._audit.close()
+
+    def _gate(self, loaded: Loaded) -> Gate:
+        config = loaded.config
+        profile = config.profile_for(DEFAULT_PRINCIPAL)
+        return gate_of(config, loaded.rules, profile, hierarchy_of(config, self._key), self._memory)
+
+    def _swap(self, loaded: Loaded) -> None:
+        self._conversation.gate = self._gate(loaded)
+
+    def _finish(self, made: ExchangeRecord, took_ns: int, spent_ns: int) -> None:
+        line = record.canonical(
+            made,
+            duration_ms=took_ns / 1e6,
+            inspect_ms=spent_ns / 1e6,
+            client=None,
+            time=datetime.now(UTC) - timedelta(microseconds=took_ns / 1e3),
+        )
+        if self._audit is not None:
+            self._audit.append(line)
+        with suppress(Exception):  # standard error may be closed; the audit is the record that counts
+            record.write(line)
+
+
+def _audit(config: Config, environ: Mapping[str, str], secret: bytes, name: str) -> audit.Writer:
+    """The audit of this process: the first folder of this server's that nobody else writes to."""
+    table = config.audit
+    base = configuration.audit_folder(config, environ) / f"mcp-{name}"
+    key = keys.derive(secret, app.AUDIT_KEY)
+    problem = AuditError("")
+    for number in range(1, AUDITS + 1):
+        folder = base / str(number)
+        try:
+            return audit.Writer(folder, key, keep=timedelta(seconds=table.keep), fsync=table.fsync)
+        except AuditError as error:
+            problem = error
+    raise ConfigError((f"audit: {problem}; end the other processes, or set another `folder`",)) from problem

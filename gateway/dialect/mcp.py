@@ -1,0 +1,224 @@
+"""The Model Context Protocol: JSON-RPC 2.0 messages between a client and a server of tools, resources and prompts.
+
+Source: the specifications of 2024-11-05 (HTTP+SSE), 2025-03-26 to 2025-11-25 (sessions, streamable HTTP), and
+2026-07-28 (no sessions; header fields repeat the body). One dialect reads all of them: by the members of a message.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any, Final, Self, override
+
+from gateway.dialect import grammar as g
+from gateway.dialect import mcp_fields, mcp_refusals
+from gateway.dialect.base import EventReading, Reading
+from gateway.dialect.mcp_door import Door, Inner
+from gateway.dialect.mcp_grammar import MESSAGES, TARGETS
+from gateway.dialect.mcp_refusals import CONTENT, Owed
+from gateway.dialect.message import Fields, Instead, MessageDialect, MessageReader
+from gateway.dialect.plain import wholes
+from gateway.dialect.refusals import encode
+from gateway.errors import Malformed, UpstreamError
+from gateway.segment import Direction, Path
+from gateway.verdict import Refusal
+from gateway.wire.document import Document, Patch
+from gateway.wire.frames import Framing
+
+_METHODS: Final = """
+completion/complete elicitation/create initialize logging/setLevel ping prompts/get prompts/list resources/list
+resources/read resources/subscribe resources/templates/list resources/unsubscribe roots/list sampling/createMessage
+server/discover subscriptions/listen tasks/cancel tasks/get tasks/list tasks/result tools/call tools/list
+notifications/cancelled notifications/elicitation/complete notifications/initialized notifications/message
+notifications/progress notifications/prompts/list_changed notifications/resources/list_changed
+notifications/resources/updated notifications/roots/list_changed notifications/subscriptions/acknowledged
+notifications/tasks/status notifications/tools/list_changed
+"""
+METHODS: Final = frozenset(_METHODS.split())
+"""The methods of the protocol, which a record may name: others are a sender's own words."""
+
+_NOWHERE: Final = Inner("")
+
+_TOOL_NAME: Final = re.compile(r"[A-Za-z0-9_./-]{1,64}")
+"""The form that the specification of 2025-11-25 recommends for names of tools, but half as long."""
+
+_RESOURCE_METADATA: Final = re.compile(r'(?i)(\bresource_metadata\s*=\s*)(?:"([^"\\]*)"|([^\s",]+))')
+
+
+@dataclass(frozen=True, slots=True)
+class Mcp(MessageDialect):
+    """One side of the protocol or both, over any transport.
+
+    `door` translates addresses, where the transport has some; `asked` is what was asked for of the server. `owed` are
+    the answers that a refusal gives; `is_batch` is whether they came in an array.
+    """
+
+    door: Door | None = None
+    asked: Inner = _NOWHERE
+    owed: tuple[Owed, ...] = ()
+    is_batch: bool = False
+    name = "mcp"
+
+    @override
+    def request(self, document: Document, *, apart: bool = False) -> Reading:
+        return g.read(MESSAGES[Direction.REQUEST], document)
+
+    @override
+    def answer(self, document: Document) -> Reading:
+        return g.read(MESSAGES[Direction.ANSWER], document)
+
+    @override
+    def stream(self, framing: Framing) -> MessageReader:
+        return self.messages(framing)
+
+    @override
+    def messages(self, framing: Framing) -> McpStream:
+        return McpStream(self)
+
+    @override
+    def instruct(self, document: Document, rules: str) -> tuple[Patch, ...]:
+        """No patches: no model reads these bodies as they are."""
+        return ()
+
+    @override
+    def after_edit(self, document: Document, path: Path) -> tuple[Patch, ...]:
+        return ()
+
+    @override
+    def about(self, document: Document, direction: Direction) -> Self:
+        if direction is Direction.ANSWER and not self.is_message(document):
+            return self
+        value = document.value
+        return replace(self, owed=mcp_refusals.owed(value, direction), is_batch=isinstance(value, list))
+
+    @override
+    def refusal(self, refusal: Refusal) -> bytes:
+        return mcp_refusals.body(refusal, self.owed, batch=self.is_batch)
+
+    @override
+    def is_message(self, document: Document) -> bool:
+        first = document.get(0) if isinstance(document.value, list) else document.value
+        return isinstance(first, dict) and any(key.casefold() == "jsonrpc" for key in first)
+
+    @override
+    def status(self, refusal: Refusal) -> int:
+        """200 where the message is answered: clients read JSON-RPC answers there, and raise at others without it."""
+        return 200 if self.owed and refusal.code in CONTENT else refusal.status
+
+    @override
+    def in_place(self, document: Document, refusal: Refusal) -> bytes:
+        told = [mcp_refusals.for_client(refusal, message) for message in _messages(document)]
+        return _body(told, document)
+
+    @override
+    def instead(self, document: Document, refusal: Refusal) -> Instead:
+        messages = _messages(document)
+        bound = self.about(document, Direction.REQUEST)
+        if self.door is not None and self.asked.answers_apart:
+            for one in bound.owed:
+                self.door.answers.keep(self.asked.target, one.id, encode(mcp_refusals.answer(refusal, one)))
+        elif bound.owed:
+            return Instead(back=bound.refusal(refusal))
+        elif not mcp_refusals.is_answer(messages[0]):
+            return Instead()
+        # A batch is of requests and notifications, or of answers.
+        return Instead(onward=_body([mcp_refusals.for_server(refusal, message) for message in messages], document))
+
+    @override
+    def request_fields(self, headers: Fields, before: Document | None, after: Document | None) -> Fields:
+        return mcp_fields.mirrored(headers, before, after)
+
+    @override
+    def answer_fields(self, headers: Fields) -> Fields:
+        if self.door is None:
+            return headers
+        return tuple((name, self._answer_field(self.door, name.lower(), value)) for name, value in headers)
+
+    def _answer_field(self, door: Door, name: str, value: str) -> str:
+        if name == "www-authenticate":
+            return _RESOURCE_METADATA.sub(lambda found: self._metadata(door, found), value)
+        if name != "location":
+            return value
+        address = door.outward(value, self.asked.target)
+        if address is None:
+            # Clients that follow it would talk to the other server without the gateway.
+            raise UpstreamError(
+                f"the server has moved to another one; set `url` under [mcp.{door.name}] to where it is"
+            )
+        return address
+
+    def _metadata(self, door: Door, found: re.Match[str]) -> str:
+        address = door.outward(found[2] or found[3] or "", self.asked.target)
+        return found[0] if address is None else f'{found[1]}"{door.site}{address}"'
+
+    @override
+    def operation(self, document: Document, *, named: bool) -> str | None:
+        message = document.value
+        if not isinstance(message, dict):
+            return "batch"
+        method = message.get("method")
+        if method is None:
+            return "answer"
+        known = str(method) if method in METHODS else "another method"
+        target = document.get("params", "name") if known in TARGETS else None
+        is_name = named and isinstance(target, str) and _TOOL_NAME.fullmatch(target)
+        return f"{known} {target}" if is_name else known
+
+
+def _messages(document: Document) -> list[dict[str, Any]]:
+    """The messages of a body that was read."""
+    return document.value if isinstance(document.value, list) else [document.value]
+
+
+def _body(messages: list[dict[str, Any]], like: Document) -> bytes:
+    return encode(messages if isinstance(like.value, list) else messages[0])
+
+
+class McpStream(MessageReader):
+    """A stream of messages of a server: the answer to one request, or whatever it has to say."""
+
+    def __init__(self, dialect: Mcp) -> None:
+        self._dialect = dialect
+        self._open = {one.id: one for one in dialect.owed}
+        self._address = ""  # that messages are sent to, whose answers come on this stream
+
+    @override
+    def read(self, event: str | None, document: Document | None, data: bytes) -> EventReading:
+        if document is None:
+            raise Malformed("an event of the stream is no JSON-RPC message")
+        reading = self._dialect.answer(document)
+        return wholes([*reading.segments, *reading.uninspected])
+
+    @override
+    def other(self, event: str | None, data: bytes) -> bytes:
+        """An empty event, which gives its place in the stream an id, or the address for messages in HTTP+SSE."""
+        if not data.strip():
+            return data
+        door = self._dialect.door
+        if event != "endpoint" or door is None:
+            raise Malformed("an event of the stream is no JSON-RPC message")
+        # A frame is UTF-8.
+        address = door.for_messages(data.decode(), self._dialect.asked.target)
+        if address is None:
+            raise Malformed("the server wants messages to be sent to another server")
+        self._address, outward = address
+        return outward.encode()
+
+    @override
+    def kept(self, document: Document) -> bytes | None:
+        door, message = self._dialect.door, document.value
+        if door is None or not isinstance(message, dict) or not mcp_refusals.is_answer(message):
+            return None
+        return door.answers.take(self._address, message.get("id"))
+
+    @override
+    def sent(self, event: str | None, document: Document | None, data: bytes) -> None:
+        if document is not None:
+            for one in mcp_refusals.owed(document.value, Direction.ANSWER):
+                self._open.pop(one.id, None)
+
+    @override
+    def ending(self, refusal: Refusal) -> bytes:
+        """An answer to each request that still waits; nothing on a stream that answers none, which then is reset."""
+        answers = (encode(mcp_refusals.answer(refusal, one)) for one in self._open.values())
+        return b"".join(b"event: message\ndata: " + answer + b"\n\n" for answer in answers)

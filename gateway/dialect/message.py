@@ -1,0 +1,87 @@
+"""A dialect whose bodies are messages, each complete in itself: a refusal takes the place of one, the others go on.
+
+An API of this kind answers a request by its id, not by the connection; so what a refusal looks like depends on the
+messages that it answers, and a dialect of this kind is bound to them (`about`) as soon as they are known.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Self
+
+from gateway.dialect.base import Dialect, StreamReader
+from gateway.segment import Direction
+from gateway.verdict import Refusal
+from gateway.wire.document import Document
+from gateway.wire.frames import Framing
+
+type Fields = tuple[tuple[str, str], ...]
+"""Header fields, as in an exchange."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instead:
+    """What takes the place of a refused message: `onward` goes to its receiver, `back` to its sender.
+
+    Where there is neither, nobody waits for anything.
+    """
+
+    onward: bytes | None = None
+    back: bytes | None = None
+
+
+class MessageReader(StreamReader):
+    """Reads a stream of messages."""
+
+    @abstractmethod
+    def other(self, event: str | None, data: bytes) -> bytes:
+        """The payload of an event that is no message, as it may go on. Raises Malformed where it may not."""
+
+    @abstractmethod
+    def kept(self, document: Document) -> bytes | None:
+        """What goes on in place of this message, where that was decided before; None where it was not."""
+
+
+class MessageDialect(Dialect):
+    """The dialect of an API that exchanges messages in both directions."""
+
+    @abstractmethod
+    def about(self, document: Document, direction: Direction) -> Self:
+        """This dialect, with refusals that answer what the client waits for.
+
+        These are the requests in a body that it sends, or the answers in one that it would get.
+        """
+
+    @abstractmethod
+    def messages(self, framing: Framing) -> MessageReader:
+        """A reader for one stream of what a server sends."""
+
+    @abstractmethod
+    def is_message(self, document: Document) -> bool:
+        """Whether a document that came over HTTP claims to be a message, and not what HTTP says by itself."""
+
+    @abstractmethod
+    def status(self, refusal: Refusal) -> int:
+        """The HTTP status of a refusal."""
+
+    @abstractmethod
+    def in_place(self, document: Document, refusal: Refusal) -> bytes:
+        """What a client gets in place of a message of its server."""
+
+    @abstractmethod
+    def instead(self, document: Document, refusal: Refusal) -> Instead:
+        """What takes the place of a message of a client."""
+
+    @abstractmethod
+    def request_fields(self, headers: Fields, before: Document | None, after: Document | None) -> Fields:
+        """The fields of a request as they go on: those that repeat something in the body (`before`), as they are in the
+        body that goes on (`after`). Raises ClientError where they do not repeat it."""
+
+    @abstractmethod
+    def answer_fields(self, headers: Fields) -> Fields:
+        """The fields of an answer as they go on. Raises UpstreamError for one that would lead past the gateway."""
+
+    @abstractmethod
+    def operation(self, document: Document, *, named: bool) -> str | None:
+        """What a request asks for, for the record; with what it is for where that may be `named`."""

@@ -1,0 +1,282 @@
+"""The messages between an MCP client and its server over pipes, as a machine that is fed lines and gives commands.
+
+Each line is a message, judged like any other; a request and its answer are one exchange with one record, and so is a
+notification by itself. Whatever goes wrong with a message ends in a record, and where somebody waits for an answer, in
+a JSON-RPC error: it fails closed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from gateway.dialect.mcp import Mcp
+from gateway.dialect.mcp_refusals import Id, is_answer, is_request
+from gateway.dialect.message import Instead
+from gateway.errors import Code, LockgateError, Malformed, OverLimit
+from gateway.exchange import refuse
+from gateway.exchange.events import Finish, Inspected
+from gateway.exchange.facts import Facts
+from gateway.exchange.gate import Gate
+from gateway.exchange.messages import Judged, judge_message
+from gateway.exchange.whole import Outcome
+from gateway.segment import Direction
+from gateway.verdict import Refusal
+from gateway.wire.document import Document, glance, parse
+from gateway.wire.lines import TOO_LONG
+
+MAX_OPEN: Final = 1000
+"""Requests that may wait for an answer. Clients have a few at a time; what nobody answers must not grow for ever."""
+
+METHOD: Final = "STDIO"
+"""Stands in the record where an exchange over HTTP has its method."""
+
+# A reader that takes a CR for the end of a line would see other messages than one that does not.
+_BARE_CR: Final = re.compile(rb"\r(?!\n\Z)")
+
+
+@dataclass(frozen=True, slots=True)
+class ToClient:
+    data: bytes  # whole lines
+
+
+@dataclass(frozen=True, slots=True)
+class ToServer:
+    data: bytes  # whole lines
+
+
+type Step = ToClient | ToServer | Finish
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """A request, or several in a batch, and what became of it. `dialect` is bound to it."""
+
+    facts: Facts
+    dialect: Mcp
+    sender: Direction
+    waiting: set[Id] = field(default_factory=set)
+    is_refused: bool = False
+
+
+class Conversation:
+    """Feed it lines (with their ends) until `ended`; it never raises. `gate` may be replaced between two of them.
+
+    `new_id` gives each exchange its id. A direction is also who speaks: REQUEST is the client, ANSWER the server.
+    """
+
+    def __init__(self, gate: Gate, *, upstream: str, principal: str, new_id: Callable[[], str]) -> None:
+        self.gate = gate
+        self._upstream = upstream
+        self._principal = principal
+        self._new_id = new_id
+        self._dialect = Mcp()
+        self._open: dict[tuple[Direction, Id], _Exchange] = {}
+
+    def receive(self, sender: Direction, line: bytes | None) -> list[Step]:
+        """What follows from a line; `TOO_LONG` stands for one that is over the limit on events."""
+        try:
+            return list(self._receive(sender, line))
+        except LockgateError as error:
+            return list(self._broken(sender, line, error))
+        except Exception as error:  # noqa: BLE001 - the outer boundary: every failure becomes a refusal
+            return list(self._failed(sender, line, f"{type(error).__name__}: {error}"))
+
+    def ended(self, why: str) -> list[Step]:
+        """The server is gone: whoever still waits for it is told `why`."""
+        steps: list[Step] = []
+        for exchange in self._unfinished():
+            exchange.facts.fault = f"upstream.broken: {why}"
+            exchange.facts.upstream_failed = True
+            if exchange.sender is Direction.REQUEST:
+                message = f"the server is gone before it answered: {why}"
+                refusal = self._refusal(exchange.facts, Code.UPSTREAM, message)
+                steps.append(ToClient(exchange.dialect.refusal(refusal) + b"\n"))
+            steps.append(Finish(exchange.facts.record("failed")))
+        return steps
+
+    def left(self) -> list[Step]:
+        """The client is gone: nobody waits any more."""
+        return [Finish(exchange.facts.record("client_gone")) for exchange in self._unfinished()]
+
+    def _unfinished(self) -> list[_Exchange]:
+        exchanges = list({id(exchange): exchange for exchange in self._open.values()}.values())
+        self._open.clear()
+        return exchanges
+
+    # --- a message that can be read ---------------------------------------------------------------------------------
+
+    def _receive(self, sender: Direction, line: bytes | None) -> Iterator[Step]:
+        if line is TOO_LONG:
+            limit = self.gate.limits.event
+            raise OverLimit(f"a message is over the limit of {limit} bytes (`max_event` under [gateway])")
+        text = line.rstrip(b"\r\n")
+        if not text.strip():
+            yield _onward(sender, line)
+            return
+        if _BARE_CR.search(line):
+            raise Malformed("a message holds a carriage return")
+        document = parse(text)
+        judged = judge_message(self.gate, self._dialect, sender, document)
+        messages = document.value if isinstance(document.value, list) else [document.value]
+        exchanges = self._answered(sender, messages) or [self._opened(sender, self._dialect.about(document, sender))]
+        for exchange in exchanges:
+            self._note(exchange, sender, document, judged)
+        if judged.refused:
+            yield from self._refused(exchanges[0], sender, document, judged)
+        else:
+            end = line[len(text) :] or b"\n"
+            yield _onward(sender, line if not judged.edited and line.endswith(b"\n") else judged.data + end)
+        for exchange in exchanges:
+            yield from self._settled(exchange, sender, messages)
+
+    def _answered(self, sender: Direction, messages: list[dict[str, Any]]) -> list[_Exchange]:
+        """The exchanges that the answers in a body belong to; they wait for these no more."""
+        found: dict[int, _Exchange] = {}
+        for message in messages:
+            id_ = message.get("id")
+            exchange = self._open.pop((_other(sender), id_), None) if is_answer(message) else None
+            if exchange is not None:
+                exchange.waiting.discard(id_)
+                found[id(exchange)] = exchange
+        return list(found.values())
+
+    def _opened(self, sender: Direction, dialect: Mcp) -> _Exchange:
+        facts = Facts(self._new_id(), self._upstream, self._principal, self.gate.rules.digest)
+        facts.dialect, facts.method = dialect.name, METHOD
+        facts.path = "client" if sender is Direction.REQUEST else "server"
+        return _Exchange(facts, dialect, sender)
+
+    def _note(self, exchange: _Exchange, sender: Direction, document: Document, judged: Judged) -> None:
+        part = Direction.REQUEST if exchange.sender is sender else Direction.ANSWER
+        inspected = Inspected(len(document.raw), judged.segments, 0, "dialect", judged.uninspected)
+        exchange.is_refused = exchange.is_refused or judged.refused
+        exchange.facts.add(
+            part, Outcome(judged.verdict, judged.data, judged.edited, inspected, findings=judged.findings)
+        )
+        if part is Direction.REQUEST:
+            exchange.facts.operation = self._dialect.operation(document, named=not judged.findings)
+
+    def _refused(self, exchange: _Exchange, sender: Direction, document: Document, judged: Judged) -> Iterator[Step]:
+        code = judged.verdict.code or Code.CONTENT
+        rules = refuse.rules_of(judged.verdict.reasons)
+        refusal = self._refusal(exchange.facts, code, refuse.content_message(code, rules), rules)
+        if sender is Direction.ANSWER:
+            yield ToClient(self._dialect.in_place(document, refusal) + b"\n")
+        else:
+            yield from _told(self._dialect.instead(document, refusal))
+
+    def _settled(self, exchange: _Exchange, sender: Direction, messages: list[dict[str, Any]]) -> Iterator[Step]:
+        """Keep an exchange that waits for an answer, and end what does not."""
+        for message in messages:
+            # A client is told at once; a server is, when its client has answered what came in place of the request.
+            if is_request(message) and not (exchange.is_refused and sender is Direction.REQUEST):
+                yield from self._superseded((sender, message["id"]))
+                self._open[sender, message["id"]] = exchange
+                exchange.waiting.add(message["id"])
+            elif message.get("method") == "notifications/cancelled":
+                yield from self._cancelled(sender, message)
+        if not exchange.waiting:
+            facts = exchange.facts
+            yield Finish(facts.record("refused" if exchange.is_refused else facts.outcome_of_edits()))
+        if len(self._open) > MAX_OPEN:
+            yield from self._superseded(next(iter(self._open)))
+
+    def _cancelled(self, sender: Direction, message: dict[str, Any]) -> Iterator[Step]:
+        """Whoever cancels a request waits no more; an answer that still comes is an exchange of its own."""
+        params = message.get("params")
+        id_ = params.get("requestId") if isinstance(params, dict) else None
+        if isinstance(id_, str | int):
+            exchange = self._open.pop((sender, id_), None)
+            if exchange is not None:
+                exchange.waiting.discard(id_)
+                if not exchange.waiting:
+                    yield Finish(exchange.facts.record("client_gone"))
+
+    def _superseded(self, key: tuple[Direction, Id]) -> Iterator[Step]:
+        exchange = self._open.pop(key, None)
+        if exchange is not None:
+            exchange.waiting.discard(key[1])
+            exchange.facts.fault = "upstream.timeout: no answer came"
+            if not exchange.waiting:
+                yield Finish(exchange.facts.record("failed"))
+
+    # --- a message that cannot ---------------------------------------------------------------------------------------
+
+    def _broken(self, sender: Direction, line: bytes | None, error: LockgateError) -> Iterator[Step]:
+        code = Code.TOO_LARGE if isinstance(error, OverLimit) else Code.UNREADABLE
+        words = f"the message cannot be inspected: {error}"
+        if sender is Direction.ANSWER:
+            code, words = Code.UPSTREAM, f"the server's message cannot be inspected: {error}"
+        yield from self._unread(sender, line, code, words, f"line: {error}", "refused")
+
+    def _failed(self, sender: Direction, line: bytes | None, detail: str) -> Iterator[Step]:
+        yield from self._unread(sender, line, Code.INTERNAL, refuse.INTERNAL, f"conversation: {detail}", "failed")
+
+    def _unread(
+        self, sender: Direction, line: bytes | None, code: Code, words: str, fault: str, outcome: str
+    ) -> Iterator[Step]:
+        """Tell who waits, by the ids that the message seems to have; what it says goes nowhere."""
+        seen = _glanced(line)
+        messages = _messages(seen)
+        answered = self._answered(sender, messages) or self._meant(sender, line)
+        exchanges = answered or [self._opened(sender, self._dialect)]
+        refusal = self._refusal(exchanges[0].facts, code, words)
+        if sender is Direction.REQUEST:
+            instead = self._dialect.instead(seen, refusal) if seen is not None and messages else Instead()
+            # What is no answer to anything is no concern of the server's.
+            yield from _told(instead if answered else Instead(back=instead.back or self._dialect.refusal(refusal)))
+        for exchange in exchanges:
+            if sender is Direction.ANSWER:
+                yield ToClient(exchange.dialect.refusal(refusal) + b"\n")
+            exchange.facts.fault = fault
+            exchange.facts.code = code
+            yield Finish(exchange.facts.record(outcome))
+            self._forget(exchange)
+
+    def _meant(self, sender: Direction, line: bytes | None) -> list[_Exchange]:
+        """What a message of the server that is too long answers: it is no notification, so the only open request."""
+        if sender is Direction.REQUEST or line is not TOO_LONG:
+            return []
+        asked = [exchange for (who, _), exchange in self._open.items() if who is Direction.REQUEST]
+        return asked if len(asked) == 1 else []
+
+    def _forget(self, exchange: _Exchange) -> None:
+        for key in [key for key, other in self._open.items() if other is exchange]:
+            del self._open[key]
+
+    def _refusal(self, facts: Facts, code: Code, message: str, rules: tuple[str, ...] = ()) -> Refusal:
+        facts.code = code
+        return refuse.of(code, facts.id, message, rules=rules)
+
+
+def _glanced(line: bytes | None) -> Document | None:
+    """A message that is ambiguous or no message, as far as its id can be told."""
+    try:
+        return glance(line) if line is not TOO_LONG else None
+    except Malformed:
+        return None
+
+
+def _messages(document: Document | None) -> list[dict[str, Any]]:
+    """The messages of a body that may hold anything; none where they are not all objects."""
+    value = document.value if document is not None else None
+    messages: list[Any] = value if isinstance(value, list) else [value]
+    return messages if all(isinstance(message, dict) for message in messages) else []
+
+
+def _told(instead: Instead) -> Iterator[Step]:
+    if instead.onward is not None:
+        yield ToServer(instead.onward + b"\n")
+    if instead.back is not None:
+        yield ToClient(instead.back + b"\n")
+
+
+def _onward(sender: Direction, data: bytes) -> Step:
+    return ToServer(data) if sender is Direction.REQUEST else ToClient(data)
+
+
+def _other(side: Direction) -> Direction:
+    return Direction.ANSWER if side is Direction.REQUEST else Direction.REQUEST

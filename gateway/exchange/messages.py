@@ -1,0 +1,174 @@
+"""APIs that exchange messages: each message is judged by itself, and a refusal takes the place of just that one.
+
+What an exchange does otherwise for such an API stands here, so that the machine only asks: for any other API these
+functions change nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from gateway.dialect.message import Fields, MessageDialect
+from gateway.dialect.route import Endpoint
+from gateway.errors import NotJson
+from gateway.exchange.gate import Gate
+from gateway.exchange.growth import Step
+from gateway.exchange.judge import judge
+from gateway.exchange.stream import StreamTotals
+from gateway.segment import Direction, Uninspected
+from gateway.verdict import Effect, Finding, Refusal, Verdict
+from gateway.wire.document import Document, apply, glance, parse
+from gateway.wire.frames import Frame, Framing, framer
+
+type MakeRefusal = Callable[[Verdict], Refusal]
+"""Makes the refusal for a verdict of an exchange."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What became of a message: `data` is what goes on, the bytes that came unless `edited`; for no use if refused."""
+
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    data: bytes
+    edited: bool
+    segments: int
+    uninspected: tuple[Uninspected, ...]
+
+    @property
+    def refused(self) -> bool:
+        return self.verdict.effect >= Effect.ASK
+
+
+def judge_message(gate: Gate, dialect: MessageDialect, direction: Direction, document: Document) -> Judged:
+    """Judge one message. Raises Malformed for what is none."""
+    reading = dialect.request(document) if direction is Direction.REQUEST else dialect.answer(document)
+    judgement = judge(gate, direction, reading.segments)
+    edits = judgement.verdict.edits
+    return Judged(
+        judgement.verdict,
+        tuple(finding for findings in judgement.findings for finding in findings),
+        apply(document.raw, document.edits(edits)) if edits else document.raw,
+        bool(edits),
+        len(judgement.segments),
+        reading.uninspected,
+    )
+
+
+class MessageStream:
+    """A stream of messages to a client: each leaves as soon as it is judged, in the order in which they came.
+
+    It is used as an `AnswerStream`, but is never cut for what a message says: the message is replaced, and the event
+    that it came in keeps its id. `refusal` says why. Raises Malformed and OverLimit for what cannot be read; `drain`
+    then still gives what came before.
+    """
+
+    cut: Verdict | None = None
+
+    def __init__(self, gate: Gate, dialect: MessageDialect, framing: Framing, refusal: MakeRefusal) -> None:
+        self._gate = gate
+        self._dialect = dialect
+        self._framer = framer(framing, gate.limits.event)
+        self._reader = dialect.messages(framing)
+        self._refusal = refusal
+        self._out: list[bytes] = []
+        self.totals = StreamTotals()
+
+    def feed(self, data: bytes) -> None:
+        self.totals.bytes += len(data)
+        self._take_all(self._framer.feed(data))
+
+    def finish(self) -> None:
+        """The stream is over; an event that nothing ended is read too."""
+        self._take_all(self._framer.finish())
+
+    def break_off(self) -> None:
+        """The upstream stopped in the middle. Nothing is held; half an event does not leave."""
+
+    def ending(self, refusal: Refusal) -> bytes:
+        """Answers to what a client still waits for; empty where it waits for nothing."""
+        return self._reader.ending(refusal)
+
+    def drain(self) -> bytes:
+        """The bytes that may leave and were not given yet."""
+        out = b"".join(self._out)
+        self._out.clear()
+        return out
+
+    def _take_all(self, frames: Iterable[Frame]) -> None:
+        for frame in frames:
+            self._out.append(self._onward(frame))
+
+    def _onward(self, frame: Frame) -> bytes:
+        if frame.data is None:
+            return frame.raw
+        self.totals.events += 1
+        try:
+            document = parse(frame.data)
+        except NotJson:
+            return self._with_data(frame, self._reader.other(frame.event, frame.data))
+        judged = judge_message(self._gate, self._dialect, Direction.ANSWER, document)
+        self._reader.sent(frame.event, document, frame.data)
+        if (kept := self._reader.kept(document)) is not None:
+            return self._with_data(frame, kept)
+        totals = self.totals
+        totals.add(Step(judged.verdict, judged.findings))
+        totals.uninspected.update(dict.fromkeys(judged.uninspected))
+        if judged.refused:
+            return self._with_data(frame, self._dialect.in_place(document, self._refusal(judged.verdict)))
+        return self._with_data(frame, judged.data)
+
+    def _with_data(self, frame: Frame, data: bytes) -> bytes:
+        if data == frame.data:
+            return frame.raw
+        self.totals.edited = True
+        return frame.with_data(data)
+
+
+def bound(endpoint: Endpoint, document: Document | None, direction: Direction) -> Endpoint:
+    """The endpoint with refusals that answer the messages in a body."""
+    dialect = endpoint.dialect
+    if document is None or not isinstance(dialect, MessageDialect):
+        return endpoint
+    return replace(endpoint, dialect=dialect.about(document, direction))
+
+
+def is_message(endpoint: Endpoint, body: bytes) -> bool:
+    """Whether a JSON body claims to be a message of the endpoint's API."""
+    return isinstance(endpoint.dialect, MessageDialect) and endpoint.dialect.is_message(glance(body))
+
+
+def status(endpoint: Endpoint, refusal: Refusal) -> int:
+    """The HTTP status of a refusal."""
+    return endpoint.dialect.status(refusal) if isinstance(endpoint.dialect, MessageDialect) else refusal.status
+
+
+def instead(endpoint: Endpoint, document: Document | None, refusal: Refusal) -> bytes | None:
+    """What goes upstream in place of a refused request body; None where its sender is told instead."""
+    if document is None or not isinstance(endpoint.dialect, MessageDialect):
+        return None
+    replaced = endpoint.dialect.instead(document, refusal)
+    return replaced.onward if replaced.back is None else None
+
+
+def request_fields(endpoint: Endpoint, headers: Fields, before: Document | None, body: bytes) -> Fields:
+    """The fields of a request that goes on with `body`. Raises ClientError where they disagree with what came."""
+    if not isinstance(endpoint.dialect, MessageDialect):
+        return headers
+    after = before if before is None or body is before.raw else parse(body)
+    return endpoint.dialect.request_fields(headers, before, after)
+
+
+def answer_fields(endpoint: Endpoint, headers: Fields) -> Fields:
+    """The fields of an answer as they go on. Raises UpstreamError for one that would lead past the gateway."""
+    return endpoint.dialect.answer_fields(headers) if isinstance(endpoint.dialect, MessageDialect) else headers
+
+
+def operation(endpoint: Endpoint, document: Document | None, *, named: bool) -> str | None:
+    """What a request asks for, for the record. Where something was found in it, it is not `named` what for."""
+    if document is None or not isinstance(endpoint.dialect, MessageDialect):
+        return None
+    return endpoint.dialect.operation(document, named=named)

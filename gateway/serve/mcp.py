@@ -1,0 +1,57 @@
+"""The way in to MCP servers: `/mcp/NAME/…`, and the well-known path at which their protection is described.
+
+The paths are the base-URL listener's; what they lead to is an upstream like any other, whose dialect knows how a client
+writes the server's addresses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from gateway.dialect.mcp_answers import Answers
+from gateway.dialect.mcp_door import PREFIX, WELL_KNOWN, Door, Inner
+from gateway.dialect.mcp_family import mcp
+from gateway.errors import ClientError, Code
+from gateway.serve.upstream import Upstream
+
+_METADATA: Final = f"{WELL_KNOWN}/{PREFIX}/"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """An MCP server: the upstream that it is, and how its addresses are written here."""
+
+    upstream: Upstream
+    door: Door
+
+
+def leads_here(path: str) -> bool:
+    """Whether a path is one of an MCP server."""
+    return path == f"/{PREFIX}" or path.startswith((f"/{PREFIX}/", _METADATA))
+
+
+def find(servers: Mapping[str, Server], target: str, host: str, answers: Answers) -> tuple[Upstream, str]:
+    """The server that a target (path and query) names, and the target there.
+
+    `host` is how the client writes ours; `answers` are those that the gateway owes on streams, whatever is reloaded
+    meanwhile. Raises ClientError where there is none.
+    """
+    path, mark, query = target.partition("?")
+    is_metadata = path.startswith(_METADATA)
+    name, slash, rest = path.removeprefix(_METADATA if is_metadata else f"/{PREFIX}/").partition("/")
+    server = servers.get(name)
+    if server is None:
+        known = ", ".join(sorted(servers)) or "none; add a table [mcp.NAME] with its `url`"
+        raise ClientError(
+            f"no such MCP server; the URL is http://HOST/{PREFIX}/NAME, with NAME one of: {known}",
+            code=Code.NOT_FOUND,
+            status=404,
+        )
+    # The listener speaks plain HTTP.
+    door = replace(server.door, site=f"http://{host}", answers=answers)
+    inner = door.inward(slash + rest + mark + query)
+    if is_metadata:
+        inner = Inner(WELL_KNOWN + inner.target.removesuffix("/"))
+    return replace(server.upstream, family=mcp(door, inner)), inner.target

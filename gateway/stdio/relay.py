@@ -1,0 +1,228 @@
+"""Runs an MCP server as a child process and stands between it and the client on our standard input and output.
+
+It decides nothing: each line goes to the conversation, whose commands it carries out in order. The child inherits
+standard error, so what a server logs stays where it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from time import perf_counter_ns
+from typing import Any, Final, Protocol
+
+from gateway.errors import ConfigError
+from gateway.exchange.conversation import Conversation, Step, ToClient, ToServer
+from gateway.exchange.events import ExchangeRecord, Finish
+from gateway.segment import Direction
+from gateway.stdio.pipes import CHUNK, Sink, Source
+from gateway.wire.lines import Cutter
+
+GRACE: Final = 5.0
+"""Seconds that a child gets to end after it was told to, or after it closed its output, before it is killed."""
+
+LAST_OUTPUT: Final = 1.0
+"""Seconds in which the output of a child that ended is still read: a process of its own may hold the pipe open."""
+
+SIGNALLED: Final = 128
+"""What shells add to the number of the signal that ended a program, for its exit code."""
+
+
+class Pair(Protocol):
+    """The two ends that lead to the client."""
+
+    async def read(self) -> bytes: ...
+
+    async def write(self, data: bytes) -> None: ...
+
+
+class Standard:
+    """Our own standard input and output."""
+
+    def __init__(self) -> None:
+        self._source = Source(0)
+        self._sink = Sink(1)
+
+    async def read(self) -> bytes:
+        return await self._source.read()
+
+    async def write(self, data: bytes) -> None:
+        await self._sink.write(data)
+
+
+type Record = Callable[[ExchangeRecord, int, int], None]
+"""Takes a record, with nanoseconds in all and spent inspecting."""
+
+
+class Times:
+    """Makes the ids of exchanges, and knows when each began and how long it was inspected."""
+
+    def __init__(self, new_id: Callable[[], str]) -> None:
+        self._new_id = new_id
+        self._began: dict[str, int] = {}
+        self._spent: dict[str, int] = {}
+        self._fresh: list[str] = []
+
+    def __call__(self) -> str:
+        id_ = self._new_id()
+        self._began[id_] = perf_counter_ns()
+        self._fresh.append(id_)
+        return id_
+
+    def spend(self, nanoseconds: int, steps: Sequence[Step]) -> None:
+        """Count the time that a line took towards the exchanges that it began or ended."""
+        ended = {step.record.id for step in steps if isinstance(step, Finish)}
+        for id_ in ended.union(self._fresh):
+            self._spent[id_] = self._spent.get(id_, 0) + nanoseconds
+        self._fresh.clear()
+
+    def took(self, id_: str) -> tuple[int, int]:
+        """Nanoseconds since an exchange began, and of inspecting; it is forgotten with that."""
+        return perf_counter_ns() - self._began.pop(id_), self._spent.pop(id_, 0)
+
+
+class Relay:
+    """One client and one server. `record` takes each record."""
+
+    def __init__(self, conversation: Conversation, client: Pair, times: Times, record: Record) -> None:
+        self._conversation = conversation
+        self._client = client
+        self._times = times
+        self._record = record
+
+    async def run(self, command: Sequence[str], environ: Mapping[str, str]) -> int:
+        """Run the server until it ends, and return its exit code. Raises ConfigError where it cannot be started."""
+        child = await _started(command, environ)
+        with _forwarding(child):
+            upward = asyncio.create_task(self._from_client(child))
+            downward = asyncio.create_task(self._from_server(child))
+            try:
+                return await self._until_over(child, upward, downward)
+            finally:
+                upward.cancel()
+                downward.cancel()
+                await asyncio.gather(upward, downward, return_exceptions=True)
+
+    async def _until_over(self, child: Process, upward: asyncio.Task[None], downward: asyncio.Task[None]) -> int:
+        ending = asyncio.create_task(child.wait())
+        await _first({ending, downward}, upward)
+        is_client_gone = _has_failed(upward) or _has_failed(downward)
+        if not ending.done():
+            await _end(child, ending, is_told=is_client_gone)
+        await asyncio.wait({downward}, timeout=LAST_OUTPUT)
+        code = exit_code(await ending)
+        left = self._conversation.left() if is_client_gone else self._conversation.ended(f"it ended with code {code}")
+        with suppress(OSError):
+            await self._carry_out(child, left)
+        return code
+
+    async def _from_client(self, child: Process) -> None:
+        """Everything the client says, to its end, which is told to the child by the end of its input."""
+        assert child.stdin is not None
+        try:
+            await self._pump(child, Direction.REQUEST, self._client.read)
+        finally:
+            child.stdin.close()
+
+    async def _from_server(self, child: Process) -> None:
+        stdout = child.stdout
+        assert stdout is not None
+        await self._pump(child, Direction.ANSWER, lambda: stdout.read(CHUNK))
+
+    async def _pump(self, child: Process, sender: Direction, read: Callable[[], Awaitable[bytes]]) -> None:
+        cutter = Cutter(self._conversation.gate.limits.event)
+        while data := await read():
+            for line in cutter.feed(data):
+                await self._take(child, sender, line)
+        if rest := cutter.finish():
+            await self._take(child, sender, rest)
+
+    async def _take(self, child: Process, sender: Direction, line: bytes | None) -> None:
+        began = perf_counter_ns()
+        steps = self._conversation.receive(sender, line)
+        self._times.spend(perf_counter_ns() - began, steps)
+        await self._carry_out(child, steps)
+
+    async def _carry_out(self, child: Process, steps: Sequence[Step]) -> None:
+        try:
+            for step in steps:
+                if isinstance(step, ToClient):
+                    await self._client.write(step.data)
+                elif isinstance(step, ToServer):
+                    await _write(child, step.data)
+        finally:
+            for step in steps:
+                if isinstance(step, Finish):
+                    self._record(step.record, *self._times.took(step.record.id))
+
+
+async def _first(tasks: set[asyncio.Task[Any]], other: asyncio.Task[None]) -> None:
+    """Wait for one of the tasks, or until the other one fails."""
+    await asyncio.wait({*tasks, other}, return_when=asyncio.FIRST_COMPLETED)
+    if not any(task.done() for task in tasks) and not _has_failed(other):
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+
+
+def _has_failed(task: asyncio.Task[None]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is not None
+
+
+async def _started(command: Sequence[str], environ: Mapping[str, str]) -> Process:
+    try:
+        return await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, env=environ)
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise ConfigError((f"`{command[0]}` cannot be run: {reason}",)) from error
+
+
+async def _write(child: Process, data: bytes) -> None:
+    """Write to the child's input. That it does not read any more is told by its end."""
+    assert child.stdin is not None
+    with suppress(ConnectionError):
+        child.stdin.write(data)
+        await child.stdin.drain()
+
+
+async def _end(child: Process, ending: asyncio.Task[int], *, is_told: bool) -> None:
+    """Wait for a child that says nothing more; ask it to end where nobody listens, and kill it where it does not."""
+    if is_told:
+        with suppress(ProcessLookupError):
+            child.terminate()
+    await asyncio.wait({ending}, timeout=GRACE)
+    if not ending.done():
+        with suppress(ProcessLookupError):
+            child.kill()
+        await ending
+
+
+def exit_code(returned: int) -> int:
+    """The exit code by which a shell would tell how the child ended."""
+    return returned if returned >= 0 else SIGNALLED - returned
+
+
+@contextmanager
+def _forwarding(child: Process) -> Iterator[None]:
+    """What would end us ends the child, and with it us. A terminal sends an interrupt to both by itself."""
+    if sys.platform == "win32":
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
+    def forward(number: int) -> None:
+        if number != signal.SIGINT or not os.isatty(0):
+            with suppress(ProcessLookupError):
+                child.send_signal(number)
+
+    for number in numbers:
+        loop.add_signal_handler(number, forward, number)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
