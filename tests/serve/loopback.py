@@ -20,8 +20,9 @@ from gateway.exchange.events import ExchangeRecord
 from gateway.exchange.gate import Gate
 from gateway.policy.hierarchy import Hierarchy, Mode
 from gateway.policy.profile import PROFILES
-from gateway.serve.base_url import BaseUrl, MakeExchange, make_exchange
+from gateway.serve.base_url import BaseUrl
 from gateway.serve.carrier import Course
+from gateway.serve.entrance import MakeExchange, make_exchange
 from gateway.serve.identity import Site
 from gateway.serve.ledger import Ledger, Write
 from gateway.serve.listener import Handle, Listener

@@ -32,7 +32,7 @@ from gateway.exchange.events import (
     UpstreamFailed,
 )
 from gateway.serve import carrier
-from gateway.serve.base_url import MakeExchange
+from gateway.serve.entrance import MakeExchange
 from gateway.serve.posture import Posture
 from gateway.serve.upstream import Patience, Upstream
 from gateway.verdict import Effect

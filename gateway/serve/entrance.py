@@ -1,0 +1,213 @@
+"""What every way in does with a request: it is carried through an exchange or a session, or turned away.
+
+Both leave a record. A way in says who may come, which upstream a request leads to, and who asks.
+"""
+
+from __future__ import annotations
+
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from time import perf_counter_ns
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from gateway.dialect import refusals
+from gateway.dialect.route import Family
+from gateway.errors import ClientError, Code, InternalError
+from gateway.exchange import refuse
+from gateway.exchange.events import ExchangeRecord, Inspected, LimitsTaken, RequestStarted
+from gateway.exchange.gate import Gate
+from gateway.exchange.machine import Exchange
+from gateway.exchange.session import Session
+from gateway.serve import websocket
+from gateway.serve.answer import Answer
+from gateway.serve.carrier import Carrier, Course, Machine, Means
+from gateway.serve.identity import Caller
+from gateway.serve.ledger import Ledger
+from gateway.serve.posture import Posture
+from gateway.serve.upstream import Pool, Upstream
+from gateway.serve.websocket import SocketCarrier
+from gateway.settings import DEFAULT_PRINCIPAL
+from gateway.state.fields import ratelimit_headers
+from gateway.state.store import Limit, Store
+from gateway.verdict import Effect, Refusal
+
+_ID_BYTES: Final = 12
+"""Random bytes of a request's id: no two alike among 10^12 (birthday bound, 96 bits)."""
+
+type MakeExchange = Callable[[Posture, Upstream, str, str], Machine]
+"""Makes the exchange for an upstream, a principal and a request id."""
+
+
+def make_exchange(posture: Posture, upstream: Upstream, principal: str, request_id: str) -> Exchange:
+    gate = posture.gate_for(principal)
+    return Exchange(gate, upstream.family, id=request_id, upstream=upstream.name, principal=principal)
+
+
+class Entrance(ABC):
+    """The handler of a listener. `posture` may be replaced at any time; an exchange keeps what it began with."""
+
+    def __init__(
+        self, posture: Posture, pool: Pool, store: Store, ledger: Ledger, exchange: MakeExchange = make_exchange
+    ) -> None:
+        self.posture = posture
+        self.live: set[Carrier | SocketCarrier] = set()
+        self.draining = False
+        self._store = store
+        self._ledger = ledger
+        self._means = Means(pool, ledger.finish)
+        self._exchange = exchange
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        began = perf_counter_ns()
+        posture = self.posture
+        upstream: Upstream | None = None
+        try:
+            self._check(posture, request)
+            upstream, target = self.find(posture, request)
+            caller = self.admit(posture, upstream, request, target)
+        except ClientError as error:
+            return await self._turn_away(request, error, upstream, began)
+        except Exception as failure:  # noqa: BLE001 -- the outer boundary: a failure of ours is a refusal and a record
+            ours = ClientError(refuse.INTERNAL, code=Code.INTERNAL, status=500)
+            return await self._turn_away(request, ours, upstream, began, f"door: {type(failure).__name__}: {failure}")
+        carry = self._carry_session if websocket.is_upgrade(request) else self._carry
+        return await carry(posture, upstream, caller, request)
+
+    async def _carry(
+        self, posture: Posture, upstream: Upstream, caller: Caller, request: web.BaseRequest
+    ) -> web.StreamResponse:
+        principal = caller.principal
+        limits = posture.limits_for(principal, upstream.name)
+
+        async def consult() -> LimitsTaken:
+            return await self._take(limits) if limits else _NO_LIMITS
+
+        exchange = self._exchange(posture, upstream, principal, _new_id())
+        patience = upstream.patience or posture.patience
+        carrier = Carrier(request, exchange, upstream, patience, self._means, consult)
+        if self.draining:
+            carrier.close_after()
+        self.live.add(carrier)
+        try:
+            return await carrier.run(
+                RequestStarted(request.method, caller.target, caller.headers, has_body=request.body_exists)
+            )
+        finally:
+            self.live.discard(carrier)
+
+    async def _carry_session(
+        self, posture: Posture, upstream: Upstream, caller: Caller, request: web.BaseRequest
+    ) -> web.StreamResponse:
+        """A session may last for hours, so it is held to what is in force, not to what was as it began."""
+        principal = caller.principal
+
+        def gate() -> Gate:
+            return self.posture.gate_for(principal)
+
+        async def consult() -> LimitsTaken:
+            if self._ledger.fault is not None:
+                raise InternalError("the gateway cannot write its audit log")
+            limits = self.posture.limits_for(principal, upstream.name)
+            return await self._take(limits) if limits else _NO_LIMITS
+
+        session = Session(gate, upstream.family, id=_new_id(), upstream=upstream.name, principal=principal)
+        carrier = SocketCarrier(request, session, upstream, posture.patience, self._means, consult)
+        if self.draining:
+            carrier.close_after()
+        self.live.add(carrier)
+        try:
+            return await carrier.run(websocket.started(caller.target, caller.headers))
+        finally:
+            self.live.discard(carrier)
+
+    async def _take(self, limits: tuple[Limit, ...]) -> LimitsTaken:
+        taken = await self._store.take(limits)
+        headers = ratelimit_headers(taken)
+        if taken.allowed:
+            return LimitsTaken(headers=headers)
+        return LimitsTaken(taken.denied_by, taken.retry_after, headers)
+
+    @abstractmethod
+    def check(self, posture: Posture, request: web.BaseRequest) -> None:
+        """Whether this request may come in at all. Raises ClientError, as the other two do."""
+
+    @abstractmethod
+    def find(self, posture: Posture, request: web.BaseRequest) -> tuple[Upstream, str]:
+        """The upstream that a request leads to, and the target there."""
+
+    @abstractmethod
+    def admit(self, posture: Posture, upstream: Upstream, request: web.BaseRequest, target: str) -> Caller:
+        """Who asks, and what is asked of the upstream in their name."""
+
+    def _check(self, posture: Posture, request: web.BaseRequest) -> None:
+        self.check(posture, request)
+        if websocket.is_upgrade(request):
+            websocket.check_upgrade(request)
+        if self._ledger.fault is not None:
+            raise ClientError("the gateway cannot write its audit log", code=Code.STOPPED, status=503)
+
+    async def _turn_away(
+        self,
+        request: web.BaseRequest,
+        error: ClientError,
+        upstream: Upstream | None,
+        began: int,
+        fault: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer a request that gets no exchange, and record it."""
+        refusal = Refusal(error.code, error.status, str(error), _new_id())
+        body = _refusal_body(refusal, upstream.family if upstream is not None else None)
+        headers = (
+            *refuse.headers(refusal),
+            ("x-lockgate-id", refusal.request_id),
+            ("x-lockgate-effect", Effect.BLOCK.name.lower()),
+            (hdrs.CONTENT_LENGTH, str(len(body))),
+        )
+        answer = Answer(error.status, None, headers)
+        if self.draining or not request.content.is_eof() or websocket.is_upgrade(request):
+            answer.force_close()
+        await answer.prepare(request)
+        await answer.write_eof(b"" if answer.bodiless else body)
+        record = _record(refusal, request, upstream, self.posture.digest, fault)
+        self._ledger.finish(record, Course(request.remote, perf_counter_ns() - began, 0))
+        return answer
+
+
+_NO_LIMITS: Final = LimitsTaken()
+
+
+def _new_id() -> str:
+    return secrets.token_hex(_ID_BYTES)
+
+
+def _refusal_body(refusal: Refusal, family: Family | None) -> bytes:
+    if family is None:
+        return refusals.body(refusals.Shape.PLAIN, refusal)
+    return family.fallback.dialect.refusal(refusal)
+
+
+def _record(
+    refusal: Refusal, request: web.BaseRequest, upstream: Upstream | None, digest: str, fault: str | None
+) -> ExchangeRecord:
+    return ExchangeRecord(
+        id=refusal.request_id,
+        upstream=upstream.name if upstream is not None else "",
+        principal=DEFAULT_PRINCIPAL,
+        dialect="",
+        method=request.method,
+        path=request.raw_path.partition("?")[0],
+        ruleset=digest,
+        status=refusal.status,
+        outcome="refused" if fault is None else "failed",
+        effect=Effect.BLOCK,
+        would_be=Effect.BLOCK,
+        code=refusal.code,
+        reasons=(),
+        fingerprints=(),
+        request=Inspected(),
+        answer=Inspected(),
+        fault=fault,
+    )
