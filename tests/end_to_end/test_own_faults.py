@@ -17,7 +17,6 @@ from gateway.exchange import judge, machine
 from gateway.policy.hierarchy import Hierarchy
 from gateway.serve.upstream import Pool
 from gateway.state.memory import MemoryStore
-from gateway.wire.document import Document
 from gateway.wire.frames import Framing
 from tests.end_to_end.conftest import Start
 from tests.end_to_end.faults import CLEAN, CLEAN_STREAM, SECRET_BODY, UNJUDGED, post
@@ -51,7 +50,7 @@ STAGES = {
     "deciding": Stage(judge, "decide", asked=False),
     "the hierarchy's rules": Stage(type(CHAT), "instruct", asked=False),
     "the hierarchy's marks": Stage(Hierarchy, "marks", asked=False),
-    "editing": Stage(Document, "edits", asked=False),
+    "editing": Stage(whole, "apply", asked=False),
     "inspecting": Stage(machine, "inspect", asked=False),
     "sending upstream": Stage(Pool, "send", asked=False),
     "reading an answer": Stage(type(CHAT), "answer", asked=True),
