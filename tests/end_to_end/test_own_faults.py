@@ -13,7 +13,7 @@ from gateway import chain, record
 from gateway.detect.growing import GrowingText
 from gateway.detect.ruleset import RuleSet
 from gateway.dialect.families import FAMILIES
-from gateway.exchange import judge, machine
+from gateway.exchange import judge, machine, whole
 from gateway.policy.hierarchy import Hierarchy
 from gateway.serve.upstream import Pool
 from gateway.state.memory import MemoryStore
