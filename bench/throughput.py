@@ -121,7 +121,7 @@ def running() -> Iterator[list[Way]]:
         config = folder / "lockgate.toml"
         config.write_text(
             f'[gateway]\nlisten = "127.0.0.1:{gateway}"\nstate_dir = "{folder}/state"\n'
-            f'[admin]\nlisten = "127.0.0.1:{admin}"\n[rules]\nreload = false\n'
+            f'[proxy]\nenabled = false\n[admin]\nlisten = "127.0.0.1:{admin}"\n[rules]\nreload = false\n'
             f'[upstreams.openai]\nbase_url = "http://127.0.0.1:{upstream}"\n'
         )
         log = stack.enter_context((folder / "log").open("wb"))

@@ -20,10 +20,10 @@ from gateway.detect import prefilter
 from gateway.detect.memory import VerdictMemory
 from gateway.errors import ConfigError
 from gateway.reload import Loaded, Loader
+from gateway.serve import doorway
 from gateway.serve.admin import Admin, View
-from gateway.serve.base_url import BaseUrl
-from gateway.serve.carrier import LAST_WORDS
 from gateway.serve.coverage import families, matrix
+from gateway.serve.doorway import Doorway
 from gateway.serve.gaps import gaps
 from gateway.serve.ledger import Ledger
 from gateway.serve.listener import Listener
@@ -32,6 +32,7 @@ from gateway.serve.posture import Posture, posture, site
 from gateway.serve.upstream import Pool
 from gateway.shelf import Shelf
 from gateway.state.memory import MemoryStore
+from gateway.trust import folder as trust
 from gateway.units import Address
 
 AUDIT_KEY: Final = "audit"
@@ -70,6 +71,10 @@ class Service:
         self._posture = self._made(loaded)
         self._began = datetime.now(UTC)
         self._listening = False
+        self._parent = loaded.secrets.parent_proxy
+        self._ca_folder = configuration.ca_folder(first, environ)
+        self.proxy: Address | None = None  # where it listens, once it does
+        self._doorways: list[Doorway] = []
         self._is_fast = self.loader.status.is_accelerated or not prefilter.AVAILABLE
         self._watch: asyncio.Task[None] | None = None
         self._watch_fault: str | None = None
@@ -83,17 +88,20 @@ class Service:
             if self._audit_folder is not None
             else None
         )
-        self.metrics = Metrics(lambda: len(self._base_url.live))
+        self.metrics = Metrics(self._in_flight)
         self.metrics.ruleset(self._posture.digest)
         self.ledger = Ledger(self._audit.append if self._audit is not None else None, self.metrics)
-        self._pool = Pool()
-        self._base_url = BaseUrl(self._posture, self._pool, MemoryStore(), self.ledger)
+        self._pool = Pool(parent=self._parent)
+        store = MemoryStore()
+        base_url = doorway.base_url(self._posture, self._pool, store, self.ledger)
+        self._doorways = [base_url]
         view = View(self.metrics, self.unready, self.status)
-        self._door = Listener(self._base_url)
         self._side_door = Listener(Admin(view, site(self.config.admin.listen), self._token))
         try:
             self.admin = await self._side_door.start(self.config.admin.listen)
-            self.address = await self._door.start(self._listen)
+            self.address = await base_url.start(self._listen)
+            if self.config.proxy.enabled:
+                self.proxy = await self._start_proxy(store)
         except ConfigError:
             await self.close()
             raise
@@ -101,24 +109,29 @@ class Service:
         if follow:
             self._watch = asyncio.create_task(self._follow())
 
+    async def _start_proxy(self, store: MemoryStore) -> Address:
+        """Open the proxy, which needs a certificate authority: made on the first run. Raises ConfigError."""
+        table = self.config.proxy
+        authority = trust.ensure(self._ca_folder, table.name_constraints, datetime.now(UTC))
+        proxy = doorway.proxy(self._posture, self._pool, store, self.ledger, authority, table.leaf_lifetime)
+        self._doorways.append(proxy)
+        return await proxy.start(table.listen)
+
     async def drain(self) -> None:
         """Take no new work, let what is under way finish within the configured time, and cut what does not."""
         self._listening = False
-        live = self._base_url.live
-        self._base_url.draining = True
-        for carrier in live:
-            carrier.close_after()
-        await self._door.drain(lambda: {carrier.connection for carrier in live}, self.config.gateway.drain)
-        for carrier in tuple(live):
-            carrier.cut()
-        await self._door.drain(lambda: {carrier.connection for carrier in live}, LAST_WORDS)
+        await asyncio.gather(*(way.drain(self.config.gateway.drain) for way in self._doorways))
+
+    def _in_flight(self) -> int:
+        return sum(len(way.entrance.live) for way in self._doorways)
 
     async def close(self) -> None:
         """End everything at once."""
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)  # however it ended, the rest is closed too
-        await self._door.close()
+        for way in self._doorways:
+            await way.close()
         await self._side_door.close()
         await self._pool.close()
         record.flush()
@@ -153,7 +166,8 @@ class Service:
             self.metrics.reload_failed()
             record.log().error("not taken, the last good configuration stays", problems=list(error.problems))
             return
-        self._base_url.posture = self._posture
+        for way in self._doorways:
+            way.entrance.posture = self._posture
         self._is_fast = self._is_fast or self.loader.status.is_accelerated
         self.metrics.ruleset(self._posture.digest)
 
@@ -181,7 +195,11 @@ class Service:
             "uptime_s": round((datetime.now(UTC) - self._began).total_seconds()),
             "ready": not self.unready(),
             "not_ready_because": list(self.unready()),
-            "listeners": {"base_url": str(self.address), "admin": str(self.admin)},
+            "listeners": {
+                "base_url": str(self.address),
+                "proxy": str(self.proxy) if self.proxy is not None else None,
+                "admin": str(self.admin),
+            },
             "profile": serving.default_gate.profile.name,
             "rules": {"count": len(serving.default_gate.rules.rules), "digest": serving.digest},
             "reload": {
@@ -195,7 +213,7 @@ class Service:
             "hierarchy": str(config.hierarchy.mode),
             "on_error": {"exchange": "refuse", "limits": "refuse", "audit": "refuse new requests", "log": "go on"},
             "not_protected": list(gaps(config)),
-            "in_flight": len(self._base_url.live),
+            "in_flight": self._in_flight(),
             "limits": {
                 name: {"requests": limit.requests, "per_s": limit.per, "burst": limit.burst or limit.requests}
                 for name, limit in config.limits.items()
@@ -224,6 +242,7 @@ class Service:
         record.log().info(
             "listening",
             base_url=f"http://{self.address}",
+            proxy=f"http://{self.proxy}" if self.proxy is not None else None,
             admin=f"http://{self.admin}",
             profile=gate.profile.name,
             rules=len(gate.rules.rules),

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -70,6 +71,7 @@ class Secrets:
     upstream_keys: Mapping[str, str] = field(repr=False)
     agents: Mapping[str, str] = field(repr=False)
     admin_token: str | None = field(repr=False)
+    parent_proxy: str | None = field(default=None, repr=False)
 
     def agent(self, key: str) -> str | None:
         """Whose gateway key this is. By digest, so that the time a look-up takes says nothing about a key."""
@@ -148,6 +150,7 @@ def secrets(config: Config, environ: Mapping[str, str]) -> Secrets:
         upstream_keys=MappingProxyType({name: key for name, key in upstream_keys.items() if key is not None}),
         agents=MappingProxyType(_agents(config, values)),
         admin_token=values.get("admin.token_env"),
+        parent_proxy=_parent(values.get("gateway.parent_proxy_env")),
     )
 
 
@@ -163,17 +166,37 @@ def _wanted(config: Config) -> dict[str, str]:
     wanted |= {f"mcp.{name}.api_key_env": table.api_key_env for name, table in config.mcp.items()}
     wanted |= {f"agents.{name}.key_env": table.key_env for name, table in config.agents.items()}
     wanted["admin.token_env"] = config.admin.token_env
+    wanted["gateway.parent_proxy_env"] = config.gateway.parent_proxy_env
     return {key: name for key, name in wanted.items() if name is not None}
 
 
 def _agents(config: Config, values: Mapping[str, str]) -> dict[str, str]:
     agents: dict[str, str] = {}
     for name, table in config.agents.items():
-        digest = table.key_sha256 or _digest(values[f"agents.{name}.key_env"])
+        key = values.get(f"agents.{name}.key_env")
+        digest = table.key_sha256 or (_digest(key) if key is not None else None)
+        if digest is None:
+            continue  # known by its addresses alone
         if digest in agents:
             raise ConfigError((f"agents.{name}: has the same key as `{agents[digest]}`; accepted: a key of its own",))
         agents[digest] = name
     return agents
+
+
+def _parent(url: str | None) -> str | None:
+    """The URL of the parent proxy. It is not quoted where it is wrong: it may hold a password."""
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigError(
+            ('gateway.parent_proxy_env: holds no URL of a proxy; accepted: "http://user:password@host:port"',)
+        )
+    return url
 
 
 def _digest(key: str) -> str:

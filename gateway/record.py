@@ -47,6 +47,7 @@ class Field:
     PRINCIPAL: Final = "principal"
     CLIENT: Final = "client"
     DIALECT: Final = "dialect"
+    HOST: Final = "host"  # null where the operator chose it
     METHOD: Final = "method"
     PATH: Final = "path"
     MODEL: Final = "model"
@@ -84,6 +85,7 @@ def canonical(
         Field.PRINCIPAL: record.principal,
         Field.CLIENT: client,
         Field.DIALECT: record.dialect,
+        Field.HOST: record.host[:MAX_NAME] or None,
         Field.METHOD: record.method[:MAX_NAME],
         Field.PATH: record.path[:MAX_PATH],
         Field.MODEL: None if record.model is None else record.model[:MAX_NAME],
@@ -156,10 +158,11 @@ def _as_json(line: Mapping[str, Any]) -> str:
 
 
 def _for_people(line: Mapping[str, Any]) -> str:
-    """TIME OUTCOME/EFFECT[/CODE] UPSTREAM METHOD PATH STATUS [RULE=COUNT …] TOOK (INSPECTING) ID [FAULT]"""
+    """TIME OUTCOME/EFFECT[/CODE] UPSTREAM METHOD [HOST]PATH STATUS [RULE=COUNT …] TOOK (INSPECTING) ID [FAULT]"""
     time, code, fault = line[Field.TIME].removesuffix("+00:00"), line[Field.CODE], line[Field.FAULT]
     fate = f"{line[Field.OUTCOME]}/{line[Field.EFFECT]}" + (f"/{code}" if code else "")
-    target = f"{line[Field.UPSTREAM] or '-'} {_shown(line[Field.METHOD])} {_shown(line[Field.PATH])}"
+    place = _shown((line[Field.HOST] or "") + line[Field.PATH])
+    target = f"{line[Field.UPSTREAM] or '-'} {_shown(line[Field.METHOD])} {place}"
     rules = "".join(f" {_rule(reason)}" for reason in line[Field.REASONS])
     took = f"{line[Field.DURATION_MS]:.1f}ms ({line[Field.INSPECT_MS]:.1f})"
     end = f" fault={fault!a}" if fault else ""

@@ -33,6 +33,8 @@ NEEDS_RESTART: Final = (
     "gateway.secret_env",
     "gateway.secret_file",
     "gateway.state_dir",
+    "gateway.parent_proxy_env",
+    "proxy.enabled",
     "proxy.listen",
     "proxy.ca_dir",
     "proxy.name_constraints",

@@ -265,6 +265,8 @@ class Gateway(_Table):
     secret_env: Variable | None = None
     secret_file: FilePath | None = None
     state_dir: FilePath | None = None
+    ca_file: FilePath | None = None  # private roots, beside those of this machine
+    parent_proxy_env: Variable | None = None
 
     @model_validator(mode="after")
     def _one_secret(self) -> Self:
@@ -273,10 +275,19 @@ class Gateway(_Table):
         return self
 
 
+class Anonymous(StrEnum):
+    """What becomes of a caller of the proxy that no agent's key or address is known for."""
+
+    DEFAULT = "default"  # it is the agent `default`
+    REFUSE = "refuse"
+
+
 class Proxy(_Table):
     """`[proxy]`: the proxy listener, and the certificate authority by which agents trust it. Times in seconds."""
 
+    enabled: bool = True
     listen: Listen = Address("127.0.0.1", 8081)
+    anonymous: Choice[Anonymous] = Anonymous.DEFAULT
     no_proxy: Array[Annotated[str, PlainValidator(_unproxied)]] = ("localhost", "127.0.0.1", "::1")
     ca_dir: FilePath | None = None
     name_constraints: Array[Annotated[Subtree, PlainValidator(_subtree)]] = ()
@@ -344,13 +355,16 @@ class Agent(_Table):
 
     key_env: Variable | None = None
     key_sha256: Annotated[str, PlainValidator(_sha256)] | None = None
+    addresses: Array[Addresses] = ()  # whence it comes to the proxy
     profile: ProfileName | None = None
     limits: Array[str] = ()
 
     @model_validator(mode="after")
     def _one_key(self) -> Self:
-        if (self.key_env is None) == (self.key_sha256 is None):
-            raise ValueError("needs one key; accepted: `key_env` or `key_sha256`, not both")
+        if self.key_env is not None and self.key_sha256 is not None:
+            raise ValueError("has two keys; accepted: `key_env` or `key_sha256`, not both")
+        if self.key_env is None and self.key_sha256 is None and not self.addresses:
+            raise ValueError("cannot be recognised; accepted: one of `key_env`, `key_sha256` and `addresses`")
         return self
 
 

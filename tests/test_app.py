@@ -32,6 +32,9 @@ listen = "127.0.0.1:0"
 secret_env = "LOCKGATE_SECRET"
 state_dir = "state"
 drain = "{drain}"
+[proxy]
+listen = "127.0.0.1:0"
+
 [admin]
 listen = "127.0.0.1:0"
 token_env = "ADMIN_TOKEN"

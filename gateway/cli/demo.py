@@ -46,6 +46,8 @@ _CONFIG: Final = """
 listen = "127.0.0.1:0"
 state_dir = "{folder}"
 secret_env = "LOCKGATE_SECRET"
+[proxy]
+enabled = false
 [admin]
 listen = "127.0.0.1:0"
 [audit]

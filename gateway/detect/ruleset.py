@@ -135,7 +135,7 @@ class RuleSet:
             span=span,
             score=rule.score,
             replacement=rule.replacement,
-            fingerprint=self._fingerprint(found),
+            fingerprint=self.fingerprint(found),
             effect=rule.effect,
             shadow=rule.shadow,
         )
@@ -158,7 +158,8 @@ class RuleSet:
         named.update(text.encode("utf-8", "surrogatepass"))
         return named.digest()
 
-    def _fingerprint(self, found: str) -> str:
+    def fingerprint(self, found: str) -> str:
+        """A keyed hash (64 bits) of what was found, by which the same is known again without being kept."""
         return hashlib.blake2b(found.encode("utf-8"), digest_size=8, key=self._key).hexdigest()
 
 

@@ -56,4 +56,5 @@ GEMINI: Final[Family] = family(
     ),
     REST,
     "x-goog-api-key",
+    query_keys=frozenset({"key"}),
 )

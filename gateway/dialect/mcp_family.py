@@ -9,14 +9,14 @@ from gateway.dialect.base import Coverage
 from gateway.dialect.mcp import Mcp
 from gateway.dialect.mcp_door import WELL_KNOWN, Door, Inner
 from gateway.dialect.mcp_metadata import Metadata
-from gateway.dialect.route import Endpoint, Family, Form, family, route
+from gateway.dialect.route import Endpoint, Family, Form, route
 
 
 def mcp(door: Door | None = None, asked: Inner | None = None) -> Family:
     """The family of the server behind `door`, of which something is `asked`."""
     metadata = route("GET", f"(.*){re.escape(WELL_KNOWN)}(/.*)?", Endpoint(Metadata(door), Coverage.DIALECT))
     messages = Endpoint(Mcp(door, asked or Inner("")), Coverage.DIALECT, answer_form=Form.NOTE)
-    return family("mcp", (metadata,), messages, "authorization", "Bearer ")
+    return Family("mcp", (metadata,), messages, "authorization", "Bearer ", mirrors="mcp-")
 
 
 MCP: Final[Family] = mcp()

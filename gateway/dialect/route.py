@@ -60,6 +60,8 @@ class Family:
     """One kind of upstream: its routes, what every other path gets, and which header carries its key.
 
     `key_header` and `key_prefix` say how an injected key is shown: ("authorization", "Bearer "), ("x-api-key", "").
+    `query_keys` are the query parameters in which the API takes a key; `mirrors` is how the names of the header fields
+    begin, in lower case, that repeat the body and are read with it.
     """
 
     name: str
@@ -67,6 +69,8 @@ class Family:
     fallback: Endpoint
     key_header: str
     key_prefix: str = ""
+    query_keys: frozenset[str] = frozenset()
+    mirrors: str | None = None
 
     def endpoint(self, method: str, path: str) -> Endpoint:
         """The endpoint that a path (no query) leads to, in the strictest reading of how it is spelt."""
@@ -135,5 +139,12 @@ def route(methods: str, pattern: str, endpoint: Endpoint, flags: re.RegexFlag = 
     return Route(frozenset(() if methods == "*" else methods.split()), re.compile(pattern, flags), endpoint)
 
 
-def family(name: str, routes: Sequence[Route], fallback: Endpoint, key_header: str, key_prefix: str = "") -> Family:
-    return Family(name, tuple(routes), fallback, key_header, key_prefix)
+def family(
+    name: str,
+    routes: Sequence[Route],
+    fallback: Endpoint,
+    key_header: str,
+    key_prefix: str = "",
+    query_keys: frozenset[str] = frozenset(),
+) -> Family:
+    return Family(name, tuple(routes), fallback, key_header, key_prefix, query_keys)

@@ -10,6 +10,7 @@ The shell that owns the sockets feeds events to `Exchange.receive` and carries o
     AnswerStarted    the upstream's head came                      BeginAnswer
     AnswerData       a piece of the answer came                    BeginAnswer, SendAnswer, EndAnswer, Respond
     UpstreamFailed   no connection, a time-out, a broken answer    Respond, SendAnswer, EndAnswer
+    DialDenied       the upstream's address may not be dialled     Respond
     ClientGone       the client closed                             DropUpstream
     Failed           the shell itself failed                       Respond, EndAnswer, DropUpstream
 
@@ -35,6 +36,7 @@ class Fault(StrEnum):
     """How an upstream failed."""
 
     UNREACHABLE = "unreachable"  # no address, no connection, TLS refused
+    UNTRUSTED = "untrusted"  # its certificate does not hold
     TIMEOUT = "timeout"  # no connection or no first byte in time
     BROKEN = "broken"  # closed or garbled in the middle of the answer
 
@@ -42,13 +44,15 @@ class Fault(StrEnum):
 class RequestStarted(Struct, frozen=True):
     """The head of a request. `target` is path and query after the upstream's name, `/` first, as the client wrote it.
 
-    `headers` are end-to-end only (hop-by-hop fields are the shell's). `has_body` is whether a body follows.
+    `headers` are end-to-end only (hop-by-hop fields are the shell's). `has_body` is whether a body follows. `host` is
+    set where the client chose it, as it spelt it.
     """
 
     method: str
     target: str
     headers: Headers
     has_body: bool
+    host: str = ""
 
 
 class LimitsTaken(Struct, frozen=True):
@@ -81,6 +85,12 @@ class UpstreamFailed(Struct, frozen=True):
     detail: str
 
 
+class DialDenied(Struct, frozen=True):
+    """The upstream's name leads to an address that may not be dialled; nothing was sent. `reason` is for the client."""
+
+    reason: str
+
+
 class RequestBroken(Struct, frozen=True):
     """The rest of the request body does not come, or its framing is broken. `detail` may be told to the client."""
 
@@ -106,6 +116,7 @@ type Event = (
     | AnswerStarted
     | AnswerData
     | UpstreamFailed
+    | DialDenied
     | ClientGone
     | Failed
 )
@@ -223,6 +234,7 @@ class ExchangeRecord(Struct, frozen=True):
     request: Inspected
     answer: Inspected
     model: str | None = None
+    host: str = ""  # as the client spelt it, where it chose it
     operation: str | None = None  # what a message asks for: its method, and the tool or prompt that it names
     streamed: bool = False
     wrapped: int = 0  # segments marked as data

@@ -8,6 +8,7 @@ from gateway.dialect.route import Endpoint
 from gateway.errors import Code
 from gateway.exchange.events import ExchangeRecord, Inspected
 from gateway.exchange.stream import StreamTotals
+from gateway.exchange.total import Total
 from gateway.exchange.whole import Outcome
 from gateway.segment import Direction
 from gateway.verdict import Effect, Finding, Reason
@@ -21,7 +22,7 @@ class Facts:
         self.upstream = upstream
         self.principal = principal
         self.ruleset = ruleset
-        self.dialect = self.method = self.path = ""
+        self.dialect = self.method = self.path = self.host = ""
         self.status = 0
         self.effect = self.would_be = Effect.ALLOW
         self.code: Code | None = None
@@ -48,6 +49,11 @@ class Facts:
             self.answer = outcome.inspected
         self.edited = self.edited or outcome.edited
         self.model = self.model or outcome.model
+
+    def add_target(self, total: Total) -> None:
+        """Add what became of the head of the request, before its body."""
+        verdict = total.verdict
+        self._judge(verdict.effect, verdict.would_be, verdict.reasons, total.findings)
 
     def add_stream(self, totals: StreamTotals, endpoint: Endpoint) -> None:
         self._judge(totals.effect, totals.would_be, totals.reasons, totals.findings)
@@ -88,6 +94,7 @@ class Facts:
             request=self.request,
             answer=self.answer,
             model=self.model,
+            host=self.host,
             operation=self.operation,
             streamed=self.streamed,
             wrapped=self.wrapped,

@@ -32,6 +32,7 @@ from gateway.exchange.events import (
     ClientGone,
     Command,
     Consult,
+    DialDenied,
     DropUpstream,
     EndAnswer,
     Event,
@@ -55,6 +56,7 @@ from gateway.exchange.facts import Facts
 from gateway.exchange.gate import Gate
 from gateway.exchange.messages import MessageStream
 from gateway.exchange.stream import AnswerStream
+from gateway.exchange.target import judge_target
 from gateway.exchange.whole import Outcome, inspect, readable
 from gateway.policy.profile import UnknownJson
 from gateway.segment import Direction, Uninspected
@@ -121,13 +123,17 @@ class Exchange:
     def _on_request(self, event: RequestStarted) -> list[Command]:
         path = event.target.partition("?")[0]
         self._request = event
-        self._facts.method, self._facts.path = event.method, path
+        self._facts.method, self._facts.path, self._facts.host = event.method, path, event.host
         self._endpoint = self._family.endpoint(event.method, path)
         self._unknown = self._endpoint is self._family.fallback and self._endpoint.coverage is Coverage.TEXT
         if self._unknown and self._gate.profile.unknown_json is UnknownJson.PASS:
             self._endpoint = replace(self._endpoint, coverage=Coverage.PASS)
         self._facts.dialect = self._endpoint.dialect.name
         self._media = content_type(event.headers)
+        total = judge_target(self._gate, self._family, event.host, event.target, event.headers)
+        self._facts.add_target(total)
+        if total.effect >= Effect.ASK:
+            return self._refuse(self._content_refusal(total.verdict))
         self._state = _State.LIMITS
         return [Consult()]
 
@@ -311,6 +317,9 @@ class Exchange:
         self._facts.upstream_failed = True
         return self._refuse(refuse.of(code, self._facts.id, refuse.FAULTS[event.fault]), outcome="failed")
 
+    def _on_dial_denied(self, event: DialDenied) -> list[Command]:
+        return self._refuse(refuse.of(Code.EGRESS, self._facts.id, event.reason))
+
     def _on_request_broken(self, event: RequestBroken) -> list[Command]:
         self._facts.fault = f"request_body: {event.detail}"
         return self._refuse(refuse.of(Code.UNREADABLE, self._facts.id, f"the request body is broken: {event.detail}"))
@@ -421,6 +430,7 @@ _STEPS: Final[Mapping[type[Event], Callable[[Exchange, Any], list[Command]]]] = 
     AnswerStarted: Exchange._on_answer,
     AnswerData: Exchange._on_answer_data,
     UpstreamFailed: Exchange._on_upstream_failed,
+    DialDenied: Exchange._on_dial_denied,
     RequestBroken: Exchange._on_request_broken,
     ClientGone: Exchange._on_client_gone,
     Failed: Exchange._on_failed,

@@ -50,6 +50,8 @@ _WORDS: Final[Mapping[Code, str]] = MappingProxyType(
 FAULTS: Final[Mapping[Fault, str]] = MappingProxyType(
     {
         Fault.UNREACHABLE: "the upstream cannot be reached; check its `base_url` and the network",
+        Fault.UNTRUSTED: "the certificate of the upstream does not hold, so nothing was sent; a private authority goes "
+        "into `ca_file`, of the upstream or of [gateway]",
         Fault.TIMEOUT: "the upstream did not answer in time",
         Fault.BROKEN: "the upstream broke off its answer",
     }

@@ -29,6 +29,7 @@ from gateway.exchange.body import is_json
 from gateway.exchange.events import (
     ClientGone,
     Consult,
+    DialDenied,
     Failed,
     Fault,
     Finish,
@@ -63,6 +64,7 @@ from gateway.exchange.session_events import (
 )
 from gateway.exchange.session_facts import SessionFacts
 from gateway.exchange.stream import AnswerStream
+from gateway.exchange.target import judge_target
 from gateway.exchange.whole import Outcome, inspect, unread
 from gateway.policy.profile import UnknownJson
 from gateway.segment import Direction, Kind, Place, Role, Segment, Trust, Uninspected
@@ -132,6 +134,7 @@ class Session:
             ServerClosed: self._on_server_closed,
             RequestBroken: self._on_broken,
             UpstreamFailed: self._on_upstream_failed,
+            DialDenied: self._on_dial_denied,
             ClientGone: self._on_client_gone,
             Ended: self._on_ended,
             Failed: self._on_failed,
@@ -157,13 +160,17 @@ class Session:
     def _on_started(self, event: SessionStarted) -> list[SessionCommand]:
         path = event.target.partition("?")[0]
         self._started = event
-        self._facts.path = path
+        self._facts.path, self._facts.host = path, event.host
         self._facts.model = _model(event.target)
         self._endpoint, self._socket = opened(self._family, path)
         self._unknown = self._endpoint.coverage is Coverage.TEXT
         if self._unknown and self._gate().profile.unknown_json is UnknownJson.PASS:
             self._endpoint = replace(self._endpoint, coverage=Coverage.PASS)
         self._facts.dialect = self._endpoint.dialect.name
+        total = judge_target(self._gate(), self._family, event.host, event.target, event.headers)
+        self._facts.add_target(total)
+        if total.effect >= Effect.ASK:
+            return self._decline(self._content(total.verdict))
         self._state = _State.LIMITS
         return [Consult()]
 
@@ -389,6 +396,9 @@ class Session:
             return out
         self._facts.code = self._facts.code or code
         return [*out, *self._close(INTERNAL, refusal, "failed")]
+
+    def _on_dial_denied(self, event: DialDenied) -> list[SessionCommand]:
+        return self._decline(refuse.of(Code.EGRESS, self._facts.id, event.reason))
 
     def _on_client_gone(self, _: ClientGone) -> list[SessionCommand]:
         return [self._finish("client_gone"), CloseServer(GOING_AWAY, "")]

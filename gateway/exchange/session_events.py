@@ -11,6 +11,7 @@
     ServerClosed     the upstream sent a close frame                  ToClient, closes
     RequestBroken    the client broke the protocol or a limit         closes
     UpstreamFailed   no connection, a time-out, a broken connection   Respond, ToClient, closes
+    DialDenied       the upstream's address may not be dialled        Respond
     ClientGone       the client's connection is lost                  CloseServer
     Ended            the session must end: it stands idle, or the     closes, at once or when the answer that is
                      gateway shuts down                               under way is over
@@ -28,6 +29,7 @@ from enum import StrEnum
 from gateway.exchange.events import (
     ClientGone,
     Consult,
+    DialDenied,
     Failed,
     Finish,
     Headers,
@@ -63,12 +65,13 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SessionStarted:
-    """The head of an upgrade request. `target` and `headers` are as in RequestStarted, without the handshake's own
-    fields; `protocols` are the subprotocols that the client offers, which may hold credentials."""
+    """The head of an upgrade request, with `target`, `headers` and `host` as in RequestStarted, but without the fields
+    of the handshake. `protocols` are the subprotocols that the client offers, which may hold credentials."""
 
     target: str
     headers: Headers
     protocols: tuple[str, ...] = ()
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,7 @@ type SessionEvent = (
     | ServerClosed
     | RequestBroken
     | UpstreamFailed
+    | DialDenied
     | ClientGone
     | Ended
     | Failed

@@ -10,21 +10,21 @@ from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from gateway.detect.memory import VerdictMemory
 from gateway.dialect.base import Coverage, Dialect, Parts, Reading
 from gateway.dialect.route import Endpoint, Form
-from gateway.errors import Code, Malformed
+from gateway.errors import Malformed
 from gateway.exchange import part
 from gateway.exchange.body import Unit, edited_text, form_units, json_unit, line_units, read_text
 from gateway.exchange.combine import combined
 from gateway.exchange.events import Inspected
 from gateway.exchange.gate import Gate
 from gateway.exchange.judge import judge
+from gateway.exchange.total import Total
 from gateway.policy.hierarchy import Mode
-from gateway.segment import Direction, Path, Uninspected
-from gateway.verdict import Edit, Effect, Finding, Reason, Verdict
+from gateway.segment import Direction, Uninspected
+from gateway.verdict import Edit, Effect, Finding, Verdict
 from gateway.wire.document import Document, Patch, apply, parse
 from gateway.wire.media import MediaType
 
@@ -41,46 +41,6 @@ class Outcome(Struct, frozen=True):
     model: str | None = None
     streaming: bool = False
     document: Document | None = None  # what came, where it is one JSON document
-
-
-class _Sum:
-    """What the documents of one body add up to."""
-
-    def __init__(self) -> None:
-        self.effect = Effect.ALLOW
-        self.would_be = Effect.ALLOW
-        self.code: Code | None = None
-        self.reasons: list[Reason] = []
-        self.findings: list[Finding] = []
-        self.patches: list[Patch] = []
-        self.uninspected: list[Uninspected] = []
-        self.segments = 0
-        self.wrapped = 0
-
-    def add(self, outcome: part.Outcome, start: int, path: Path = ()) -> None:
-        """Add what became of a document that begins at byte `start`, as the value at `path`."""
-        if outcome.findings:
-            self._add_findings(outcome)
-        for patch in outcome.patches:
-            self.patches.append(Patch(patch.start + start, patch.end + start, patch.data))
-        for seen in outcome.uninspected:
-            self.uninspected.append(Uninspected(seen.what, (*path, *seen.path)))
-        self.segments += outcome.segments
-        self.wrapped += outcome.wrapped
-
-    def _add_findings(self, outcome: part.Outcome) -> None:
-        verdict = outcome.verdict
-        if verdict.effect > self.effect:
-            self.effect, self.code = verdict.effect, verdict.code
-        self.would_be = max(self.would_be, verdict.would_be)
-        for reason in verdict.reasons:
-            self.reasons.append(replace(reason, segment=reason.segment + self.segments))
-        self.findings += outcome.findings
-
-    @property
-    def verdict(self) -> Verdict:
-        """The verdict on the whole; its edits are in `patches`."""
-        return Verdict(self.effect, self.would_be, tuple(self.reasons), (), self.code)
 
 
 def readable(endpoint: Endpoint, form: Form, media: MediaType) -> bool:
@@ -154,7 +114,7 @@ def _inspect_units(
     units: Sequence[Unit],
     uninspected: tuple[Uninspected, ...] = (),
 ) -> Outcome:
-    total = _Sum()
+    total = Total()
     total.uninspected += uninspected
     model: str | None = None
     streaming = False
@@ -188,7 +148,7 @@ def _inspect_units(
     )
 
 
-def _add_parts(total: _Sum, gate: Gate, endpoint: Endpoint, unit: Unit, parts: Parts) -> None:
+def _add_parts(total: Total, gate: Gate, endpoint: Endpoint, unit: Unit, parts: Parts) -> None:
     """Judge the items of an array one by one, those that were seen before from memory."""
     document, known = unit.document, gate.parts
     # The array's own name tells how its items are read; what else decides is fixed for this gate.

@@ -61,8 +61,10 @@ class BaseUrl(Entrance):
         return _find(posture, request, self._answers)
 
     @override
-    def admit(self, posture: Posture, upstream: Upstream, request: web.BaseRequest, target: str) -> Caller:
-        return admitted(upstream, identify(posture.owner, target, end_to_end(request.raw_headers)))
+    def admit(
+        self, posture: Posture, upstream: Upstream, request: web.BaseRequest, target: str
+    ) -> tuple[Upstream, Caller]:
+        return upstream, admitted(upstream, identify(posture.owner, target, end_to_end(request.raw_headers)))
 
 
 def _local(request: web.BaseRequest) -> str | None:
@@ -81,12 +83,7 @@ def _find(posture: Posture, request: web.BaseRequest, answers: Answers) -> tuple
             code=Code.NOT_FOUND,
             status=400,
         )
-    if _DOT_SEGMENT.search(path):
-        raise ClientError(
-            "the path holds a `.` or `..` segment, which may lead elsewhere; write it in full",
-            code=Code.NOT_FOUND,
-            status=400,
-        )
+    check_dots(path)
     if mcp.leads_here(path):
         return mcp.find(posture.mcp, raw, request.headers.get(hdrs.HOST, ""), answers)
     name, slash, rest = path[1:].partition("/")
@@ -99,6 +96,16 @@ def _find(posture: Posture, request: web.BaseRequest, answers: Answers) -> tuple
             status=404,
         )
     return upstream, f"{slash or '/'}{rest}{mark}{query}"
+
+
+def check_dots(path: str) -> None:
+    """Raise ClientError for a path that some server reads as another one."""
+    if _DOT_SEGMENT.search(path):
+        raise ClientError(
+            "the path holds a `.` or `..` segment, which may lead elsewhere; write it in full",
+            code=Code.NOT_FOUND,
+            status=400,
+        )
 
 
 def admitted(upstream: Upstream, caller: Caller) -> Caller:

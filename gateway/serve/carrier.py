@@ -24,6 +24,7 @@ from gateway.exchange.events import (
     ClientGone,
     Command,
     Consult,
+    DialDenied,
     DropUpstream,
     EndAnswer,
     Event,
@@ -43,6 +44,7 @@ from gateway.exchange.events import (
     UpstreamFailed,
 )
 from gateway.serve.answer import Answer
+from gateway.serve.dial import Denied
 from gateway.serve.headers import end_to_end, first, without
 from gateway.serve.upstream import FAILURES, Patience, Pool, Upstream, detail_of, fault_of
 
@@ -186,6 +188,9 @@ class Carrier:
         """Send the request upstream, and the answer back."""
         try:
             response = self._upstream = await self._send(start)
+        except Denied as denied:
+            await self._tell(DialDenied(str(denied)))
+            return
         except FAILURES as failure:
             await self._upstream_failed(failure)
             return

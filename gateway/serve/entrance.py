@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from http import HTTPStatus
 from time import perf_counter_ns
 from typing import Final
 
@@ -17,7 +18,7 @@ from gateway.dialect import refusals
 from gateway.dialect.route import Family
 from gateway.errors import ClientError, Code, InternalError
 from gateway.exchange import refuse
-from gateway.exchange.events import ExchangeRecord, Inspected, LimitsTaken, RequestStarted
+from gateway.exchange.events import ExchangeRecord, Headers, Inspected, LimitsTaken, RequestStarted
 from gateway.exchange.gate import Gate
 from gateway.exchange.machine import Exchange
 from gateway.exchange.session import Session
@@ -67,7 +68,7 @@ class Entrance(ABC):
         try:
             self._check(posture, request)
             upstream, target = self.find(posture, request)
-            caller = self.admit(posture, upstream, request, target)
+            upstream, caller = self.admit(posture, upstream, request, target)
         except ClientError as error:
             return await self._turn_away(request, error, upstream, began)
         except Exception as failure:  # noqa: BLE001 -- the outer boundary: a failure of ours is a refusal and a record
@@ -85,7 +86,7 @@ class Entrance(ABC):
         async def consult() -> LimitsTaken:
             return await self._take(limits) if limits else _NO_LIMITS
 
-        exchange = self._exchange(posture, upstream, principal, _new_id())
+        exchange = self._exchange(posture, upstream, principal, new_id())
         patience = upstream.patience or posture.patience
         carrier = Carrier(request, exchange, upstream, patience, self._means, consult)
         if self.draining:
@@ -93,7 +94,7 @@ class Entrance(ABC):
         self.live.add(carrier)
         try:
             return await carrier.run(
-                RequestStarted(request.method, caller.target, caller.headers, has_body=request.body_exists)
+                RequestStarted(request.method, caller.target, caller.headers, request.body_exists, upstream.spelt_host)
             )
         finally:
             self.live.discard(carrier)
@@ -113,13 +114,13 @@ class Entrance(ABC):
             limits = self.posture.limits_for(principal, upstream.name)
             return await self._take(limits) if limits else _NO_LIMITS
 
-        session = Session(gate, upstream.family, id=_new_id(), upstream=upstream.name, principal=principal)
+        session = Session(gate, upstream.family, id=new_id(), upstream=upstream.name, principal=principal)
         carrier = SocketCarrier(request, session, upstream, posture.patience, self._means, consult)
         if self.draining:
             carrier.close_after()
         self.live.add(carrier)
         try:
-            return await carrier.run(websocket.started(caller.target, caller.headers))
+            return await carrier.run(websocket.started(caller.target, caller.headers, upstream.spelt_host))
         finally:
             self.live.discard(carrier)
 
@@ -139,8 +140,10 @@ class Entrance(ABC):
         """The upstream that a request leads to, and the target there."""
 
     @abstractmethod
-    def admit(self, posture: Posture, upstream: Upstream, request: web.BaseRequest, target: str) -> Caller:
-        """Who asks, and what is asked of the upstream in their name."""
+    def admit(
+        self, posture: Posture, upstream: Upstream, request: web.BaseRequest, target: str
+    ) -> tuple[Upstream, Caller]:
+        """The upstream as it is for this caller; who asks, and what is asked in their name."""
 
     def _check(self, posture: Posture, request: web.BaseRequest) -> None:
         self.check(posture, request)
@@ -158,13 +161,14 @@ class Entrance(ABC):
         fault: str | None = None,
     ) -> web.StreamResponse:
         """Answer a request that gets no exchange, and record it."""
-        refusal = Refusal(error.code, error.status, str(error), _new_id())
+        refusal = Refusal(error.code, error.status, str(error), new_id())
         body = _refusal_body(refusal, upstream.family if upstream is not None else None)
         headers = (
             *refuse.headers(refusal),
             ("x-lockgate-id", refusal.request_id),
             ("x-lockgate-effect", Effect.BLOCK.name.lower()),
             (hdrs.CONTENT_LENGTH, str(len(body))),
+            *challenge(error.status),
         )
         answer = Answer(error.status, None, headers)
         if self.draining or not request.content.is_eof() or websocket.is_upgrade(request):
@@ -176,10 +180,19 @@ class Entrance(ABC):
         return answer
 
 
+def challenge(status: int) -> Headers:
+    """What a proxy that wants credentials must send (RFC 9110, section 11.7.1)."""
+    return ((hdrs.PROXY_AUTHENTICATE, CHALLENGE),) if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED else ()
+
+
+CHALLENGE: Final = 'Basic realm="lockgate", charset="UTF-8"'
+"""RFC 7617, section 2.1."""
+
 _NO_LIMITS: Final = LimitsTaken()
 
 
-def _new_id() -> str:
+def new_id() -> str:
+    """The id of a request, under which its record is found."""
     return secrets.token_hex(_ID_BYTES)
 
 

@@ -6,11 +6,13 @@ process. Names and origins are therefore held against lists, and an upstream who
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import base64
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote_plus
 
+from gateway.errors import ClientError, Code
 from gateway.exchange.events import Headers
 from gateway.settings import DEFAULT_PRINCIPAL
 
@@ -91,6 +93,34 @@ def identify(owner: Callable[[str], str | None], target: str, headers: Headers) 
             if agent is not None:
                 return Caller(agent, _without_query(target, part), headers)
     return Caller(None, target, headers)
+
+
+def proxy_agent(owner: Callable[[str], str | None], headers: Mapping[str, str]) -> str | None:
+    """Whose gateway key the credentials for the proxy hold: as the password, as the user name, or as a token.
+
+    Raises ClientError for credentials that are nobody's: who shows some means to be somebody.
+    """
+    shown = headers.get("Proxy-Authorization")
+    if shown is None:
+        return None
+    scheme, _, rest = shown.strip().partition(" ")
+    for key in _keys(scheme.lower(), rest.strip()):
+        agent = owner(key) if key else None
+        if agent is not None:
+            return agent
+    raise ClientError("the credentials for the proxy are no agent's gateway key", code=Code.IDENTITY, status=407)
+
+
+def _keys(scheme: str, rest: str) -> tuple[str, ...]:
+    if scheme == "bearer":
+        return (rest,)
+    if scheme != "basic":
+        return ()
+    try:
+        user, _, password = base64.b64decode(rest, validate=True).decode().partition(":")
+    except ValueError:  # UnicodeDecodeError and binascii.Error are such
+        return ()
+    return password, user
 
 
 def inject(caller: Caller, name: str, value: str) -> Caller:

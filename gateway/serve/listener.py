@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from typing import Final
+from weakref import WeakSet
 
 from aiohttp import web
 
@@ -22,18 +23,37 @@ _CLOSE: Final = 1.0  # seconds that the server library gets to end what is left
 
 
 class Listener:
-    """Serves `handle` at one address."""
+    """Serves `handle` at one address.
 
-    def __init__(self, handle: Handle) -> None:
+    `front` makes the protocol of each connection, where that is not the HTTP server's from its first byte on; it comes
+    back with the connection to `serve`.
+    """
+
+    def __init__(self, handle: Handle, front: Callable[[], asyncio.Protocol] | None = None) -> None:
         self._handle = handle
-        self._web: web.Server | None = None
+        self._front = front
+        self._servers: WeakSet[web.Server] = WeakSet()
         self._server: asyncio.Server | None = None
 
     async def start(self, at: Address) -> Address:
         """Listen, and return where (port 0 lets the system choose). Raises ConfigError where that cannot be."""
+        front = self._front or self._served(self._handle)
+        try:
+            self._server = await asyncio.get_running_loop().create_server(front, at.host, at.port)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise ConfigError((f"cannot listen on {at}: {reason}; free the address, or choose another",)) from error
+        host, port = self._server.sockets[0].getsockname()[:2]
+        return Address(host, port)
+
+    def serve(self, handle: Handle) -> web.RequestHandler:
+        """The HTTP server's end of one connection, for a handler of its own."""
+        return self._served(handle)()
+
+    def _served(self, handle: Handle) -> web.Server:
         # No access log: the record of each exchange is it. Bodies stay coded as they are, since they are passed on.
-        self._web = web.Server(
-            self._handle,
+        server = web.Server(
+            handle,
             handler_cancellation=True,
             access_log=None,
             auto_decompress=False,
@@ -41,13 +61,8 @@ class Listener:
             max_line_size=MAX_FIELD,
             max_field_size=MAX_FIELD,
         )
-        try:
-            self._server = await asyncio.get_running_loop().create_server(self._web, at.host, at.port)
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise ConfigError((f"cannot listen on {at}: {reason}; free the address, or choose another",)) from error
-        host, port = self._server.sockets[0].getsockname()[:2]
-        return Address(host, port)
+        self._servers.add(server)
+        return server
 
     async def drain(self, busy: Callable[[], Collection[object]], patience: float) -> None:
         """Take no new connections, close the idle ones, and wait until no connection is `busy`, at most `patience`."""
@@ -67,12 +82,11 @@ class Listener:
         """Close the socket and every connection."""
         if self._server is not None:
             self._server.close()
-        if self._web is not None:
-            self._close_idle(())
-            await self._web.shutdown(_CLOSE)
+        self._close_idle(())
+        await asyncio.gather(*(server.shutdown(_CLOSE) for server in tuple(self._servers)))
 
     def _close_idle(self, working: Collection[object]) -> None:
-        assert self._web is not None
-        for connection in self._web.connections:
-            if connection not in working:
-                connection.force_close()
+        for server in tuple(self._servers):
+            for connection in server.connections:
+                if connection not in working:
+                    connection.force_close()

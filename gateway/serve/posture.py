@@ -5,6 +5,8 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Final
 
 from gateway import keys
@@ -16,14 +18,20 @@ from gateway.dialect.mcp_door import PREFIX, Door
 from gateway.dialect.mcp_family import MCP
 from gateway.errors import ConfigError
 from gateway.exchange.gate import Gate
+from gateway.policy.egress.host import unmapped
+from gateway.policy.egress.policy import EgressPolicy
 from gateway.serve.gates import gate_of, hierarchy_of
 from gateway.serve.identity import Site
 from gateway.serve.mcp import Server
+from gateway.serve.places import Places
 from gateway.serve.upstream import Patience, Upstream
 from gateway.settings import DEFAULT_PRINCIPAL, Config, McpServer
 from gateway.settings import Upstream as UpstreamTable
 from gateway.state.store import Limit
 from gateway.units import Address
+
+type Tls = ssl.SSLContext | bool
+"""How a server's certificate is verified: by a context, by the roots of this machine (True), or not."""
 
 SEAL_KEY: Final = "mcp addresses"
 """Purpose of the key that seals the addresses which MCP servers give out."""
@@ -43,6 +51,9 @@ class Posture:
     default_gate: Gate
     gates: Mapping[str, Gate]
     patience: Patience
+    places: Places
+    egress: EgressPolicy
+    tls: Tls = True
     mcp: Mapping[str, Server] = field(default_factory=dict)
     _limits: dict[tuple[str, str], tuple[Limit, ...]] = field(default_factory=dict)
 
@@ -53,6 +64,22 @@ class Posture:
 
     def gate_for(self, principal: str) -> Gate:
         return self.gates.get(principal, self.default_gate)
+
+    def agent_at(self, address: str | None) -> str | None:
+        """The agent that comes from an address, by the narrowest network that one is configured with."""
+        if address is None:
+            return None
+        try:
+            found = unmapped(ip_address(address))
+        except ValueError:
+            return None  # a path, of a socket that is no network's
+        networks = (
+            (network.prefixlen, name)
+            for name, agent in self.config.agents.items()
+            for network in agent.addresses
+            if found in network
+        )
+        return max(networks, default=(0, None))[1]
 
     def limits_for(self, principal: str, upstream: str) -> tuple[Limit, ...]:
         """What one request takes from. Remembered, as it is asked for with each request."""
@@ -71,20 +98,28 @@ def posture(config: Config, secrets: Secrets, rules: RuleSet, hierarchy_key: byt
 
     patience = Patience(config.gateway.connect_timeout, config.gateway.first_byte_timeout, config.gateway.idle_timeout)
     seal = keys.derive(hierarchy_key, SEAL_KEY)
+    roots = _roots("gateway", config.gateway.ca_file, beside_own=True)
+    upstreams = {
+        name: upstream(name, table, secrets.upstream_keys.get(name), roots) for name, table in config.upstreams.items()
+    }
+    servers = {
+        name: server(name, table, secrets.upstream_keys.get(f"{PREFIX}/{name}"), seal, patience, roots)
+        for name, table in config.mcp.items()
+    }
+    by_url = [(upstream, upstream.base_url) for upstream in upstreams.values()]
+    by_url += [(replace(one.upstream, base_url=one.door.url.rstrip("/")), one.door.url) for one in servers.values()]
     return Posture(
         config=config,
         site=site(config.gateway.listen, config.gateway.hosts, config.gateway.origins),
-        upstreams={
-            name: upstream(name, table, secrets.upstream_keys.get(name)) for name, table in config.upstreams.items()
-        },
+        upstreams=upstreams,
         owner=secrets.agent if secrets.agents else _nobody,
         default_gate=gate(DEFAULT_PRINCIPAL),
         gates={name: gate(name) for name, agent in config.agents.items() if agent.profile is not None},
         patience=patience,
-        mcp={
-            name: server(name, table, secrets.upstream_keys.get(f"{PREFIX}/{name}"), seal, patience)
-            for name, table in config.mcp.items()
-        },
+        places=Places(by_url),
+        egress=config.egress_policy(),
+        tls=roots,
+        mcp=servers,
     )
 
 
@@ -93,29 +128,36 @@ def site(listen: Address, hosts: tuple[str, ...] = (), origins: tuple[str, ...] 
     return Site(frozenset(name.lower() for name in (*hosts, listen.host)), frozenset(origins))
 
 
-def server(name: str, table: McpServer, key: str | None, seal: bytes, patience: Patience) -> Server:
+def server(name: str, table: McpServer, key: str | None, seal: bytes, patience: Patience, roots: Tls = True) -> Server:
     """An MCP server as configured. `seal` is the key of the addresses that it gives out."""
     door = Door(name, table.url, key=seal)
-    tls = _tls(f"mcp.{name}", table)
+    tls = _tls(f"mcp.{name}", table, roots)
     patience = replace(patience, idle=table.idle_timeout)
     return Server(Upstream(f"{PREFIX}/{name}", MCP, door.origin, key, tls, patience), door)
 
 
-def upstream(name: str, table: UpstreamTable, key: str | None) -> Upstream:
-    """An upstream as configured, with its TLS settings read."""
-    return Upstream(name, FAMILIES[table.dialect], table.base_url, key, _tls(f"upstreams.{name}", table))
+def upstream(name: str, table: UpstreamTable, key: str | None, roots: Tls = True) -> Upstream:
+    """An upstream as configured, with its TLS settings read. `roots` are what holds for all."""
+    return Upstream(name, FAMILIES[table.dialect], table.base_url, key, _tls(f"upstreams.{name}", table, roots))
 
 
-def _tls(table_name: str, table: UpstreamTable | McpServer) -> ssl.SSLContext | bool:
+def _tls(table_name: str, table: UpstreamTable | McpServer, roots: Tls) -> Tls:
     if not table.verify:
         return False
-    if table.ca_file is None:
+    return roots if table.ca_file is None else _roots(table_name, table.ca_file)
+
+
+def _roots(table_name: str, file: Path | None, *, beside_own: bool = False) -> Tls:
+    """What certificates are verified by: the file alone, or beside the roots of this machine."""
+    if file is None:
         return True
     try:
-        return ssl.create_default_context(cafile=table.ca_file)
+        context = ssl.create_default_context(cafile=None if beside_own else file)
+        context.load_verify_locations(file)
     except OSError as error:  # ssl.SSLError is one
         reason = error.strerror or type(error).__name__
-        raise ConfigError((f"{table_name}.ca_file: `{table.ca_file}` cannot be used: {reason.lower()}",)) from error
+        raise ConfigError((f"{table_name}.ca_file: `{file}` cannot be used: {reason.lower()}",)) from error
+    return context
 
 
 def _nobody(_: str) -> str | None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from http import HTTPStatus
+from socket import gaierror
 from ssl import SSLContext
 from typing import Any, Final, Literal, override
 
 from aiohttp import (
+    ClientConnectorCertificateError,
     ClientConnectorError,
     ClientError,
     ClientHandlerType,
@@ -32,13 +35,12 @@ from yarl import URL
 
 from gateway.dialect.route import Family
 from gateway.exchange.events import Fault, Headers
+from gateway.serve.dial import DNS_TTL, Names, Way
+from gateway.serve.identity import LOOPBACK
 
 KEEP_ALIVE: Final = 15.0
 """Seconds that an idle upstream connection is kept. Front ends of the big providers keep theirs for a minute or more;
 a connection that the other side closes just as a request leaves would be a 502."""
-
-DNS_TTL: Final = 30
-"""Seconds that an address is remembered; providers move traffic by DNS within minutes."""
 
 WRITE_SIZE: Final = 1 << 18
 """Bytes of a body handed to the socket at a time, so that a large one neither blocks the loop nor is copied whole."""
@@ -63,7 +65,8 @@ class Patience:
 class Upstream:
     """An API behind the gateway. `base_url` has no slash at its end; `key` is the real key, where one is injected.
 
-    `patience` is set where it is not the one that holds for all.
+    `patience` is set where it is not the one that holds for all; `way` where an agent named the host, which is in
+    `base_url` too.
     """
 
     name: str
@@ -72,12 +75,23 @@ class Upstream:
     key: str | None = field(default=None, repr=False)
     tls: SSLContext | bool = True
     patience: Patience | None = None
+    way: Way | None = None
+
+    @property
+    def spelt_host(self) -> str:
+        """The host as the agent wrote it; empty where the operator chose it."""
+        return self.way.spelt if self.way is not None else ""
 
 
 class Pool:
-    """Connections to upstreams, shared by all exchanges. Make it in a running loop, and close it."""
+    """Connections to upstreams, shared by all exchanges. Make it in a running loop, and close it.
 
-    def __init__(self) -> None:
+    `parent` is the URL of a proxy that upstreams on other machines are reached through, with its credentials.
+    """
+
+    def __init__(self, names: Names | None = None, parent: str | None = None) -> None:
+        self.names = names or Names()
+        self.parent = parent
         connector = TCPConnector(limit=0, ttl_dns_cache=DNS_TTL, keepalive_timeout=KEEP_ALIVE)
         self._session = _session(connector)
         self._sockets = _session(connector, (upgraded_or_not,), Socket, is_owner=False)
@@ -101,16 +115,22 @@ class Pool:
         `headers` are complete but for Host and, where `body` is bytes, the message framing. `deadline` ends the wait;
         a caller that sends the body piece by piece moves it as the pieces leave. Raises what `fault_of` knows.
         """
-        async with deadline:
-            response = await self._session.request(
+
+        async def request(call: Call) -> ClientResponse:
+            return await self._session.request(
                 method,
-                URL(upstream.base_url + target, encoded=True),
-                headers=headers,
+                URL(call.base_url + target, encoded=True),
+                headers=call.headers(headers),
                 data=_Whole(body) if isinstance(body, bytes) else body,
                 allow_redirects=False,
                 ssl=upstream.tls,
+                server_hostname=call.server_name,
+                proxy=call.parent,
                 timeout=_connecting(patience.connect),
             )
+
+        async with deadline:
+            response = await self._called(upstream, request)
         if patience.idle is not None and response.connection is not None:
             protocol = response.connection.protocol
             if protocol is not None:
@@ -133,12 +153,15 @@ class Pool:
 
         A handshake makes no model think, so connecting and answering have the time of a connection together.
         """
-        async with asyncio.timeout(patience.connect):
-            socket = await self._sockets.ws_connect(
-                URL(upstream.base_url + target, encoded=True),
-                headers=headers,
+
+        async def connect(call: Call) -> ClientWebSocketResponse[Literal[False]]:
+            return await self._sockets.ws_connect(
+                URL(call.base_url + target, encoded=True),
+                headers=call.headers(headers),
                 protocols=protocols,
                 ssl=upstream.tls,
+                server_hostname=call.server_name,
+                proxy=call.parent,
                 timeout=ClientWSTimeout(ws_receive=None, ws_close=CLOSING),
                 autoclose=False,
                 autoping=False,
@@ -147,8 +170,46 @@ class Pool:
                 max_msg_size=max_message,
                 decode_text=False,
             )
+
+        async with asyncio.timeout(patience.connect):
+            socket = await self._called(upstream, connect)
         assert isinstance(socket, Socket)
         return socket
+
+    async def _called[T](self, upstream: Upstream, call: Callable[[Call], Awaitable[T]]) -> T:
+        """Call an upstream: by its name, or, where an agent named it, at each address that may be dialled in turn."""
+        way = upstream.way
+        if self.parent is not None and not _is_here(upstream.base_url):
+            # What the name leads to is for the parent to see; the list of hosts was asked all the same.
+            return await call(Call(upstream.base_url, parent=self.parent))
+        if way is None:
+            return await call(Call(upstream.base_url))
+        *others, last = await self.names.permitted(way.host, way.port, way.may_dial)
+        for address in others:
+            with suppress(ClientConnectorError):
+                return await call(Call(way.origin_at(address), way))
+        return await call(Call(way.origin_at(last), way))
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One try at an upstream: where it is dialled, and as whom it is addressed."""
+
+    base_url: str
+    way: Way | None = None
+    parent: str | None = None
+
+    def headers(self, headers: Headers) -> Headers:
+        return headers if self.way is None else self.way.headers(headers)
+
+    @property
+    def server_name(self) -> str | None:
+        return None if self.way is None else self.way.server_name
+
+
+def _is_here(base_url: str) -> bool:
+    """Whether a URL is one of this machine, which no other machine's proxy leads to."""
+    return URL(base_url).host in LOOPBACK
 
 
 HEARTBEAT: Final = 30.0
@@ -252,7 +313,9 @@ def fault_of(failure: Exception) -> Fault:
     """What kind of failure it is."""
     if isinstance(failure, TimeoutError):
         return Fault.TIMEOUT
-    return Fault.UNREACHABLE if isinstance(failure, ClientConnectorError) else Fault.BROKEN
+    if isinstance(failure, ClientConnectorCertificateError):
+        return Fault.UNTRUSTED
+    return Fault.UNREACHABLE if isinstance(failure, ClientConnectorError | gaierror) else Fault.BROKEN
 
 
 def detail_of(failure: Exception) -> str:

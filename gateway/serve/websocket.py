@@ -22,6 +22,7 @@ from gateway.errors import ClientError, Code, InternalError
 from gateway.exchange.events import (
     ClientGone,
     Consult,
+    DialDenied,
     ExchangeRecord,
     Failed,
     Fault,
@@ -55,6 +56,7 @@ from gateway.exchange.session_events import (
 )
 from gateway.serve.answer import Answer
 from gateway.serve.carrier import LAST_WORDS, Course, Means
+from gateway.serve.dial import Denied
 from gateway.serve.headers import end_to_end, without
 from gateway.serve.upstream import (
     CLOSING,
@@ -107,12 +109,12 @@ def check_upgrade(request: web.BaseRequest) -> None:
         raise ClientError("`Sec-WebSocket-Key` must be 16 bytes in base64", code=Code.UNREADABLE)
 
 
-def started(target: str, headers: Headers) -> SessionStarted:
+def started(target: str, headers: Headers, host: str = "") -> SessionStarted:
     """The event that begins a session; `headers` are the end-to-end fields, credentials put in."""
     offered = ",".join(value for name, value in headers if name.lower() == _PROTOCOL)
     protocols = tuple(protocol.strip() for protocol in offered.split(",") if protocol.strip())
     kept = tuple(field for field in without(headers, "content-length") if not field[0].lower().startswith(_HANDSHAKE))
-    return SessionStarted(target, kept, protocols)
+    return SessionStarted(target, kept, protocols, host)
 
 
 def _tokens(request: web.BaseRequest, field: str) -> set[str]:
@@ -315,6 +317,8 @@ class SocketCarrier:
             )
         except NotUpgraded as refused:
             return await self._declined(refused, command.max_refusal)
+        except Denied as denied:
+            return DialDenied(str(denied))
         except FAILURES as failure:
             return UpstreamFailed(fault_of(failure), detail_of(failure))
         self._server = server

@@ -27,6 +27,7 @@ from gateway.serve.identity import Site
 from gateway.serve.ledger import Ledger, Write
 from gateway.serve.listener import Handle, Listener
 from gateway.serve.metrics import Metrics
+from gateway.serve.places import Places
 from gateway.serve.posture import Posture
 from gateway.serve.upstream import Patience, Pool, Upstream
 from gateway.settings import Config
@@ -100,7 +101,10 @@ def posture(
     config: Config | None = None,
 ) -> Posture:
     gate = Gate(build((), key=b"k"), PROFILES["balanced"], Hierarchy(Mode.OFF, b"k"), VerdictMemory(16))
-    return Posture(config or Config(), site, MappingProxyType(upstreams), owner, gate, {}, patience)
+    config = config or Config()
+    places = Places((upstream, upstream.base_url) for upstream in upstreams.values())
+    policy = config.egress_policy()
+    return Posture(config, site, MappingProxyType(upstreams), owner, gate, {}, patience, places, policy)
 
 
 class Noting(Ledger):

@@ -6,6 +6,7 @@ receiver could undo. Nothing in it can be edited: a host or a path that is chang
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -16,18 +17,18 @@ from gateway.policy.egress.decoding import readings
 from gateway.policy.egress.host import parse_host
 from gateway.segment import Kind, Path, Place, Role, Segment, Trust, Uninspected
 
-CREDENTIAL_FIELDS: Final = frozenset(
-    {
-        "authorization",
-        "proxy-authorization",
-        "cookie",
-        "api-key",  # Azure
-        "x-api-key",  # Anthropic, and many a plain API
-        "x-goog-api-key",  # Google
-    }
+_CREDENTIAL: Final = re.compile(
+    r"(?:.*[-_])?(?:(?:proxy-)?authori[sz]ation|auth|api-?key|key|token|secret|cookie|session|signature|csrf|xsrf|"
+    r"password|credential)s?(?:[-_].*)?",
+    re.IGNORECASE,
 )
-"""Header fields that hold the caller's own key to the host, which is a secret and belongs there. They are named as not
-inspected; whether that host may have them is what the list of hosts decides."""
+"""Names of header fields that hold the caller's own key to the host, which is a secret and belongs there: those of HTTP
+itself, and `x-api-key`, `PRIVATE-TOKEN`, `Idempotency-Key`, `X-Amz-Security-Token` and their likes. They are named as
+not inspected; whether that host may have them is what the list of hosts decides."""
+
+SIGNED_QUERY: Final = frozenset({"X-Amz-Credential", "X-Amz-Security-Token", "X-Amz-Signature", "X-Goog-Credential"})
+"""Parameters of signed addresses (AWS Signature Version 4, V4 signatures of Google Cloud Storage): a key to one object,
+given out by the host that it is shown to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def _query(target: Target) -> Iterator[Segment | Uninspected]:
     kept: list[str] = []
     for pair in target.query.split("&"):
         name = pair.partition("=")[0]
-        if name in target.query_credentials:
+        if name in target.query_credentials or name in SIGNED_QUERY:
             yield Uninspected("credential", ("query", name))
         else:
             kept.append(pair)
@@ -90,7 +91,7 @@ def _query(target: Target) -> Iterator[Segment | Uninspected]:
 
 def _fields(target: Target) -> Iterator[Segment | Uninspected]:
     for index, (name, value) in enumerate(target.fields):
-        if name.lower() in CREDENTIAL_FIELDS:
+        if _CREDENTIAL.fullmatch(name):
             yield Uninspected("credential", ("header", name.lower()))
         else:
             # With its name, which rules may look for before a value, and which can hold data itself.

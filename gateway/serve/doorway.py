@@ -1,0 +1,71 @@
+"""An entrance behind its listener, which is opened, emptied and closed as one."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from datetime import timedelta
+
+from aiohttp import web
+
+from gateway.serve.base_url import BaseUrl
+from gateway.serve.carrier import LAST_WORDS
+from gateway.serve.entrance import Entrance
+from gateway.serve.ledger import Ledger
+from gateway.serve.listener import Listener
+from gateway.serve.posture import Posture
+from gateway.serve.proxy import Proxy
+from gateway.serve.tunnel import Gatekeeper
+from gateway.serve.upstream import Pool
+from gateway.state.store import Store
+from gateway.trust.authority import Authority
+from gateway.trust.leaf import Leaves
+from gateway.units import Address
+
+
+class Doorway:
+    """One way in. `keeper` answers what is no HTTP request: the CONNECTs of a proxy."""
+
+    def __init__(self, entrance: Entrance, listener: Listener, keeper: Gatekeeper | None = None) -> None:
+        self.entrance = entrance
+        self._listener = listener
+        self._keeper = keeper
+
+    async def start(self, at: Address) -> Address:
+        """Listen, and return where. Raises ConfigError where that cannot be."""
+        return await self._listener.start(at)
+
+    async def drain(self, patience: float) -> None:
+        """Take no new work, let what is under way finish within `patience` seconds, and cut what does not."""
+        live = self.entrance.live
+        self.entrance.draining = True
+        for carrier in live:
+            carrier.close_after()
+        await self._listener.drain(self._busy, patience)
+        for carrier in tuple(live):
+            carrier.cut()
+        await self._listener.drain(self._busy, LAST_WORDS)
+
+    async def close(self) -> None:
+        """End everything at once."""
+        if self._keeper is not None:
+            await self._keeper.close()
+        await self._listener.close()
+
+    def _busy(self) -> AbstractSet[web.RequestHandler]:
+        return {carrier.connection for carrier in self.entrance.live}
+
+
+def base_url(posture: Posture, pool: Pool, store: Store, ledger: Ledger) -> Doorway:
+    entrance = BaseUrl(posture, pool, store, ledger)
+    return Doorway(entrance, Listener(entrance))
+
+
+def proxy(
+    posture: Posture, pool: Pool, store: Store, ledger: Ledger, authority: Authority, leaf_lifetime: float
+) -> Doorway:
+    """The proxy. `leaf_lifetime` is in seconds."""
+    entrance = Proxy(posture, pool, store, ledger)
+    leaves = Leaves(authority, timedelta(seconds=leaf_lifetime))
+    keeper = Gatekeeper(entrance, pool, leaves, ledger, lambda handle: listener.serve(handle))
+    listener = Listener(entrance, keeper.connection)
+    return Doorway(entrance, listener, keeper)

@@ -1,0 +1,117 @@
+"""Bytes passed on between two connections, unread: the tunnels of hosts that the list leaves uninspected."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from gateway.serve.dial import Names, Way, bracketed
+
+_PIECE: Final = 1 << 16
+_HEAD: Final = 1 << 14
+"""Bytes of a parent proxy's answer to CONNECT, at most."""
+
+type Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+def over(transport: asyncio.Transport) -> Stream:
+    """A stream over a connection whose protocol is done with it, and whose reading is paused."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(_PIECE, loop)
+    protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+    transport.set_protocol(protocol)
+    protocol.connection_made(transport)
+    transport.resume_reading()
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+
+async def dialled(way: Way, names: Names, parent: str | None, patience: float) -> Stream:
+    """A connection to a host, at an address that may be dialled. Raises Denied and OSError (TimeoutError is one)."""
+    async with asyncio.timeout(patience):
+        if parent is not None:
+            return await _through(parent, way)
+        *others, last = await names.permitted(way.host, way.port, way.may_dial)
+        for address in others:
+            with suppress(OSError):
+                return await asyncio.open_connection(address, way.port)
+        return await asyncio.open_connection(last, way.port)
+
+
+async def _through(parent: str, way: Way) -> Stream:
+    """A tunnel through the parent proxy (RFC 9110, section 9.3.6)."""
+    url = urlsplit(parent)
+    place = f"{bracketed(way.host)}:{way.port}"
+    head = [f"CONNECT {place} HTTP/1.1", f"Host: {place}"]
+    if url.username is not None:
+        shown = f"{unquote(url.username)}:{unquote(url.password or '')}".encode()
+        head.append(f"Proxy-Authorization: Basic {base64.b64encode(shown).decode('ascii')}")
+    is_tls = url.scheme == "https"
+    reader, writer = await asyncio.open_connection(
+        url.hostname, url.port or (443 if is_tls else 80), ssl=is_tls or None, limit=_HEAD
+    )
+    writer.write("\r\n".join((*head, "", "")).encode("ascii"))
+    try:
+        answer = await reader.readuntil(b"\r\n\r\n")
+    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        writer.close()
+        raise OSError("the parent proxy does not answer as one") from None
+    status = answer.split(b" ", 2)[1:2]
+    if status != [b"200"]:
+        writer.close()
+        raise OSError("the parent proxy refused the tunnel")
+    return reader, writer
+
+
+@dataclass(slots=True)
+class Counts:
+    """Bytes so far, as the client sees them."""
+
+    sent: int = 0
+    received: int = 0
+
+
+async def relay(client: Stream, server: Stream, counts: Counts) -> None:
+    """Pass everything on until both sides have ended, and count it.
+
+    One side that ends leaves the other open (RFC 9293, section 3.6); one that breaks ends both.
+    """
+    (client_reader, client_writer), (server_reader, server_writer) = client, server
+
+    async def send() -> None:
+        async for data in _pieces(client_reader):
+            counts.sent += len(data)
+            server_writer.write(data)
+            await server_writer.drain()
+        _end(server_writer)
+
+    async def receive() -> None:
+        async for data in _pieces(server_reader):
+            counts.received += len(data)
+            client_writer.write(data)
+            await client_writer.drain()
+        _end(client_writer)
+
+    try:
+        async with asyncio.TaskGroup() as both:
+            both.create_task(send())
+            both.create_task(receive())
+    except* OSError:
+        pass  # a connection that broke is over like any other
+    finally:
+        client_writer.close()
+        server_writer.close()
+
+
+async def _pieces(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    while data := await reader.read(_PIECE):
+        yield data
+
+
+def _end(writer: asyncio.StreamWriter) -> None:
+    if writer.can_write_eof():
+        writer.write_eof()

@@ -1,0 +1,288 @@
+"""Tunnels: a CONNECT is answered here, and what comes through it is inspected, or passed on where the list says so.
+
+    CONNECT ──▶ who, and may they ──▶ 200 ──▶ TLS ends here, with a leaf for the host ──▶ the HTTP server, as any
+                                       │ └──▶ plain HTTP, for a client that tunnels it ──▶ the same
+                                       └────▶ bytes both ways, unread: `tunnel` in the list of hosts
+
+What a client sends first tells TLS from HTTP. It is looked at without being taken, since TLS reads from the connection
+itself. Whatever else a connection begins with is the HTTP server's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from time import perf_counter_ns
+from typing import Final, cast
+
+from aiohttp import hdrs, web
+from aiohttp.http import RawRequestMessage
+
+from gateway.dialect import refusals
+from gateway.errors import ClientError, Code
+from gateway.exchange import refuse
+from gateway.exchange.events import ExchangeRecord, Headers, Inspected
+from gateway.policy.egress.agreement import disagreement
+from gateway.policy.egress.entry import Action, Scheme
+from gateway.policy.egress.host import Authority, Host
+from gateway.policy.egress.policy import EgressDecision
+from gateway.segment import Uninspected
+from gateway.serve import relay
+from gateway.serve.carrier import Course
+from gateway.serve.dial import Denied, Way
+from gateway.serve.entrance import challenge, new_id
+from gateway.serve.identity import proxy_agent
+from gateway.serve.ledger import Ledger
+from gateway.serve.listener import Handle
+from gateway.serve.proxy import Proxy, Tunnel, agent_of, denied, fault_of_address, host_of, read_authority
+from gateway.serve.threshold import HANDSHAKE, Threshold, Waiting, first_byte, hand_over
+from gateway.serve.upstream import Pool, detail_of, fault_of
+from gateway.settings import DEFAULT_PRINCIPAL
+from gateway.trust.leaf import Leaves
+from gateway.verdict import Effect, Refusal
+
+_ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
+_TLS_RECORD: Final = 0x16
+"""The first byte of TLS: a handshake record (RFC 8446, section 5.1)."""
+
+type Serve = Callable[[Handle], web.RequestHandler]
+"""Makes the HTTP server's end of one more connection, for that handler."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A CONNECT as it came, with its id, and when (nanoseconds)."""
+
+    id: str
+    place: str
+    client: str | None
+    began: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Fate:
+    """What became of a CONNECT, in the terms of its record."""
+
+    outcome: str
+    status: int
+    effect: Effect = Effect.ALLOW
+    code: Code | None = None
+    fault: str | None = None
+
+
+_NOTHING: Final = Inspected()
+_UNREAD: Final = (Uninspected("tunnel"),)
+
+
+class Gatekeeper:
+    """Answers each CONNECT on the proxy listener, and knows the tunnels that are unread."""
+
+    def __init__(self, proxy: Proxy, pool: Pool, leaves: Leaves, ledger: Ledger, serve: Serve) -> None:
+        self.proxy = proxy
+        self._serve = serve
+        self._pool = pool
+        self._leaves = leaves
+        self._ledger = ledger
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def connection(self) -> asyncio.Protocol:
+        """The protocol of a new connection."""
+        return Threshold(self)
+
+    def server(self) -> web.RequestHandler:
+        """The HTTP server's end of a connection that begins with no CONNECT."""
+        return self._serve(self.proxy)
+
+    def receive(self, transport: asyncio.Transport, message: RawRequestMessage, *, is_early: bool) -> None:
+        """Answer a CONNECT, in a task of its own. The connection is paused; `is_early` is whether more came already."""
+        task = asyncio.create_task(self._receive(transport, message, is_early=is_early))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def turn_away(self, transport: asyncio.Transport, why: str) -> None:
+        """Refuse a connection whose first request cannot be read."""
+        self._refuse(transport, self._asked(transport, ""), _unreadable(why), DEFAULT_PRINCIPAL)
+
+    async def close(self) -> None:
+        """End the tunnels that are open; each leaves its record."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _receive(self, transport: asyncio.Transport, message: RawRequestMessage, *, is_early: bool) -> None:
+        asked = self._asked(transport, message.path)
+        principal = DEFAULT_PRINCIPAL
+        try:
+            agent = agent_of(self.proxy.posture, None, self._shown(message), asked.client)
+            principal = agent or DEFAULT_PRINCIPAL
+            decision, tunnel = self._decided(message, agent, is_early=is_early)
+            if decision.action is Action.TUNNEL:
+                await self._pass_on(transport, asked, decision, tunnel)
+            else:
+                await self._let_in(transport, asked, decision, tunnel)
+        except ClientError as error:
+            self._refuse(transport, asked, error, principal)
+        except Exception as failure:  # noqa: BLE001 -- the outer boundary: a failure of ours is a refusal and a record
+            ours = ClientError(refuse.INTERNAL, code=Code.INTERNAL, status=500)
+            self._refuse(transport, asked, ours, principal, f"tunnel: {type(failure).__name__}: {failure}")
+
+    def _shown(self, message: RawRequestMessage) -> str | None:
+        return proxy_agent(self.proxy.posture.owner, message.headers)
+
+    def _decided(
+        self, message: RawRequestMessage, agent: str | None, *, is_early: bool
+    ) -> tuple[EgressDecision, Tunnel]:
+        """Whether a CONNECT may lead where it wants to. Raises ClientError."""
+        if is_early:
+            raise _unreadable("bytes came before the tunnel was open")
+        if self._ledger.fault is not None:
+            raise ClientError("the gateway cannot write its audit log", code=Code.STOPPED, status=503)
+        named, spelt = read_authority(message.path), host_of(message.path)
+        if named.port is None:
+            raise _unreadable("a CONNECT needs a port: CONNECT host:443")
+        for field in message.headers.getall(hdrs.HOST, ()):
+            # Some clients leave the port out, which says nothing of it; the host has to be the same.
+            if read_authority(field).host != named.host:
+                raise _forbidden("the Host field of the CONNECT names another host")
+        decision = self.proxy.posture.egress.decide(agent or DEFAULT_PRINCIPAL, Scheme.HTTPS, spelt, named.port)
+        if decision.action is Action.DENY:
+            raise denied(decision)
+        return decision, Tunnel(named, spelt, Scheme.HTTPS, agent)
+
+    # -- inspected
+
+    async def _let_in(
+        self, transport: asyncio.Transport, asked: _Asked, decision: EgressDecision, tunnel: Tunnel
+    ) -> None:
+        """Let the client speak HTTP, within TLS or without, and give the connection to the HTTP server."""
+        host = tunnel.authority.host
+        context = self._leaves.context(host.name)
+        context.sni_callback = partial(_agree, host)
+        transport.write(_ESTABLISHED)
+        first = await first_byte(transport)
+        if first is None:
+            transport.close()
+            return
+        if first != _TLS_RECORD:
+            inside = Tunnel(tunnel.authority, tunnel.spelt, Scheme.HTTP, tunnel.agent)
+            hand_over(transport, self._serve(self.proxy.inside(inside)), b"")
+            return
+        waiting = Waiting(
+            partial(self._serve, self.proxy.inside(tunnel)), partial(self._untrusted, asked, decision.principal)
+        )
+        try:
+            secured = await asyncio.get_running_loop().start_tls(
+                transport, waiting, context, server_side=True, ssl_handshake_timeout=HANDSHAKE
+            )
+        except (OSError, TimeoutError) as failure:  # ssl.SSLError is an OSError
+            self._untrusted(asked, decision.principal, failure)
+            transport.abort()
+            return
+        waiting.begin(cast("asyncio.Transport", secured))
+
+    def _untrusted(self, asked: _Asked, principal: str, failure: Exception | None) -> None:
+        """Record a client that does not go through with TLS."""
+        detail = "closed" if failure is None else f"{type(failure).__name__}: {failure}"
+        fault = f"tls: {detail}; a client that refuses the certificate needs `lockgate env`"
+        self._record(asked, principal, _Fate("failed", 200, fault=fault))
+
+    # -- unread
+
+    async def _pass_on(
+        self, transport: asyncio.Transport, asked: _Asked, decision: EgressDecision, tunnel: Tunnel
+    ) -> None:
+        """Pass bytes on both ways."""
+        try:
+            server = await self._dialled(decision, tunnel)
+        except Denied as denial:
+            raise _forbidden(str(denial)) from None
+        except OSError as failure:
+            fault = fault_of(failure)
+            error = ClientError(refuse.FAULTS[fault], code=Code.UPSTREAM, status=502)
+            self._refuse(transport, asked, error, decision.principal, f"upstream.{fault}: {detail_of(failure)}")
+            return
+        transport.write(_ESTABLISHED)
+        counts = relay.Counts()
+        try:
+            await relay.relay(relay.over(transport), server, counts)
+        finally:
+            sides = (Inspected(size, coverage="pass", uninspected=_UNREAD) for size in (counts.sent, counts.received))
+            self._record(asked, decision.principal, _Fate("forwarded", 200), *sides)
+
+    async def _dialled(self, decision: EgressDecision, tunnel: Tunnel) -> relay.Stream:
+        posture = self.proxy.posture
+        may_dial = partial(fault_of_address, posture.egress, decision)
+        way = Way(tunnel.spelt, "https", tunnel.authority.host.name, decision.port, may_dial)
+        return await relay.dialled(way, self._pool.names, self._pool.parent, posture.patience.connect)
+
+    # -- answers and records
+
+    def _asked(self, transport: asyncio.Transport, place: str) -> _Asked:
+        peer = transport.get_extra_info("peername")
+        return _Asked(new_id(), place, peer[0] if isinstance(peer, tuple) else None, perf_counter_ns())
+
+    def _refuse(
+        self, transport: asyncio.Transport, asked: _Asked, error: ClientError, principal: str, fault: str | None = None
+    ) -> None:
+        transport.write(_answer(Refusal(error.code, error.status, str(error), asked.id)))
+        transport.close()
+        outcome = "refused" if fault is None else "failed"
+        self._record(asked, principal, _Fate(outcome, error.status, Effect.BLOCK, error.code, fault))
+
+    def _record(
+        self, asked: _Asked, principal: str, fate: _Fate, request: Inspected = _NOTHING, answer: Inspected = _NOTHING
+    ) -> None:
+        record = ExchangeRecord(
+            id=asked.id,
+            upstream="",
+            principal=principal,
+            dialect="tunnel",
+            method=hdrs.METH_CONNECT,
+            path=asked.place,
+            ruleset=self.proxy.posture.digest,
+            status=fate.status,
+            outcome=fate.outcome,
+            effect=fate.effect,
+            would_be=fate.effect,
+            code=fate.code,
+            reasons=(),
+            fingerprints=(),
+            request=request,
+            answer=answer,
+            fault=fate.fault,
+        )
+        self._ledger.finish(record, Course(asked.client, perf_counter_ns() - asked.began, 0))
+
+
+def _agree(target: Host, _: ssl.SSLObject, sni: str | None, __: ssl.SSLContext) -> int | None:
+    """Refuse a ClientHello that names another host than the CONNECT did."""
+    if disagreement(Authority(target, None), Scheme.HTTPS, sni=sni) is None:
+        return None
+    return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+
+
+def _answer(refusal: Refusal) -> bytes:
+    """The answer to a CONNECT that is refused. Few clients show its body; all show its status, and some its reason."""
+    body = refusals.body(refusals.Shape.PLAIN, refusal)
+    headers: Headers = (
+        *refuse.headers(refusal),
+        *challenge(refusal.status),
+        ("x-lockgate-id", refusal.request_id),
+        ("x-lockgate-effect", Effect.BLOCK.name.lower()),
+        ("connection", "close"),
+        ("content-length", str(len(body))),
+    )
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    return f"HTTP/1.1 {refusal.status} {HTTPStatus(refusal.status).phrase}\r\n{lines}\r\n".encode("latin-1") + body
+
+
+def _unreadable(message: str) -> ClientError:
+    return ClientError(message, code=Code.UNREADABLE, status=HTTPStatus.BAD_REQUEST)
+
+
+def _forbidden(message: str) -> ClientError:
+    return ClientError(message, code=Code.EGRESS, status=HTTPStatus.FORBIDDEN)
