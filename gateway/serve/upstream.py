@@ -76,7 +76,7 @@ class Pool:
     def __init__(self) -> None:
         connector = TCPConnector(limit=0, ttl_dns_cache=DNS_TTL, keepalive_timeout=KEEP_ALIVE)
         self._session = _session(connector)
-        self._sockets = _session(connector, (upgraded_or_not,), Socket, is_owner=False)
+        self._sockets = _session(connector, (upgraded_or_not,), UpstreamSocket, is_owner=False)
 
     async def close(self) -> None:
         await self._sockets.close()
@@ -124,7 +124,7 @@ class Pool:
         patience: Patience,
         *,
         compress: bool,
-    ) -> Socket:
+    ) -> UpstreamSocket:
         """Open a WebSocket. Raises NotUpgraded, with the answer still open, and what `fault_of` knows.
 
         A handshake makes no model think, so connecting and answering have the time of a connection together.
@@ -143,7 +143,7 @@ class Pool:
                 max_msg_size=max_message,
                 decode_text=False,
             )
-        assert isinstance(socket, Socket)
+        assert isinstance(socket, UpstreamSocket)
         return socket
 
 
@@ -164,7 +164,7 @@ class NotUpgraded(Exception):
         self.response = response
 
 
-class Socket(ClientWebSocketResponse[Literal[False]]):
+class UpstreamSocket(ClientWebSocketResponse[Literal[False]]):
     """The upstream's side of a WebSocket, with the fields of its 101."""
 
     def __init__(
