@@ -23,6 +23,7 @@ from gateway.exchange.session_events import (
     CloseServer,
     FromServer,
     Message,
+    ServerClosed,
     SessionStarted,
     ToClient,
 )
@@ -258,3 +259,45 @@ def test_new_rules_hold_for_the_next_message_and_the_next_answer() -> None:
     commands = answer(one, *realtime.response(Say("a zebra"), 2))
     assert record(commands).code is Code.SECRET
     assert record(commands).ruleset == current[0].rules.digest
+
+
+_KINDS = {
+    RESPONSES: "response.created response.output_text.delta response.output_text.done response.completed error"
+    " new.delta",
+    REALTIME: "response.created response.text.delta response.output_text.done response.done error new.delta"
+    " conversation.item.input_audio_transcription.delta conversation.item.input_audio_transcription.completed",
+}
+
+
+@st.composite
+def talks(draw: st.DrawFn) -> tuple[str, list[Any]]:
+    """A target, and what a server might say there, in any order."""
+    target = draw(st.sampled_from([RESPONSES, REALTIME]))
+    piece = st.sampled_from(["hello B-123456 you", TOKEN, "abc tok_", "abcd1234 x", "B-12345", "6 and", "tok", "_"])
+    events = []
+    for kind in draw(st.lists(st.sampled_from(_KINDS[target].split()), max_size=14)):
+        lane = draw(st.sampled_from(["a", "b"]))
+        place: dict[str, Any] = {"output_index": draw(st.integers(0, 1)), "item_id": lane}
+        place |= {"stream_id": lane} if target == RESPONSES else {"response_id": lane}
+        words = "delta" if kind.endswith("delta") else "transcript" if kind.endswith("ion.completed") else "text"
+        response = {"response": {"id": lane, "output": []}} if "response." in kind else {}
+        events.append({"type": kind, **place, words: draw(piece), **response})
+    return target, events
+
+
+@settings(deadline=None, max_examples=200)
+@given(talks())
+def test_whatever_a_server_says_in_whatever_order_no_secret_leaves(talk: tuple[str, list[Any]]) -> None:
+    target, events = talk
+    one = opened(target)
+    commands = [*answer(one, *events), *one.receive(ServerClosed(1000, ""))]
+    assert record(commands).outcome != "failed"
+    texts: dict[Any, str] = {}
+    begun: dict[str, int] = {}
+    for event in told(commands):
+        lane = str(event.get("stream_id") or event.get("response_id"))
+        begun[lane] = begun.get(lane, 0) + (event["type"] == "response.created")
+        place = lane, begun[lane], event.get("output_index"), event.get("item_id"), event["type"]
+        texts[place] = texts.get(place, "") + str(event.get("delta", ""))
+        assert TOKEN not in str(event.get("text")) + str(event.get("transcript"))
+    assert not any(TOKEN in text for text in texts.values())
