@@ -6,6 +6,7 @@ Each answer is read as a stream of its own, in a lane that a message names: the 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Final, override
@@ -35,7 +36,14 @@ class _Lane:
     name: Hashable
     stream: EventStream
     open: dict[Hashable, None] = field(default_factory=dict)  # a dict keeps the order
-    begun: bool = False  # whether a message of it has left for the client
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a message that was read, and has not left yet, belongs to; and the answers that end with it."""
+
+    lane: _Lane
+    ended: tuple[int, ...]
 
 
 class Lanes(StreamReader):
@@ -57,6 +65,7 @@ class Lanes(StreamReader):
         self._number = 0
         self._open: dict[Hashable, _Lane] = {}  # by name, as far as messages were read
         self._unended: dict[int, _Lane] = {}  # by number, as far as messages have left
+        self._read: deque[_Read] = deque()  # messages leave in the order in which they were read
         self._over: dict[Hashable, None] = {}  # names of lanes whose answer is over, oldest first
         self._usage: dict[str, int] = {}
 
@@ -70,8 +79,9 @@ class Lanes(StreamReader):
             raise Malformed("a message of the session is not JSON")
         name, kind = self._lane_of(document), _type(document)
         closes: list[Hashable] = []
+        ended: list[int] = []
         if kind == _FIRST:
-            closes += self._leave(name)  # an answer whose end never came
+            self._leave(name, closes, ended)  # an answer whose end never came
             self._over.pop(name, None)
         lane = self._open.get(name) or _Lane(self._number + 1, name, self._make())
         reading = lane.stream.read(event, document, data)
@@ -85,8 +95,9 @@ class Lanes(StreamReader):
             closes.append((lane.number, channel))
             lane.open.pop((lane.number, channel), None)
         if self._is_last(kind):
-            closes += self._leave(name)
+            self._leave(name, closes, ended)
             self._count(reading.usage)
+        self._read.append(_Read(lane, tuple(ended)))
         return EventReading(deltas, tuple(closes), False, reading.uninspected, dict(self._usage))
 
     def _grow(self, lane: _Lane, channel: Hashable) -> Hashable:
@@ -106,15 +117,16 @@ class Lanes(StreamReader):
         self._number = lane.number
         self._open[lane.name] = self._unended[lane.number] = lane
 
-    def _leave(self, name: Hashable) -> list[Hashable]:
-        """End the answer that is under way in a lane, if one is, and give what still grows of it."""
+    def _leave(self, name: Hashable, closes: list[Hashable], ended: list[int]) -> None:
+        """End the answer that is under way in a lane, if one is: add what still grows of it, and its number."""
         lane = self._open.pop(name, None)
         if lane is None:
-            return []
+            return
         self._over[name] = None
         if len(self._over) > _REMEMBERED:
             del self._over[next(iter(self._over))]
-        return list(lane.open)
+        closes += lane.open
+        ended.append(lane.number)
 
     def _count(self, usage: dict[str, int]) -> None:
         for name, count in usage.items():
@@ -122,19 +134,10 @@ class Lanes(StreamReader):
 
     @override
     def sent(self, event: str | None, document: Document | None, data: bytes) -> None:
-        assert document is not None
-        name = self._lane_of(document)
-        kind = _type(document)
-        # Of the answers in a lane, the first that has not ended is the one that a leaving message belongs to.
-        lanes = [lane for lane in self._unended.values() if lane.name == name]
-        if kind == _FIRST and lanes[0].begun:
-            del self._unended[lanes.pop(0).number]
-        if not lanes:
-            return
-        lanes[0].begun = True
-        lanes[0].stream.sent(event, document, data)
-        if self._is_last(kind):
-            del self._unended[lanes[0].number]
+        read = self._read.popleft()
+        read.lane.stream.sent(event, document, data)
+        for number in read.ended:
+            del self._unended[number]
 
     @override
     def ending(self, refusal: Refusal) -> bytes:

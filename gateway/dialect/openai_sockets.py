@@ -73,6 +73,12 @@ class _ResponsesAnswer(EventStream):
         self._lane = document.get("stream_id")
 
     @override
+    def ending(self, refusal: Refusal) -> bytes:
+        """That of a response, whatever came last: other events (rate limits, progress) come in between."""
+        self._type = _CREATE
+        return super().ending(refusal)
+
+    @override
     def _framed(self, event: dict[str, Any]) -> bytes:
         return super()._framed(event if self._lane is None else event | {"stream_id": self._lane})
 

@@ -118,7 +118,6 @@ class Session:
         self._state = _State.START
         self._endpoint, self._socket = opened(family, "/")
         self._started = SessionStarted("/", ())
-        self._unknown = True
         self._limit_headers: Headers = ()
         self._stream: AnswerStream | None = None
         self._asked: _Asked | None = None
@@ -163,8 +162,8 @@ class Session:
         self._facts.path, self._facts.host = path, event.host
         self._facts.model = _model(event.target)
         self._endpoint, self._socket = opened(self._family, path)
-        self._unknown = self._endpoint.coverage is Coverage.TEXT
-        if self._unknown and self._gate().profile.unknown_json is UnknownJson.PASS:
+        is_unknown = self._endpoint.coverage is Coverage.TEXT
+        if is_unknown and self._gate().profile.unknown_json is UnknownJson.PASS:
             self._endpoint = replace(self._endpoint, coverage=Coverage.PASS)
         self._facts.dialect = self._endpoint.dialect.name
         total = judge_target(self._gate(), self._family, event.host, event.target, event.headers)

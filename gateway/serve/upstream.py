@@ -94,7 +94,7 @@ class Pool:
         self.parent = parent
         connector = TCPConnector(limit=0, ttl_dns_cache=DNS_TTL, keepalive_timeout=KEEP_ALIVE)
         self._session = _session(connector)
-        self._sockets = _session(connector, (upgraded_or_not,), Socket, is_owner=False)
+        self._sockets = _session(connector, (upgraded_or_not,), UpstreamSocket, is_owner=False)
 
     async def close(self) -> None:
         await self._sockets.close()
@@ -148,7 +148,7 @@ class Pool:
         patience: Patience,
         *,
         compress: bool,
-    ) -> Socket:
+    ) -> UpstreamSocket:
         """Open a WebSocket. Raises NotUpgraded, with the answer still open, and what `fault_of` knows.
 
         A handshake makes no model think, so connecting and answering have the time of a connection together.
@@ -173,7 +173,7 @@ class Pool:
 
         async with asyncio.timeout(patience.connect):
             socket = await self._called(upstream, connect)
-        assert isinstance(socket, Socket)
+        assert isinstance(socket, UpstreamSocket)
         return socket
 
     async def _called[T](self, upstream: Upstream, call: Callable[[Call], Awaitable[T]]) -> T:
@@ -229,7 +229,7 @@ class NotUpgraded(Exception):
         self.response = response
 
 
-class Socket(ClientWebSocketResponse[Literal[False]]):
+class UpstreamSocket(ClientWebSocketResponse[Literal[False]]):
     """The upstream's side of a WebSocket, with the fields of its 101."""
 
     def __init__(

@@ -64,8 +64,8 @@ from gateway.serve.upstream import (
     HEARTBEAT,
     NotUpgraded,
     Patience,
-    Socket,
     Upstream,
+    UpstreamSocket,
     detail_of,
     fault_of,
 )
@@ -151,7 +151,7 @@ class SocketCarrier:
         self._loop = asyncio.get_running_loop()
         self._heard = self._loop.time()
         self._client: _Accepted | None = None
-        self._server: Socket | None = None
+        self._server: UpstreamSocket | None = None
         self._answer: web.StreamResponse | None = None
         self._is_closing = False  # whether the upstream's side is told so
         self._recorded = False
@@ -209,12 +209,12 @@ class SocketCarrier:
             frame = await self._next(client)
             await self._tell(_of_client(frame))
 
-    async def _read_server(self, server: Socket) -> None:
+    async def _read_server(self, server: UpstreamSocket) -> None:
         while not self._session.finished:
             frame = await self._next(server)
             await self._tell(_of_server(frame))
 
-    async def _next(self, peer: _Accepted | Socket) -> Any:
+    async def _next(self, peer: _Accepted | UpstreamSocket) -> Any:
         """The next frame that is no ping or pong. Pings are between neighbours: passed on, they would be messages that
         nobody inspects. They do tell that a peer is still interested; a pong only tells that it is there."""
         while True:
@@ -224,8 +224,8 @@ class SocketCarrier:
             self._heard = self._loop.time()
             if frame.type is not WSMsgType.PING:
                 return frame
-            with suppress(ConnectionError):
-                await peer.pong(frame.data)
+            if not await _send(peer, WSMsgType.PONG, frame.data):
+                peer.abort()
 
     # -- how it ends when it does not end by itself
 
@@ -355,12 +355,12 @@ class SocketCarrier:
         await answer.write_eof(b"" if answer.bodiless else command.body)
 
     async def _to_client(self, command: ToClient) -> None:
-        if self._client is not None and not await _send(self._client, command.message):
-            self._abort_client()
+        if self._client is not None and not await _send_message(self._client, command.message):
+            self._client.abort()
             await self._tell(ClientGone())
 
     async def _to_server(self, command: ToServer) -> None:
-        if self._server is not None and not await _send(self._server, command.message):
+        if self._server is not None and not await _send_message(self._server, command.message):
             self._server.abort()
             await self._tell(UpstreamFailed(Fault.TIMEOUT, "it takes no messages"))
 
@@ -421,12 +421,12 @@ class _Accepted(web.WebSocketResponse[Literal[False]]):
         """Nothing to add: the library would set fields of its own here."""
 
 
-async def _send(peer: _Accepted | Socket, message: Message) -> bool:
-    """Send a message as soon as its peer has room for it; False where it makes none. A lost connection is told by
+async def _send(peer: _Accepted | UpstreamSocket, kind: WSMsgType, data: bytes) -> bool:
+    """Send a frame as soon as its peer has room for it; False where it makes none. A lost connection is told by
     whoever reads from it, with what it said last."""
     try:
         async with asyncio.timeout(SLOW):
-            await peer.send_frame(message.data, _OPCODES[message.opcode])
+            await peer.send_frame(data, kind)
     except TimeoutError:
         return False
     except ConnectionError:
@@ -434,7 +434,11 @@ async def _send(peer: _Accepted | Socket, message: Message) -> bool:
     return True
 
 
-async def _close(peer: _Accepted | Socket, command: CloseClient | CloseServer) -> None:
+async def _send_message(peer: _Accepted | UpstreamSocket, message: Message) -> bool:
+    return await _send(peer, _OPCODES[message.opcode], message.data)
+
+
+async def _close(peer: _Accepted | UpstreamSocket, command: CloseClient | CloseServer) -> None:
     """Close one side; a peer that does not even take the close frame is cut off."""
     try:
         async with asyncio.timeout(2 * CLOSING):
@@ -465,8 +469,10 @@ def _of_server(frame: Any) -> SessionEvent:
 
 
 def _fields(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """The fields of an answer to the handshake that are not its own."""
-    return tuple(field for field in end_to_end(raw) if not field[0].lower().startswith(_HANDSHAKE))
+    """The fields of an answer to the handshake that are neither its own nor those of a body."""
+    return tuple(
+        field for field in without(end_to_end(raw), "content-length") if not field[0].lower().startswith(_HANDSHAKE)
+    )
 
 
 def _offers_compression(request: web.BaseRequest) -> bool:

@@ -118,6 +118,25 @@ def test_each_answer_that_the_client_knows_is_ended_once() -> None:
     assert (ending["type"], ending["stream_id"], ending["sequence_number"]) == ("response.incomplete", "y", 5)
 
 
+def test_an_event_that_waits_ends_no_answer_that_began_behind_it() -> None:
+    reader = lanes()
+    error = {"type": "error", "error": {"message": "x"}}
+    waiting = [event(one) for one in (error, CREATED, delta("a"))]
+    for one in waiting:
+        reader.read(*one)
+    for one in waiting:
+        reader.sent(*one)
+    kinds = [json.loads(line)["type"] for line in reader.ending(REFUSAL).splitlines()]
+    assert kinds == ["response.incomplete"]
+
+
+def test_an_event_of_another_kind_in_between_changes_no_ending() -> None:
+    reader = lanes()
+    play(reader, [event(one) for one in (CREATED, delta("a"), {"type": "codex.rate_limits", "delta": "b"})])
+    (ending,) = map(json.loads, reader.ending(REFUSAL).splitlines())
+    assert ending["type"] == "response.incomplete"
+
+
 def test_an_answer_that_was_read_and_never_left_is_begun_and_ended() -> None:
     reader = lanes()
     for one in (CREATED, delta("a"), COMPLETED):

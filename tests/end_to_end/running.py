@@ -58,7 +58,8 @@ def configured(upstream: str, tables: str = "", gateway: str = "") -> str:
     upstreams = "".join(f'[upstreams.{name}]\nbase_url = "{upstream}"\n' for name in names)
     return (
         f'[gateway]\nlisten = "127.0.0.1:0"\nstate_dir = "state"\n{gateway}\n'
-        f'[proxy]\nlisten = "127.0.0.1:0"\n[admin]\nlisten = "127.0.0.1:0"\n[rules]\npacks = []\nfolders = ["rules"]\n{upstreams}{tables}'
+        f'[proxy]\nlisten = "127.0.0.1:0"\n[admin]\nlisten = "127.0.0.1:0"\n'
+        f'[rules]\npacks = []\nfolders = ["rules"]\n{upstreams}{tables}'
     )
 
 

@@ -167,6 +167,17 @@ async def test_pings_are_answered_here_and_go_no_further() -> None:
     assert side.pings == 0
 
 
+async def test_a_client_that_floods_with_pings_and_reads_no_answers_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "SLOW", 0.3)
+    async with between(Side(), patience=Patience(5, 5, None)) as running, dialled(running.address) as (reader, writer):
+        writer.write(request(*UPGRADE))
+        await reader.readuntil(b"\r\n\r\n")
+        reader._transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write((bytes([0x89, 0x80 | 100]) + bytes(4) + b"x" * 100) * 200_000)
+        assert (await running.recorded()).outcome == "client_gone"
+        await until(lambda: not running.base_url.live)
+
+
 async def test_several_sessions_do_not_mix() -> None:
     async with between(Side()) as running:
 
@@ -185,7 +196,7 @@ async def test_several_sessions_do_not_mix() -> None:
 
 
 async def test_fields_go_through_both_ways_and_nothing_is_added() -> None:
-    side = Side(headers=(("X-Up", "1"), ("Set-Cookie", "a=b"), ("X-Lockgate-Id", "forged")))
+    side = Side(headers=(("X-Up", "1"), ("Content-Length", "0"), ("Set-Cookie", "a=b"), ("X-Lockgate-Id", "forged")))
     sent = ("X-One: 1", "x-TWO: 2", "X-One: 3", "Authorization: Bearer mine", "Cookie: c=d")
     hop = ("X-Lockgate-Id: forged", "Proxy-Authorization: Basic Zm9v", "Content-Length: 0")
     async with between(side) as running, dialled(running.address) as (reader, writer):
