@@ -10,6 +10,8 @@ model made of everything it read.
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -18,7 +20,7 @@ from gateway.dialect import grammar as g
 from gateway.dialect.grammar import Rule, Sink
 from gateway.dialect.plain import Voice, is_plain_key
 from gateway.errors import Malformed
-from gateway.segment import Direction, Kind, Path
+from gateway.segment import Direction, Kind, Path, Uninspected
 
 SAID: Final = g.ASSISTANT
 """What a client sends: arguments, answers of its model, what its user put into a form."""
@@ -28,6 +30,12 @@ SERVED: Final = g.RESULT_LABEL
 
 INSTRUCTIONS: Final = replace(g.DEFINITION, kind=Kind.TEXT)
 """What a server tells the model about itself (`instructions`); clients put it into the system message."""
+
+
+_ID: Final = re.compile(r"\S{0,256}")
+_BASE64: Final = re.compile(r"(?:[A-Za-z0-9+/]{60,}+\r?\n)*+[A-Za-z0-9+/]*+={0,2}\s?")  # lines as in RFC 2045, 6.8
+_FEW: Final = 60
+_HEAD: Final = 4096  # characters of media that are decoded: headers of images and sounds are no text
 
 
 def _object(table: Mapping[str, Rule], voice: Voice) -> Rule:
@@ -61,6 +69,42 @@ def _map(member: Rule, voice: Voice) -> Rule:
     return rule
 
 
+def _ids(voice: Voice, names: str) -> dict[str, Rule]:
+    """Ids and cursors, which no model reads, as long as they are none of several words."""
+    otherwise = g.unknown(voice)
+
+    def rule(sink: Sink, value: Any, path: Path) -> None:
+        if isinstance(value, list | dict) or (isinstance(value, str) and not _ID.fullmatch(value)):
+            otherwise(sink, value, path)
+
+    return dict.fromkeys(names.split(), rule)
+
+
+def _media(what: str, voice: Voice) -> Rule:
+    """An image or a sound in base64, which is named; what is text all the same is read as well."""
+    text = g.unknown(voice)
+
+    def rule(sink: Sink, value: Any, path: Path) -> None:
+        if value is not None:
+            sink.uninspected.append(Uninspected(what, path))
+        if not (isinstance(value, str) and _is_base64_of_bytes(value)):
+            text(sink, value, path)
+
+    return rule
+
+
+def _is_base64_of_bytes(text: str) -> bool:
+    """Whether it is base64, in lines or not, of something that begins as no text does. A few words are never that."""
+    if len(text) < _FEW or not _BASE64.fullmatch(text):
+        return False
+    head = "".join(text[:_HEAD].split())
+    try:
+        base64.b64decode(head[: len(head) // 4 * 4]).decode()
+    except UnicodeDecodeError:
+        return True
+    return False
+
+
 def _words(voice: Voice, names: str) -> dict[str, Rule]:
     """Enumerations, types, dates and versions. A server could write anything there, and a model read it."""
     return g.skipped(names) if voice == SAID else dict.fromkeys(names.split(), g.text(voice))
@@ -84,7 +128,7 @@ def _meta(voice: Voice) -> Rule:
     about = (f"{_PROTOCOL}/{name}" for name in ("clientCapabilities", "clientInfo", "serverInfo"))
     return _object(
         {
-            **g.skipped(f"progressToken {_PROTOCOL}/subscriptionId"),
+            **_ids(voice, f"progressToken {_PROTOCOL}/subscriptionId"),
             **_words(voice, f"{_PROTOCOL}/protocolVersion {_PROTOCOL}/logLevel"),
             **dict.fromkeys(about, g.opaque(voice)),
         },
@@ -93,8 +137,7 @@ def _meta(voice: Voice) -> Rule:
 
 
 def _icons(voice: Voice) -> Rule:
-    # An icon may stand in its address (`data:`); like any other address it may also carry something out.
-    icon = {"src": g.address(voice), "sizes": g.opaque(voice), **_words(voice, "mimeType theme")}
+    icon = {"src": g.opaque(voice), "sizes": g.opaque(voice), **_words(voice, "mimeType theme")}
     return _list(_object(icon, voice), voice)
 
 
@@ -151,19 +194,19 @@ def _block(voice: Voice) -> Rule:
     def inner(sink: Sink, value: Any, path: Path) -> None:
         block(sink, value, path)
 
-    use = {"name": g.text(voice), "input": g.opaque(voice), "id": g.skip}
+    use = {"name": g.text(voice), "input": g.opaque(voice), **_ids(voice, "id")}
     result = {
         "content": g.each(inner, inner),
         "structuredContent": g.opaque(voice),
-        "toolUseId": g.skip,
+        **_ids(voice, "toolUseId"),
         **_numbers(voice, "isError"),
     }
     block = g.by(
         "type",
         {
             "text": _object({**common, "text": g.text(voice)}, voice),
-            "image": _object({**common, "data": g.uninspected("image")}, voice),
-            "audio": _object({**common, "data": g.uninspected("audio")}, voice),
+            "image": _object({**common, "data": _media("image", voice)}, voice),
+            "audio": _object({**common, "data": _media("audio", voice)}, voice),
             "resource": _object({**common, "resource": _contents(voice)}, voice),
             "resource_link": _object({**common, **_resource(voice)}, voice),
             "tool_use": _object({**common, **use}, voice),
@@ -202,8 +245,7 @@ TOOLS: Final[Rule] = _list(
 )
 """Tool definitions, which a model reads before any tool is called."""
 
-_IDS: Final = "taskId requestId progressToken elicitationId"  # of requests and tasks, which no model reads
-_CURSORS: Final = "cursor nextCursor"
+_IDS: Final = "taskId requestId progressToken elicitationId cursor nextCursor"
 _WORDS: Final = "protocolVersion resultType cacheScope status createdAt lastUpdatedAt role stopReason action level"
 _NUMBERS: Final = "progress total ttl ttlMs pollInterval isError maxTokens temperature"
 _STATE: Final = g.uninspected("request_state")  # the server's own, which a client returns unread
@@ -211,7 +253,7 @@ _STATE: Final = g.uninspected("request_state")  # the server's own, which a clie
 
 def _in_all(voice: Voice) -> dict[str, Rule]:
     """What may stand in the parameters and in the result of many messages: progress, tasks, states, versions."""
-    implementation = {**_named(voice), "websiteUrl": g.address(voice), **_words(voice, "version")}
+    implementation = {**_named(voice), "websiteUrl": g.opaque(voice), **_words(voice, "version")}
     return {
         "reason": g.text(voice),
         "message": g.text(voice),
@@ -221,7 +263,7 @@ def _in_all(voice: Voice) -> dict[str, Rule]:
         "serverInfo": _object(implementation, voice),
         "requestState": _STATE,
         "_meta": _meta(voice),
-        **g.skipped(f"{_IDS} {_CURSORS}"),
+        **_ids(voice, _IDS),
         **_words(
             voice, "protocolVersion resultType cacheScope status createdAt lastUpdatedAt role stopReason action level"
         ),
@@ -240,7 +282,7 @@ _SERVED_PARAMS: Final[Rule] = _object(
         "systemPrompt": g.text(SERVED),
         "tools": TOOLS,
         "requestedSchema": g.schema(SERVED),
-        "url": g.address(SERVED),
+        "url": g.opaque(SERVED),
         "uri": g.text(SERVED),
         "data": g.opaque(SERVED),
         "logger": g.text(SERVED),
