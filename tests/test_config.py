@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from gateway.config import Config, audit_folder, ca_folder, load, parse, secret, secrets, state_folder
+from gateway.config import Config, audit_folder, ca_folder, load, parse, secret, secrets, state_folder, variables
 from gateway.errors import ConfigError
 from gateway.policy.egress.entry import Action, Scheme
 from gateway.policy.egress.providers import PROVIDERS
@@ -433,6 +433,22 @@ class TestSecrets:
         assert (held.agent("key-a"), held.agent("key-b"), held.agent("other")) == ("a", "b", None)
         assert held.admin_token == "token"
         assert repr(held) == "Secrets()"
+
+    def test_they_are_known_by_the_variables_that_hold_them(self) -> None:
+        text = '[gateway]\nsecret_env = "S"\n[mcp.docs]\nurl = "https://h"\napi_key_env = "M"\n'
+        config = parse(text + self.TEXT, "gate.toml")
+        assert variables(config) == {"S", "M", "UP", "A", "T"}
+        assert variables(Config()) == frozenset()
+        held = secrets(config, {"UP": "up-key", "A": "key-a", "T": "token", "M": "mcp-key"})
+        assert held.upstream_keys == {"openai": "up-key", "mcp/docs": "mcp-key"}
+
+    def test_limits_may_name_an_mcp_server(self) -> None:
+        text = '[limits.slow]\nrequests = 1\nupstreams = ["mcp/docs"]\n'
+        config = parse('[mcp.docs]\nurl = "https://h/mcp/"\n' + text, "gate.toml")
+        assert config.mcp["docs"].url == "https://h/mcp/"
+        assert [limit.key for limit in config.limits_for("default", "mcp/docs")] == ["slow/default/mcp/docs"]
+        with pytest.raises(ConfigError, match="`mcp/docs` is not configured"):
+            parse(text, "gate.toml")
 
     def test_every_missing_variable_is_named_with_the_key_that_asked_for_it(self) -> None:
         with pytest.raises(ConfigError) as caught:

@@ -61,11 +61,11 @@ class Mcp(MessageDialect):
 
     @override
     def request(self, document: Document, *, apart: bool = False) -> Reading:
-        return g.read(MESSAGES[Direction.REQUEST], document)
+        return _read(document, Direction.REQUEST)
 
     @override
     def answer(self, document: Document) -> Reading:
-        return g.read(MESSAGES[Direction.ANSWER], document)
+        return _read(document, Direction.ANSWER)
 
     @override
     def stream(self, framing: Framing) -> MessageReader:
@@ -163,6 +163,11 @@ class Mcp(MessageDialect):
         target = document.get("params", "name") if known in TARGETS else None
         is_name = named and isinstance(target, str) and _TOOL_NAME.fullmatch(target)
         return f"{known} {target}" if is_name else known
+
+
+def _read(document: Document, direction: Direction) -> Reading:
+    # A message has no model and asks for no stream; what stands there is a sender's own words.
+    return replace(g.read(MESSAGES[direction], document), model=None, streaming=False)
 
 
 def _messages(document: Document) -> list[dict[str, Any]]:

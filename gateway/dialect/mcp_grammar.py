@@ -10,6 +10,8 @@ model made of everything it read.
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -17,9 +19,9 @@ from msgspec.structs import replace
 
 from gateway.dialect import grammar as g
 from gateway.dialect.grammar import Rule, Sink
-from gateway.dialect.plain import Voice
+from gateway.dialect.plain import Voice, is_plain_key
 from gateway.errors import Malformed
-from gateway.segment import Direction, Kind, Path
+from gateway.segment import Direction, Kind, Path, Uninspected
 
 SAID: Final = g.ASSISTANT
 """What a client sends: arguments, answers of its model, what its user put into a form."""
@@ -30,25 +32,114 @@ SERVED: Final = g.RESULT_LABEL
 INSTRUCTIONS: Final = replace(g.DEFINITION, kind=Kind.TEXT)
 """What a server tells the model about itself (`instructions`); clients put it into the system message."""
 
-_META: Final = g.skipped("progressToken io.modelcontextprotocol/protocolVersion io.modelcontextprotocol/logLevel")
 
-_HINTS: Final[Rule] = g.members(
-    {
-        "title": g.text(g.DEFINITION),
-        **g.skipped("readOnlyHint destructiveHint idempotentHint openWorldHint"),
-    },
-    g.opaque(g.DEFINITION),
-)
+_ID: Final = re.compile(r"\S{0,256}")
+_BASE64: Final = re.compile(r"(?:[A-Za-z0-9+/]{60,}+\r?\n)*+[A-Za-z0-9+/]*+={0,2}\s?")  # lines as in RFC 2045, 6.8
+_FEW: Final = 60
+_HEAD: Final = 4096  # characters of media that are decoded: headers of images and sounds are no text
+
+
+def _object(table: Mapping[str, Rule], voice: Voice) -> Rule:
+    """An object with these members. What else is in it is read as unknown, keys that are no plain names included."""
+    read = g.members(table, g.unknown(voice))
+    fixed = replace(voice, kind=Kind.OPAQUE, editable=False, wrappable=False)
+
+    def rule(sink: Sink, value: Any, path: Path) -> None:
+        read(sink, value, path)
+        if isinstance(value, dict):
+            odd = (key for key in value if key not in table and not is_plain_key(key))
+            sink.segments.extend(fixed.segment((*path, key), key) for key in odd)
+
+    return rule
+
+
+def _list(item: Rule, voice: Voice) -> Rule:
+    return g.each(item, g.unknown(voice))
+
+
+def _map(member: Rule, voice: Voice) -> Rule:
+    """Names that the sender chose, each with a value."""
+    both = g.values(member, g.unknown(voice))
+    names = replace(voice, kind=Kind.OPAQUE, editable=False, wrappable=False)
+
+    def rule(sink: Sink, value: Any, path: Path) -> None:
+        both(sink, value, path)
+        if isinstance(value, dict):
+            sink.segments.extend(names.segment((*path, key), key) for key in value if not is_plain_key(key))
+
+    return rule
+
+
+def _ids(voice: Voice, names: str) -> dict[str, Rule]:
+    """Ids and cursors, which no model reads, as long as they are none of several words."""
+    otherwise = g.unknown(voice)
+
+    def rule(sink: Sink, value: Any, path: Path) -> None:
+        if isinstance(value, list | dict) or (isinstance(value, str) and not _ID.fullmatch(value)):
+            otherwise(sink, value, path)
+
+    return dict.fromkeys(names.split(), rule)
+
+
+def _media(what: str, voice: Voice) -> Rule:
+    """An image or a sound in base64, which is named; what is text all the same is read as well."""
+    text = g.unknown(voice)
+
+    def rule(sink: Sink, value: Any, path: Path) -> None:
+        if value is not None:
+            sink.uninspected.append(Uninspected(what, path))
+        if not (isinstance(value, str) and _is_base64_of_bytes(value)):
+            text(sink, value, path)
+
+    return rule
+
+
+def _is_base64_of_bytes(text: str) -> bool:
+    """Whether it is base64, in lines or not, of something that begins as no text does. A few words are never that."""
+    if len(text) < _FEW or not _BASE64.fullmatch(text):
+        return False
+    head = "".join(text[:_HEAD].split())
+    try:
+        base64.b64decode(head[: len(head) // 4 * 4]).decode()
+    except UnicodeDecodeError:
+        return True
+    return False
+
+
+def _words(voice: Voice, names: str) -> dict[str, Rule]:
+    """Enumerations, types, dates and versions. A server could write anything there, and a model read it."""
+    return g.skipped(names) if voice == SAID else dict.fromkeys(names.split(), g.text(voice))
+
+
+def _numbers(voice: Voice, names: str) -> dict[str, Rule]:
+    """Numbers and switches; anything else in their place is read as unknown."""
+    otherwise = g.unknown(voice)
+
+    def rule(sink: Sink, value: Any, path: Path) -> None:
+        if isinstance(value, str | list | dict):
+            otherwise(sink, value, path)
+
+    return dict.fromkeys(names.split(), rule)
+
+
+_PROTOCOL: Final = "io.modelcontextprotocol"
 
 
 def _meta(voice: Voice) -> Rule:
-    return g.members(_META, g.unknown(voice))
+    about = (f"{_PROTOCOL}/{name}" for name in ("clientCapabilities", "clientInfo", "serverInfo"))
+    return _object(
+        {
+            **_ids(voice, f"progressToken {_PROTOCOL}/subscriptionId"),
+            **_words(voice, f"{_PROTOCOL}/protocolVersion {_PROTOCOL}/logLevel"),
+            **dict.fromkeys(about, g.opaque(voice)),
+        },
+        voice,
+    )
 
 
 def _icons(voice: Voice) -> Rule:
-    # An icon may stand in its address (`data:`); like any other address it may also carry something out.
-    icon = g.members({"src": g.address(voice), **g.skipped("mimeType sizes theme")}, g.unknown(voice))
-    return g.each(icon, g.unknown(voice))
+    icon = {"src": g.opaque(voice), "sizes": g.opaque(voice), **_words(voice, "mimeType theme")}
+    return _list(_object(icon, voice), voice)
 
 
 def _named(voice: Voice) -> dict[str, Rule]:
@@ -63,20 +154,20 @@ def _named(voice: Voice) -> dict[str, Rule]:
 
 
 def _annotations(voice: Voice) -> Rule:
-    return g.members(g.skipped("priority lastModified"), g.unknown(voice))
+    return _object({**_numbers(voice, "priority"), **_words(voice, "lastModified")}, voice)
 
 
 def _contents(voice: Voice) -> Rule:
     """The contents of a resource: a text, or a blob in base64, which is read where it decodes to text."""
-    return g.members(
+    return _object(
         {
             "uri": g.text(voice),
             "text": g.text(voice),
             "blob": g.opaque(voice),
-            "mimeType": g.skip,
             "_meta": _meta(voice),
+            **_words(voice, "mimeType"),
         },
-        g.unknown(voice),
+        voice,
     )
 
 
@@ -86,35 +177,43 @@ def _resource(voice: Voice) -> dict[str, Rule]:
         "uri": g.text(voice),
         "uriTemplate": g.text(voice),
         "annotations": _annotations(voice),
-        **g.skipped("mimeType size type"),
+        **_words(voice, "mimeType"),
+        **_numbers(voice, "size"),
     }
 
 
 def _block(voice: Voice) -> Rule:
     """A block of content, in results, prompts and sampling."""
-    unknown = g.unknown(voice)
-    common = {"type": g.skip, "annotations": _annotations(voice), "_meta": _meta(voice), "mimeType": g.skip}
+    # The type of a block is one of the table's, or the block is read as unknown.
+    common = {
+        "type": g.skip,
+        "annotations": _annotations(voice),
+        "_meta": _meta(voice),
+        **_words(voice, "mimeType"),
+    }
 
     def inner(sink: Sink, value: Any, path: Path) -> None:
         block(sink, value, path)
 
-    results = {
+    use = {"name": g.text(voice), "input": g.opaque(voice), **_ids(voice, "id")}
+    result = {
         "content": g.each(inner, inner),
         "structuredContent": g.opaque(voice),
-        **g.skipped("toolUseId isError"),
+        **_ids(voice, "toolUseId"),
+        **_numbers(voice, "isError"),
     }
     block = g.by(
         "type",
         {
-            "text": g.members({**common, "text": g.text(voice)}, unknown),
-            "image": g.members({**common, "data": g.uninspected("image")}, unknown),
-            "audio": g.members({**common, "data": g.uninspected("audio")}, unknown),
-            "resource": g.members({**common, "resource": _contents(voice)}, unknown),
-            "resource_link": g.members(_resource(voice), unknown),
-            "tool_use": g.members({**common, "name": g.text(voice), "input": g.opaque(voice), "id": g.skip}, unknown),
-            "tool_result": g.members({**common, **results}, unknown),
+            "text": _object({**common, "text": g.text(voice)}, voice),
+            "image": _object({**common, "data": _media("image", voice)}, voice),
+            "audio": _object({**common, "data": _media("audio", voice)}, voice),
+            "resource": _object({**common, "resource": _contents(voice)}, voice),
+            "resource_link": _object({**common, **_resource(voice)}, voice),
+            "tool_use": _object({**common, **use}, voice),
+            "tool_result": _object({**common, **result}, voice),
         },
-        unknown,
+        g.unknown(voice),
     )
     return block
 
@@ -126,149 +225,125 @@ def _content(voice: Voice) -> Rule:
 
 def _turns(voice: Voice) -> Rule:
     """The messages of a prompt, or of a request for sampling."""
-    turn = g.members({"role": g.skip, "content": _content(voice), "_meta": _meta(voice)}, g.unknown(voice))
-    return g.each(turn, g.unknown(voice))
+    turn = {"content": _content(voice), "_meta": _meta(voice), **_words(voice, "role")}
+    return _list(_object(turn, voice), voice)
 
 
-_UNKNOWN_DEFINITION: Final = g.opaque(g.DEFINITION)
+_HINTS: Final = "readOnlyHint destructiveHint idempotentHint openWorldHint"
 
-TOOLS: Final[Rule] = g.each(
-    g.members(
+TOOLS: Final[Rule] = _list(
+    _object(
         {
             **_named(g.DEFINITION),
             "name": g.text(g.DEFINITION_NAME),
             "inputSchema": g.schema(g.DEFINITION),
             "outputSchema": g.schema(g.DEFINITION),
-            "annotations": _HINTS,
-            "execution": g.members({"taskSupport": g.skip}, _UNKNOWN_DEFINITION),
+            "annotations": _object({"title": g.text(g.DEFINITION), **_numbers(g.DEFINITION, _HINTS)}, g.DEFINITION),
         },
-        _UNKNOWN_DEFINITION,
+        g.DEFINITION,
     ),
-    _UNKNOWN_DEFINITION,
+    g.DEFINITION,
 )
 """Tool definitions, which a model reads before any tool is called."""
 
-_TASK: Final = "task taskId status ttl pollInterval createdAt lastUpdatedAt"
-_PROGRESS: Final = "requestId progressToken progress total level"
-_SAMPLING: Final = "maxTokens temperature includeContext"
-_RESULT: Final = "isError resultType ttlMs cacheScope protocolVersion nextCursor role stopReason action"
+_IDS: Final = "taskId requestId progressToken elicitationId cursor nextCursor"
+_WORDS: Final = "protocolVersion resultType cacheScope status createdAt lastUpdatedAt role stopReason action level"
+_NUMBERS: Final = "progress total ttl ttlMs pollInterval isError maxTokens temperature"
 _STATE: Final = g.uninspected("request_state")  # the server's own, which a client returns unread
 
 
-def _capabilities(voice: Voice) -> dict[str, Rule]:
-    implementation = g.members({**_named(voice), "websiteUrl": g.address(voice), "version": g.skip}, g.unknown(voice))
+def _in_all(voice: Voice) -> dict[str, Rule]:
+    """What may stand in the parameters and in the result of many messages: progress, tasks, states, versions."""
+    implementation = {**_named(voice), "websiteUrl": g.opaque(voice), **_words(voice, "version")}
     return {
+        "reason": g.text(voice),
+        "message": g.text(voice),
+        "statusMessage": g.text(voice),
         "capabilities": g.opaque(voice),
-        "clientInfo": implementation,
-        "serverInfo": implementation,
-        "protocolVersion": g.skip,
+        "clientInfo": _object(implementation, voice),
+        "serverInfo": _object(implementation, voice),
+        "requestState": _STATE,
+        "_meta": _meta(voice),
+        **_ids(voice, _IDS),
+        **_words(
+            voice, "protocolVersion resultType cacheScope status createdAt lastUpdatedAt role stopReason action level"
+        ),
+        **_numbers(voice, "progress total ttl ttlMs pollInterval isError maxTokens temperature"),
     }
 
 
 def _error(voice: Voice) -> Rule:
-    return g.members({"message": g.text(voice), "data": g.opaque(voice), "code": g.skip}, g.unknown(voice))
+    return _object({"message": g.text(voice), "data": g.opaque(voice), **_numbers(voice, "code")}, voice)
 
 
-def _served_params() -> Rule:
-    """What a server asks (sampling, elicitation) and tells (log messages, progress, changes)."""
-    return g.members(
-        {
-            "messages": _turns(SERVED),
-            "systemPrompt": g.text(SERVED),
-            "tools": TOOLS,
-            "message": g.text(SERVED),
-            "requestedSchema": g.schema(SERVED),
-            "url": g.address(SERVED),
-            "uri": g.text(SERVED),
-            "data": g.opaque(SERVED),
-            "logger": g.text(SERVED),
-            "reason": g.text(SERVED),
-            "statusMessage": g.text(SERVED),
-            "_meta": _meta(SERVED),
-            **g.skipped(f"{_TASK} {_PROGRESS} {_SAMPLING} mode elicitationId"),
-        },
-        g.unknown(SERVED),
-    )
+_SERVED_PARAMS: Final[Rule] = _object(
+    {
+        **_in_all(SERVED),
+        "messages": _turns(SERVED),
+        "systemPrompt": g.text(SERVED),
+        "tools": TOOLS,
+        "requestedSchema": g.schema(SERVED),
+        "url": g.opaque(SERVED),
+        "uri": g.text(SERVED),
+        "data": g.opaque(SERVED),
+        "logger": g.text(SERVED),
+        **_words(SERVED, "mode includeContext"),
+    },
+    SERVED,
+)
+"""What a server asks (sampling, elicitation) and tells (log messages, progress, changes)."""
 
+_ASKED_INPUT: Final[Rule] = _object({"params": _SERVED_PARAMS, **_words(SERVED, "method")}, SERVED)
+_RESOURCES: Final[Rule] = _list(_object(_resource(SERVED), SERVED), SERVED)
+_PROMPT_ARGUMENTS: Final[Rule] = _list(_object({**_named(SERVED), **_numbers(SERVED, "required")}, SERVED), SERVED)
 
-def _served_result() -> Rule:
-    label = g.members(_resource(SERVED), g.unknown(SERVED))
-    prompt = g.members(
-        {**_named(SERVED), "arguments": g.each(g.members(_named(SERVED), g.unknown(SERVED)), g.unknown(SERVED))},
-        g.unknown(SERVED),
-    )
-    return g.members(
-        {
-            "content": _content(SERVED),
-            "structuredContent": g.opaque(SERVED),
-            "tools": TOOLS,
-            "resources": g.each(label, g.unknown(SERVED)),
-            "resourceTemplates": g.each(label, g.unknown(SERVED)),
-            "contents": g.each(_contents(SERVED), g.unknown(SERVED)),
-            "prompts": g.each(prompt, g.unknown(SERVED)),
-            "messages": _turns(SERVED),
-            "description": g.text(SERVED),
-            "instructions": g.text(INSTRUCTIONS),
-            "statusMessage": g.text(SERVED),
-            "inputRequests": g.values(_asking(_served_params()), g.unknown(SERVED)),
-            "requestState": _STATE,
-            "_meta": _meta(SERVED),
-            **_capabilities(SERVED),
-            **g.skipped(f"{_TASK} {_RESULT}"),
-        },
-        g.unknown(SERVED),
-    )
+_SERVED_RESULT: Final[Rule] = _object(
+    {
+        **_in_all(SERVED),
+        "content": _content(SERVED),
+        "structuredContent": g.opaque(SERVED),
+        "tools": TOOLS,
+        "resources": _RESOURCES,
+        "resourceTemplates": _RESOURCES,
+        "contents": _list(_contents(SERVED), SERVED),
+        "prompts": _list(_object({**_named(SERVED), "arguments": _PROMPT_ARGUMENTS}, SERVED), SERVED),
+        "messages": _turns(SERVED),
+        "description": g.text(SERVED),
+        "instructions": g.text(INSTRUCTIONS),
+        "inputRequests": _map(_ASKED_INPUT, SERVED),
+    },
+    SERVED,
+)
 
+_ROOT: Final[Rule] = _object({"uri": g.text(SAID), "name": g.text(SAID), "_meta": _meta(SAID)}, SAID)
 
-def _said_params() -> Rule:
-    """What a client asks, and tells."""
-    return g.members(
-        {
-            "name": g.text(g.CALL_NAME),
-            "arguments": g.opaque(g.CALL),
-            "uri": g.text(g.CALL_NAME),  # another address is another resource
-            "inputResponses": g.values(_said_result(), g.unknown(SAID)),
-            "requestState": _STATE,
-            "message": g.text(SAID),
-            "reason": g.text(SAID),
-            "statusMessage": g.text(SAID),
-            "_meta": _meta(SAID),
-            **_capabilities(SAID),
-            **g.skipped(f"{_TASK} {_PROGRESS} cursor"),
-        },
-        g.unknown(SAID),
-    )
+_SAID_RESULT: Final[Rule] = _object(
+    {**_in_all(SAID), "content": _content(SAID), "roots": _list(_ROOT, SAID), "model": g.skip}, SAID
+)
+"""The answer to a request for sampling (blocks), to a form (a member for each field), or to one for roots."""
 
-
-def _said_result() -> Rule:
-    """The answer to a request for sampling (blocks), to a form (a member for each field), or to one for roots."""
-    root = g.members({"uri": g.text(SAID), "name": g.text(SAID), "_meta": _meta(SAID)}, g.unknown(SAID))
-    return g.members(
-        {
-            "content": _content(SAID),
-            "roots": g.each(root, g.unknown(SAID)),
-            "statusMessage": g.text(SAID),
-            "_meta": _meta(SAID),
-            **g.skipped(f"{_TASK} {_RESULT} model"),
-        },
-        g.unknown(SAID),
-    )
-
-
-def _asking(params: Rule) -> Rule:
-    return g.members({"method": g.skip, "params": params}, g.unknown(SERVED))
+_SAID_PARAMS: Final[Rule] = _object(
+    {
+        **_in_all(SAID),
+        "name": g.text(g.CALL_NAME),
+        "arguments": g.opaque(g.CALL),
+        "uri": g.text(g.CALL_NAME),  # another address is another resource
+        "inputResponses": _map(_SAID_RESULT, SAID),
+    },
+    SAID,
+)
+"""What a client asks, and tells."""
 
 
 def _message(voice: Voice, params: Rule, result: Rule) -> Rule:
-    return _checked(
-        g.members(
-            {"params": params, "result": result, "error": _error(voice), **g.skipped("jsonrpc id method")},
-            g.unknown(voice),
-        )
-    )
+    known = {"params": params, "result": result, "error": _error(voice), **g.skipped("jsonrpc id method")}
+    return _checked(_object(known, voice))
 
 
 ENVELOPE: Final = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
+MAX_ID: Final = 256
+"""Characters of an id: clients count, or take a UUID; ids are kept while an answer is waited for."""
+
 TARGETS: Final[Mapping[str, str]] = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 """The member of `params` that says what a request is for, by method."""
 
@@ -295,8 +370,11 @@ def refuse_ambiguity(message: Any) -> None:
     kinds = [kind for kind in ("method", "result", "error") if kind in message]
     if len(kinds) != 1 or not isinstance(message.get("method", ""), str):
         raise Malformed("no JSON-RPC message: it must have one of `method`, `result` and `error`")
-    if not isinstance(message.get("id"), str | int | None) or isinstance(message.get("id"), bool):
-        raise Malformed("no JSON-RPC message: its `id` must be a string or a whole number")
+    id_ = message.get("id")
+    if not isinstance(id_, str | int | None) or isinstance(id_, bool) or len(str(id_)) > MAX_ID:
+        raise Malformed(
+            f"no JSON-RPC message: its `id` must be a whole number, or a string of up to {MAX_ID} characters"
+        )
     params = message.get("params")
     target = TARGETS.get(message.get("method", ""))
     if isinstance(params, dict) and target is not None:
@@ -322,7 +400,7 @@ def _body(message: Rule) -> Rule:
 
 
 MESSAGES: Final[Mapping[Direction, Rule]] = {
-    Direction.REQUEST: _body(_message(SAID, _said_params(), _said_result())),
-    Direction.ANSWER: _body(_message(SERVED, _served_params(), _served_result())),
+    Direction.REQUEST: _body(_message(SAID, _SAID_PARAMS, _SAID_RESULT)),
+    Direction.ANSWER: _body(_message(SERVED, _SERVED_PARAMS, _SERVED_RESULT)),
 }
 """What comes from a client, and what comes from a server."""

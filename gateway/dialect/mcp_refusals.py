@@ -17,7 +17,8 @@ from gateway.errors import Code
 from gateway.segment import Direction
 from gateway.verdict import Refusal
 
-type Id = str | int | None
+Id = str | int | None
+"""The id of a request. (No `type` statement: values are held against it.)"""
 
 REFUSED: Final = -32010
 """JSON-RPC error code of a refusal: in the band that MCP leaves to implementations (-32000 to -32019, schema of

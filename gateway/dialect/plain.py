@@ -81,7 +81,7 @@ def _collect(value: Any, path: Path, voice: Voice, found: list[Found]) -> None:
         found.append(Uninspected("binary_string", path) if is_binary(value) else voice.segment(path, value))
     elif isinstance(value, dict):
         for key, member in value.items():
-            if not _PLAIN_KEY.fullmatch(key):
+            if not is_plain_key(key):
                 found.append(_fixed((*path, key), key, voice))
             _collect(member, (*path, key), voice, found)
     elif isinstance(value, list):
@@ -89,6 +89,11 @@ def _collect(value: Any, path: Path, voice: Voice, found: list[Found]) -> None:
             _collect(member, (*path, index), voice, found)
     elif isinstance(value, int) and abs(value) >= MIN_NUMBER:
         found.append(_fixed(path, str(value), voice))
+
+
+def is_plain_key(key: str) -> bool:
+    """Whether a key is a name, as members of structures have, and so needs no reading."""
+    return _PLAIN_KEY.fullmatch(key) is not None
 
 
 def _fixed(path: Path, text: str, voice: Voice) -> Segment:

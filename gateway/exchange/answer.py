@@ -76,11 +76,9 @@ def _inspect_file(gate: Gate, endpoint: Endpoint, body: bytes) -> Outcome:
 
 def _inspect_note(gate: Gate, endpoint: Endpoint, media: MediaType, body: bytes) -> Outcome:
     """A message, or what HTTP itself says beside the protocol, in JSON ("invalid_token") or in words ("Accepted")."""
-    if not is_json(body):
-        if media.is_json and body.strip():
-            raise Malformed("the body is no JSON object or array")
+    if not media.is_json and not is_json(body):
         return _inspect_text(gate, endpoint, body)
-    if not is_message(endpoint, body):
+    if body.strip() and not is_message(endpoint, body):
         endpoint = replace(endpoint, dialect=PLAIN)
     return inspect(gate, endpoint, Direction.ANSWER, body, media)
 

@@ -261,10 +261,10 @@ def _glanced(line: bytes | None) -> Document | None:
 
 
 def _messages(document: Document | None) -> list[dict[str, Any]]:
-    """The messages of a body that may hold anything; none where they are not all objects."""
+    """The messages of a body that may hold anything; none where they are not all objects with an id that can be one."""
     value = document.value if document is not None else None
     messages: list[Any] = value if isinstance(value, list) else [value]
-    return messages if all(isinstance(message, dict) for message in messages) else []
+    return messages if all(isinstance(one, dict) and isinstance(one.get("id"), Id) for one in messages) else []
 
 
 def _told(instead: Instead) -> Iterator[Step]:

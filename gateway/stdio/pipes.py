@@ -1,7 +1,7 @@
-"""The two ends of a pipe whose other side is our parent: standard input and output, on threads of their own.
+"""Ends of pipes, read and written on threads of their own.
 
 An event loop takes no regular files, and a write to a full pipe blocks. The threads are daemons: one that waits for a
-client which neither reads nor goes away must not keep the process.
+program which neither reads, writes nor goes away must not keep the process.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import os
 import queue
 import threading
+from concurrent.futures import CancelledError
 from typing import Final
 
 CHUNK: Final = 1 << 16
@@ -17,7 +18,7 @@ CHUNK: Final = 1 << 16
 
 
 class Source:
-    """Reads a file descriptor."""
+    """Reads a file descriptor, and closes it at its end."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -30,17 +31,19 @@ class Source:
         return await self._read.get()
 
     def _follow(self) -> None:
-        while True:
+        data = b"?"
+        while data:
             try:
                 data = os.read(self._descriptor, CHUNK)
             except OSError:
                 data = b""
+            given = self._read.put(data)
             try:
-                asyncio.run_coroutine_threadsafe(self._read.put(data), self._loop).result()
-            except Exception:  # noqa: BLE001 -- the loop is gone, and with it whoever would read
-                return
-            if not data:
-                return
+                asyncio.run_coroutine_threadsafe(given, self._loop).result()
+            except (RuntimeError, CancelledError):  # the loop is closed, and with it whoever would read
+                given.close()
+                break
+        os.close(self._descriptor)
 
 
 class Sink:

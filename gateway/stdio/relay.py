@@ -20,7 +20,7 @@ from gateway.errors import ConfigError
 from gateway.exchange.conversation import Conversation, Step, ToClient, ToServer
 from gateway.exchange.events import ExchangeRecord, Finish
 from gateway.segment import Direction
-from gateway.stdio.pipes import CHUNK, Sink, Source
+from gateway.stdio.pipes import Sink, Source
 from gateway.wire.lines import Cutter
 
 GRACE: Final = 5.0
@@ -64,18 +64,24 @@ class Times:
 
     def __init__(self, new_id: Callable[[], str]) -> None:
         self._new_id = new_id
+        self._now = perf_counter_ns()
         self._began: dict[str, int] = {}
         self._spent: dict[str, int] = {}
         self._fresh: list[str] = []
 
     def __call__(self) -> str:
         id_ = self._new_id()
-        self._began[id_] = perf_counter_ns()
+        self._began[id_] = self._now
         self._fresh.append(id_)
         return id_
 
-    def spend(self, nanoseconds: int, steps: Sequence[Step]) -> None:
-        """Count the time that a line took towards the exchanges that it began or ended."""
+    def line_came(self) -> None:
+        """What begins from here on began with this line."""
+        self._now = perf_counter_ns()
+
+    def line_taken(self, steps: Sequence[Step]) -> None:
+        """Count the time that the line took towards the exchanges that it began or ended."""
+        nanoseconds = perf_counter_ns() - self._now
         ended = {step.record.id for step in steps if isinstance(step, Finish)}
         for id_ in ended.union(self._fresh):
             self._spent[id_] = self._spent.get(id_, 0) + nanoseconds
@@ -97,16 +103,17 @@ class Relay:
 
     async def run(self, command: Sequence[str], environ: Mapping[str, str]) -> int:
         """Run the server until it ends, and return its exit code. Raises ConfigError where it cannot be started."""
-        child = await _started(command, environ)
+        child, output = await _started(command, environ)
         with _forwarding(child):
             upward = asyncio.create_task(self._from_client(child))
-            downward = asyncio.create_task(self._from_server(child))
+            downward = asyncio.create_task(self._pump(child, Direction.ANSWER, output.read))
             try:
                 return await self._until_over(child, upward, downward)
             finally:
                 upward.cancel()
                 downward.cancel()
                 await asyncio.gather(upward, downward, return_exceptions=True)
+                await _killed(child)
 
     async def _until_over(self, child: Process, upward: asyncio.Task[None], downward: asyncio.Task[None]) -> int:
         ending = asyncio.create_task(child.wait())
@@ -129,11 +136,6 @@ class Relay:
         finally:
             child.stdin.close()
 
-    async def _from_server(self, child: Process) -> None:
-        stdout = child.stdout
-        assert stdout is not None
-        await self._pump(child, Direction.ANSWER, lambda: stdout.read(CHUNK))
-
     async def _pump(self, child: Process, sender: Direction, read: Callable[[], Awaitable[bytes]]) -> None:
         cutter = Cutter(self._conversation.gate.limits.event)
         while data := await read():
@@ -143,9 +145,9 @@ class Relay:
             await self._take(child, sender, rest)
 
     async def _take(self, child: Process, sender: Direction, line: bytes | None) -> None:
-        began = perf_counter_ns()
+        self._times.line_came()
         steps = self._conversation.receive(sender, line)
-        self._times.spend(perf_counter_ns() - began, steps)
+        self._times.line_taken(steps)
         await self._carry_out(child, steps)
 
     async def _carry_out(self, child: Process, steps: Sequence[Step]) -> None:
@@ -172,12 +174,26 @@ def _has_failed(task: asyncio.Task[None]) -> bool:
     return task.done() and not task.cancelled() and task.exception() is not None
 
 
-async def _started(command: Sequence[str], environ: Mapping[str, str]) -> Process:
+async def _started(command: Sequence[str], environ: Mapping[str, str]) -> tuple[Process, Source]:
+    """The child, and what it writes. The pipe is ours, as a process of the child's own may outlive it."""
+    reading, writing = os.pipe()
     try:
-        return await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, env=environ)
+        child = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=writing, env=environ)
     except OSError as error:
+        os.close(reading)
         reason = (error.strerror or type(error).__name__).lower()
         raise ConfigError((f"`{command[0]}` cannot be run: {reason}",)) from error
+    finally:
+        os.close(writing)
+    return child, Source(reading)
+
+
+async def _killed(child: Process) -> None:
+    """No child is left behind, however the relay ends."""
+    if child.returncode is None:
+        with suppress(ProcessLookupError):
+            child.kill()
+        await child.wait()
 
 
 async def _write(child: Process, data: bytes) -> None:
@@ -195,9 +211,7 @@ async def _end(child: Process, ending: asyncio.Task[int], *, is_told: bool) -> N
             child.terminate()
     await asyncio.wait({ending}, timeout=GRACE)
     if not ending.done():
-        with suppress(ProcessLookupError):
-            child.kill()
-        await ending
+        await _killed(child)
 
 
 def exit_code(returned: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,11 +107,11 @@ async def until(condition: Callable[[], Awaitable[bool]], seconds: float) -> Non
 
 
 @asynccontextmanager
-async def running(text: str, folder: Path) -> AsyncIterator[Running]:
+async def running(text: str, folder: Path, environ: Mapping[str, str] | None = None) -> AsyncIterator[Running]:
     """A gateway with this configuration; its file, its rules and its state are in `folder`."""
     (folder / "rules").mkdir()
     (folder / "rules" / "test.toml").write_text(PACK)
     path = folder / "lockgate.toml"
     path.write_text(text)
-    async with serve_in_process(path, {}) as service:
+    async with serve_in_process(path, environ or {}) as service:
         yield Running(f"http://{service.address}", f"http://{service.admin}", folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -16,11 +17,15 @@ import pytest
 from mcp import types
 from mcp.client.client import Client
 from mcp.client.sse import sse_client
+from mcp.shared.auth import ProtectedResourceMetadata
+from mcp.shared.auth_utils import check_resource_allowed
 from mcp.shared.exceptions import MCPError
 
+from tests.end_to_end.conftest import Start
 from tests.end_to_end.running import CARD, SECRET, Running, configured, running
 from tests.fakes import mcp_server
 from tests.fakes.mcp_server import EventMemory, serving
+from tests.fakes.script import Raw, Seen
 from tests.fakes.upstream import Upstream
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated as of 2026-07-28")
@@ -282,6 +287,7 @@ async def test_a_stream_can_be_taken_up_again(tmp_path: Path) -> None:
             assert b"a notification was held back" in again
 
 
+JSON = (("Content-Type", "application/json"),)
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "x", "arguments": {}}}
 
 
@@ -316,6 +322,55 @@ class TestAgainstAFake:
         status, body = await self.post(f"{url}/fake/~{'0' * 32}/admin")
         assert (status, body["error"]["code"]) == (404, "unknown_upstream")
         assert upstream.requests == []
+
+
+class TestProtected:
+    """A server that wants a token (RFC 9728)."""
+
+    def answer(self, seen: Seen) -> Raw:
+        base = f"http://{seen.header('Host')}"
+        if seen.path == "/.well-known/oauth-protected-resource/mcp":
+            metadata = {"resource": f"{base}/mcp", "authorization_servers": ["https://login.example/"]}
+            return Raw((json.dumps(metadata).encode(),))
+        if seen.header("Authorization") != "Bearer good":
+            where = f'Bearer error="invalid_token", resource_metadata="{base}/.well-known/oauth-protected-resource/mcp"'
+            return Raw((b'{"error": "invalid_token"}',), 401, (*JSON, ("WWW-Authenticate", where)))
+        return Raw((b'{"jsonrpc": "2.0", "id": 1, "result": {}}',))
+
+    async def test_a_client_finds_the_metadata_and_may_use_them(self, start: Start, upstream: Upstream) -> None:
+        upstream.script = self.answer
+        async with start(f'[mcp.fake]\nurl = "{upstream.url}/mcp"\n') as gate, aiohttp.ClientSession() as http:
+            url = f"{gate.url}/mcp/fake"
+            async with http.post(url, json=CALL) as answer:
+                assert answer.status == 401
+                assert await answer.json() == {"error": "invalid_token"}
+                named = re.search(r'resource_metadata="([^"]*)"', answer.headers["WWW-Authenticate"])
+            assert named is not None
+            assert named[1].startswith(f"{url}/~")
+            for found in (named[1], f"{gate.url}/.well-known/oauth-protected-resource/mcp/fake"):
+                async with http.get(found) as answer:
+                    metadata = ProtectedResourceMetadata.model_validate(await answer.json())
+                assert str(metadata.resource) == url
+                assert check_resource_allowed(requested_resource=url, configured_resource=str(metadata.resource))
+                assert [str(server) for server in metadata.authorization_servers] == ["https://login.example/"]
+            async with http.post(url, json=CALL, headers={"Authorization": "Bearer good"}) as answer:
+                assert answer.status == 200
+
+    async def test_the_gateways_own_token_is_shown_for_a_gateway_key(self, upstream: Upstream, tmp_path: Path) -> None:
+        upstream.script = self.answer
+        environ = {"TOKEN": "good", "KEY": "agent-key"}
+        tables = f'[mcp.fake]\nurl = "{upstream.url}/mcp"\napi_key_env = "TOKEN"\n[agents.a]\nkey_env = "KEY"\n'
+        async with (
+            running(configured(upstream.url, tables), tmp_path, environ) as gate,
+            aiohttp.ClientSession() as http,
+        ):
+            url = f"{gate.url}/mcp/fake"
+            async with http.post(url, json=CALL) as answer:
+                body = await answer.json()
+                assert (answer.status, body["id"], body["error"]["code"]) == (401, None, -32010)
+            async with http.post(url, json=CALL, headers={"Authorization": "Bearer agent-key"}) as answer:
+                assert answer.status == 200
+            assert upstream.last.header("Authorization") == "Bearer good"
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -8,6 +8,8 @@ from itertools import count
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.errors import Code
 from gateway.exchange import conversation
@@ -252,6 +254,35 @@ class TestUnreadable:
         (told,) = onward(steps, ToClient)
         assert [each["id"] for each in told] == [1, 2]
         assert one.left() == []
+
+    @given(
+        st.sampled_from([CLIENT, SERVER]),
+        st.one_of(
+            st.binary(max_size=40),
+            st.recursive(
+                st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+                lambda inner: (
+                    st.lists(inner, max_size=3)
+                    | st.dictionaries(
+                        st.sampled_from(
+                            ["jsonrpc", "id", "method", "params", "result", "error", "_meta", "content", "x"]
+                        ),
+                        inner,
+                        max_size=5,
+                    )
+                ),
+                max_leaves=12,
+            ).map(lambda value: json.dumps(value).encode()),
+        ),
+    )
+    def test_nothing_makes_it_raise(self, sender: Direction, raw: bytes) -> None:
+        one = talk()
+        one.receive(CLIENT, line(call(id=0)))
+        one.receive(SERVER, line(sampling(id=0)))
+        for data in (raw, b'{"jsonrpc": "2.0", "id": 0, "result": %s, "result": {}}' % raw):
+            steps = one.receive(sender, data + b"\n")
+            assert steps
+            assert not any(made.outcome == "failed" for made in records(steps))
 
     def test_a_failure_of_ours_is_a_refusal_too(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def fails(*_: object) -> None:

@@ -160,6 +160,11 @@ class TestWholeAnswers:
         reply = only(self.answered(202, headers, b"Accepted"), Respond)
         assert (reply.status, reply.body) == (202, b"Accepted")
 
+    @pytest.mark.parametrize("body", [b"null", b'"ok"', b"{}", b" "])
+    def test_accepted_in_json(self, body: bytes) -> None:
+        reply = only(self.answered(202, JSON, body), Respond)
+        assert (reply.status, reply.body) == (202, body)
+
     def test_words_are_read(self) -> None:
         reply = only(self.answered(202, (), POISON.encode()), Respond)
         assert reply.body == CUT.encode()

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from gateway.dialect.families import FAMILIES
-from gateway.serve.coverage import Row, matrix
+from gateway.serve.coverage import Row, families, matrix
+from gateway.settings import Config
 from tests.serve.loopback import FAMILY
 
 
@@ -25,3 +26,13 @@ def test_sessions_are_declared_too() -> None:
 def test_every_family_declares_what_it_does_with_every_other_path() -> None:
     rows = matrix(FAMILIES.values())
     assert {row.family for row in rows if row.path == "*"} == {family.name for family in FAMILIES.values()}
+
+
+def test_mcp_is_there_where_a_server_is() -> None:
+    assert "mcp" not in {family.name for family in families(Config())}
+    config = Config.model_validate({"mcp": {"docs": {"url": "https://h/mcp"}}})
+    assert families(config)[-1].name == "mcp"
+    assert [(row.path, row.dialect, row.coverage) for row in matrix(families(config)[-1:])] == [
+        ("(.*)/\\.well\\-known/oauth\\-protected\\-resource(/.*)?", "mcp_metadata", "dialect"),
+        ("*", "mcp", "dialect"),
+    ]

@@ -15,6 +15,7 @@ TOKEN = {"admin": {"token_env": "TOKEN"}}
         ({"hierarchy": {"mode": "off"}}, "hierarchy"),
         ({"audit": {"enabled": False}}, "audit"),
         ({"upstreams": {"openai": {"verify": False}}}, "`openai`"),
+        ({"mcp": {"docs": {"url": "https://h/mcp", "verify": False}}}, "`mcp/docs`"),
         ({"admin": {}}, "token"),
     ],
 )

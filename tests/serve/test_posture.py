@@ -11,6 +11,7 @@ from gateway.detect.memory import VerdictMemory
 from gateway.detect.ruleset import build
 from gateway.errors import ConfigError
 from gateway.serve.posture import Posture, posture, site
+from gateway.serve.upstream import Patience
 from gateway.settings import Config
 from gateway.units import Address
 
@@ -52,10 +53,28 @@ def test_upstreams_have_their_key_and_their_tls() -> None:
     assert isinstance(upstreams["gemini"].tls, ssl.SSLContext)
 
 
+def test_mcp_servers_are_upstreams_with_patience_of_their_own() -> None:
+    tables = {
+        "docs": {"url": "https://h:8443/a/mcp/", "verify": False},
+        "slow": {"url": "http://h", "idle_timeout": "5s"},
+    }
+    secrets = Secrets(MappingProxyType({"mcp/docs": "token"}), MappingProxyType({}), None)
+    servers = made({"mcp": tables, "gateway": {"connect_timeout": "3s"}}, secrets).mcp
+    docs, slow = servers["docs"], servers["slow"]
+    assert (docs.upstream.name, docs.upstream.base_url) == ("mcp/docs", "https://h:8443")
+    assert (docs.upstream.key, docs.upstream.tls, docs.door.url) == ("token", False, "https://h:8443/a/mcp/")
+    assert docs.upstream.patience == Patience(3.0, 600.0, None)
+    assert slow.upstream.patience == Patience(3.0, 600.0, 5.0)
+    assert docs.door.key == slow.door.key != b""
+
+
 def test_a_ca_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as raised:
         made({"upstreams": {"openai": {"ca_file": str(tmp_path / "none.pem")}}})
     assert raised.value.problems[0].startswith("upstreams.openai.ca_file: ")
+    with pytest.raises(ConfigError) as raised:
+        made({"mcp": {"docs": {"url": "https://h", "ca_file": str(tmp_path / "none.pem")}}})
+    assert raised.value.problems[0].startswith("mcp.docs.ca_file: ")
 
 
 def test_a_listener_answers_to_its_host_and_its_names() -> None:
