@@ -237,7 +237,7 @@ class TestProblems:
             ("[rules]\neffects = { x = 'blok' }", 2, "rules.effects.x: `blok` is no effect; accepted: allow, report,"),
             ("[upstreams.mcp]\ndialect = 'http'\nbase_url = 'http://a'", 1, "upstreams.mcp: is reserved for the gate"),
             ("[upstreams._a]\ndialect = 'http'\nbase_url = 'http://a'", 1, "upstreams._a: is no name; accepted:"),
-            ("[agents.a]", 1, "agents.a: needs one key; accepted: `key_env` or `key_sha256`, not both"),
+            ("[agents.a]", 1, "agents.a: cannot be recognised; accepted: one of `key_env`, `key_sha256` and `ad"),
             ("[agents.default]\nkey_env = 'K'", 1, "agents.default: is what a caller without a gateway key is called"),
             ("[agents.a]\nkey_env = 'sk-1'", 2, "agents.a.key_env: no name of an environment variable; accepted:"),
             ("[agents.a]\nkey_sha256 = 'AB'", 2, "agents.a.key_sha256: no SHA-256 digest of a key; accepted: 64"),
