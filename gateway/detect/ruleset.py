@@ -133,7 +133,7 @@ class RuleSet:
             span=span,
             score=rule.score,
             replacement=rule.replacement,
-            fingerprint=self._fingerprint(found),
+            fingerprint=self.fingerprint(found),
             effect=rule.effect,
             shadow=rule.shadow,
         )
@@ -156,8 +156,9 @@ class RuleSet:
         named.update(text.encode("utf-8", "surrogatepass"))
         return named.digest()
 
-    def _fingerprint(self, found: str) -> str:
-        return hashlib.blake2b(found.encode("utf-8"), digest_size=8, key=self._key).hexdigest()
+    def fingerprint(self, found: str) -> str:
+        """A keyed hash (64 bits) of what was found."""
+        return hashlib.blake2b(found.encode("utf-8", "surrogatepass"), digest_size=8, key=self._key).hexdigest()
 
 
 class _Sieve:

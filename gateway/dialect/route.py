@@ -27,6 +27,7 @@ class Form(StrEnum):
     LINES = "lines"  # JSON Lines: each line a document (batch files and their results)
     ARRAY = "array"  # a JSON array whose items arrive over time (Gemini's stream without alt=sse)
     MULTIPART = "multipart"  # a form whose file part may be JSON Lines (uploads of batch files)
+    MEDIA = "media"  # what its content type says: pages, feeds, forms, tables, text, JSON
     BYTES = "bytes"  # audio, images, archives: never read
 
 

@@ -23,6 +23,7 @@ from gateway.exchange import answer as answers
 from gateway.exchange import headers as fields
 from gateway.exchange import refuse
 from gateway.exchange.body import is_json
+from gateway.exchange.content import inspect, readable
 from gateway.exchange.events import (
     AnswerData,
     AnswerStarted,
@@ -52,7 +53,7 @@ from gateway.exchange.events import (
 from gateway.exchange.facts import Facts
 from gateway.exchange.gate import Gate
 from gateway.exchange.stream import AnswerStream
-from gateway.exchange.whole import Outcome, inspect, readable
+from gateway.exchange.whole import Outcome
 from gateway.policy.profile import UnknownJson
 from gateway.segment import Direction, Uninspected
 from gateway.verdict import Effect, Refusal, Verdict

@@ -71,6 +71,14 @@ _BALANCED: Final = Profile(
             "pii.national_id": Effect.REDACT,
             "pii.card": Effect.REDACT,
             "pii.iban": Effect.REDACT,
+            # Text of a page that is hidden (`wire/markup/look.py`). Ordinary pages keep menus and dialogs hidden, so
+            # that is cut only where it is loaded, that is, holds any injection finding. The rest nobody would miss.
+            "hidden": Effect.REWRITE,
+            "hidden.bare": Effect.ALLOW,
+            "hidden.bare.comment": Effect.REWRITE,
+            "hidden.bare.zero_size": Effect.REWRITE,
+            "hidden.bare.off_screen": Effect.REWRITE,
+            "hidden.bare.same_colour": Effect.REWRITE,
         }
     ),
 )
@@ -84,7 +92,14 @@ PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
             enforce=True,
             data_threshold=4,
             user_threshold=5,
-            effects=MappingProxyType({"injection": Effect.REPORT, "secret": Effect.BLOCK, "pii": Effect.REDACT}),
+            effects=MappingProxyType(
+                {
+                    "injection": Effect.REPORT,
+                    "secret": Effect.BLOCK,
+                    "pii": Effect.REDACT,
+                    "hidden": Effect.REWRITE,
+                }
+            ),
             unknown_json=UnknownJson.BLOCK,
         ),
     }

@@ -25,7 +25,7 @@ OPENAI = FAMILIES["openai"]
 CHAT = OPENAI.endpoint("POST", "/v1/chat/completions")
 FILES = OPENAI.endpoint("POST", "/v1/files")
 CONTENT = OPENAI.endpoint("GET", "/v1/files/file-1/content")
-PLAIN = FAMILIES["http"].fallback
+PLAIN = replace(FAMILIES["http"].fallback, request_form=Form.JSON, answer_form=Form.JSON)
 
 
 def ask(body: bytes, endpoint: Endpoint = CHAT, by: Gate | None = None, type_: str = "application/json") -> Outcome:
