@@ -22,6 +22,7 @@ from gateway.detect.pack import parse_pack
 from gateway.detect.rule import Rule
 from gateway.detect.ruleset import RuleSet, build
 from gateway.errors import ConfigError, OperatorError, RuleError
+from gateway.exchange.hidden import CATEGORIES as HIDDEN
 from gateway.record import log
 from gateway.resources import pack_folder, pack_text
 from gateway.shelf import Shelf
@@ -308,10 +309,10 @@ def _built(rules: list[Rule], config: Config, key: bytes) -> RuleSet:
 def _by_rule(rules: Iterable[Rule], effects: Mapping[str, Effect]) -> dict[str, Effect]:
     """The operator's effects by rule id. A category stands for its rules; a rule's id wins, then the longer category.
 
-    What is neither is left as it is, for the rule set to refuse.
+    Those of hidden text are for the profile. What is neither is left as it is, for the rule set to refuse.
     """
     found: dict[str, Effect] = {}
-    unused = set(effects)
+    unused = set(effects) - HIDDEN
     for rule in rules:
         names = [rule.id, rule.category]
         while "." in names[-1]:

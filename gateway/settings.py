@@ -27,6 +27,7 @@ from pydantic import (
 )
 
 from gateway import units
+from gateway.exchange.hidden import CATEGORIES as HIDDEN
 from gateway.policy.hierarchy import Mode
 from gateway.policy.profile import PROFILES, Profile, UnknownJson
 from gateway.state.store import Limit
@@ -293,6 +294,7 @@ class Config(_Table):
             data_threshold=self.rules.thresholds.data or profile.data_threshold,
             user_threshold=self.rules.thresholds.user or profile.user_threshold,
             unknown_json=self.rules.unknown_json or profile.unknown_json,
+            effects={**profile.effects, **{name: one for name, one in self.rules.effects.items() if name in HIDDEN}},
         )
 
     def limits_for(self, principal: str, upstream: str) -> tuple[Limit, ...]:

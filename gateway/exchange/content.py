@@ -8,21 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 from gateway.dialect.base import Coverage
 from gateway.dialect.plain import ANSWERED, ASKED, Voice
 from gateway.dialect.route import Endpoint, Form
 from gateway.errors import Malformed
-from gateway.exchange import whole
+from gateway.exchange import hidden, whole
 from gateway.exchange.body import is_json
 from gateway.exchange.events import Inspected
 from gateway.exchange.gate import Gate
 from gateway.exchange.judge import judge
 from gateway.exchange.whole import Outcome, unread
-from gateway.policy.decide import decide, scored
+from gateway.policy.decide import decide
 from gateway.segment import Direction, Segment, Span, Uninspected
-from gateway.verdict import Effect, Finding, Severity, Verdict
+from gateway.verdict import Effect, Finding, Verdict
 from gateway.wire import form, media, multipart, plain_text
 from gateway.wire.charset import Decoded, decoded
 from gateway.wire.markup import page
@@ -41,6 +40,11 @@ def readable(endpoint: Endpoint, of: Form, media: MediaType) -> bool:
     return not media.type or media.is_json or media.is_lines or media.is_text or media.is_multipart
 
 
+def is_told_by_first_bytes(endpoint: Endpoint, of: Form) -> bool:
+    """Whether a body that is not read by its label is read if it begins as text does."""
+    return of is Form.MEDIA and endpoint.coverage is Coverage.TEXT
+
+
 def inspect(gate: Gate, endpoint: Endpoint, direction: Direction, body: bytes, media: MediaType) -> Outcome:
     """Judge a decoded body. Raises Malformed where it cannot be read as what it should be."""
     if _form(endpoint, direction) is not Form.MEDIA or not body.strip():
@@ -57,7 +61,12 @@ def inspect(gate: Gate, endpoint: Endpoint, direction: Direction, body: bytes, m
         case Content.BINARY:
             return unread(body)
         case _:
-            text = _decoded(direction, body, media)
+            try:
+                text = _decoded(direction, body, media)
+            except Malformed:
+                if readable(endpoint, Form.MEDIA, media):
+                    raise
+                return unread(body)  # it only began as text does
             return _inspect_texts(gate, direction, text, _readings(content, direction, text, media))
 
 
@@ -107,9 +116,10 @@ def _inspect_texts(gate: Gate, direction: Direction, text: Decoded, readings: Se
     if direction is Direction.ANSWER:
         for number, reading in enumerate(readings):
             segment, findings = judged[number]
-            hidden = tuple(_hidden(gate, reading, segment, findings))
-            judged[number] = segment, (*findings, *hidden)
-            bare.update((number, finding.span) for finding in hidden if finding.category.startswith(BARE))
+            if reading.hiding is not None:
+                told = tuple(hidden.findings(gate, reading.hiding, reading.parts, segment.text, findings))
+                judged[number] = segment, (*findings, *told)
+                bare.update((number, finding.span) for finding in told if hidden.is_bare(finding))
     parts = [part for reading, one in zip(readings, judged, strict=True) for part in _by_what_may_change(reading, *one)]
     verdict = decide(gate.profile, parts)
     changes: list[_Change] = []
@@ -142,60 +152,6 @@ def _by_what_may_change(
     yield segment, tuple(free)
     if fixed:
         yield replace(segment, editable=False), tuple(fixed)
-
-
-# --- hidden text ------------------------------------------------------------------------------------------------------
-
-BARE: Final = "hidden.bare"
-LOADED: Final = "hidden.loaded"
-"""The categories of hidden text, without and with an instruction in it; the way in which it is hidden follows. What
-becomes of each is in the table of the profile."""
-
-
-def _hidden(gate: Gate, reading: Reading, segment: Segment, findings: Sequence[Finding]) -> Iterator[Finding]:
-    """That there is hidden text, as findings: one for each part that holds an instruction, and one for each run of
-    parts that do not, if the profile does anything about these."""
-    if reading.hiding is None:
-        return
-    hits = _united(finding.span for finding in findings if scored(finding) and not finding.shadow)
-    for span, loaded in _runs(reading.parts, hits):
-        category = f"{LOADED if loaded else BARE}.{reading.hiding}"
-        if loaded or gate.profile.effect(category) > Effect.ALLOW:
-            yield _finding(gate, category, f"hidden.{reading.hiding}", segment.text, span)
-
-
-def _united(spans: Iterable[Span]) -> list[Span]:
-    """The spans in order, those that overlap as one."""
-    united: list[Span] = []
-    for span in sorted(spans):
-        if united and span.start < united[-1].end:
-            united[-1] = Span(united[-1].start, max(united[-1].end, span.end))
-        else:
-            united.append(span)
-    return united
-
-
-def _runs(parts: Iterable[Span], hits: Sequence[Span]) -> Iterator[tuple[Span, bool]]:
-    """Parts and whether a hit touches them; those without one, as long as they follow each other, as one."""
-    run: Span | None = None
-    at = 0
-    for part in parts:
-        while at < len(hits) and hits[at].end <= part.start:
-            at += 1
-        if at == len(hits) or hits[at].start >= part.end:
-            run = Span(run.start if run else part.start, part.end)
-            continue
-        if run:
-            yield run, False
-            run = None
-        yield part, True
-    if run:
-        yield run, False
-
-
-def _finding(gate: Gate, category: str, rule: str, text: str, span: Span) -> Finding:
-    fingerprint = gate.rules.fingerprint(text[span.start : span.end])
-    return Finding(rule, category, Severity.NOTICE, span, Severity.NOTICE, "", fingerprint)
 
 
 # --- editing ----------------------------------------------------------------------------------------------------------

@@ -20,6 +20,10 @@ SCORED: Final = "injection"
 """The root category whose findings are judged by their sum."""
 
 
+HIDDEN: Final = "hidden"
+"""The root category of text that a page hides."""
+
+
 class UnknownJson(StrEnum):
     """What is done with JSON on a path that no dialect knows."""
 
@@ -71,8 +75,9 @@ _BALANCED: Final = Profile(
             "pii.national_id": Effect.REDACT,
             "pii.card": Effect.REDACT,
             "pii.iban": Effect.REDACT,
-            # Text of a page that is hidden (`wire/markup/look.py`). Ordinary pages keep menus and dialogs hidden, so
-            # that is cut only where it is loaded, that is, holds any injection finding. The rest nobody would miss.
+            # Text that a page hides, by the way in which it does (`wire/markup/look.py`). It is loaded where it holds
+            # any finding of injection, whatever the score. Ordinary pages hide menus and dialogs, so that most of what
+            # is bare stays; but nobody misses what no page needs to hide.
             "hidden": Effect.REWRITE,
             "hidden.bare": Effect.ALLOW,
             "hidden.bare.comment": Effect.REWRITE,

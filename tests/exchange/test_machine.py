@@ -167,7 +167,10 @@ def test_binary_answers_pass_in_pieces() -> None:
     one = exchange(family="http")
     feed(one, started("GET", "/logo.png", (), body=False), LimitsTaken())
     begun = one.receive(AnswerStarted(200, (("Content-Type", "image/png"), ("Content-Length", "3"))))
+    assert begun == []  # until its first bytes have told that it is no text
+    begun = one.receive(AnswerData(b"\x89PNG\x0d\x0a\x1a\x0a", last=False))
     assert ("Content-Length", "3") in only(begun, BeginAnswer).headers
+    assert begun[1:] == [SendAnswer(b"\x89PNG\x0d\x0a\x1a\x0a")]
     assert one.receive(AnswerData(b"abc", last=False)) == [SendAnswer(b"abc")]
     done = one.receive(AnswerData(b"", last=True))
     assert only(done, EndAnswer).clean

@@ -111,6 +111,11 @@ class Look:
     ground: Colour | None = _WHITE
 
     @property
+    def is_uncoloured(self) -> bool:
+        """Whether nothing is known of its colours, so that there is nothing to forget."""
+        return self.colour is None and self.ground is None and self.clear is None
+
+    @property
     def hidden(self) -> tuple[Hiding, int] | None:
         """How the text is hidden, and by which element; None where it is shown."""
         if self.gone is not None:

@@ -18,7 +18,7 @@ from typing import Final
 
 from gateway.segment import Span
 from gateway.wire.markup import names
-from gateway.wire.markup.css import Sheet
+from gateway.wire.markup.css import Declared, Sheet
 from gateway.wire.markup.look import Hiding, Look, gone, styled
 from gateway.wire.markup.references import weave
 from gateway.wire.markup.tokens import Attribute, Syntax
@@ -91,6 +91,7 @@ class _Page:
         self._certain = self._sheet.is_whole and not any(map(self._links_sheet, self._steps))
         self._looks = [Look() if self._certain else Look(colour=None, ground=None)]
         self._number = 0
+        self._styles: dict[tuple[object, ...], Declared] = {}
         self._all = Weaver()
         self._shown: Weaver | None = None  # begins as a copy of all text where the first hidden text comes
         self._spelt: Weaver | None = None  # likewise, where the first strange tag comes
@@ -147,14 +148,21 @@ class _Page:
         for attribute in step.attributes:
             if attribute.name in _LOOKED_AT and attribute.name not in values:
                 values[attribute.name] = self._value(attribute)
-        if values or self._sheet or not self._certain:
-            style = dict(self._hints(step.name, values))
-            style |= self._sheet.of(step.name, values.get("class", "").split(), values.get("id"), values.get("style"))
-            if style or not self._certain:
-                look = styled(look, style, self._number, certain=self._certain)
+        style = self._style(step.name, values) if values or self._sheet else {}
+        if style or not (self._certain or look.is_uncoloured):
+            look = styled(look, style, self._number, certain=self._certain)
         if "hidden" in values or (step.name == "dialog" and "open" not in values):
             look = gone(look, Hiding.NOT_DISPLAYED, self._number)
         return gone(look, Hiding.TEMPLATE, self._number) if step.name == "template" and not self._xml else look
+
+    def _style(self, name: str, values: dict[str, str]) -> Declared:
+        marks = (name, *values.items())
+        style = self._styles.get(marks)
+        if style is None:
+            hints = dict(self._hints(name, values))
+            own = self._sheet.of(name, values.get("class", "").split(), values.get("id"), values.get("style"))
+            style = self._styles[marks] = hints | dict(own)
+        return style
 
     def _links_sheet(self, step: Step) -> bool:
         """Whether it brings rules that are not seen here."""
