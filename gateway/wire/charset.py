@@ -73,16 +73,17 @@ class Decoded:
     def with_changes(self, changes: list[tuple[int, int, str]]) -> bytes:
         """The body with ranges of its text replaced; the ranges are in order and apart.
 
-        Raises Malformed where the encoding does not lead back to the bytes that came.
+        Characters of a replacement that the encoding does not have become question marks. Raises Malformed where the
+        encoding does not lead back to the bytes that came.
         """
-        if encoded(self.text, self.codec) != self.body:
+        if self.text.encode(self.codec, _errors(self.codec)) != self.body:
             raise Malformed(f"a text in `{self.codec}` with bytes that are not, in which something must be changed")
         pieces: list[str] = []
         at = 0
         for start, end, replacement in changes:
-            pieces += (self.text[at:start], replacement)
+            pieces += (self.text[at:start], replacement.encode(self.codec, "replace").decode(self.codec))
             at = end
-        return encoded("".join((*pieces, self.text[at:])), self.codec)
+        return "".join((*pieces, self.text[at:])).encode(self.codec, _errors(self.codec))
 
 
 def decoded(body: bytes, label: str | None) -> Decoded:
@@ -116,15 +117,6 @@ def _named(label: str) -> str:
     if codec is None:
         raise Malformed(f"the charset `{label[:40]}` is not read")
     return codec
-
-
-def encoded(text: str, codec: str) -> bytes:
-    """The bytes of a text; characters that the encoding does not have become question marks, which only a
-    replacement can hold."""
-    try:
-        return text.encode(codec, _errors(codec))
-    except UnicodeEncodeError:
-        return text.encode(codec, "replace")
 
 
 def _errors(codec: str) -> str:

@@ -146,6 +146,11 @@ def test_text_is_one_segment_and_edited_in_its_charset() -> None:
     assert outcome.inspected.coverage == Coverage.TEXT
 
 
+def test_a_form_that_no_dialect_knows_is_read_as_its_server_reads_it() -> None:
+    outcome = ask(b"a=tok_%61bcd1234", PLAIN, type_="application/x-www-form-urlencoded")
+    assert outcome.verdict.effect is Effect.BLOCK
+
+
 def test_unknown_json_is_read_string_by_string() -> None:
     outcome = ask(b'{"x": ["B-1234", {"y": "z"}]}', PLAIN)
     assert outcome.body == b'{"x": ["[BADGE]", {"y": "z"}]}'

@@ -213,7 +213,10 @@ def _font_size(style: Declared) -> tuple[float, str | None] | None:
     if not value and (short := _FONT_SIZE.search(f"{style.get('font', '')} ")):
         value = short[1]
     length = _length(value)
-    return None if length is None else (length[0] * _PIXELS[length[1]] * (1.6 if length[1] == "%" else 1), length[1])
+    if length is None:
+        return None
+    number, unit = length
+    return number * (_PIXELS["em"] / 100 if unit == "%" else _PIXELS[unit]), unit
 
 
 def _coloured(look: Look, style: Declared, number: int, *, certain: bool) -> Look:

@@ -121,17 +121,16 @@ class _Page:
                 self._open(step)
             case Move.CLOSE | Move.STRAY:
                 self._tag(step)
+                self._attributes(step)
                 if step.move is Move.CLOSE:
                     self._looks.pop()
-                else:
-                    self._attributes(step)
             case Move.TEXT | Move.LITERAL:
                 self._characters(step)
             case Move.RAW:
                 self._script(step)
             case Move.COMMENT:
                 self._comment(step)
-            case Move.DECLARATION:
+            case _:  # a declaration
                 _line(self._bare, self._text[step.start : step.end], step.start, step.end)
 
     # --- elements --------------------------------------------------------------------------------------------------

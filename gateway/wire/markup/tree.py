@@ -162,12 +162,15 @@ class _Tree:
         if self._xml or self._is_foreign or token.name in ("svg", "math"):
             yield from self._start_foreign(token)
         elif self._is_ignored(token.name):
-            yield Step(Move.STRAY, token.name, token.start, token.end, len(self._open))
+            yield self._stray(token)
         else:
             yield from self._close_from(self._implied(token.name))
             yield from self._opened(token, empty=token.name in VOID, foreign=False)
             if token.name in RAW:
                 self._tokens.raw = token.name
+
+    def _stray(self, token: Token) -> Step:
+        return Step(Move.STRAY, token.name, token.start, token.end, len(self._open), token.attributes)
 
     def _breaks_out(self, token: Token) -> bool:
         if self._xml:
@@ -242,7 +245,7 @@ class _Tree:
     def _end(self, token: Token) -> Iterator[Step]:
         place = self._ended(token.name)
         if place >= len(self._open):
-            yield Step(Move.STRAY, token.name, token.start, token.end, len(self._open))
+            yield self._stray(token)
             return
         yield from self._close_from(place + 1)
         yield from self._close_from(place, token)
@@ -279,8 +282,8 @@ class _Tree:
             name, foreign = self._open.pop(), self._foreign.pop()
             for places in self._lists(name, foreign=foreign):
                 places.pop()
-            start, end = (token.start, token.end) if token else (0, 0)
-            yield Step(Move.CLOSE, name, start, end, len(self._open))
+            start, end, attributes = (token.start, token.end, token.attributes) if token else (0, 0, ())
+            yield Step(Move.CLOSE, name, start, end, len(self._open), attributes)
 
     def _lists(self, name: str, *, foreign: bool) -> Iterable[list[int]]:
         yield self._at[name]
