@@ -286,7 +286,10 @@ class Config(_Table):
     log: Log = Log()
 
     def profile_for(self, principal: str) -> Profile:
-        """The profile that judges this caller: its own or that of `[rules]`, with the thresholds of `[rules]`."""
+        """The profile that judges this caller: its own or that of `[rules]`, with the thresholds of `[rules]`.
+
+        So with its effects for hidden text; those for rules and their categories are for the rule set.
+        """
         agent = self.agents.get(principal)
         profile = PROFILES[(agent.profile if agent else None) or self.rules.profile]
         return replace(
@@ -294,7 +297,9 @@ class Config(_Table):
             data_threshold=self.rules.thresholds.data or profile.data_threshold,
             user_threshold=self.rules.thresholds.user or profile.user_threshold,
             unknown_json=self.rules.unknown_json or profile.unknown_json,
-            effects={**profile.effects, **{name: one for name, one in self.rules.effects.items() if name in HIDDEN}},
+            effects=MappingProxyType(
+                {**profile.effects, **{name: one for name, one in self.rules.effects.items() if name in HIDDEN}}
+            ),
         )
 
     def limits_for(self, principal: str, upstream: str) -> tuple[Limit, ...]:

@@ -54,7 +54,7 @@ class TestExample:
         config = parse(uncommented(EXAMPLE.read_text()), str(EXAMPLE))
         assert config.agents["research"].profile == "strict"
         assert config.limits["slow"] == LimitTable(requests=60, burst=10, agents=("default",), upstreams=("openai",))
-        assert config.rules.effects == {"pii.email": Effect.REDACT}
+        assert config.rules.effects == {"pii.email": Effect.REDACT, "hidden.bare.comment": Effect.ALLOW}
 
     def test_each_key_of_the_schema_occurs_in_it_with_a_comment(self) -> None:
         lines = EXAMPLE.read_text().splitlines()
@@ -304,6 +304,13 @@ class TestProfiles:
         profile = config.profile_for("default")
         assert (profile.data_threshold, profile.user_threshold) == (3, 4)
         assert profile.unknown_json is UnknownJson.BLOCK
+
+    def test_effects_for_hidden_text_are_the_profile_s_and_no_others(self) -> None:
+        config = parse('[rules]\neffects = { "hidden.bare" = "report", "pii.card" = "allow" }', "gate.toml")
+        profile = config.profile_for("default")
+        assert profile.effect("hidden.bare.template") is Effect.REPORT
+        assert profile.effect("hidden.bare.comment") is Effect.REWRITE
+        assert profile.effect("pii.card") is Effect.REDACT
 
 
 class TestLimits:

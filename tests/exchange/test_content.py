@@ -1,4 +1,4 @@
-"""Bodies of plain HTTP tools: every text in them is judged as it will be read, and edited in the spelling of its place."""
+"""Bodies of plain HTTP tools: every text is judged as it will be read, and edited in the spelling of its place."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.detect.ruleset import build
 from gateway.dialect.base import Coverage
 from gateway.dialect.families import FAMILIES
-from gateway.detect.ruleset import build
 from gateway.errors import Malformed
 from gateway.exchange.content import inspect, readable
 from gateway.exchange.gate import Gate
@@ -427,8 +427,8 @@ def test_what_was_cut_once_is_not_found_again() -> None:
     ("label", "expected"),
     [
         ("application/json", True), ("text/html", True), (FORM, True), ("multipart/form-data; boundary=b", True),
-        ("image/svg+xml", True), ("application/x-ndjson", True), ("", True), ("image/png", False), ("application/pdf", False),
-        ("application/octet-stream", False),
+        ("image/svg+xml", True), ("application/x-ndjson", True), ("", True), ("image/png", False),
+        ("application/pdf", False), ("application/octet-stream", False),
     ],
 )  # fmt: skip
 def test_what_is_read_by_its_label(label: str, expected: bool) -> None:

@@ -85,27 +85,48 @@ def test_hidden_text_is_a_text_of_its_own(source: str, hiding: Hiding, part: str
     assert hidden(source) == {hiding: [part]}
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
-        "<!-- -->", "<!---->", "<!--$-->", "<!--/$?-->",
-        "<p>note", "<p class=hidden>note", "<p data-hidden>note", "<dialog open>note</dialog>", "<p aria-hidden=true>note",
-        "<details>note</details>", "<!doctype html>note", "<?xml version='1.0'?>note",
-        "<p hidden></p>note", "<p hidden> </p>note", "<p hidden><p>note", "<p hidden><div>note", "<td hidden>note",
-        "<table hidden><p>note</table>", "<form><form hidden>note", "<svg hidden><p>note", "<a hidden></a><a>note",
-        "<b hidden><div></b>note", "<li hidden><li>note", "<br hidden>note", "<template></template>note",
-        "<head hidden>note", "<style>.h{display:none}</style><p class=g>note",
-        "<style>.x .h{display:none}</style><p class=h>note", "<style>@media print{.h{display:none}}</style><p class=h>note",
-        "<!-- <style>p{display:none}</style> --><p>note".replace("<!--", "<script>").replace("-->", "</script>"),
-        "<link rel=stylesheet href=x><p style='color:white'>note", "<p style='display:none' <p>note</p>".replace("'", ""),
-        "<style>p:hover{color:red}</style><p style='color:white'>note", "<p bgcolor=white color=white>note",
-        "<font bgcolor=black>note",
-    ],
-)  # fmt: skip
+SHOWN = """
+<!-- -->
+<!---->
+<!--$-->
+<!--/$?-->
+<p>note
+<p class=hidden>note
+<p data-hidden>note
+<dialog open>note</dialog>
+<p aria-hidden=true>note
+<details>note</details>
+<!doctype html>note
+<?xml version='1.0'?>note
+<p hidden></p>note
+<p hidden> </p>note
+<p hidden><p>note
+<p hidden><div>note
+<td hidden>note
+<table hidden><p>note</table>
+<form><form hidden>note
+<svg hidden><p>note
+<a hidden></a><a>note
+<a hidden><a>note
+<b hidden><div></b>note
+<li hidden><li>note
+<br hidden>note
+<template></template>note
+<head hidden>note
+<style>.h{display:none}</style><p class=g>note
+<style>.x .h{display:none}</style><p class=h>note
+<style>@media print{.h{display:none}}</style><p class=h>note
+<script><style>p{display:none}</style></script><p>note
+<link rel=stylesheet href=x><p style='color:white'>note
+<style>p:hover{color:red}</style><p style='color:white'>note
+<p bgcolor=white color=white>note
+<font bgcolor=black>note
+"""
+
+
+@pytest.mark.parametrize("source", SHOWN.split("\n")[1:-1])
 def test_a_near_miss_is_shown(source: str) -> None:
-    ways = hidden(source)
-    ways.pop(Hiding.NOT_DISPLAYED, None) if source.startswith("<p style=display:none <p") else None
-    assert ways == {}
+    assert hidden(source) == {}
 
 
 def test_text_on_both_sides_of_hidden_text_meets() -> None:
@@ -191,7 +212,8 @@ def test_a_frame_without_markup_is_a_value() -> None:
         ("<d><![CDATA[plain]]></d>", ["plain"]),
         ("<d x='a'/>", ["a"]),
         ("<system>a</system>", ["a"]),
-        ("<svg><style>.h{display:none}</style><text class='h'>a</text><text>b</text></svg>", ["a\nb", "b", "h", ".h{display:none}"]),
+        ("<svg><style>.h{top:0}</style><text class='h'>a</text><text>b</text></svg>", ["a\nb", "h", ".h{top:0}"]),
+        ("<svg><text style='opacity:0'>a</text><text>b</text></svg>", ["a\nb", "b", "opacity:0"]),
     ],
 )  # fmt: skip
 def test_xml_is_read_with_the_pages_in_it(source: str, found: list[str]) -> None:
@@ -237,15 +259,16 @@ def test_every_text_leads_back_to_ranges_in_order_and_apart(pieces: list[str], s
 
 HOSTILE = [
     "<", "<div>", "<b>", "<p><span>", "<a>", "<table>", "<svg><p>", "<i hidden>x</i>", "<template>", "<!--", "<!--a-->",
-    "<b a", '<b a="', "&amp", "&#105", "<script>", "<style>.a{top:0}</style>", "<x-y>a", "<![CDATA[", "<button><p></button>",
-    "</p>", "<li><section>", "<option>", "<h1>", "<?", "<!doctype ", "&", "<p hidden>a", "<td>", "<form>", "<svg><title>",
+    "<b a", '<b a="', "&amp", "&#105", "<script>", "<style>.a{top:0}</style>", "<x-y>a", "<![CDATA[",
+    "<button><p></button>", "</p>", "<li><section>", "<option>", "<h1>", "<?", "<!doctype ", "&", "<p hidden>a", "<td>",
+    "<form>", "<svg><title>",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("piece", HOSTILE)
 @pytest.mark.parametrize("syntax", Syntax)
 def test_the_work_grows_with_the_page_and_no_faster(piece: str, syntax: Syntax) -> None:
-    """The runs of all texts, and the steps between them, are bounded by the length: what is nested is not read twice."""
+    """The runs of all texts are bounded by the length of the page: what is nested is not read twice."""
     sizes = (200, 400, 800)
     runs = [sum(len(one.passage.ats) for one in read(piece * size, syntax)) for size in sizes]
     assert all(count <= 8 * size + 16 for count, size in zip(runs, sizes, strict=True))

@@ -12,7 +12,8 @@ from gateway.wire.markup.wellformed import refuse_broken, refuse_entities
     "text",
     [
         "<a/>",
-        "<?xml version='1.0' encoding='utf-8'?>\n<!-- b --><a x='1' y=\"2\"><b>t &amp; &#60;&#x3C;</b><![CDATA[<]]></a>\n",
+        "<?xml version='1.0' encoding='utf-8'?>\n<!-- b --><a x='1' y=\"2\"><b>t &amp; &#60;&#x3C;</b></a>\n",
+        "<a><![CDATA[<]]></a>",
         "<!DOCTYPE note SYSTEM 'Note.dtd'><note/>",
         "<?xml version='1.0' encoding='iso-8859-1'?><a/>",
         "<s:Envelope xmlns:s='x'><s:Body/></s:Envelope>",
