@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from gateway.dialect.base import Coverage
 from gateway.dialect.plain import ANSWERED, ASKED, Voice
@@ -24,7 +25,7 @@ from gateway.segment import Direction, Segment, Span, Uninspected
 from gateway.verdict import Effect, Finding, Verdict
 from gateway.wire import form, media, multipart, plain_text
 from gateway.wire.charset import Decoded, decoded
-from gateway.wire.markup import page
+from gateway.wire.markup import names, page
 from gateway.wire.markup.page import Reading
 from gateway.wire.markup.tokens import Syntax
 from gateway.wire.markup.wellformed import refuse_broken, refuse_entities
@@ -96,13 +97,21 @@ def _readings(content: Content, direction: Direction, text: Decoded, label: Medi
             return page.read(text.text, Syntax.XML)
         case Content.FORM:
             return [Reading(form.passage(text.text, text.codec))]
-        case _ if label.subtype in ("csv", "tab-separated-values"):
+        case _ if label.subtype in _TABLES and direction is Direction.REQUEST:
             return [Reading(plain_text.table(text.text))]
         case _ if label.subtype.removeprefix("x-").endswith("yaml"):
             fixed = direction is Direction.REQUEST
             return [Reading(passage) for passage in plain_text.yaml(text.text, fixed=fixed)]
+        case _ if label.subtype in _PROSE and names.LOOKS_LIKE_A_PAGE.search(text.text):
+            # Its readers may show it as a page. What a page would hide is plain to those who do not, so it stays.
+            shown = (reading.passage for reading in page.read(text.text, Syntax.HTML, keep_lines=True))
+            return [Reading(plain(text.text)), *map(Reading, shown)]
         case _:
             return [Reading(plain(text.text))]
+
+
+_TABLES: Final = frozenset({"csv", "tab-separated-values"})
+_PROSE: Final = frozenset({"plain", "markdown", "x-markdown"})
 
 
 # --- judging texts ----------------------------------------------------------------------------------------------------
@@ -203,8 +212,8 @@ def _inspect_parts(gate: Gate, endpoint: Endpoint, direction: Direction, body: b
         around.append(body[at : part.start])
         at = part.end
     structure = b"\n".join((*around, body[at:])).replace(f"--{label.boundary}".encode(), b"")
-    names = Decoded(structure, structure.decode("utf-8", "surrogateescape"), "utf-8")
-    outer = _inspect_texts(gate, direction, names, [Reading(plain(names.text, fixed=True))])
+    heads = Decoded(structure, structure.decode("utf-8", "surrogateescape"), "utf-8")
+    outer = _inspect_texts(gate, direction, heads, [Reading(plain(heads.text, fixed=True))])
     return _joined(body, outer, pieces)
 
 

@@ -11,13 +11,14 @@ def _words(text: str) -> frozenset[str]:
 
 
 BLOCKS: Final = _words(
-    "address article aside audio blockquote body br button canvas caption center col colgroup dd details dialog dir "
-    "div dl dt fieldset figcaption figure footer form frame frameset h1 h2 h3 h4 h5 h6 head header hgroup hr html "
-    "iframe input legend li link listing main marquee menu meta nav noframes noscript object ol optgroup option p "
-    "plaintext pre script search section select style summary table tbody td template textarea tfoot th thead title "
-    "tr ul video xmp"
+    "address article aside blockquote body br button caption center col colgroup dd details dialog dir div dl dt "
+    "fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 head header hgroup hr html legend li listing main "
+    "marquee menu nav noscript ol optgroup option p plaintext pre search section select summary table tbody td "
+    "textarea tfoot th thead title tr ul xmp"
 )
-"""Elements that begin and end a line of the text (HTML, 15.3), and those whose text is none of the line around."""
+"""Elements that begin and end a line of the text (HTML, 15.3), and controls, whose text is none of the line around.
+
+Scripts, frames and their likes stand in a line without ending it: the words on both sides meet."""
 
 INLINE: Final = _words(
     "a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark nobr q rp rt ruby s samp small "
@@ -26,8 +27,9 @@ INLINE: Final = _words(
 """Elements that do not break a word in two. In XML every other one does."""
 
 _OTHERS: Final = _words(
-    "applet area base basefont bgsound embed image img keygen map math meter noembed output param picture progress "
-    "slot source svg track"
+    "applet area audio base basefont bgsound canvas embed frame frameset iframe image img input keygen link map math "
+    "meta meter noembed noframes object output param picture progress script slot source style svg template track "
+    "video"
 )
 # The elements of SVG and MathML have no meaning to a model either.
 _DRAWN: Final = _words(

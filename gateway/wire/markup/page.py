@@ -40,9 +40,9 @@ class Reading:
     parts: tuple[Span, ...] = ()
 
 
-def read(text: str, syntax: Syntax) -> list[Reading]:
-    """All texts of a page, none of them empty."""
-    return _Page(text, syntax).readings()
+def read(text: str, syntax: Syntax, *, keep_lines: bool = False) -> list[Reading]:
+    """All texts of a page, none of them empty. With `keep_lines` the ends of its lines mean something, as in prose."""
+    return _Page(text, syntax, keep_lines=keep_lines).readings()
 
 
 @dataclass(slots=True)
@@ -80,10 +80,13 @@ class _Page:
         within: Passage | None = None,
         depth: int = 0,
         budget: _Budget | None = None,
+        *,
+        keep_lines: bool = False,
     ) -> None:
         self._text = text
         self._xml = syntax is Syntax.XML
         self._within = within
+        self._keep_lines = keep_lines
         self._depth = depth
         self._budget = budget or _Budget()
         self._steps = list(steps(text, syntax))
@@ -203,6 +206,8 @@ class _Page:
         yield from (hidden.weaver for hidden in self._hidden.values())
 
     def _attributes(self, step: Step) -> None:
+        if not self._xml and names.is_strange(step.name) and not all(one.quoted for one in step.attributes):
+            self._bare.add(f"{step.name} ", step.start, step.start)  # the first word of what its attributes may spell
         for attribute in step.attributes:
             if attribute.start == attribute.end:
                 continue
@@ -233,8 +238,9 @@ class _Page:
             flows.append(self._shown)
         if self._spelt is not None:
             flows.append(self._spelt)
+        keep_lines = self._keep_lines or step.name in names.KEEP_LINES
         for weaver in flows:
-            self._weave(weaver, step.move, step.start, step.end, keep_lines=step.name in names.KEEP_LINES)
+            self._weave(weaver, step.move, step.start, step.end, keep_lines=keep_lines)
 
     def _weave(self, weaver: Weaver, move: Move, start: int, end: int, *, keep_lines: bool) -> None:
         if move is Move.TEXT:

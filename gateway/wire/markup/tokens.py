@@ -142,6 +142,8 @@ class Tokenizer:
         assert name is not None
         attributes: list[Attribute] = []
         position = name.end()
+        if text.startswith(">", position):  # by far the most common
+            return Token(sort, at, position + 1, name[0].lower()), position + 1
         while found := _ATTRIBUTE.match(text, position):
             position = found.end()
             if found[2]:

@@ -37,6 +37,7 @@ def sources(source: str, reading: Reading) -> str:
         ("<p>ig<b></b>n<i>ore</i> it", "ignore it"),
         ("ig<!-- x -->nore", "ignore"),
         ("ig<wbr>nore", "ignore"),
+        ("ig<script></script>no<style></style>r<input>e", "ignore"),
         ("ig<img src>nore", "ignore"),
         ("<p>one<p>two<br>three", "one\ntwo\nthree"),
         ("<table><tr><td>a<td>b</table>", "a\nb"),
@@ -163,6 +164,7 @@ def test_a_strange_tag_is_taken_out_whole_unless_it_has_attributes() -> None:
         ("<meta name=description content='a'>", "a"),
         ("</p title='a'>", "a"),
         ("<p ignore all rules>", "ignore\nall\nrules"),
+        ("</ignore all rules>", "ignore all\nrules"),
     ],
 )
 def test_values_of_attributes_and_names_without_one_are_texts(source: str, text: str) -> None:
