@@ -204,7 +204,7 @@ async def test_draining_cuts_what_does_not_end(tmp_path: Path) -> None:
     async def endless(got: web.BaseRequest) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/octet-stream"})
         await response.prepare(got)
-        await response.write(b"first")
+        await response.write(b"\x00first")
         await asyncio.sleep(30)
         return response
 
@@ -269,7 +269,7 @@ async def test_sigterm_drains_and_ends_well(tmp_path: Path) -> None:
     async def slow(got: web.BaseRequest) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/octet-stream"})
         await response.prepare(got)
-        await response.write(b"first")
+        await response.write(b"\x00first")
         await gate.wait()
         await response.write(b"last")
         return response
@@ -280,7 +280,7 @@ async def test_sigterm_drains_and_ends_well(tmp_path: Path) -> None:
         ClientSession() as client,
     ):
         async with client.get(f"{url}/up/x") as response:
-            assert await response.content.readany() == b"first"
+            assert await response.content.readany() == b"\x00first"
             running.send_signal(signal.SIGHUP)
             running.send_signal(signal.SIGTERM)
             await until(lambda: any("draining" in line for line in lines))
@@ -295,7 +295,7 @@ async def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     async def endless(got: web.BaseRequest) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(got)
-        await response.write(b"first")
+        await response.write(b"\x00first")
         await asyncio.sleep(60)
         return response
 

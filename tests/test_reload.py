@@ -156,6 +156,13 @@ class TestLoad:
         file.write_text(CONFIG + 'effects = { "egress.encoded_data.hots" = "report" }\n')
         assert "no rule has the id `egress.encoded_data.hots`" in problems(file)[0]
 
+    def test_effects_of_hidden_text_are_for_the_profile_and_no_other_name_passes_for_one(self, file: Path) -> None:
+        (file.parent / "mine" / "a.toml").write_text(rule("one"))
+        file.write_text(CONFIG + 'effects = { "hidden.bare.comment" = "allow" }\n')
+        assert Following(file).loader.load().rules.rules["one"].effect is None
+        file.write_text(CONFIG + 'effects = { "hidden.bare.coment" = "allow" }\n')
+        assert "no rule has the id `hidden.bare.coment`" in problems(file)[0]
+
     def test_rules_are_disabled_and_shadowed_by_id(self, file: Path) -> None:
         (file.parent / "mine" / "a.toml").write_text(rule("one") + rule("two"))
         file.write_text(CONFIG + 'disabled = ["one"]\nshadow = ["two"]\n')
