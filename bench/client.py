@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 
 @dataclass(slots=True)
@@ -27,17 +28,25 @@ STAGGER = 0.023
 
 
 type Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-type Dial = Callable[[], Awaitable[Streams]]
-"""Opens a connection in another way than straight to the port."""
+
+
+class Way(Protocol):
+    """How a connection is opened, if not straight to a port, and the Host field of what is asked for on it."""
+
+    @property
+    def host(self) -> str: ...
+
+    async def dial(self) -> Streams: ...
 
 
 class Connection:
     """One connection to one server, used for one request after the other."""
 
-    def __init__(self, port: int, path: str, dial: Dial | None = None) -> None:
+    def __init__(self, port: int, path: str, way: Way | None = None) -> None:
         self._port = port
-        self._dial = dial or self._straight
-        self._head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n".encode()
+        self._dial = way.dial if way is not None else self._straight
+        host = way.host if way is not None else f"127.0.0.1:{port}"
+        self._head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n".encode()
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
@@ -80,7 +89,7 @@ async def _head(reader: asyncio.StreamReader) -> int | None:
 
 
 async def load(
-    port: int, path: str, body: Callable[[int], bytes], serials: Serials, how: Slice, dial: Dial | None = None
+    port: int, path: str, body: Callable[[int], bytes], serials: Serials, how: Slice, way: Way | None = None
 ) -> Sample:
     """Keep `how.connections` connections busy for `how.seconds`; each request gets a serial of its own."""
     sample = Sample()
@@ -88,7 +97,7 @@ async def load(
     deadline = started + how.seconds
 
     async def work() -> None:
-        connection = Connection(port, path, dial)
+        connection = Connection(port, path, way)
         while (begun := time.perf_counter()) < deadline:
             await connection.post(body(serials.next()))
             sample.latencies.append(time.perf_counter() - begun)

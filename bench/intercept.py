@@ -22,8 +22,8 @@ from pathlib import Path
 import uvloop
 
 from bench.client import Connection, Serials, Slice, Streams, load
-from bench.corpus import Template, template
-from bench.throughput import PATH, RUN, Way, cold, free_ports, process, wait_for
+from bench.corpus import template
+from bench.throughput import PATH, RUN, Body, Way, cold, free_ports, process, wait_for, warm
 from gateway.trust import authority, folder
 
 SIZES = (1, 16)
@@ -46,10 +46,14 @@ class Proxied:
     way: Way
     upstream: int
 
+    @property
+    def host(self) -> str:
+        return f"localhost:{self.upstream}"
+
     async def dial(self) -> Streams:
         """A tunnel to the upstream, with TLS through it. What certificate is shown does not matter here."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.way.port, limit=2**20)
-        writer.write(f"CONNECT localhost:{self.upstream} HTTP/1.1\r\nHost: localhost:{self.upstream}\r\n\r\n".encode())
+        writer.write(f"CONNECT {self.host} HTTP/1.1\r\nHost: {self.host}\r\n\r\n".encode())
         head = await reader.readuntil(b"\r\n\r\n")
         if b" 200 " not in head.partition(b"\r\n")[0]:
             raise RuntimeError(head.decode())
@@ -109,11 +113,12 @@ async def measure(ways: list[Proxied], rounds: int, seconds: float) -> list[str]
     ]
     for size in SIZES:
         templates = [template(size * 1024, seed) for seed in range(4)]
-        costs: dict[str, list[tuple[float, float]]] = {way.way.name: [] for way in ways}
-        for _ in range(rounds):
-            for way in ways:
-                costs[way.way.name].append(await requests(way, templates, serials, seconds))
-        lines += rows(f"{size} KB conversation, cold", "request", costs)
+        for temperature, bodies in (("cold", cold(templates)), ("warm", warm(templates))):
+            costs: dict[str, list[tuple[float, float]]] = {way.way.name: [] for way in ways}
+            for _ in range(rounds):
+                for way in ways:
+                    costs[way.way.name].append(await requests(way, bodies, serials, seconds))
+            lines += rows(f"{size} KB conversation, {temperature}", "request", costs)
     tunnels: dict[str, list[tuple[float, float]]] = {way.way.name: [] for way in ways}
     for _ in range(rounds):
         for way in ways:
@@ -125,17 +130,17 @@ async def measure(ways: list[Proxied], rounds: int, seconds: float) -> list[str]
 
 async def settle(way: Proxied, serials: Serials) -> None:
     """Let the gateway's pre-filter get ready, until its CPU time no longer grows by itself."""
-    await requests(way, [template(1024, 0)], serials, 0.5)
+    await requests(way, cold([template(1024, 0)]), serials, 0.5)
     used = [-1.0, way.way.cpu()]
     while used[-1] - used[-2] > 0.05:
         await asyncio.sleep(1)
         used.append(way.way.cpu())
 
 
-async def requests(way: Proxied, templates: list[Template], serials: Serials, seconds: float) -> tuple[float, float]:
+async def requests(way: Proxied, bodies: Body, serials: Serials, seconds: float) -> tuple[float, float]:
     """CPU of a request in milliseconds, and requests a second, on connections that are kept."""
     before = way.way.cpu()
-    sample = await load(way.way.port, PATH, cold(templates), serials, Slice(seconds, 8), way.dial)
+    sample = await load(way.way.port, PATH, bodies, serials, Slice(seconds, 8), way)
     return (way.way.cpu() - before) / sample.requests * 1e3, sample.requests / sample.seconds
 
 
@@ -149,7 +154,7 @@ async def handshakes(way: Proxied, seconds: float) -> tuple[float, float]:
     async def work() -> None:
         nonlocal count
         while time.perf_counter() < deadline:
-            connection = Connection(way.way.port, PATH, way.dial)
+            connection = Connection(way.way.port, PATH, way)
             await connection.post(body)
             connection.close()
             count += 1
@@ -173,7 +178,7 @@ def rows(what: str, unit: str, costs: dict[str, list[tuple[float, float]]]) -> l
 async def download(way: Proxied) -> str:
     """How far the gateway's memory grows while a large answer passes through it."""
     before = _resident(way.way)
-    async with _get(way, f"/v1/files/large/content?bytes={DOWNLOAD}") as reader:
+    async with _get(way, f"/large?bytes={DOWNLOAD}") as reader:
         most = before
         left = DOWNLOAD
         while left > 0 and (data := await reader.read(1 << 18)):
@@ -187,7 +192,7 @@ async def download(way: Proxied) -> str:
 @asynccontextmanager
 async def _get(way: Proxied, target: str) -> AsyncIterator[asyncio.StreamReader]:
     reader, writer = await way.dial()
-    writer.write(f"GET {target} HTTP/1.1\r\nHost: localhost:{way.upstream}\r\n\r\n".encode())
+    writer.write(f"GET {target} HTTP/1.1\r\nHost: {way.host}\r\n\r\n".encode())
     head = await reader.readuntil(b"\r\n\r\n")
     if not head.startswith(b"HTTP/1.1 200 "):
         raise RuntimeError(head.decode())

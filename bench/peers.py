@@ -111,7 +111,7 @@ async def serve(role: str, port: int, target: str) -> None:
         app = bare(session, target)
         if role != "bare":
             app = web.Application(client_max_size=MAX_BODY)
-            app.router.add_get("/v1/files/large/content", large)
+            app.router.add_get("/large", large)
             app.router.add_route("*", "/{path:.*}", answer)
         runner = web.AppRunner(app, access_log=None, auto_decompress=False)
         await runner.setup()
