@@ -19,7 +19,7 @@ def gaps(config: Config) -> tuple[str, ...]:
         found.append("audit off: no record is kept")
     proxy = config.proxy
     if proxy.enabled and proxy.anonymous is Anonymous.DEFAULT and proxy.listen.host not in LOOPBACK:
-        found.append(f'the proxy on {proxy.listen} lets in who shows no key; set `anonymous = "refuse"` under [proxy]')
+        found.append(f'the proxy on {proxy.listen} lets in who shows no key: set `anonymous = "refuse"` under [proxy]')
     if config.admin.token_env is None:
         found.append("no admin token: whoever reaches the admin listener reads /metrics and /status")
     unverified = [name for name, table in config.upstreams.items() if not table.verify]
