@@ -47,7 +47,16 @@ class Ledger:
         try:
             audit(line)
         except Exception as error:  # noqa: BLE001 - whatever it is, what follows would go unrecorded
-            self.fault = f"{type(error).__name__}: {error}"
+            fault = f"{type(error).__name__}: {error}"
+            if self.fault is None:
+                self._say("the audit cannot be written, and nothing new is served until it can", fault)
+            self.fault = fault
             self._metrics.audit_failed()
         else:
+            if self.fault is not None:
+                self._say("the audit is written again", self.fault)
             self.fault = None
+
+    def _say(self, what: str, fault: str) -> None:
+        with suppress(Exception):  # as for a line
+            log.log().error(what, fault=fault)

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
+import structlog
 
+from gateway import record as log
 from gateway.audit import AuditError
 from gateway.serve.carrier import Course
 from gateway.serve.ledger import Ledger
 from gateway.serve.metrics import Metrics
+from gateway.settings import Format
 from tests.serve.test_carrier import record
 
 COURSE = Course("127.0.0.1", took_ns=2_000_000, spent_ns=500_000)
@@ -35,13 +39,21 @@ def test_an_audit_that_fails_is_a_fault_until_it_works() -> None:
         if failing:
             raise AuditError("the audit file is closed")
 
+    stream = io.StringIO()
+    log.configure(Format.CONSOLE, "error", stream)
     ledger = Ledger(audit, metrics, lambda _: None)
     ledger.finish(record(), COURSE)
+    ledger.finish(record(), COURSE)
     assert ledger.fault == "AuditError: the audit file is closed"
-    assert b"lockgate_audit_failures_total 1.0" in metrics.text()
+    assert b"lockgate_audit_failures_total 2.0" in metrics.text()
     failing = False
     ledger.finish(record(), COURSE)
     assert ledger.fault is None
+    structlog.reset_defaults()
+    stopped, resumed = stream.getvalue().splitlines()
+    assert "the audit cannot be written, and nothing new is served until it can" in stopped
+    assert "AuditError: the audit file is closed" in stopped
+    assert "the audit is written again" in resumed
 
 
 @pytest.mark.parametrize("error", [BrokenPipeError(), ValueError("I/O operation on closed file")])
