@@ -20,15 +20,16 @@ from gateway.policy.egress.encoded import encoded_data
 from gateway.policy.egress.target import Target, read
 from gateway.segment import Direction, Segment
 
-_PLACE: Final = "target/place"
+_PLACE: Final = "target/place/"
 _FIELD: Final = "target/field"
 
 
 def judge_target(gate: Gate, family: Family, host: str, target: str, headers: Headers) -> Total:
     """The verdict on a request's head. `host` is empty where the operator chose it; `target` is path and query."""
     total = Total()
-    # The names of places and of fields are kept apart, so that no field is taken for a host that it spells.
-    name = part.Namer(gate.hierarchy.key, _PLACE).name(f"{host}\n{target}".encode("utf-8", "surrogateescape"))
+    # The names of places and of fields are kept apart, so that no field is taken for a host that it spells; and those
+    # of families, as what is a key to one API is a secret on its way to another.
+    name = part.Namer(gate.hierarchy.key, _PLACE + family.name).name(f"{host}\n{target}".encode("utf-8", "surrogateescape"))
     total.add(gate.parts.recall(name) or _judged(gate, name, _place(family, host, target)), 0)
     namer = part.Namer(gate.hierarchy.key, _FIELD)
     for field in headers:
