@@ -133,7 +133,8 @@ class Exchange:
             self._endpoint = replace(self._endpoint, coverage=Coverage.PASS)
         self._facts.dialect = self._endpoint.dialect.name
         self._media = content_type(event.headers)
-        total = judge_target(self._gate, self._family, event.host, event.target, event.headers)
+        headers = messages.unrepeated(self._endpoint, event.headers)
+        total = judge_target(self._gate, self._family, event.host, event.target, headers)
         self._facts.add_target(total)
         if total.effect >= Effect.ASK:
             return self._refuse(self._content_refusal(total.verdict))
