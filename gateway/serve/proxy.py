@@ -25,7 +25,7 @@ from gateway.serve.base_url import admitted, check_dots
 from gateway.serve.dial import Way, bracketed
 from gateway.serve.entrance import Entrance
 from gateway.serve.headers import end_to_end
-from gateway.serve.identity import Caller, identify, proxy_agent
+from gateway.serve.identity import Caller, identify, proxy_agent, two_agents
 from gateway.serve.listener import Handle
 from gateway.serve.posture import Posture
 from gateway.serve.upstream import Upstream
@@ -139,11 +139,7 @@ def agent_of(posture: Posture, shown: str | None, by_proxy: str | None, remote: 
     """Whose request it is: by the key in place of an API key, by the credentials for the proxy, or by the address that
     it comes from, in this order. Raises ClientError where two keys tell of two agents, or nobody may be unknown."""
     if shown is not None and by_proxy is not None and shown != by_proxy:
-        raise ClientError(
-            "the request shows the gateway keys of two agents; show one",
-            code=Code.IDENTITY,
-            status=HTTPStatus.FORBIDDEN,
-        )
+        raise two_agents()
     agent = shown or by_proxy or posture.agent_at(remote)
     if agent is None and posture.config.proxy.anonymous is Anonymous.REFUSE:
         raise ClientError(
