@@ -109,7 +109,7 @@ async def test_an_unread_tunnel_goes_on_where_it_is_still_allowed() -> None:
 async def test_an_address_that_may_not_be_dialled_any_more_ends_a_tunnel_too() -> None:
     async with peer(echo) as url:
         port = int(url.rpartition(":")[2])
-        named = {"hosts": ["localhost"], "addresses": ["127.0.0.0/8", "::1"]}
+        named: dict[str, Any] = {"hosts": ["localhost"], "addresses": ["127.0.0.0/8", "::1"]}
         raw = connect(port).replace(b"127.0.0.1", b"localhost")
         async with proxy(by(port, **named)) as (door, address, records), dialled(address) as (reader, writer):
             writer.write(raw)
