@@ -167,7 +167,7 @@ class Service:
             record.log().error("not taken, the last good configuration stays", problems=list(error.problems))
             return
         for way in self._doorways:
-            way.entrance.posture = self._posture
+            way.take(self._posture)
         self._is_fast = self._is_fast or self.loader.status.is_accelerated
         self.metrics.ruleset(self._posture.digest)
 

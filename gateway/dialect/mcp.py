@@ -127,6 +127,10 @@ class Mcp(MessageDialect):
         return Instead(onward=_body([mcp_refusals.for_server(refusal, message) for message in messages], document))
 
     @override
+    def repeats(self, name: str) -> bool:
+        return mcp_fields.repeats(name)
+
+    @override
     def request_fields(self, headers: Fields, before: Document | None, after: Document | None) -> Fields:
         return mcp_fields.mirrored(headers, before, after)
 

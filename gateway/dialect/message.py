@@ -74,6 +74,10 @@ class MessageDialect(Dialect):
         """What takes the place of a message of a client."""
 
     @abstractmethod
+    def repeats(self, name: str) -> bool:
+        """Whether the field of a request with that name (in lower case) is held to the body by `request_fields`."""
+
+    @abstractmethod
     def request_fields(self, headers: Fields, before: Document | None, after: Document | None) -> Fields:
         """The fields of a request as they go on: those that repeat something in the body (`before`), as they are in the
         body that goes on (`after`). Raises ClientError where they do not repeat it."""

@@ -81,6 +81,8 @@ class _State(StrEnum):
 
 
 _BINARY: Final = (Uninspected("binary_body"),)
+_SWITCHING_PROTOCOLS: Final = 101
+"""RFC 9110, section 15.2.2. No `Upgrade` leaves with an exchange: a WebSocket has a session."""
 
 
 class Exchange:
@@ -133,7 +135,8 @@ class Exchange:
             self._endpoint = replace(self._endpoint, coverage=Coverage.PASS)
         self._facts.dialect = self._endpoint.dialect.name
         self._media = content_type(event.headers)
-        total = judge_target(self._gate, self._family, event.host, event.target, event.headers)
+        headers = messages.unrepeated(self._endpoint, event.headers)
+        total = judge_target(self._gate, self._family, event.host, event.target, headers)
         self._facts.add_target(total)
         if total.effect >= Effect.ASK:
             return self._refuse(self._content_refusal(total.verdict))
@@ -249,6 +252,8 @@ class Exchange:
         self._answer = event
         self._answer = event = replace(event, headers=messages.answer_fields(self._endpoint, event.headers))
         self._facts.status = event.status
+        if event.status == _SWITCHING_PROTOCOLS:
+            raise Malformed("it goes over to another protocol, which nobody asked for")
         self._media = content_type(event.headers)
         framing = answers.framing(self._endpoint, self._media, event.status)
         self._bodiless = answers.is_bodiless(self._request.method, event.status)

@@ -154,6 +154,13 @@ def instead(endpoint: Endpoint, document: Document | None, refusal: Refusal) -> 
     return replaced.onward if replaced.back is None else None
 
 
+def unrepeated(endpoint: Endpoint, headers: Fields) -> Fields:
+    """The fields of a request that say something of their own: all but those that have to repeat the body."""
+    if not isinstance(endpoint.dialect, MessageDialect):
+        return headers
+    return tuple(field for field in headers if not endpoint.dialect.repeats(field[0].lower()))
+
+
 def request_fields(endpoint: Endpoint, headers: Fields, before: Document | None, body: bytes) -> Fields:
     """The fields of a request that goes on with `body`. Raises ClientError where they disagree with what came."""
     if not isinstance(endpoint.dialect, MessageDialect):

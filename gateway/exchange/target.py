@@ -20,20 +20,23 @@ from gateway.policy.egress.encoded import encoded_data
 from gateway.policy.egress.target import Target, read
 from gateway.segment import Direction, Segment
 
-_PLACE: Final = "target/place"
+_PLACE: Final = "target/place/"
 _FIELD: Final = "target/field"
 
 
 def judge_target(gate: Gate, family: Family, host: str, target: str, headers: Headers) -> Total:
-    """The verdict on a request's head. `host` is empty where the operator chose it; `target` is path and query."""
+    """The verdict on a request's head. `host` is empty where the operator chose it; `target` is path and query.
+
+    `headers` are without those that are read with the body.
+    """
     total = Total()
-    # The names of places and of fields are kept apart, so that no field is taken for a host that it spells.
-    name = part.Namer(gate.hierarchy.key, _PLACE).name(f"{host}\n{target}".encode("utf-8", "surrogateescape"))
+    # The names of places and of fields are kept apart, so that no field is taken for a host that it spells; and those
+    # of families, as what is a key to one API is a secret on its way to another.
+    namer = part.Namer(gate.hierarchy.key, _PLACE + family.name)
+    name = namer.name(f"{host}\n{target}".encode("utf-8", "surrogateescape"))
     total.add(gate.parts.recall(name) or _judged(gate, name, _place(family, host, target)), 0)
     namer = part.Namer(gate.hierarchy.key, _FIELD)
     for field in headers:
-        if family.mirrors is not None and field[0].lower().startswith(family.mirrors):
-            continue
         name = namer.name("\n".join(field).encode("utf-8", "surrogateescape"))
         total.add(gate.parts.recall(name) or _judged(gate, name, Target("", "", fields=(field,))), 0)
     return total

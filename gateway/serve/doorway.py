@@ -34,6 +34,12 @@ class Doorway:
         """Listen, and return where. Raises ConfigError where that cannot be."""
         return await self._listener.start(at)
 
+    def take(self, posture: Posture) -> None:
+        """Serve new requests by that, and end the unread tunnels that it does not allow."""
+        self.entrance.posture = posture
+        if self._keeper is not None:
+            self._keeper.review()
+
     async def drain(self, patience: float) -> None:
         """Take no new work, let what is under way finish within `patience` seconds, and cut what does not."""
         live = self.entrance.live

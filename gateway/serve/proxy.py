@@ -25,7 +25,7 @@ from gateway.serve.base_url import admitted, check_dots
 from gateway.serve.dial import Way, bracketed
 from gateway.serve.entrance import Entrance
 from gateway.serve.headers import end_to_end
-from gateway.serve.identity import Caller, identify, proxy_agent
+from gateway.serve.identity import Caller, identify, proxy_agent, two_agents
 from gateway.serve.listener import Handle
 from gateway.serve.posture import Posture
 from gateway.serve.upstream import Upstream
@@ -40,15 +40,16 @@ _PORTS: Final[Mapping[str, int]] = {Scheme.HTTP: 80, Scheme.HTTPS: 443}
 
 @dataclass(frozen=True, slots=True)
 class Tunnel:
-    """What a CONNECT led to: the authority that the client named, how it speaks inside, and whose it is, if known.
+    """What a CONNECT led to: the authority that the client named, how it speaks inside, and what it showed.
 
-    `spelt` is the authority's host as the client wrote it.
+    `spelt` is the authority's host as the client wrote it. `shown` are the fields with the credentials for the proxy;
+    whose they are is asked with each request inside, since a key may be withdrawn while the tunnel is open.
     """
 
     authority: Authority
     spelt: str
     scheme: Scheme
-    agent: str | None
+    shown: Mapping[str, str]
 
 
 TUNNEL: Final = web.RequestKey("tunnel", Tunnel)
@@ -119,7 +120,7 @@ class Proxy(Entrance):
     def _shown_by(self, posture: Posture, request: web.BaseRequest) -> str | None:
         """The agent that showed credentials for the proxy: with the CONNECT, or with the request itself."""
         tunnel = request.get(TUNNEL)
-        return tunnel.agent if tunnel is not None else proxy_agent(posture.owner, request.headers)
+        return proxy_agent(posture.owner, request.headers if tunnel is None else tunnel.shown)
 
     def _asked(self, request: web.BaseRequest) -> _Asked:
         """Raises ClientError for a target that does not say where it goes, or says it in two ways."""
@@ -139,11 +140,7 @@ def agent_of(posture: Posture, shown: str | None, by_proxy: str | None, remote: 
     """Whose request it is: by the key in place of an API key, by the credentials for the proxy, or by the address that
     it comes from, in this order. Raises ClientError where two keys tell of two agents, or nobody may be unknown."""
     if shown is not None and by_proxy is not None and shown != by_proxy:
-        raise ClientError(
-            "the request shows the gateway keys of two agents; show one",
-            code=Code.IDENTITY,
-            status=HTTPStatus.FORBIDDEN,
-        )
+        raise two_agents()
     agent = shown or by_proxy or posture.agent_at(remote)
     if agent is None and posture.config.proxy.anonymous is Anonymous.REFUSE:
         raise ClientError(

@@ -76,6 +76,16 @@ class _Fate:
     fault: str | None = None
 
 
+@dataclass(slots=True)
+class _Unread:
+    """A tunnel that is open and unread: what it was opened for, and to which address (None: a parent proxy's)."""
+
+    asked: _Asked
+    tunnel: Tunnel
+    address: str | None
+    fate: _Fate
+
+
 _NOTHING: Final = Inspected()
 _UNREAD: Final = (Uninspected("tunnel"),)
 
@@ -90,6 +100,7 @@ class Gatekeeper:
         self._leaves = leaves
         self._ledger = ledger
         self._tasks: set[asyncio.Task[None]] = set()
+        self._unread: dict[asyncio.Task[None], _Unread] = {}
 
     def connection(self) -> asyncio.Protocol:
         """The protocol of a new connection."""
@@ -108,6 +119,30 @@ class Gatekeeper:
     def turn_away(self, transport: asyncio.Transport, why: str) -> None:
         """Refuse a connection whose first request cannot be read."""
         self._refuse(transport, self._asked(transport, ""), _unreadable(why), DEFAULT_PRINCIPAL)
+
+    def review(self) -> None:
+        """End the unread tunnels that would not be opened now: nothing inside of one asks again."""
+        for task, unread in tuple(self._unread.items()):
+            fault = self._fault_now(unread)
+            if fault is not None:
+                unread.fate = _Fate("cut", 200, Effect.BLOCK, fault.code, f"tunnel: {fault}")
+                task.cancel()
+
+    def _fault_now(self, unread: _Unread) -> ClientError | None:
+        """Why a tunnel that is open would not be opened unread any more."""
+        posture, tunnel = self.proxy.posture, unread.tunnel
+        try:
+            agent = agent_of(posture, None, proxy_agent(posture.owner, tunnel.shown), unread.asked.client)
+        except ClientError as error:
+            return error
+        principal = agent or DEFAULT_PRINCIPAL
+        decision = posture.egress.decide(principal, tunnel.scheme, tunnel.spelt, tunnel.authority.port or 0)
+        if decision.action is Action.DENY:
+            return denied(decision)
+        if decision.action is not Action.TUNNEL:
+            return _forbidden("the host is to be inspected now; open the tunnel again")
+        fault = None if unread.address is None else fault_of_address(posture.egress, decision, unread.address)
+        return None if fault is None else _forbidden(fault)
 
     async def close(self) -> None:
         """End the tunnels that are open; each leaves its record."""
@@ -153,7 +188,7 @@ class Gatekeeper:
         decision = self.proxy.posture.egress.decide(agent or DEFAULT_PRINCIPAL, Scheme.HTTPS, spelt, named.port)
         if decision.action is Action.DENY:
             raise denied(decision)
-        return decision, Tunnel(named, spelt, Scheme.HTTPS, agent)
+        return decision, Tunnel(named, spelt, Scheme.HTTPS, message.headers)
 
     # -- inspected
 
@@ -170,7 +205,7 @@ class Gatekeeper:
             transport.close()
             return
         if first != _TLS_RECORD:
-            inside = Tunnel(tunnel.authority, tunnel.spelt, Scheme.HTTP, tunnel.agent)
+            inside = Tunnel(tunnel.authority, tunnel.spelt, Scheme.HTTP, tunnel.shown)
             hand_over(transport, self._serve(self.proxy.inside(inside)), b"")
             return
         waiting = Waiting(
@@ -208,13 +243,31 @@ class Gatekeeper:
             error = ClientError(refuse.FAULTS[fault], code=Code.UPSTREAM, status=502)
             self._refuse(transport, asked, error, decision.principal, f"upstream.{fault}: {detail_of(failure)}")
             return
+        unread = _Unread(asked, tunnel, self._address_of(server), _Fate("forwarded", 200))
+        fault_now = self._fault_now(unread)  # the list of hosts may have changed while the host was dialled
+        if fault_now is not None:
+            server[1].close()
+            raise fault_now
         transport.write(_ESTABLISHED)
+        await self._relayed(transport, server, unread, decision.principal)
+
+    async def _relayed(
+        self, transport: asyncio.Transport, server: relay.Stream, unread: _Unread, principal: str
+    ) -> None:
         counts = relay.Counts()
+        task = asyncio.current_task()
+        assert task is not None
+        self._unread[task] = unread
         try:
             await relay.relay(relay.over(transport), server, counts)
         finally:
+            del self._unread[task]
             sides = (Inspected(size, coverage="pass", uninspected=_UNREAD) for size in (counts.sent, counts.received))
-            self._record(asked, decision.principal, _Fate("forwarded", 200), *sides)
+            self._record(unread.asked, principal, unread.fate, *sides)
+
+    def _address_of(self, server: relay.Stream) -> str | None:
+        """The address that was dialled; None where a parent proxy dialled it."""
+        return server[1].get_extra_info("peername")[0] if self._pool.parent is None else None
 
     def _judge_host(self, principal: str, host: str) -> None:
         verdict = judge_target(self.proxy.posture.gate_for(principal), FAMILIES["http"], host, "", ()).verdict
