@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from msgspec import Struct
+
+from gateway.dialect.families import FAMILIES
 from gateway.dialect.route import Family
 from gateway.exchange import part
 from gateway.exchange.events import Headers
@@ -24,20 +27,36 @@ from gateway.verdict import Finding, Verdict
 
 _READER: Final = "target"
 
+WITHHELD: Final = "[withheld]"
+"""What a record has in place of a host or a path in which something was found: that text may be a secret."""
 
-def judge_target(gate: Gate, family: Family, host: str, target: str, headers: Headers) -> Total:
-    """The verdict on a request's head. `host` is empty where the operator chose it; `target` is path and query."""
+
+class Head(Struct, frozen=True):
+    """The verdict on a request's head; host and path as a record may hold them."""
+
+    total: Total
+    host: str
+    path: str
+
+
+def judge_target(gate: Gate, family: Family, host: str, target: str, headers: Headers) -> Head:
+    """Judge a request's head. `host` is empty where the operator chose it; `target` is path and query."""
     namer = part.Namer(gate.hierarchy.key, _READER)
     path, _, query = target.partition("?")
     total = Total()
-    place = Target(host, path, query, query_credentials=family.query_keys)
-    total.add(_remembered(gate, namer.name(f"{host}\n{target}".encode("utf-8", "surrogateescape")), place), 0)
+
+    def add(text: str, read: Target) -> bool:
+        """Add a part, which that text names; whether nothing was found in it."""
+        outcome = _remembered(gate, namer.name(text.encode("utf-8", "surrogateescape")), read)
+        total.add(outcome, 0)
+        return not outcome.findings
+
+    is_host_clean = add(f"host\n{host}", Target(host, ""))
+    is_path_clean = add(f"path\n{target}", Target("", path, query, query_credentials=family.query_keys))
     for name, value in headers:
-        if family.mirrors is not None and name.lower().startswith(family.mirrors):
-            continue
-        field = Target("", "", fields=((name, value),))
-        total.add(_remembered(gate, namer.name(f"{name}\n{value}".encode("utf-8", "surrogateescape")), field), 0)
-    return total
+        if family.mirrors is None or not name.lower().startswith(family.mirrors):
+            add(f"field\n{name}\n{value}", Target("", "", fields=((name, value),)))
+    return Head(total, host if is_host_clean else WITHHELD, path if is_path_clean else WITHHELD)
 
 
 def _remembered(gate: Gate, name: bytes, target: Target) -> part.Outcome:
@@ -61,3 +80,9 @@ def _judged(gate: Gate, target: Target) -> part.Outcome:
 
 def _outcome(verdict: Verdict, segments: Sequence[Segment], findings: Iterable[Sequence[Finding]]) -> part.Outcome:
     return part.Outcome(verdict, tuple(finding for some in findings for finding in some), len(segments))
+
+
+def recordable(gate: Gate, host: str, path: str) -> tuple[str, str]:
+    """Host and path of a request that gets no exchange, as a record may hold them."""
+    head = judge_target(gate, FAMILIES["http"], host, path, ())
+    return head.host, head.path

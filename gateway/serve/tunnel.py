@@ -26,6 +26,7 @@ from gateway.dialect import refusals
 from gateway.errors import ClientError, Code
 from gateway.exchange import refuse
 from gateway.exchange.events import ExchangeRecord, Headers, Inspected
+from gateway.exchange.target import WITHHELD, recordable
 from gateway.policy.egress.agreement import disagreement
 from gateway.policy.egress.entry import Action, Scheme
 from gateway.policy.egress.host import Authority, Host
@@ -236,14 +237,16 @@ class Gatekeeper:
     def _record(
         self, asked: _Asked, principal: str, fate: _Fate, request: Inspected = _NOTHING, answer: Inspected = _NOTHING
     ) -> None:
+        gate = self.proxy.posture.default_gate
+        hidden = WITHHELD in recordable(gate, host_of(asked.place), asked.place)
         record = ExchangeRecord(
             id=asked.id,
             upstream="",
             principal=principal,
             dialect="tunnel",
             method=hdrs.METH_CONNECT,
-            path=asked.place,
-            ruleset=self.proxy.posture.digest,
+            path=WITHHELD if hidden else asked.place,
+            ruleset=gate.rules.digest,
             status=fate.status,
             outcome=fate.outcome,
             effect=fate.effect,

@@ -174,3 +174,11 @@ async def test_requests_in_a_row_are_answered_in_a_row(through: Proxied, secure:
     await writer.wait_closed()
     assert [part[:3] for part in answered.split(b"HTTP/1.1 ")[1:]] == [b"200", b"200", b"204", b"200"]
     assert [seen.path for seen in secure.requests] == ["/hello", "/range", "/empty", "/hello"]
+
+
+@pytest.mark.parametrize("place", [f"http://elsewhere.example/{SECRET}", f"https://{SECRET}.elsewhere.example/"])
+async def test_what_is_refused_for_its_host_leaves_no_secret_in_the_record(through: Proxied, place: str) -> None:
+    done = await told((*CURL, place, "--write-out", "%{http_code}"), through.environ)
+    record = await through.gate.recorded()
+    assert (record["code"], record["status"], record["path"]) == ("egress_denied", 403, "[withheld]")
+    assert "403" in done.text + done.err
