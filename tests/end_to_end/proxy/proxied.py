@@ -17,7 +17,7 @@ from gateway.trust.authority import Authority, made, pem
 from gateway.trust.leaf import Leaves
 from gateway.trust.variables import environment
 from gateway.units import Address
-from tests.end_to_end.running import Running, configured, running
+from tests.end_to_end.running import Running, running
 
 HOST = "localhost"
 """The name of every server: it is loopback by definition, so no resolver is asked."""
@@ -73,13 +73,20 @@ def opened(*ports: int, name: str = "local", action: str = "inspect", more: str 
 
 @asynccontextmanager
 async def proxied(
-    tables: str, folder: Path, environ: Mapping[str, str] | None = None, *, proxy: str = "", upstream: str = ""
+    tables: str, folder: Path, environ: Mapping[str, str] | None = None, *, proxy: str = ""
 ) -> AsyncIterator[Proxied]:
     """A gateway that trusts the private authority of that folder, and is the proxy for loopback names too."""
-    text = configured(upstream or "http://127.0.0.1:9", tables, gateway=f'ca_file = "{folder / "private.pem"}"')
-    text = text.replace("[proxy]\n", f"[proxy]\nno_proxy = []\n{proxy}\n")
-    async with running(text, folder, environ) as gate:
+    async with running(configuration_text(tables, folder, proxy), folder, environ) as gate:
         yield Proxied(gate, environment_of(gate))
+
+
+def configuration_text(tables: str, folder: Path, proxy: str = "") -> str:
+    """`proxy` is what else stands in [proxy]."""
+    return (
+        f'[gateway]\nlisten = "127.0.0.1:0"\nstate_dir = "state"\nca_file = "{folder / "private.pem"}"\n'
+        f'[proxy]\nlisten = "127.0.0.1:0"\nno_proxy = []\n{proxy}\n[admin]\nlisten = "127.0.0.1:0"\n'
+        f'[rules]\npacks = []\nfolders = ["rules"]\n{tables}'
+    )
 
 
 def environment_of(gate: Running) -> dict[str, str]:
