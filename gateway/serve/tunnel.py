@@ -120,6 +120,7 @@ class Gatekeeper:
         try:
             agent = agent_of(self.proxy.posture, None, self._shown(message), asked.client)
             principal = agent or DEFAULT_PRINCIPAL
+            self._check_host(message, transport)
             decision, tunnel = self._decided(message, agent, is_early=is_early)
             if decision.action is Action.TUNNEL:
                 await self._pass_on(transport, asked, decision, tunnel)
@@ -134,6 +135,19 @@ class Gatekeeper:
     def _shown(self, message: RawRequestMessage) -> str | None:
         return proxy_agent(self.proxy.posture.owner, message.headers)
 
+    def _check_host(self, message: RawRequestMessage, transport: asyncio.Transport) -> None:
+        """Raise ClientError for a CONNECT that names one host as its target and another in its Host field.
+
+        Some clients leave the port out of the field, which says nothing of it. Some name the proxy in it, as they do
+        with any request (Node.js, where it is not told otherwise): that is no host that a tunnel leads to.
+        """
+        local = transport.get_extra_info("sockname")
+        for field in message.headers.getall(hdrs.HOST, ()):
+            if self.proxy.posture.site.knows(field, local[0] if isinstance(local, tuple) else None):
+                continue
+            if read_authority(field).host != read_authority(message.path).host:
+                raise _forbidden("the Host field of the CONNECT names another host")
+
     def _decided(
         self, message: RawRequestMessage, agent: str | None, *, is_early: bool
     ) -> tuple[EgressDecision, Tunnel]:
@@ -145,10 +159,6 @@ class Gatekeeper:
         named, spelt = read_authority(message.path), host_of(message.path)
         if named.port is None:
             raise _unreadable("a CONNECT needs a port: CONNECT host:443")
-        for field in message.headers.getall(hdrs.HOST, ()):
-            # Some clients leave the port out, which says nothing of it; the host has to be the same.
-            if read_authority(field).host != named.host:
-                raise _forbidden("the Host field of the CONNECT names another host")
         decision = self.proxy.posture.egress.decide(agent or DEFAULT_PRINCIPAL, Scheme.HTTPS, spelt, named.port)
         if decision.action is Action.DENY:
             raise denied(decision)
