@@ -13,9 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 from mcp import types
 from mcp.client.client import Client
-from mcp.client.sse import sse_client
 
-from tests.end_to_end.proxy.proxied import HOST, Authorities, Proxied, opened, proxied
+from tests.end_to_end.proxy.proxied import HOST, Authorities, Proxied, opened, proxied, told
 from tests.end_to_end.running import CARD, SECRET
 from tests.fakes.mcp_server import serving
 
@@ -23,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated as of 2026-07-28")
 
 MARK = "[removed by the security gateway: text that addressed the assistant]"
 LEGACY, MODERN = "2025-11-25", "2026-07-28"
-WAYS = [("http", LEGACY, {}), ("http", MODERN, {}), ("http", LEGACY, {"json_response": True}), ("sse", LEGACY, {})]
+WAYS = [("http", LEGACY, {}), ("http", MODERN, {}), ("http", LEGACY, {"json_response": True})]
 
 
 @asynccontextmanager
@@ -33,8 +32,7 @@ async def connected(
     with monkeypatch.context() as patched:
         for name, value in proxy.environ.items():
             patched.setenv(name, value)
-        target: Any = sse_client(server) if server.endswith("/sse") else server
-        async with Client(target, mode="legacy" if version == LEGACY else version) as client:
+        async with Client(server, mode="legacy" if version == LEGACY else version) as client:
             yield client
 
 
@@ -58,7 +56,7 @@ async def test_a_configured_server_is_read_as_mcp(
     with serving(transport, authorities.context() if is_secure else None, **settings) as url:
         server = url.replace("127.0.0.1", HOST)
         async with (
-            proxied(f'[mcp.fake]\nurl = "{server}"\n{_messages(server)}', tmp_path) as proxy,
+            proxied(f'[mcp.fake]\nurl = "{server}"\n', tmp_path) as proxy,
             connected(server, version, proxy, monkeypatch) as client,
             asyncio.timeout(20),
         ):
@@ -79,11 +77,14 @@ async def test_a_configured_server_is_read_as_mcp(
         assert SECRET not in str(proxy.gate.records())
 
 
-def _messages(server: str) -> str:
-    """The path at which a server of HTTP+SSE takes messages is none of its URL, and has to be allowed."""
-    port = urlsplit(server).port
-    assert port is not None
-    return opened(port, more='paths = ["/sse", "/messages"]') if server.endswith("/sse") else ""
+async def test_http_with_sse_is_refused_and_told_where_it_works(authorities: Authorities, tmp_path: Path) -> None:
+    with serving("sse", authorities.context()) as url:
+        server = url.replace("127.0.0.1", HOST)
+        async with proxied(f'[mcp.fake]\nurl = "{server}"\n', tmp_path) as proxy:
+            done = await told(("curl", "-q", "--silent", "--max-time", "10", server), proxy.environ)
+            assert done.code not in (0, 28)  # no proper end, and no wait for one
+            assert b"endpoint" not in done.out
+            assert "at the gateway's own address, /mcp/NAME" in (await proxy.gate.recorded())["fault"]
 
 
 async def test_any_other_server_is_plain_http(
