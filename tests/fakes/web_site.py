@@ -5,7 +5,7 @@
 | /hello      | `hello`, by any method                                                  |
 | /echo       | the body as it came, in chunks                                          |
 | /count      | how many bytes the body had, which is read as it comes                  |
-| /large?n=N  | N pieces of 64 KiB, made as they leave; a client that goes away is kept |
+| /large?n=N  | N pieces of 64 KiB, made as they leave                                  |
 | /range      | the digits, or a range of them                                          |
 | /empty      | 204                                                                     |
 | /socket     | a WebSocket that says each message again                                |
@@ -29,11 +29,13 @@ DIGITS = b"0123456789"
 
 @dataclass(slots=True)
 class WebSite:
-    """The running site. `connections` are the ports of its clients, one for each request; `left` are set events."""
+    """The running site. `connections` are the ports of its clients, one for each request; `sending` is set once a part
+    of a large answer has left, `abandoned` once a client has gone away in the middle of one."""
 
     port: int = 0
     requests: list[Seen] = field(default_factory=list)
     connections: list[int] = field(default_factory=list)
+    sending: asyncio.Event = field(default_factory=asyncio.Event)
     abandoned: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
@@ -76,6 +78,9 @@ class WebSite:
         try:
             for _ in range(int(request.query["n"])):
                 await response.write(piece)
+                self.sending.set()
+                # What is written to a lost connection over TLS never waits, and its loss would not be told.
+                await asyncio.sleep(0)
         except (asyncio.CancelledError, ConnectionError):
             self.abandoned.set()
             raise

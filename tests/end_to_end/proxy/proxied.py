@@ -67,8 +67,10 @@ class Proxied:
 
 def opened(*ports: int, name: str = "local", action: str = "inspect", more: str = "") -> str:
     """An `[egress]` entry that lets agents reach `HOST` at these ports."""
-    addresses = '["127.0.0.0/8", "::1"]'
-    return f'[egress.{name}]\nhosts = ["{HOST}"]\nports = {list(ports)}\naddresses = {addresses}\naction = "{action}"\n{more}\n'
+    return (
+        f'[egress.{name}]\nhosts = ["{HOST}"]\naddresses = ["127.0.0.0/8", "::1"]\n'
+        f'ports = {list(ports)}\naction = "{action}"\n{more}\n'
+    )
 
 
 @asynccontextmanager
@@ -111,7 +113,9 @@ class Ended:
         return self.out.decode()
 
 
-async def told(command: Iterable[str], environ: Mapping[str, str], stdin: bytes = b"", cwd: Path | None = None) -> Ended:
+async def told(
+    command: Iterable[str], environ: Mapping[str, str], stdin: bytes = b"", cwd: Path | None = None
+) -> Ended:
     """Run a command to its end, while the event loop serves the other side."""
     process = await asyncio.create_subprocess_exec(
         *command,

@@ -149,9 +149,8 @@ async def test_a_card_in_json_is_redacted(curl: Curl) -> None:
 async def test_a_client_that_leaves_ends_the_call_to_the_site(curl: Curl) -> None:
     command = (*CURL, *curl._options, "--output", "/dev/null", "--limit-rate", "100k", curl.url("/large?n=100000"))
     process = await asyncio.create_subprocess_exec(*command, env=curl.through.environ)
-    while not curl.site.requests:
-        await asyncio.sleep(0.01)
-    await asyncio.sleep(0.2)
+    async with asyncio.timeout(10):
+        await curl.site.sending.wait()
     process.kill()
     await process.wait()
     async with asyncio.timeout(2):

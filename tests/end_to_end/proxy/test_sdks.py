@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from gateway.serve import dial
 from tests.end_to_end.proxy.proxied import HOST, Authorities, Proxied, proxied
 from tests.end_to_end.running import CARD, ORDER, SECRET
 from tests.fakes.agents import AGENTS, GENAI_SUBCLASSES_AIOHTTP, SDK_ERRORS, Agent, code_of, status_of
@@ -38,9 +39,7 @@ class World:
 @pytest.fixture
 async def world(authorities: Authorities, tmp_path: Path) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
-        providers = {
-            name: await stack.enter_async_context(fake_upstream(authorities.context())) for name in PROVIDERS
-        }
+        providers = {name: await stack.enter_async_context(fake_upstream(authorities.context())) for name in PROVIDERS}
         tables = "".join(
             f'[upstreams.{name}]\nbase_url = "{fake.url.replace("127.0.0.1", HOST)}"\n'
             for name, fake in providers.items()
@@ -49,13 +48,16 @@ async def world(authorities: Authorities, tmp_path: Path) -> AsyncIterator[World
         yield World(gate, providers)
 
 
+RAIN = Say("It rains in Zürich — 3°.", step=3)
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """What the user's side says, and what the model answers."""
 
     name: str
     talk: Talk
-    says: Say = Say("It rains in Zürich — 3°.", step=3)
+    says: Say = RAIN
 
     def __str__(self) -> str:
         return self.name
@@ -73,7 +75,11 @@ CASES = (
     Case("card-of-the-user", ask(f"I pay with {CARD}.")),
     Case("secret-in-the-answer", ask("hello"), Say(f"The key is {SECRET}, keep it.", step=3)),
     Case("card-in-the-answer", ask("hello"), Say(f"Pay with {CARD}, or {CARD}.", step=3)),
-    Case("secret-in-a-call", Talk((Turn("weather?"),), with_tools=True), Say(calls=(Call("weather", f'{{"city": "{SECRET}"}}'),))),
+    Case(
+        "secret-in-a-call",
+        Talk((Turn("weather?"),), with_tools=True),
+        Say(calls=(Call("weather", f'{{"city": "{SECRET}"}}'),)),
+    ),
 )
 
 _OF_ONE_REQUEST = frozenset({"id", "time", "duration_ms", "inspect_ms", "host", "held_max"})
@@ -118,9 +124,40 @@ async def test_a_case_comes_to_the_same_by_proxy_and_by_base_url(
     assert effects == {
         **dict.fromkeys(("clean", "tools"), "allow"),
         "order-in-a-tool-result": "rewrite",
-        **dict.fromkeys(("order-of-the-user", "secret-of-the-user", "secret-in-the-answer", "secret-in-a-call"), "block"),
+        **dict.fromkeys(
+            ("order-of-the-user", "secret-of-the-user", "secret-in-the-answer", "secret-in-a-call"), "block"
+        ),
         **dict.fromkeys(("card-of-the-user", "card-in-the-answer"), "redact"),
     }
     hosts = [record["host"] for record in world.proxy.gate.records()]
     assert hosts == [None] * len(CASES) + [HOST] * len(CASES)
     assert SECRET not in json.dumps(world.proxy.gate.records())
+
+
+async def test_a_providers_own_host_needs_nothing_but_the_proxy(
+    authorities: Authorities, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The names and the paths of the real APIs; only where they are, is told."""
+    host = "api.openai.com"
+
+    async def here(name: str, port: int) -> tuple[str, ...]:
+        assert name == host
+        return ("127.0.0.1",)
+
+    monkeypatch.setattr(dial, "system", here)
+    async with fake_upstream(authorities.context(host)) as fake:
+        fake.script = Say("Rain.")
+        port = int(fake.url.rpartition(":")[2])
+        tables = (
+            f'[upstreams.openai]\nbase_url = "https://{host}:{port}"\n'
+            f'[egress.there]\nhosts = ["{host}"]\naction = "inspect"\nports = [{port}]\naddresses = ["127.0.0.1"]\n'
+        )
+        async with proxied(tables, tmp_path) as proxy:
+            for name, value in proxy.environ.items():
+                monkeypatch.setenv(name, value)
+            chat = next(agent for agent in AGENTS if agent.name == "chat-async")
+            assert (await chat.speak(f"https://{host}:{port}", ask(f"I pay with {CARD}."))).text == "Rain."
+            assert "I pay with [CARD]." in fake.last.body.decode()
+            assert fake.last.header("Host") == f"{host}:{port}"
+            record = await proxy.gate.recorded()
+            assert (record["host"], record["upstream"], record["dialect"]) == (host, "openai", "openai_chat")
