@@ -446,6 +446,10 @@ class Log(_Table):
     format: Choice[Format] = Format.CONSOLE
 
 
+METADATA: Final = "/.well-known"
+"""Where a server says beside its own paths how it is protected (RFC 8615; RFC 9728, section 3, and RFC 8414)."""
+
+
 class Config(_Table):
     """The whole configuration."""
 
@@ -497,13 +501,14 @@ class Config(_Table):
         )
 
     def egress_policy(self) -> EgressPolicy:
-        """Where agents may go: the entries of `[egress]`, and each upstream that none of them names."""
+        """Where agents may go: the entries of `[egress]`, and each upstream and MCP server that none of them names."""
         entries = [table.entry(name) for name, table in self.egress.items()]
         return EgressPolicy([*entries, *self._upstream_entries(entries)])
 
     def _upstream_entries(self, entries: list[Entry]) -> Iterator[Entry]:
-        for name, table in self.upstreams.items():
-            entry = upstream_entry(f"upstreams.{name}", table.base_url)
+        found = [upstream_entry(f"upstreams.{name}", table.base_url) for name, table in self.upstreams.items()]
+        found += [upstream_entry(f"mcp.{name}", table.url, METADATA) for name, table in self.mcp.items()]
+        for entry in found:
             if entry is not None and not any(one.covers(entry) for one in entries):
                 yield entry
 

@@ -206,8 +206,11 @@ class McpStream(MessageReader):
         if not data.strip():
             return data
         door = self._dialect.door
-        if event != "endpoint" or door is None:
+        if event != "endpoint":
             raise Malformed("an event of the stream is no JSON-RPC message")
+        if door is None:
+            # By proxy: a message that is refused could not be answered on this stream, and its sender would wait.
+            raise Malformed("HTTP+SSE is read at the gateway's own address, /mcp/NAME, and not by proxy")
         # A frame is UTF-8.
         address = door.for_messages(data.decode(), self._dialect.asked.target)
         if address is None:

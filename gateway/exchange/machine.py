@@ -128,7 +128,7 @@ class Exchange:
     def _on_request(self, event: RequestStarted) -> list[Command]:
         path = event.target.partition("?")[0]
         self._request = event
-        self._facts.method, self._facts.path, self._facts.host = event.method, path, event.host
+        self._facts.method = event.method
         self._endpoint = self._family.endpoint(event.method, path)
         self._unknown = self._endpoint is self._family.fallback and self._endpoint.coverage is Coverage.TEXT
         if self._unknown and self._gate.profile.unknown_json is UnknownJson.PASS:
@@ -136,10 +136,10 @@ class Exchange:
         self._facts.dialect = self._endpoint.dialect.name
         self._media = content_type(event.headers)
         headers = messages.unrepeated(self._endpoint, event.headers)
-        total = judge_target(self._gate, self._family, event.host, event.target, headers)
-        self._facts.add_target(total)
-        if total.effect >= Effect.ASK:
-            return self._refuse(self._content_refusal(total.verdict))
+        head = judge_target(self._gate, self._family, event.host, event.target, headers)
+        self._facts.add_head(head)
+        if head.total.effect >= Effect.ASK:
+            return self._refuse(self._content_refusal(head.total.verdict))
         self._state = _State.LIMITS
         return [Consult()]
 

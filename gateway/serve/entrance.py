@@ -22,6 +22,7 @@ from gateway.exchange.events import ExchangeRecord, Headers, Inspected, LimitsTa
 from gateway.exchange.gate import Gate
 from gateway.exchange.machine import Exchange
 from gateway.exchange.session import Session
+from gateway.exchange.target import recordable
 from gateway.serve import websocket
 from gateway.serve.answer import Answer
 from gateway.serve.carrier import Carrier, Course, Machine, Means
@@ -175,7 +176,7 @@ class Entrance(ABC):
             answer.force_close()
         await answer.prepare(request)
         await answer.write_eof(b"" if answer.bodiless else body)
-        record = _record(refusal, request, upstream, self.posture.digest, fault)
+        record = _record(refusal, request, upstream, self.posture.default_gate, fault)
         self._ledger.finish(record, Course(request.remote, perf_counter_ns() - began, 0))
         return answer
 
@@ -203,16 +204,17 @@ def _refusal_body(refusal: Refusal, family: Family | None) -> bytes:
 
 
 def _record(
-    refusal: Refusal, request: web.BaseRequest, upstream: Upstream | None, digest: str, fault: str | None
+    refusal: Refusal, request: web.BaseRequest, upstream: Upstream | None, gate: Gate, fault: str | None
 ) -> ExchangeRecord:
+    _, path = recordable(gate, "", request.raw_path.partition("?")[0])
     return ExchangeRecord(
         id=refusal.request_id,
         upstream=upstream.name if upstream is not None else "",
         principal=DEFAULT_PRINCIPAL,
         dialect="",
         method=request.method,
-        path=request.raw_path.partition("?")[0],
-        ruleset=digest,
+        path=path,
+        ruleset=gate.rules.digest,
         status=refusal.status,
         outcome="refused" if fault is None else "failed",
         effect=Effect.BLOCK,

@@ -31,8 +31,9 @@ from gateway.serve.posture import Posture
 from gateway.serve.upstream import Upstream
 from gateway.settings import DEFAULT_PRINCIPAL, Anonymous
 
-_ABSOLUTE: Final = re.compile(r"(https?)://([^/?#]+)([/?][!-\"$-~]*)?", re.IGNORECASE)
-"""A target in absolute form (RFC 9112, section 3.2.2), printable ASCII without a fragment."""
+_ABSOLUTE: Final = re.compile(r"(?:http|ws)(s?)://([^/?#]+)([/?][!-\"$-~]*)?", re.IGNORECASE)
+"""A target in absolute form (RFC 9112, section 3.2.2), printable ASCII without a fragment. A WebSocket begins with a
+request of HTTP, and some clients leave its own scheme in the target (aiohttp)."""
 _ORIGIN: Final = re.compile(r"/[!-\"$-~]*")
 
 _PORTS: Final[Mapping[str, int]] = {Scheme.HTTP: 80, Scheme.HTTPS: 443}
@@ -174,7 +175,7 @@ def _in_the_clear(raw: str) -> _Asked:
             "this is a proxy: the request target must be a URL, percent-encoded, without a fragment; base URLs have "
             "another listener"
         )
-    scheme, place, target = Scheme(found[1].lower()), found[2], found[3] or "/"
+    scheme, place, target = Scheme.HTTPS if found[1] else Scheme.HTTP, found[2], found[3] or "/"
     return _Asked(scheme, read_authority(place), host_of(place), target if target[0] == "/" else f"/{target}")
 
 

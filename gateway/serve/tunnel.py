@@ -27,7 +27,7 @@ from gateway.dialect.families import FAMILIES
 from gateway.errors import ClientError, Code
 from gateway.exchange import refuse
 from gateway.exchange.events import ExchangeRecord, Headers, Inspected
-from gateway.exchange.target import judge_target
+from gateway.exchange.target import WITHHELD, judge_target, recordable
 from gateway.policy.egress.agreement import disagreement
 from gateway.policy.egress.entry import Action, Scheme
 from gateway.policy.egress.host import Authority, Host
@@ -156,6 +156,7 @@ class Gatekeeper:
         try:
             agent = agent_of(self.proxy.posture, None, self._shown(message), asked.client)
             principal = agent or DEFAULT_PRINCIPAL
+            self._check_host(message, transport)
             decision, tunnel = self._decided(message, agent, is_early=is_early)
             if decision.action is Action.TUNNEL:
                 await self._pass_on(transport, asked, decision, tunnel)
@@ -170,6 +171,19 @@ class Gatekeeper:
     def _shown(self, message: RawRequestMessage) -> str | None:
         return proxy_agent(self.proxy.posture.owner, message.headers)
 
+    def _check_host(self, message: RawRequestMessage, transport: asyncio.Transport) -> None:
+        """Raise ClientError for a CONNECT that names one host as its target and another in its Host field.
+
+        Some clients leave the port out of the field, which says nothing of it. Some name the proxy in it, as they do
+        with any request (Node.js, where it is not told otherwise): that is no host that a tunnel leads to.
+        """
+        local = transport.get_extra_info("sockname")
+        for field in message.headers.getall(hdrs.HOST, ()):
+            if self.proxy.posture.site.knows(field, local[0] if isinstance(local, tuple) else None):
+                continue
+            if read_authority(field).host != read_authority(message.path).host:
+                raise _forbidden("the Host field of the CONNECT names another host")
+
     def _decided(
         self, message: RawRequestMessage, agent: str | None, *, is_early: bool
     ) -> tuple[EgressDecision, Tunnel]:
@@ -181,10 +195,6 @@ class Gatekeeper:
         named, spelt = read_authority(message.path), host_of(message.path)
         if named.port is None:
             raise _unreadable("a CONNECT needs a port: CONNECT host:443")
-        for field in message.headers.getall(hdrs.HOST, ()):
-            # Some clients leave the port out, which says nothing of it; the host has to be the same.
-            if read_authority(field).host != named.host:
-                raise _forbidden("the Host field of the CONNECT names another host")
         decision = self.proxy.posture.egress.decide(agent or DEFAULT_PRINCIPAL, Scheme.HTTPS, spelt, named.port)
         if decision.action is Action.DENY:
             raise denied(decision)
@@ -270,7 +280,7 @@ class Gatekeeper:
         return server[1].get_extra_info("peername")[0] if self._pool.parent is None else None
 
     def _judge_host(self, principal: str, host: str) -> None:
-        verdict = judge_target(self.proxy.posture.gate_for(principal), FAMILIES["http"], host, "", ()).verdict
+        verdict = judge_target(self.proxy.posture.gate_for(principal), FAMILIES["http"], host, "", ()).total.verdict
         if verdict.effect >= Effect.ASK:
             code = verdict.code or Code.CONTENT
             message = refuse.content_message(code, refuse.rules_of(verdict.reasons))
@@ -299,14 +309,16 @@ class Gatekeeper:
     def _record(
         self, asked: _Asked, principal: str, fate: _Fate, request: Inspected = _NOTHING, answer: Inspected = _NOTHING
     ) -> None:
+        gate = self.proxy.posture.default_gate
+        hidden = WITHHELD in recordable(gate, host_of(asked.place), asked.place)
         record = ExchangeRecord(
             id=asked.id,
             upstream="",
             principal=principal,
             dialect="tunnel",
             method=hdrs.METH_CONNECT,
-            path=asked.place,
-            ruleset=self.proxy.posture.digest,
+            path=WITHHELD if hidden else asked.place,
+            ruleset=gate.rules.digest,
             status=fate.status,
             outcome=fate.outcome,
             effect=fate.effect,
