@@ -31,6 +31,7 @@ STEPS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (5, ("reload",)),
     (6, ("serve",)),
     (6, ("stdio",)),
+    (6, ("mitm",)),
     (7, ("app",)),
     (7, ("cli",)),
 )

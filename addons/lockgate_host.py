@@ -1,0 +1,66 @@
+"""mitmproxy in a process of its own, as `lockgate run --mitm MODE` starts it: its core, and what hands flows over.
+
+Its arguments are the modes. The first line on standard output is the addresses that it listens at, as a JSON array of
+texts, once it does. It ends when standard input does, so it never outlives the gateway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import sys
+import threading
+from pathlib import Path
+
+import lockgate
+from mitmproxy import ctx, log, master, options
+from mitmproxy.addons import core, errorcheck, next_layer, proxyserver, tlsconfig
+from mitmproxy.proxy import mode_servers
+
+
+class Announce:
+    """Says where this process listens, and leaves beside the certificate authority what a WireGuard client needs."""
+
+    def running(self) -> None:
+        found = []
+        for server in ctx.master.addons.get("proxyserver").servers:
+            found += [f"{server.mode.type_name} {host}:{port}" for host, port, *_ in server.listen_addrs]
+            if isinstance(server, mode_servers.WireGuardServerInstance):
+                (Path(ctx.options.confdir) / "wireguard-client.conf").write_text(server.client_conf() or "")
+        print(json.dumps(found), flush=True)  # noqa: T201 -- the gateway reads it
+
+
+class ToStandardError(log.MitmLogHandler):
+    """Warnings and worse, one line each: no stack, and nothing of a request."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(" ".join(record.getMessage().split()), file=sys.stderr, flush=True)  # noqa: T201 -- likewise
+
+
+async def main(modes: list[str]) -> None:
+    ToStandardError(logging.WARNING).install()  # type: ignore[no-untyped-call]  # it inherits its constructor
+    host = master.Master(options.Options(listen_host="127.0.0.1"))
+    host.addons.add(
+        errorcheck.ErrorCheck(),
+        core.Core(),
+        proxyserver.Proxyserver(),
+        next_layer.NextLayer(),
+        tlsconfig.TlsConfig(),
+        *lockgate.addons,
+        Announce(),
+    )
+    host.options.update(mode=modes)
+    threading.Thread(target=_until_left, args=(host,), daemon=True).start()
+    await host.run()
+
+
+def _until_left(host: master.Master) -> None:
+    sys.stdin.buffer.read()
+    host.shutdown()
+
+
+if __name__ == "__main__":
+    os.umask(0o077)  # mitmproxy writes keys
+    asyncio.run(main(sys.argv[1:]))
