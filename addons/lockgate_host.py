@@ -15,7 +15,7 @@ import threading
 from pathlib import Path
 
 import lockgate
-from mitmproxy import ctx, log, master, options
+from mitmproxy import ctx, exceptions, log, master, options
 from mitmproxy.addons import core, errorcheck, next_layer, proxyserver, tlsconfig
 from mitmproxy.proxy import mode_servers
 
@@ -51,7 +51,10 @@ async def main(modes: list[str]) -> None:
         *lockgate.addons,
         Announce(),
     )
-    host.options.update(mode=modes)
+    try:
+        host.options.update(mode=modes)
+    except exceptions.OptionsError as error:
+        sys.exit(str(error))
     threading.Thread(target=_until_left, args=(host,), daemon=True).start()
     await host.run()
 
