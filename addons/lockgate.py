@@ -5,7 +5,7 @@
 The gateway is told by a ticket, in a header field, where the client wanted to go and who it is. The ticket is signed,
 so that only what came through here is believed (gateway/serve/ticket.py reads it). The settings come from the
 environment, as `lockgate mitm env` prints them. Which connections this process can make at all is not up to this file:
-see lockgate_narrow.py, which is called before any flow.
+see lockgate_narrow.py.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ import secrets
 import time
 from collections import defaultdict
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
 from ipaddress import IPv4Address
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 import lockgate_narrow
@@ -58,12 +57,14 @@ OPTIONS: Final[Mapping[str, Any]] = {
 """mitmproxy's settings under which it dials nothing by itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Where the hop is, the key of tickets, and the folder with the certificate authority."""
+class Settings(NamedTuple):
+    """Where the hop is, the key of tickets, and the folder with the certificate authority.
+
+    (No dataclass: mitmproxy runs this file as a module that Python knows nothing of, which they need.)
+    """
 
     hop: tuple[str, int]
-    key: bytes = field(repr=False)
+    key: bytes
     confdir: str
 
 
@@ -180,9 +181,8 @@ def greet(layer: modes.Socks5Proxy) -> Generator[commands.Command, Any, None]:
     yield from layer.state()
 
 
-lockgate_narrow.narrow(None)  # should the settings be wrong, nothing is dialled
 _wanted = settings(os.environ)
-lockgate_narrow.narrow(_wanted.hop)
+lockgate_narrow.allow(_wanted.hop)
 modes.Socks5Proxy.state = greet
 
 addons = [Steer(_wanted)]

@@ -60,7 +60,8 @@ async def main(modes: list[str]) -> None:
 
 
 def _until_left(host: master.Master) -> None:
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
     host.shutdown()
 
 

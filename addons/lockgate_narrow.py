@@ -1,4 +1,5 @@
-"""Leaves a process one address that it can dial: the gateway's. Nothing of mitmproxy has to work for that.
+"""Leaves a process one address that it can dial: the gateway's. To import this module is to be narrowed to nothing, and
+`allow` opens the one address. Nothing of mitmproxy has to work for that.
 
 mitmproxy logs an exception in a hook and goes on without it, so a hook that steers is no hook that stops. What stops
 stands beneath: an audit hook of the interpreter (PEP 578), which sees every connect, send and look-up of a name that
@@ -18,24 +19,14 @@ from typing import Any, Final, NoReturn
 import mitmproxy_rs
 
 _allowed: tuple[str, int] | None = None
-_narrowed = False
 
 
-def narrow(hop: tuple[str, int] | None) -> None:
-    """Refuse every connection from now on but those to `hop` (an IP address and a port); None refuses all.
-
-    For good: what is allowed once stays, and a second address is refused with ValueError.
-    """
-    global _allowed, _narrowed
-    if not _narrowed:
-        sys.addaudithook(_watch)
-        mitmproxy_rs.udp.open_udp_connection = _refused
-        mitmproxy_rs.dns.DnsResolver = _refused  # type: ignore[misc,assignment]  # there is to be none
-        _narrowed = True
-    if _allowed is None:
-        _allowed = hop
-    elif hop != _allowed:
+def allow(hop: tuple[str, int]) -> None:
+    """Let this process dial that IP address and port. For good: another one is refused with ValueError."""
+    global _allowed
+    if _allowed not in (None, hop):
         raise ValueError(f"this process may dial {_allowed} and nothing else")
+    _allowed = hop
 
 
 def _watch(event: str, args: tuple[Any, ...]) -> None:
@@ -82,3 +73,7 @@ _JUDGES: Final[Mapping[str, Callable[[tuple[Any, ...]], None]]] = {
     "socket.getnameinfo": _refused,
 }
 """What is asked before each event of Python's table of audit events that reaches another machine."""
+
+sys.addaudithook(_watch)
+mitmproxy_rs.udp.open_udp_connection = _refused
+mitmproxy_rs.dns.DnsResolver = _refused  # type: ignore[misc,assignment]  # there is to be none

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,6 +37,9 @@ LONGEST_PAUSE: Final = 30.0
 
 STEADY: Final = 60.0
 """Seconds after which one that dies is taken for one that had run well."""
+
+LINES: Final = 3
+"""How much of what it said last stands in `fault`."""
 
 PORTS: Final = {"regular": 8084, "transparent": 8085}
 """For modes whose port at mitmproxy is the one of the base URLs here."""
@@ -83,7 +87,7 @@ class Mitmproxy:
         self.fault: str | None = "not started"
         self._hop = hop
         self._pause = pause
-        self._said = ""
+        self._said: deque[str] = deque(maxlen=LINES)
         self._process: Process | None = None
         self._watch: asyncio.Task[None] | None = None
         self._errors: asyncio.Task[None] | None = None
@@ -122,7 +126,7 @@ class Mitmproxy:
                 assert self._process is not None
                 await self._process.wait()
                 await self._end()
-                self.fault = f"it ended with {self._process.returncode}: {self._said or 'it said nothing'}"
+                self.fault = f"it ended with {self._process.returncode}: {self._told() or 'it said nothing'}"
                 if clock.time() - began > STEADY:
                     pause = FIRST_PAUSE
             record.log().error("mitmproxy does not run, starting it again", error=self.fault, in_s=pause)
@@ -134,7 +138,7 @@ class Mitmproxy:
 
     async def _start(self) -> None:
         """Start the process, and set `fault` by what becomes of it."""
-        self._said = ""
+        self._said.clear()
         try:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -150,7 +154,7 @@ class Mitmproxy:
             self.fault = None
         except (OSError, TimeoutError, ValueError) as error:
             await self._end()
-            self.fault = self._said or f"{type(error).__name__}: {error}"
+            self.fault = self._told() or f"{type(error).__name__}: {error}"
 
     async def _heard(self, process: Process) -> tuple[str, ...]:
         """Where it listens. Raises TimeoutError, and ValueError where it ends instead."""
@@ -163,8 +167,11 @@ class Mitmproxy:
         """Put what it says into the log."""
         assert process.stderr is not None
         while line := await process.stderr.readline():
-            self._said = line.decode(errors="replace").strip()
-            record.log().warning("mitmproxy", said=self._said)
+            self._said.append(line.decode(errors="replace").strip())
+            record.log().warning("mitmproxy", said=self._said[-1])
+
+    def _told(self) -> str:
+        return "; ".join(self._said)
 
     async def _end(self) -> None:
         """End the process that runs, if one does, and hear out what it says."""

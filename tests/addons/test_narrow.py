@@ -38,7 +38,7 @@ ATTEMPTS = {
     "mitmproxy's own resolver": "mitmproxy_rs.dns.DnsResolver()",
     "the socket beneath": "_socket.socket(2, 1).connect(('127.0.0.1', other))",
     "without the patched names": "importlib.reload(socket).create_connection(('127.0.0.1', other))",
-    "another hop": "lockgate_narrow.narrow(('127.0.0.1', other)) or socket.create_connection(('127.0.0.1', other))",
+    "another hop": "lockgate_narrow.allow(('127.0.0.1', other)) or socket.create_connection(('127.0.0.1', other))",
 }
 
 ALLOWED = {
@@ -46,7 +46,7 @@ ALLOWED = {
     "the hop by asyncio": "asyncio.run(asyncio.open_connection('127.0.0.1', hop)) and None",
     "an address is no name": "socket.getaddrinfo('127.0.0.1', 443) and None",
     "listening": "asyncio.run(asyncio.start_server(print, None, 0)) and None",
-    "narrowing again": "lockgate_narrow.narrow(('127.0.0.1', hop))",
+    "allowing it again": "lockgate_narrow.allow(('127.0.0.1', hop))",
 }
 
 PROGRAM = """
@@ -65,7 +65,8 @@ def told(attempt):
 
 listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
 hop, other = (listener.getsockname()[1] for listener in listeners)
-lockgate_narrow.narrow(("127.0.0.1", hop) if sys.argv[1] == "hop" else None)
+if sys.argv[1] == "hop":
+    lockgate_narrow.allow(("127.0.0.1", hop))
 before = sys.argv[2]
 exec(before)
 print(json.dumps({name: told(attempt) for name, attempt in json.loads(sys.argv[3]).items()}))
