@@ -81,6 +81,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         "gateway.policy",
         "gateway.dialect",
         "gateway.exchange",
+        "gateway.serve.ticket",  # whose text is checked against its type as it is read
     ),
     "multidict": ("gateway.serve",),
     "openai": ("gateway.cli.demo",),
