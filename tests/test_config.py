@@ -265,7 +265,7 @@ class TestProblems:
             (
                 "[proxy]\nhop = '0.0.0.0:8083'",
                 2,
-                "proxy.hop: `0.0.0.0:8083` is no address of this machine alone; accepted",
+                "proxy.hop: `0.0.0.0:8083` is no address of this machine alone; ",
             ),
             ("[proxy]\nhop = 'localhost:8083'", 2, "proxy.hop: `localhost:8083` is no address of this machine alone; "),
             ("[proxy]\nhop = '127.0.0.1:0'", 2, "proxy.hop: `127.0.0.1:0` is no address of this machine alone; "),

@@ -187,6 +187,13 @@ def test_imports_go_down_and_through_their_doors(name: str, source: str) -> None
     assert faults(name, source) == []
 
 
+@pytest.mark.parametrize("path", sorted((ROOT.parent / "addons").glob("*.py")), ids=lambda path: path.name)
+def test_an_addon_runs_beside_a_mitmproxy_that_has_no_gateway_installed(path: Path) -> None:
+    tops = {imported.split(".")[0] for imported in imports(path.read_text(encoding="utf-8"))}
+    own = {other.stem for other in path.parent.glob("*.py")}
+    assert tops <= sys.stdlib_module_names | own | {"mitmproxy", "mitmproxy_rs"}
+
+
 @pytest.mark.parametrize(
     ("name", "source", "fault"),
     [

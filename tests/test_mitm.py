@@ -80,8 +80,8 @@ async def test_without_mitmproxy_the_error_says_how_to_install_it(
 async def test_it_is_told_where_the_hop_is_and_by_the_environment_alone(
     tmp_path: Path, script: Callable[[str], None]
 ) -> None:
-    script("import json, os, sys; e = os.environ; names = ('HOP', 'HOP_KEY', 'HOP_CA')\n"
-           "print(json.dumps([*sys.argv[1:], *(e['LOCKGATE_' + n] for n in names)]), flush=True); sys.stdin.read()")  # fmt: skip
+    said = "[*sys.argv[1:], *(os.environ[f'LOCKGATE_{name}'] for name in ('HOP', 'HOP_KEY', 'HOP_CA'))]"
+    script(f"import json, os, sys; print(json.dumps({said}), flush=True); sys.stdin.read()")
     running = made(tmp_path, "regular@1")
     await running.start()
     assert running.listening == ("regular@1", "127.0.0.1:1", b"key".hex(), str(tmp_path))
