@@ -21,6 +21,7 @@ import time
 from collections import defaultdict
 from collections.abc import Generator, Mapping
 from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -69,8 +70,10 @@ class Settings(NamedTuple):
 
 
 def settings(environ: Mapping[str, str]) -> Settings:
-    """What the gateway said. Raises KeyError and ValueError."""
+    """What the gateway said. Raises KeyError, ValueError and OSError."""
     host, _, port = environ["LOCKGATE_HOP"].rpartition(":")
+    if not Path(environ["LOCKGATE_HOP_CA"], "mitmproxy-ca.pem").is_file():  # mitmproxy would make one of its own
+        raise FileNotFoundError("the certificate authority is gone; if it was rotated, start the gateway again")
     return Settings(
         (host.strip("[]"), int(port)), bytes.fromhex(environ["LOCKGATE_HOP_KEY"]), environ["LOCKGATE_HOP_CA"]
     )

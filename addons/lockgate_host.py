@@ -10,14 +10,19 @@ import asyncio
 import json
 import logging
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
+from typing import Final
 
 import lockgate
 from mitmproxy import ctx, exceptions, log, master, options
 from mitmproxy.addons import core, errorcheck, next_layer, proxyserver, tlsconfig
 from mitmproxy.proxy import mode_servers
+
+LINE: Final = 1000
+"""Characters of a line in the log; a client can make mitmproxy's as long as a host's name."""
 
 
 class Announce:
@@ -30,13 +35,14 @@ class Announce:
             if isinstance(server, mode_servers.WireGuardServerInstance):
                 (Path(ctx.options.confdir) / "wireguard-client.conf").write_text(server.client_conf() or "")
         print(json.dumps(found), flush=True)  # noqa: T201 -- the gateway reads it
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # and nothing more
 
 
 class ToStandardError(log.MitmLogHandler):
     """Warnings and worse, one line each: no stack, and nothing of a request."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(" ".join(record.getMessage().split()), file=sys.stderr, flush=True)  # noqa: T201 -- likewise
+        print(" ".join(record.getMessage().split())[:LINE], file=sys.stderr, flush=True)  # noqa: T201 -- likewise
 
 
 async def main(modes: list[str]) -> None:
@@ -67,4 +73,5 @@ def _until_left(host: master.Master) -> None:
 
 if __name__ == "__main__":
     os.umask(0o077)  # mitmproxy writes keys
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to the gateway too, which may drain first
     asyncio.run(main(sys.argv[1:]))

@@ -189,4 +189,4 @@ class Mitmproxy:
                 process.kill()
             await process.wait()
         if self._errors is not None:
-            await self._errors
+            await asyncio.gather(self._errors, return_exceptions=True)  # a line that is too long ends the hearing

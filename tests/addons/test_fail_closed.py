@@ -17,6 +17,12 @@ from tests.addons.running import Canary, Counter, Host, canary, clients, hop, ho
 
 SABOTAGE = str(Path(__file__).parent / "sabotage.py")
 
+AFTER_ROTATION = """
+import os, pathlib
+pathlib.Path(os.environ["LOCKGATE_HOP_CA"], "mitmproxy-ca.pem").unlink()
+import lockgate_host
+"""
+
 LIFE = {"load", "configure", "running", "done", "update"}
 """Hooks of the process; the others are of a flow."""
 HOOKS = sorted(set(hooks.all_hooks) - LIFE)
@@ -138,6 +144,14 @@ async def test_without_the_guard_a_broken_hook_would_lead_past_the_gateway(tmp_p
     async with canary() as forbidden, hop() as counter, host(tmp_path, counter.address, *command) as running:
         assert (await clients(running, forbidden.port)["absolute"]()).endswith(b"canary")
     assert forbidden.reached == 1
+
+
+async def test_it_does_not_start_with_an_authority_of_mitmproxys_own(tmp_path: Path) -> None:
+    async with started(tmp_path, Address("127.0.0.1", 1), "-c", AFTER_ROTATION) as process:
+        async with asyncio.timeout(30):
+            _, said = await process.communicate()
+    assert b"the certificate authority is gone; if it was rotated, start the gateway again" in said
+    assert list((tmp_path / "mitmproxy").iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["load", "configure"])

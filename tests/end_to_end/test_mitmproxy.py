@@ -404,13 +404,15 @@ async def test_a_mitmproxy_that_dies_is_started_again(scene: Scene) -> None:
 
 
 async def test_it_ends_with_the_gateway_and_leaves_files_for_their_owner_alone(tmp_path: Path) -> None:
-    async with running(tmp_path, f"regular@{free_port()}") as scene:
+    wireguard = f"wireguard@127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
+    async with running(tmp_path, f"regular@{free_port()}", wireguard) as scene:
         status: Any = scene.service.status()
     with pytest.raises(ProcessLookupError):
         os.kill(status["mitmproxy"]["pid"], 0)
     confdir = tmp_path / "state" / "ca" / "mitmproxy"
     assert confdir.stat().st_mode & 0o777 == 0o700
     assert {file.stat().st_mode & 0o777 for file in confdir.iterdir()} == {0o600}
+    assert "[Peer]" in (confdir / "wireguard-client.conf").read_text()
 
 
 @pytest.mark.parametrize(
