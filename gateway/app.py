@@ -87,6 +87,8 @@ class Service:
         self.hop: Address | None = None  # likewise
         self._hop_key = keys.derive(secret, HOP_KEY) if self.config.proxy.hop is not None else secrets.token_bytes(32)
         self._modes = modes
+        credentials = configuration.variables(self.config)
+        self._harmless = {name: value for name, value in environ.items() if name not in credentials}
         self.mitmproxy: Mitmproxy | None = None
         self._doorways: list[Doorway] = []
         self._is_fast = self.loader.status.is_accelerated or not prefilter.AVAILABLE
@@ -145,7 +147,7 @@ class Service:
         """Start mitmproxy, with the authority of the proxy. Raises ConfigError."""
         authority = trust.ensure(self._ca_folder, self.config.proxy.name_constraints, datetime.now(UTC))
         confdir = mitmproxy_folder.write(self._ca_folder, authority)
-        self.mitmproxy = Mitmproxy(self._modes, Hop(hop, self._hop_key, confdir))
+        self.mitmproxy = Mitmproxy(self._modes, Hop(hop, self._hop_key, confdir), self._harmless)
         await self.mitmproxy.start()
 
     async def drain(self) -> None:

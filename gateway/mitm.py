@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -75,17 +74,19 @@ def check_installed() -> None:
 
 
 class Mitmproxy:
-    """One mitmproxy with all its modes. `pause` waits for seconds.
+    """One mitmproxy with all its modes. `environ` is what it gets beside the addon's settings, `pause` waits seconds.
 
     `fault` says why it does not run at the moment, `listening` where it does if it does.
     """
 
-    def __init__(self, modes: tuple[str, ...], hop: Hop, pause: Pause = asyncio.sleep) -> None:
+    def __init__(
+        self, modes: tuple[str, ...], hop: Hop, environ: Mapping[str, str], pause: Pause = asyncio.sleep
+    ) -> None:
         self.modes = tuple(spelt(mode) for mode in modes)
         self.listening: tuple[str, ...] = ()
         self.restarts = 0
         self.fault: str | None = "not started"
-        self._hop = hop
+        self._environ = {**environ, **hop.environment()}
         self._pause = pause
         self._said: deque[str] = deque(maxlen=LINES)
         self._process: Process | None = None
@@ -147,7 +148,7 @@ class Mitmproxy:
                 stdin=PIPE,  # it ends when this does, even where we are killed
                 stdout=PIPE,
                 stderr=PIPE,
-                env={**os.environ, **self._hop.environment()},
+                env=self._environ,
             )
             self._errors = asyncio.create_task(self._listen(self._process))
             self.listening = await self._heard(self._process)

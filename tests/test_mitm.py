@@ -41,7 +41,7 @@ class Pauses(list[float]):
 
 
 def made(folder: Path, *modes: str, pause: mitm.Pause = asyncio.sleep) -> Mitmproxy:
-    return Mitmproxy(modes, Hop(Address("127.0.0.1", 1), b"key", folder), pause)
+    return Mitmproxy(modes, Hop(Address("127.0.0.1", 1), b"key", folder), {}, pause)
 
 
 def alive(pid: int) -> bool:

@@ -61,6 +61,15 @@ addresses = ["127.0.0.1", "::1"]
 """
 """The agent's key is `key`."""
 
+CREDENTIALS = {"PROVIDER_KEY": "one", "AGENT_KEY": "two"}
+SECRETS = """
+[upstreams.openai]
+api_key_env = "PROVIDER_KEY"
+[agents.other]
+key_env = "AGENT_KEY"
+"""
+"""What the environment of the gateway holds, and the tables that name it."""
+
 EVENTS = 8
 
 
@@ -162,7 +171,7 @@ async def running(where: Path, *modes: str, hop: str = "") -> AsyncIterator[Scen
         config = where / "lockgate.toml"
         config.write_text(CONFIG.format(port=port, hop=hop))
         filled = tuple(mode.format(port=port) for mode in modes)
-        async with serve_in_process(config, {"HOME": str(where)}, modes=filled, follow=False) as service:
+        async with serve_in_process(config, {"HOME": str(where), **CREDENTIALS}, modes=filled, follow=False) as service:
             found = folder.ensure(where / "state" / "ca", (), datetime.now(UTC))
             (where / "ca.pem").write_text(authority.pem(found.certificate))
             listening = service.mitmproxy.listening if service.mitmproxy is not None else ()
@@ -401,6 +410,20 @@ async def test_a_mitmproxy_that_dies_is_started_again(scene: Scene) -> None:
     assert after["restarts"] == before["restarts"] + 1
     code, _ = await scene.regular("--http2", f"{scene.url}/echo")
     assert code == 0
+
+
+async def test_it_is_not_told_the_credentials_of_the_gateway(tmp_path: Path) -> None:
+    """It reads what strangers send."""
+    async with running(tmp_path, f"regular@{free_port()}", hop=SECRETS) as scene:
+        status: Any = scene.service.status()
+        names = variables_of(status["mitmproxy"]["pid"])
+    assert "HOME" in names
+    assert names.isdisjoint(CREDENTIALS)
+
+
+def variables_of(pid: int) -> set[str]:
+    """The names in the environment of a process (proc(5))."""
+    return {entry.partition(b"=")[0].decode() for entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")}
 
 
 async def test_it_ends_with_the_gateway_and_leaves_files_for_their_owner_alone(tmp_path: Path) -> None:
