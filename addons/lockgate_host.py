@@ -20,6 +20,7 @@ import lockgate
 from mitmproxy import ctx, exceptions, log, master, options
 from mitmproxy.addons import core, errorcheck, next_layer, proxyserver, tlsconfig
 from mitmproxy.proxy import mode_servers
+from mitmproxy.utils import human
 
 LINE: Final = 1000
 """Characters of a line in the log; a client can make mitmproxy's as long as a host's name."""
@@ -31,7 +32,7 @@ class Announce:
     def running(self) -> None:
         found = []
         for server in ctx.master.addons.get("proxyserver").servers:
-            found += [f"{server.mode.type_name} {host}:{port}" for host, port, *_ in server.listen_addrs]
+            found += [f"{server.mode.type_name} {human.format_address(address)}" for address in server.listen_addrs]
             if isinstance(server, mode_servers.WireGuardServerInstance):
                 (Path(ctx.options.confdir) / "wireguard-client.conf").write_text(server.client_conf() or "")
         print(json.dumps(found), flush=True)  # noqa: T201 -- the gateway reads it
