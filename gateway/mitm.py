@@ -189,5 +189,5 @@ class Mitmproxy:
             with suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-        if self._errors is not None:
-            await asyncio.gather(self._errors, return_exceptions=True)  # a line that is too long ends the hearing
+        assert self._errors is not None
+        await asyncio.gather(self._errors, return_exceptions=True)  # a line that is too long ends the hearing

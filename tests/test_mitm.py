@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,12 @@ async def test_one_that_does_not_start_is_an_error_that_says_what_it_said(
     with pytest.raises(ConfigError) as caught:
         await running.start()
     assert str(caught.value).startswith(f"--mitm: mitmproxy does not start: {fault}")
+
+
+async def test_a_python_that_is_not_there_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(ConfigError, match="mitmproxy does not start: FileNotFoundError"):
+        await made(tmp_path).start()
 
 
 async def test_one_that_says_nothing_is_not_waited_for_for_ever(

@@ -105,3 +105,6 @@ def test_nonces_are_forgotten_when_their_ticket_is_too_old() -> None:
         now = NOW + number
         tickets.take(ticket(said(at=now, nonce=str(number))), "GET", "/")
     assert len(tickets._taken) <= 2 * LIFETIME + 1
+    now += 3 * LIFETIME
+    tickets.take(ticket(said(at=now, nonce="last")), "GET", "/")
+    assert list(tickets._taken) == ["last"]
