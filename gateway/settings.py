@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, Self
@@ -164,6 +165,18 @@ def _unproxied(value: object) -> str:
     return text
 
 
+def _loopback(value: object) -> Address:
+    """What is said here is believed by signature alone, so no other machine is to see it."""
+    at = units.address(value)
+    try:
+        is_loopback = ip_address(at.host).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback or at.port == 0:
+        raise ValueError(f'{units.shown(value)} is no address of this machine alone; accepted: "127.0.0.1:8083"')
+    return at
+
+
 def _over(built_in: Mapping[str, Mapping[str, object]]) -> Callable[[object], object]:
     """Puts the operator's tables over ours, key by key, so that one key can be added to a table that is built in."""
 
@@ -289,6 +302,7 @@ class Proxy(_Table):
     enabled: bool = True
     listen: Listen = Address("127.0.0.1", 8081)
     anonymous: Choice[Anonymous] = Anonymous.DEFAULT
+    hop: Annotated[Address | None, PlainValidator(_loopback)] = None
     no_proxy: Array[Annotated[str, PlainValidator(_unproxied)]] = ("localhost", "127.0.0.1", "::1")
     ca_dir: FilePath | None = None
     name_constraints: Array[Annotated[Subtree, PlainValidator(_subtree)]] = ()

@@ -18,6 +18,7 @@ from gateway.serve.headers import end_to_end
 from gateway.serve.identity import Caller, identify, inject
 from gateway.serve.ledger import Ledger
 from gateway.serve.posture import Posture
+from gateway.serve.ticket import refuse_ticket
 from gateway.serve.upstream import Pool, Upstream
 from gateway.state.store import Store
 
@@ -43,6 +44,7 @@ class BaseUrl(Entrance):
     @override
     def check(self, posture: Posture, request: web.BaseRequest) -> None:
         headers = request.headers
+        refuse_ticket(headers)
         if not posture.site.knows(headers.get(hdrs.HOST), _local(request)):
             raise ClientError(
                 "the Host header names no name of this gateway; add it to `hosts` under [gateway]",

@@ -10,10 +10,12 @@ from aiohttp import web
 from gateway.serve.base_url import BaseUrl
 from gateway.serve.carrier import LAST_WORDS
 from gateway.serve.entrance import Entrance
+from gateway.serve.hop import Hop
 from gateway.serve.ledger import Ledger
 from gateway.serve.listener import Listener
 from gateway.serve.posture import Posture
 from gateway.serve.proxy import Proxy
+from gateway.serve.ticket import Tickets
 from gateway.serve.tunnel import Gatekeeper
 from gateway.serve.upstream import Pool
 from gateway.state.store import Store
@@ -75,3 +77,9 @@ def proxy(
     keeper = Gatekeeper(entrance, pool, leaves, ledger, lambda handle: listener.serve(handle))
     listener = Listener(entrance, keeper.connection)
     return Doorway(entrance, listener, keeper)
+
+
+def hop(posture: Posture, pool: Pool, store: Store, ledger: Ledger, key: bytes) -> Doorway:
+    """The way in behind mitmproxy. `key` is that of the tickets."""
+    entrance = Hop(posture, pool, store, ledger, Tickets(key))
+    return Doorway(entrance, Listener(entrance))

@@ -29,6 +29,7 @@ from gateway.serve.carrier import Carrier, Course, Machine, Means
 from gateway.serve.identity import Caller
 from gateway.serve.ledger import Ledger
 from gateway.serve.posture import Posture
+from gateway.serve.ticket import client_of
 from gateway.serve.upstream import Pool, Upstream
 from gateway.serve.websocket import SocketCarrier
 from gateway.settings import DEFAULT_PRINCIPAL
@@ -177,7 +178,7 @@ class Entrance(ABC):
         await answer.prepare(request)
         await answer.write_eof(b"" if answer.bodiless else body)
         record = _record(refusal, request, upstream, self.posture.default_gate, fault)
-        self._ledger.finish(record, Course(request.remote, perf_counter_ns() - began, 0))
+        self._ledger.finish(record, Course(client_of(request), perf_counter_ns() - began, 0))
         return answer
 
 

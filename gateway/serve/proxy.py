@@ -28,6 +28,7 @@ from gateway.serve.headers import end_to_end
 from gateway.serve.identity import Caller, identify, proxy_agent, two_agents
 from gateway.serve.listener import Handle
 from gateway.serve.posture import Posture
+from gateway.serve.ticket import client_of, refuse_ticket
 from gateway.serve.upstream import Upstream
 from gateway.settings import DEFAULT_PRINCIPAL, Anonymous
 
@@ -89,7 +90,8 @@ class Proxy(Entrance):
 
     @override
     def check(self, posture: Posture, request: web.BaseRequest) -> None:
-        """Nothing: who may go where is known only with the host."""
+        """Who may go where is known only with the host."""
+        refuse_ticket(request.headers)
 
     @override
     def find(self, posture: Posture, request: web.BaseRequest) -> tuple[Upstream, str]:
@@ -105,7 +107,7 @@ class Proxy(Entrance):
         self, posture: Posture, upstream: Upstream, request: web.BaseRequest, target: str
     ) -> tuple[Upstream, Caller]:
         caller = identify(posture.owner, target, end_to_end(request.raw_headers))
-        agent = agent_of(posture, caller.agent, self._shown_by(posture, request), request.remote)
+        agent = agent_of(posture, caller.agent, self._shown_by(posture, request), client_of(request))
         asked = self._asked(request)
         principal = agent or DEFAULT_PRINCIPAL
         decision = posture.egress.decide(principal, asked.scheme, asked.spelt, asked.port, request.method, asked.target)

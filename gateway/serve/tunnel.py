@@ -42,6 +42,7 @@ from gateway.serve.ledger import Ledger
 from gateway.serve.listener import Handle
 from gateway.serve.proxy import Proxy, Tunnel, agent_of, denied, fault_of_address, host_of, read_authority
 from gateway.serve.threshold import HANDSHAKE, Threshold, Waiting, first_byte, hand_over
+from gateway.serve.ticket import refuse_ticket
 from gateway.serve.upstream import Pool, detail_of, fault_of
 from gateway.settings import DEFAULT_PRINCIPAL
 from gateway.trust.leaf import Leaves
@@ -154,6 +155,7 @@ class Gatekeeper:
         asked = self._asked(transport, message.path)
         principal = DEFAULT_PRINCIPAL
         try:
+            refuse_ticket(message.headers)
             agent = agent_of(self.proxy.posture, None, self._shown(message), asked.client)
             principal = agent or DEFAULT_PRINCIPAL
             self._check_host(message, transport)
