@@ -17,6 +17,9 @@ from gateway.verdict import Refusal
 from gateway.wire.document import Document, Patch
 from gateway.wire.frames import Framing
 
+type Fields = tuple[tuple[str, str], ...]
+"""Header fields, as in an exchange."""
+
 
 class Coverage(StrEnum):
     """What is done with the bodies of an endpoint. Declared for each, never silent."""
@@ -129,6 +132,10 @@ class Dialect(Protocol):
     def amend(self, document: Document) -> tuple[Patch, ...]:  # noqa: ARG002 -- for the few that have something
         """What an answer must say otherwise since it comes through the gateway, whatever is found in it."""
         return ()
+
+    def answer_fields(self, headers: Fields) -> Fields:
+        """The fields of an answer as they go on. Raises UpstreamError for one that would lead past the gateway."""
+        return headers
 
     def after_edit(self, document: Document, path: Path) -> tuple[Patch, ...]:
         """What else must change once the text at `path` was edited: null `logprobs`, drop offsets of citations."""

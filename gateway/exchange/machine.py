@@ -224,7 +224,7 @@ class Exchange:
 
     def _on_answer(self, event: AnswerStarted) -> list[Command]:
         self._answer = event
-        self._answer = event = replace(event, headers=messages.answer_fields(self._endpoint, event.headers))
+        self._answer = event = replace(event, headers=self._endpoint.dialect.answer_fields(event.headers))
         self._facts.status = event.status
         self._media = content_type(event.headers)
         framing = answers.framing(self._endpoint, self._media, event.status)
