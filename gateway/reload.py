@@ -22,7 +22,8 @@ from gateway.detect.pack import parse_pack
 from gateway.detect.rule import Rule
 from gateway.detect.ruleset import RuleSet, build
 from gateway.errors import ConfigError, OperatorError, RuleError
-from gateway.policy.egress.encoded import CATEGORIES
+from gateway.exchange.hidden import CATEGORIES as HIDDEN
+from gateway.policy.egress.encoded import CATEGORIES as UNRULED
 from gateway.record import log
 from gateway.resources import pack_folder, pack_text
 from gateway.shelf import Shelf
@@ -309,17 +310,17 @@ def _text(path: Path) -> str:
 
 def _built(rules: list[Rule], config: Config, key: bytes) -> RuleSet:
     table = config.rules
-    of_rules = {name: effect for name, effect in table.effects.items() if name not in CATEGORIES}
+    of_rules = {name: effect for name, effect in table.effects.items() if name not in UNRULED}
     return build(rules, key=key, shadow=table.shadow, disabled=table.disabled, effects=_by_rule(rules, of_rules))
 
 
 def _by_rule(rules: Iterable[Rule], effects: Mapping[str, Effect]) -> dict[str, Effect]:
     """The operator's effects by rule id. A category stands for its rules; a rule's id wins, then the longer category.
 
-    What is neither is left as it is, for the rule set to refuse.
+    Those of hidden text are for the profile. What is neither is left as it is, for the rule set to refuse.
     """
     found: dict[str, Effect] = {}
-    unused = set(effects)
+    unused = set(effects) - HIDDEN
     for rule in rules:
         names = [rule.id, rule.category]
         while "." in names[-1]:

@@ -27,6 +27,7 @@ from pydantic import (
 )
 
 from gateway import units
+from gateway.exchange.hidden import CATEGORIES as HIDDEN
 from gateway.policy.egress import remedy
 from gateway.policy.egress.address import Network
 from gateway.policy.egress.encoded import CATEGORIES
@@ -323,8 +324,12 @@ class Rules(_Table):
 
     @property
     def unruled_effects(self) -> Mapping[str, Effect]:
-        """The `effects` of the categories that no rule has. A category stands for those below it; the longer wins."""
-        found: dict[str, Effect] = {}
+        """The `effects` of the categories that no rule has.
+
+        Those of hidden text are the profile's rows and replace one each. Of the others, a category stands for those
+        below it; the longer wins.
+        """
+        found = {name: effect for name, effect in self.effects.items() if name in HIDDEN}
         for name in sorted(self.effects, key=len):
             found |= {one: self.effects[name] for one in CATEGORIES if f"{one}.".startswith(f"{name}.")}
         return found
@@ -466,7 +471,10 @@ class Config(_Table):
     log: Log = Log()
 
     def profile_for(self, principal: str) -> Profile:
-        """The profile that judges this caller: its own or that of `[rules]`, with the thresholds of `[rules]`."""
+        """The profile that judges this caller: its own or that of `[rules]`, with the thresholds of `[rules]`.
+
+        So with its effects for hidden text; those for rules and their categories are for the rule set.
+        """
         agent = self.agents.get(principal)
         profile = PROFILES[(agent.profile if agent else None) or self.rules.profile]
         return replace(

@@ -63,7 +63,7 @@ class TestExample:
         assert config.agents["research"].profile == "strict"
         assert config.mcp["github"].idle_timeout is None
         assert config.limits["slow"] == LimitTable(requests=60, burst=10, agents=("default",), upstreams=("openai",))
-        assert config.rules.effects == {"pii.email": Effect.REDACT}
+        assert config.rules.effects == {"pii.email": Effect.REDACT, "hidden.bare.comment": Effect.ALLOW}
         assert config.egress["git"].entry("git").methods == {"GET", "HEAD"}
 
     def test_it_names_each_provider_that_is_built_in(self) -> None:
@@ -237,7 +237,7 @@ class TestProblems:
             ("[rules]\neffects = { x = 'blok' }", 2, "rules.effects.x: `blok` is no effect; accepted: allow, report,"),
             ("[upstreams.mcp]\ndialect = 'http'\nbase_url = 'http://a'", 1, "upstreams.mcp: is reserved for the gate"),
             ("[upstreams._a]\ndialect = 'http'\nbase_url = 'http://a'", 1, "upstreams._a: is no name; accepted:"),
-            ("[agents.a]", 1, "agents.a: needs one key; accepted: `key_env` or `key_sha256`, not both"),
+            ("[agents.a]", 1, "agents.a: cannot be recognised; accepted: one of `key_env`, `key_sha256` and `ad"),
             ("[agents.default]\nkey_env = 'K'", 1, "agents.default: is what a caller without a gateway key is called"),
             ("[agents.a]\nkey_env = 'sk-1'", 2, "agents.a.key_env: no name of an environment variable; accepted:"),
             ("[agents.a]\nkey_sha256 = 'AB'", 2, "agents.a.key_sha256: no SHA-256 digest of a key; accepted: 64"),
@@ -493,6 +493,13 @@ class TestProfiles:
         profile = parse(f"[rules]\neffects = {{ {effects} }}", "gate.toml").profile_for("default")
         assert profile.effect("egress.encoded_data.host") is in_host
         assert profile.effect("egress.encoded_data.rest") is in_rest
+
+    def test_effects_for_hidden_text_are_the_profile_s_and_no_others(self) -> None:
+        config = parse('[rules]\neffects = { "hidden.bare" = "report", "pii.card" = "allow" }', "gate.toml")
+        profile = config.profile_for("default")
+        assert profile.effect("hidden.bare.template") is Effect.REPORT
+        assert profile.effect("hidden.bare.comment") is Effect.REWRITE
+        assert profile.effect("pii.card") is Effect.REDACT
 
 
 class TestLimits:

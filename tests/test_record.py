@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import json
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 import structlog
+from msgspec import structs
 
 from gateway import record
 from gateway.errors import Code
@@ -68,6 +68,7 @@ def test_it_has_each_field_once_in_order() -> None:
         "principal": "default",
         "client": "127.0.0.1",
         "dialect": "openai-chat",
+        "host": None,
         "method": "POST",
         "path": "/v1/chat/completions",
         "model": "gpt",
@@ -110,15 +111,19 @@ def reason(
     }
 
 
+def test_a_host_that_the_client_chose_is_told() -> None:
+    assert line(structs.replace(RECORD, host="api.example.com"))["host"] == "api.example.com"
+
+
 def test_an_exchange_without_a_model_or_a_code_says_so() -> None:
-    made = line(dataclasses.replace(RECORD, model=None, code=None))
+    made = line(structs.replace(RECORD, model=None, code=None))
     assert (made["model"], made["code"]) == (None, None)
 
 
 def test_what_a_client_chooses_is_cut_to_a_length() -> None:
     long = "x" * 5000
     prints = tuple(f"{n:04}" for n in range(500))
-    made = line(dataclasses.replace(RECORD, path=long, model=long, method=long, fingerprints=prints))
+    made = line(structs.replace(RECORD, path=long, model=long, method=long, fingerprints=prints))
     assert (len(str(made["path"])), len(str(made["model"]))) == (MAX_PATH, MAX_NAME)
     assert len(str(made["method"])) == MAX_NAME
     assert made["fingerprints"] == list(prints[:MAX_FINGERPRINTS])
@@ -128,7 +133,7 @@ class TestNoBodyText:
     """The record's types are closed: whoever adds a field that may hold text has to add it here, and to think."""
 
     NAMES = frozenset(
-        {"id", "upstream", "principal", "dialect", "method", "path", "ruleset", "outcome", "model", "fault"}
+        {"id", "upstream", "principal", "dialect", "host", "method", "path", "ruleset", "outcome", "model", "fault"}
         | {"fingerprints", "coverage", "rule", "category", "what", "operation"}
     )
     HARMLESS = (int, bool, Effect, Code, Reason, Inspected, Uninspected)
@@ -149,7 +154,7 @@ class TestNoBodyText:
 
     def test_keys_of_a_body_do_not_get_in_through_paths(self) -> None:
         parts = (Uninspected("image", ("a secret key",)),)
-        made = line(dataclasses.replace(RECORD, request=Inspected(uninspected=parts)))
+        made = line(structs.replace(RECORD, request=Inspected(uninspected=parts)))
         assert "secret" not in json.dumps(made)
 
 
@@ -157,7 +162,7 @@ class TestLog:
     def test_json_is_one_object_a_line(self) -> None:
         stream = io.StringIO()
         configure(Format.JSON, "info", stream)
-        write(line(dataclasses.replace(RECORD, path="/a\nb")))
+        write(line(structs.replace(RECORD, path="/a\nb")))
         log().debug("quiet")
         (written,) = stream.getvalue().splitlines()
         assert json.loads(written) == {**line(RECORD), "path": "/a\nb", "event": "exchange", "level": "info"}
@@ -166,7 +171,7 @@ class TestLog:
         stream = io.StringIO()
         configure(Format.CONSOLE, "info", stream)
         write(line(RECORD))
-        write(line(dataclasses.replace(RECORD, upstream="", code=None, reasons=(), fault="door: it's broken\n")))
+        write(line(structs.replace(RECORD, upstream="", code=None, reasons=(), fault="door: it's broken\n")))
         refused, broken = stream.getvalue().splitlines()
         assert refused == (
             "2026-11-20T12:00:00.000Z refused/block/injection_detected openai POST /v1/chat/completions 400 "
@@ -181,7 +186,7 @@ class TestLog:
     def test_the_console_shows_no_control_sequence(self, path: str) -> None:
         stream = io.StringIO()
         configure(Format.CONSOLE, "debug", stream)
-        write(line(dataclasses.replace(RECORD, path=path, method=path)))
+        write(line(structs.replace(RECORD, path=path, method=path)))
         log().debug("note")
         first, second = stream.getvalue().splitlines()
         assert f" openai {path!a} {path!a} 400 " in first

@@ -156,6 +156,13 @@ class TestLoad:
         file.write_text(CONFIG + 'effects = { "egress.encoded_data.hots" = "report" }\n')
         assert "no rule has the id `egress.encoded_data.hots`" in problems(file)[0]
 
+    def test_effects_of_hidden_text_are_for_the_profile_and_no_other_name_passes_for_one(self, file: Path) -> None:
+        (file.parent / "mine" / "a.toml").write_text(rule("one"))
+        file.write_text(CONFIG + 'effects = { "hidden.bare.comment" = "allow" }\n')
+        assert Following(file).loader.load().rules.rules["one"].effect is None
+        file.write_text(CONFIG + 'effects = { "hidden.bare.coment" = "allow" }\n')
+        assert "no rule has the id `hidden.bare.coment`" in problems(file)[0]
+
     def test_rules_are_disabled_and_shadowed_by_id(self, file: Path) -> None:
         (file.parent / "mine" / "a.toml").write_text(rule("one") + rule("two"))
         file.write_text(CONFIG + 'disabled = ["one"]\nshadow = ["two"]\n')
@@ -361,9 +368,10 @@ class TestReloadNow:
 
 
 def test_a_key_that_needs_a_restart_is_a_key() -> None:
-    text = '[gateway]\nlisten = "a:1"\nsecret_env = "S"\nstate_dir = "s"\n[admin]\nlisten = "a:2"\ntoken_env = "T"\n'
+    text = '[gateway]\nlisten = "a:1"\nsecret_env = "S"\nstate_dir = "s"\nparent_proxy_env = "P"\n'
+    text += '[admin]\nlisten = "a:2"\ntoken_env = "T"\n'
     text += '[rules]\nreload = false\n[audit]\nenabled = false\nfolder = "f"\nkeep = "1d"\nfsync = false\n'
-    text += '[proxy]\nlisten = "a:3"\nca_dir = "c"\nname_constraints = ["a.b"]\nleaf_lifetime = "1d"\n'
+    text += '[proxy]\nenabled = false\nlisten = "a:3"\nca_dir = "c"\nname_constraints = ["a.b"]\nleaf_lifetime = "1d"\n'
     text += '[log]\nlevel = "debug"\nformat = "json"\n'
     config, waiting = carried(Config(), parse(text, "gate.toml"))
     assert set(waiting) == set(NEEDS_RESTART) - {"gateway.secret_file"}

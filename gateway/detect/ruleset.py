@@ -160,7 +160,7 @@ class RuleSet:
 
     def fingerprint(self, found: str) -> str:
         """A keyed hash (64 bits) of what was found, by which the same is known again without being kept."""
-        return hashlib.blake2b(found.encode("utf-8"), digest_size=8, key=self._key).hexdigest()
+        return hashlib.blake2b(found.encode("utf-8", "surrogatepass"), digest_size=8, key=self._key).hexdigest()
 
 
 class _Sieve:

@@ -12,10 +12,12 @@ from gateway.dialect.cloud_family import BEDROCK, VERTEX
 from gateway.dialect.gemini_family import GEMINI
 from gateway.dialect.openai_family import AZURE, OLLAMA, OPENAI
 from gateway.dialect.plain import PLAIN
-from gateway.dialect.route import Endpoint, Family, family
+from gateway.dialect.route import Endpoint, Family, Form, family
 
-HTTP: Final[Family] = family("http", (), Endpoint(PLAIN, Coverage.TEXT), "authorization", "Bearer ")
-"""A plain HTTP tool: JSON and text are read string by string."""
+HTTP: Final[Family] = family(
+    "http", (), Endpoint(PLAIN, Coverage.TEXT, Form.MEDIA, Form.MEDIA), "authorization", "Bearer "
+)
+"""A plain HTTP tool: JSON is read string by string, pages, forms and text as what they are."""
 
 FAMILIES: Final[Mapping[str, Family]] = MappingProxyType(
     {known.name: known for known in (OPENAI, AZURE, OLLAMA, ANTHROPIC, GEMINI, BEDROCK, VERTEX, HTTP)}

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self, override
 
+from msgspec import structs
+
 from gateway.dialect import grammar as g
 from gateway.dialect import mcp_fields, mcp_refusals
 from gateway.dialect.base import EventReading, Fields, Reading
@@ -168,7 +170,7 @@ class Mcp(MessageDialect):
 
 def _read(document: Document, direction: Direction) -> Reading:
     # A message has no model and asks for no stream; what stands there is a sender's own words.
-    return replace(g.read(MESSAGES[direction], document), model=None, streaming=False)
+    return structs.replace(g.read(MESSAGES[direction], document), model=None, streaming=False)
 
 
 def _messages(document: Document) -> list[dict[str, Any]]:

@@ -30,6 +30,7 @@ class Form(StrEnum):
     ARRAY = "array"  # a JSON array whose items arrive over time (Gemini's stream without alt=sse)
     NOTE = "note"  # one document, or a few words of plain text beside it ("Accepted")
     MULTIPART = "multipart"  # a form whose file part may be JSON Lines (uploads of batch files)
+    MEDIA = "media"  # what its content type says: pages, feeds, forms, tables, text, JSON
     BYTES = "bytes"  # audio, images, archives: never read
 
 

@@ -10,10 +10,11 @@ from gateway.dialect.base import Coverage
 from gateway.dialect.plain import PLAIN
 from gateway.dialect.route import Endpoint, Form
 from gateway.errors import Malformed
+from gateway.exchange import content
 from gateway.exchange.body import is_json
 from gateway.exchange.gate import Gate
 from gateway.exchange.messages import is_message
-from gateway.exchange.whole import Outcome, inspect, readable, unread
+from gateway.exchange.whole import Outcome, inspect, unread
 from gateway.segment import Direction
 from gateway.wire.frames import Framing
 from gateway.wire.media import MediaType
@@ -46,12 +47,15 @@ def is_read(endpoint: Endpoint, media: MediaType) -> bool:
     """Whether a whole answer is read. A file's content is whatever was uploaded, unless its type says no text."""
     if endpoint.answer_form is Form.LINES and media.type in _NEVER_TEXT:
         return False
-    return readable(endpoint, endpoint.answer_form, media)
+    return content.readable(endpoint, endpoint.answer_form, media)
 
 
 def inspect_answer(gate: Gate, endpoint: Endpoint, media: MediaType, status: int, body: bytes) -> Outcome:
     """Judge a whole, decoded answer. A part of a body (206) is no document, and an error may be a proxy's page: both
     are read as text. Raises Malformed."""
+    if endpoint.answer_form is Form.MEDIA:
+        partial = status == _PARTIAL and (media.is_json or media.is_lines)
+        return content.inspect(gate, endpoint, Direction.ANSWER, body, _AS_TEXT if partial else media)
     if status == _PARTIAL or (status >= 400 and media.is_text and not media.is_json):
         return _inspect_text(gate, endpoint, body)
     if endpoint.answer_form is Form.NOTE:

@@ -25,6 +25,7 @@ from gateway.exchange import answer as answers
 from gateway.exchange import headers as fields
 from gateway.exchange import messages, refuse
 from gateway.exchange.body import is_json
+from gateway.exchange.content import inspect, is_told_by_first_bytes, readable
 from gateway.exchange.events import (
     AnswerData,
     AnswerStarted,
@@ -53,11 +54,12 @@ from gateway.exchange.events import (
     UpstreamFailed,
 )
 from gateway.exchange.facts import Facts
+from gateway.exchange.first_bytes import FirstBytes
 from gateway.exchange.gate import Gate
 from gateway.exchange.messages import MessageStream
 from gateway.exchange.stream import AnswerStream
 from gateway.exchange.target import judge_target
-from gateway.exchange.whole import Outcome, inspect, readable
+from gateway.exchange.whole import Outcome
 from gateway.policy.profile import UnknownJson
 from gateway.segment import Direction, Uninspected
 from gateway.verdict import Effect, Refusal, Verdict
@@ -99,6 +101,7 @@ class Exchange:
         self._limit_headers: Headers = ()
         self._decoder: Decoder | None = None
         self._stream: AnswerStream | MessageStream | None = None
+        self._first_bytes: FirstBytes | None = None  # while they have not told yet whether the body is text
         self._begun = False
         self._uploading = False
         self._bodiless = False
@@ -147,10 +150,27 @@ class Exchange:
         if self._refuses_unknown or readable(self._endpoint, self._endpoint.request_form, self._media):
             self._state = _State.BODY
             return [ReadBody()]
+        if is_told_by_first_bytes(self._endpoint, self._endpoint.request_form):
+            self._first_bytes = self._looking_at(self._request.headers, self._gate.limits.request)
+            self._state = _State.BODY
+            return [ReadBody()]
+        return [self._begin_upload(), ReadBody()]
+
+    def _begin_upload(self) -> StartUpstream:
         self._state = _State.WAITING
         self._uploading = True
         self._facts.request = Inspected(coverage=Coverage.PASS.value, uninspected=_BINARY)
-        return [self._upstream_command(None, self._onward_headers()), ReadBody()]
+        return self._upstream_command(None, self._onward_headers())
+
+    def _looking_at(self, headers: Headers, limit: int) -> FirstBytes:
+        return FirstBytes(fields.value(headers, "content-encoding"), limit)
+
+    def _are_binary(self, event: RequestData | AnswerData) -> bool:
+        """Whether the first bytes of a body tell now that it is no text."""
+        told = self._first_bytes.are_binary(event.data, last=event.last) if self._first_bytes else False
+        if told is not None:
+            self._first_bytes = None
+        return told is True
 
     def _on_request_data(self, event: RequestData) -> list[Command]:
         if self._uploading:
@@ -161,6 +181,9 @@ class Exchange:
         if self._state is not _State.BODY:
             return []
         self._collect(event.data, self._gate.limits.request, "request")
+        if self._are_binary(event):
+            start = self._begin_upload()
+            return [start, *self._on_request_data(RequestData(self._take_collected(), event.last))]
         return self._judge_request(self._take_collected()) if event.last else []
 
     def _judge_request(self, raw: bytes) -> list[Command]:
@@ -236,6 +259,10 @@ class Exchange:
         if self._refuses_unknown or answers.is_read(self._endpoint, self._media):
             self._state = _State.WHOLE
             return []
+        if is_told_by_first_bytes(self._endpoint, self._endpoint.answer_form):
+            self._first_bytes = self._looking_at(event.headers, self._gate.limits.answer)
+            self._state = _State.WHOLE
+            return []
         return self._begin_passing(event, uninspected=_BINARY)
 
     def _begin_passing(self, event: AnswerStarted, uninspected: tuple[Uninspected, ...]) -> list[Command]:
@@ -269,6 +296,10 @@ class Exchange:
         if self._state is not _State.WHOLE:
             return []
         self._collect(event.data, self._gate.limits.answer, "answer")
+        if self._are_binary(event):
+            assert self._answer is not None
+            begin = self._begin_passing(self._answer, uninspected=_BINARY)
+            return [*begin, *self._on_answer_data(AnswerData(self._take_collected(), event.last))]
         return self._judge_answer(self._take_collected()) if event.last else []
 
     def _on_stream_data(self, event: AnswerData) -> list[Command]:

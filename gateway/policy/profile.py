@@ -20,6 +20,10 @@ SCORED: Final = "injection"
 """The root category whose findings are judged by their sum."""
 
 
+HIDDEN: Final = "hidden"
+"""The root category of text that a page hides."""
+
+
 class UnknownJson(StrEnum):
     """What is done with JSON on a path that no dialect knows."""
 
@@ -74,6 +78,15 @@ _BALANCED: Final = Profile(
             "egress.encoded_data.host": Effect.BLOCK,
             # Paths and queries hold cursors and session tokens that nobody but their server can read.
             "egress.encoded_data.rest": Effect.REPORT,
+            # Text that a page hides, by the way in which it does (`wire/markup/look.py`). It is loaded where it holds
+            # any finding of injection, whatever the score. Ordinary pages hide menus and dialogs, so that most of what
+            # is bare stays; but nobody misses what no page needs to hide.
+            "hidden": Effect.REWRITE,
+            "hidden.bare": Effect.ALLOW,
+            "hidden.bare.comment": Effect.REWRITE,
+            "hidden.bare.zero_size": Effect.REWRITE,
+            "hidden.bare.off_screen": Effect.REWRITE,
+            "hidden.bare.same_colour": Effect.REWRITE,
         }
     ),
 )
@@ -93,6 +106,7 @@ PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
                     "secret": Effect.BLOCK,
                     "pii": Effect.REDACT,
                     "egress": Effect.BLOCK,
+                    "hidden": Effect.REWRITE,
                 }
             ),
             unknown_json=UnknownJson.BLOCK,

@@ -9,7 +9,7 @@ from gateway.dialect.families import FAMILIES
 from gateway.dialect.route import Form
 
 DIALECT, TEXT, PASS = Coverage.DIALECT, Coverage.TEXT, Coverage.PASS
-JSON, LINES, BYTES, ARRAY = Form.JSON, Form.LINES, Form.BYTES, Form.ARRAY
+JSON, LINES, BYTES, ARRAY, MEDIA = Form.JSON, Form.LINES, Form.BYTES, Form.ARRAY, Form.MEDIA
 GOOGLE = "/v1/projects/p/locations/us/publishers/google/models/gemini-2.5-pro"
 CLAUDE = "/v1/projects/p/locations/us/publishers/anthropic/models"
 BEDROCK = "/model/us.anthropic.claude-sonnet-4-5-v1%3A0"
@@ -57,7 +57,7 @@ ROWS: list[Row] = [
     ("bedrock", "POST", f"{BEDROCK}/converse", "plain", TEXT, False, JSON, JSON),
     ("bedrock", "POST", f"{BEDROCK}/converse-stream", "plain", TEXT, False, JSON, BYTES),
     ("bedrock", "POST", "/model/m/invoke-with-bidirectional-stream", "plain", PASS, False, BYTES, BYTES),
-    ("http", "POST", "/anything", "plain", TEXT, False, JSON, JSON),
+    ("http", "POST", "/anything", "plain", TEXT, False, MEDIA, MEDIA),
 ]
 
 

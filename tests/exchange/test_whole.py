@@ -25,7 +25,7 @@ OPENAI = FAMILIES["openai"]
 CHAT = OPENAI.endpoint("POST", "/v1/chat/completions")
 FILES = OPENAI.endpoint("POST", "/v1/files")
 CONTENT = OPENAI.endpoint("GET", "/v1/files/file-1/content")
-PLAIN = FAMILIES["http"].fallback
+PLAIN = replace(FAMILIES["http"].fallback, request_form=Form.JSON, answer_form=Form.JSON)
 
 
 def ask(body: bytes, endpoint: Endpoint = CHAT, by: Gate | None = None, type_: str = "application/json") -> Outcome:
@@ -144,6 +144,11 @@ def test_text_is_one_segment_and_edited_in_its_charset() -> None:
     outcome = ask("é B-1234 ü".encode("latin-1"), PLAIN, type_="text/plain; charset=iso-8859-1")
     assert outcome.body == "é [BADGE] ü".encode("latin-1")
     assert outcome.inspected.coverage == Coverage.TEXT
+
+
+def test_a_form_that_no_dialect_knows_is_read_as_its_server_reads_it() -> None:
+    outcome = ask(b"a=tok_%61bcd1234", PLAIN, type_="application/x-www-form-urlencoded")
+    assert outcome.verdict.effect is Effect.BLOCK
 
 
 def test_unknown_json_is_read_string_by_string() -> None:

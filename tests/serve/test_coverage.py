@@ -35,4 +35,5 @@ def test_mcp_is_there_where_a_server_is() -> None:
     assert [(row.path, row.dialect, row.coverage) for row in matrix(families(config)[-1:])] == [
         ("(.*)/\\.well\\-known/oauth\\-protected\\-resource(/.*)?", "mcp_metadata", "dialect"),
         ("*", "mcp", "dialect"),
+        ("*", "plain", "text"),  # over a WebSocket, which MCP does not use
     ]
