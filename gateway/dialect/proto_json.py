@@ -45,12 +45,15 @@ def fields(table: Mapping[str, Rule], otherwise: Rule) -> Rule:
     known = g.members(wide, otherwise)
 
     def rule(sink: Sink, value: Any, path: Path) -> None:
-        if isinstance(value, dict) and _is_ambiguous(value):
-            raise Malformed("a field is there in both spellings")
+        refuse_both_spellings(value)
         known(sink, value, path)
 
     return rule
 
 
-def _is_ambiguous(value: dict[str, Any]) -> bool:
-    return any("_" in key for key in value) and len({camel(key) for key in value}) < len(value)
+def refuse_both_spellings(value: Any) -> None:
+    """Raise Malformed for an object that has a field in both."""
+    if not isinstance(value, dict) or not any("_" in key for key in value):
+        return
+    if len({camel(key) for key in value}) < len(value):
+        raise Malformed("a field is there in both spellings")

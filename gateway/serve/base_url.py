@@ -5,10 +5,13 @@ It finds out who asks for what, and hands the request to an exchange. Who may no
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import override
 
 from aiohttp import hdrs, web
 
+from gateway.dialect.a2a_card import Door
+from gateway.dialect.a2a_family import A2A, a2a
 from gateway.dialect.address import TARGET, has_dots
 from gateway.dialect.mcp_answers import Answers
 from gateway.errors import ClientError, Code
@@ -86,7 +89,15 @@ def _find(posture: Posture, request: web.BaseRequest, answers: Answers) -> tuple
             code=Code.NOT_FOUND,
             status=404,
         )
-    return upstream, f"{slash or '/'}{rest}{mark}{query}"
+    return _seen_from(request.headers.get(hdrs.HOST, ""), upstream), f"{slash or '/'}{rest}{mark}{query}"
+
+
+def _seen_from(host: str, upstream: Upstream) -> Upstream:
+    """The upstream for a client that writes our name as `host`: an agent says where it is to be spoken to."""
+    if upstream.family is not A2A:
+        return upstream
+    # The listener speaks plain HTTP.
+    return replace(upstream, family=a2a(Door(upstream.name, upstream.base_url, f"http://{host}/{upstream.name}")))
 
 
 def check_dots(path: str) -> None:
