@@ -6,6 +6,7 @@ card at `/v1/card`; 0.2 names the card `agent.json`, and has `/agent/authenticat
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from gateway.dialect.a2a import A2aCard, A2aHttp, A2aRpc
@@ -19,6 +20,7 @@ _REST: Final = Endpoint(Plain(Shape.GEMINI), Coverage.TEXT)
 """What no row names: documentation, keys for signatures, whatever else an agent's host has."""
 
 
+@lru_cache(maxsize=64)  # one for each agent, and for each name by which a client knows the gateway
 def a2a(door: Door | None = None) -> Family:
     """The family of the agent behind `door`, where clients come by a base URL."""
     card = Endpoint(A2aCard(door), Coverage.DIALECT)

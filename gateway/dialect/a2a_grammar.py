@@ -61,8 +61,24 @@ def _part(voice: Voice) -> Rule:
     )
 
 
+def _parts(voice: Voice) -> Rule:
+    """The parts of a message or an artifact, whose texts together are one."""
+    each = listed(_part(voice), voice)
+
+    def rule(sink: Sink, value: Any, path: Path) -> None:
+        before = len(sink.segments)
+        each(sink, value, path)
+        found = sink.segments[before:]
+        texts = [one for one in found if len(one.place.path) == len(path) + 2 and one.place.path[-1] == "text"]
+        if len(texts) > 1:
+            sink.parted.append(tuple(texts))
+            sink.segments[before:] = [one for one in found if one not in texts]
+
+    return rule
+
+
 def _message(voice: Voice) -> dict[str, Rule]:
-    parts = listed(_part(voice), voice)
+    parts = _parts(voice)
     return {
         "parts": parts,
         "content": parts,  # as the proto of 0.3 calls them

@@ -1,15 +1,15 @@
 """Streams of the Agent2Agent protocol: a task as it goes on, event by event, with artifacts that grow.
 
-An artifact comes in chunks: one with `append` adds its parts to those before, and `lastChunk` ends it. The first text of
-a chunk goes on where the last one of the chunk before ended; all other texts stand whole in their event. Another agent's
-words are judged when they are complete, so a growing text ends with its artifact, or where the client has to be told
-something: when the task is over, or waits for the client.
+An artifact comes in chunks: one with `append` adds its parts to those before, and `lastChunk` ends it. All its texts
+are one, as are those of a message. Another agent's words are judged when they are complete, so a growing text ends with
+its artifact, or where the client has to be told something: when the task is over, or waits for the client.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final, override
 
 from msgspec.structs import replace
@@ -43,7 +43,7 @@ class TaskStream(StreamReader):
         self._root = root
         self._end = end
         self._count = 0
-        self._growing: dict[Artifact, int] = {}  # the text that each unfinished artifact ends with
+        self._growing: dict[Artifact, int] = {}  # the text of each artifact that may go on
         self._finished: set[Artifact] = set()
 
     @override
@@ -53,7 +53,7 @@ class TaskStream(StreamReader):
                 raise Malformed("an event of the stream is not JSON")
             return EventReading()
         found = self._read(document)
-        reading = wholes([*found.segments, *found.uninspected])
+        reading = wholes([*found.segments, *chain(*found.parted), *found.uninspected])
         pieces: dict[Path, int] = {}
         closes: list[int] = []
         for path, told in _told(document, self._root):
@@ -63,6 +63,10 @@ class TaskStream(StreamReader):
                 self._finished.update(self._growing)
                 closes += self._growing.values()
                 self._growing.clear()
+        for texts in found.parted:
+            if texts[0].place.path not in pieces:
+                closes.append(self._number())
+                pieces.update((text.place.path, self._count) for text in texts)
         return replace(reading, deltas=tuple(_piece(delta, pieces) for delta in reading.deltas), closes=tuple(closes))
 
     def _take(self, chunk: _Chunk, pieces: dict[Path, int], closes: list[int]) -> None:
@@ -75,18 +79,21 @@ class TaskStream(StreamReader):
         if growing is not None and not chunk.appends:
             closes.append(growing)
             growing = None
-        if growing is not None and texts:
-            pieces[texts[0]] = growing
-            if len(texts) > 1:
-                closes.append(growing)
-                growing = None
         if growing is None and texts:
-            growing = pieces[texts[-1]] = self._count = self._count + 1
+            growing = self._number()
+        if growing is not None:
+            pieces.update(dict.fromkeys(texts, growing))
+            if chunk.is_last:
+                closes.append(growing)
+            else:
+                self._growing[name] = growing
         if chunk.is_last:
-            closes += [] if growing is None else [growing]
             self._finished.add(name)
-        elif growing is not None:
-            self._growing[name] = growing
+
+    def _number(self) -> int:
+        """A number for another growing text."""
+        self._count += 1
+        return self._count
 
     @override
     def sent(self, event: str | None, document: Document | None, data: bytes) -> None:
@@ -167,4 +174,4 @@ def _is_settled(told: dict[str, Any]) -> bool:
 
 def _piece(delta: Delta, pieces: dict[Path, int]) -> Delta:
     number = pieces.get(delta.place.path)
-    return delta if number is None else replace(delta, channel=number, whole=False)
+    return delta if number is None else replace(delta, channel=number, whole=False, apart=True)

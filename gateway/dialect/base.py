@@ -44,7 +44,8 @@ class Reading(Struct, frozen=True):
     """What was found in one document: the texts to inspect, and the parts that were not read.
 
     `streaming` is whether a request asks for a stream; `model` is the model's name where the body gives it. `parts` are
-    the arrays that were not read but are to be read item by item.
+    the arrays that were not read but are to be read item by item. `parted` are texts that come in several parts, each
+    judged as the one text that it is; the parts are not among `segments`.
     """
 
     segments: tuple[Segment, ...]
@@ -52,6 +53,7 @@ class Reading(Struct, frozen=True):
     model: str | None = None
     streaming: bool = False
     parts: tuple[Parts, ...] = ()
+    parted: tuple[tuple[Segment, ...], ...] = ()
 
 
 class Delta(Struct, frozen=True):
@@ -59,6 +61,7 @@ class Delta(Struct, frozen=True):
 
     `channel` names the growing text (choice and field, block, item); pieces of one channel join in order.
     `whole` marks a text that stands complete in this one event (a restatement in a `done` event): it is judged alone.
+    `apart` marks a piece that some readers put on a line of its own.
     """
 
     channel: Hashable
@@ -69,6 +72,7 @@ class Delta(Struct, frozen=True):
     trust: Trust = Trust.MODEL
     editable: bool = True
     whole: bool = False
+    apart: bool = False
 
 
 class EventReading(Struct, frozen=True):
