@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 
 @dataclass(slots=True)
@@ -26,20 +27,37 @@ STAGGER = 0.023
 """Seconds between the starts of two streams: longer than a request takes, and no multiple of the gap between events."""
 
 
+type Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class Way(Protocol):
+    """How a connection is opened, if not straight to a port, and the Host field of what is asked for on it."""
+
+    @property
+    def host(self) -> str: ...
+
+    async def dial(self) -> Streams: ...
+
+
 class Connection:
     """One connection to one server, used for one request after the other."""
 
-    def __init__(self, port: int, path: str) -> None:
+    def __init__(self, port: int, path: str, way: Way | None = None) -> None:
         self._port = port
-        self._head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n".encode()
+        self._dial = way.dial if way is not None else self._straight
+        host = way.host if way is not None else f"127.0.0.1:{port}"
+        self._head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n".encode()
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
     async def send(self, body: bytes) -> asyncio.StreamReader:
         if self._reader is None or self._writer is None:
-            self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port, limit=2**20)
+            self._reader, self._writer = await self._dial()
         self._writer.write(self._head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
         return self._reader
+
+    async def _straight(self) -> Streams:
+        return await asyncio.open_connection("127.0.0.1", self._port, limit=2**20)
 
     async def post(self, body: bytes) -> bytes:
         """Send one request and read its answer, which must be a 200."""
@@ -70,14 +88,16 @@ async def _head(reader: asyncio.StreamReader) -> int | None:
     return int(rest.partition(b"\r\n")[0]) if found else None
 
 
-async def load(port: int, path: str, body: Callable[[int], bytes], serials: Serials, how: Slice) -> Sample:
+async def load(
+    port: int, path: str, body: Callable[[int], bytes], serials: Serials, how: Slice, way: Way | None = None
+) -> Sample:
     """Keep `how.connections` connections busy for `how.seconds`; each request gets a serial of its own."""
     sample = Sample()
     started = time.perf_counter()
     deadline = started + how.seconds
 
     async def work() -> None:
-        connection = Connection(port, path)
+        connection = Connection(port, path, way)
         while (begun := time.perf_counter()) < deadline:
             await connection.post(body(serials.next()))
             sample.latencies.append(time.perf_counter() - begun)

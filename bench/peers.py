@@ -1,14 +1,18 @@
 """The processes around the gateway: an upstream that answers at once, and a bare proxy that reads nothing.
 
-Both run on uvloop, as the gateway does. `python -m bench.peers ROLE PORT [TARGET]`, ROLE being upstream or bare.
+Both run on uvloop, as the gateway does. `python -m bench.peers ROLE PORT [TARGET]`, ROLE being upstream, bare, or tls:
+an upstream with TLS, whose certificates the authority in the folder TARGET signs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+import ssl
 import sys
 import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import aiohttp
 import uvloop
@@ -16,6 +20,8 @@ from aiohttp import web
 
 from bench.client import STAMP
 from bench.corpus import prose
+from gateway.trust import folder
+from gateway.trust.leaf import Leaves
 
 EVENTS = 40
 GAP = 0.01
@@ -45,6 +51,18 @@ def event(token: str) -> bytes:
     """One chunk of a streamed chat completion, stamped with the time of its sending."""
     delta = b'"delta":{"content":"%s"},"logprobs":null,"finish_reason":null}],' % token.encode()
     return HEAD + delta + STAMP + b'%d"}\n\n' % time.monotonic_ns()
+
+
+async def large(request: web.Request) -> web.StreamResponse:
+    """As many bytes as are asked for."""
+    left = int(request.query["bytes"])
+    response = web.StreamResponse(headers={"Content-Type": "application/octet-stream", "Content-Length": str(left)})
+    await response.prepare(request)
+    piece = bytes(range(256)) * 1024
+    while left > 0:
+        await response.write(piece[:left])
+        left -= len(piece)
+    return response
 
 
 async def answer(request: web.Request) -> web.StreamResponse:
@@ -83,15 +101,22 @@ def bare(session: aiohttp.ClientSession, target: str) -> web.Application:
     return app
 
 
+def certified(authority: Path) -> ssl.SSLContext:
+    """TLS for `localhost`."""
+    return Leaves(folder.ensure(authority, (), datetime.now(UTC)), timedelta(days=1)).context("localhost")
+
+
 async def serve(role: str, port: int, target: str) -> None:
     async with aiohttp.ClientSession(auto_decompress=False, connector=aiohttp.TCPConnector(limit=0)) as session:
         app = bare(session, target)
-        if role == "upstream":
+        if role != "bare":
             app = web.Application(client_max_size=MAX_BODY)
+            app.router.add_get("/large", large)
             app.router.add_route("*", "/{path:.*}", answer)
         runner = web.AppRunner(app, access_log=None, auto_decompress=False)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port).start()
+        tls = certified(Path(target)) if role == "tls" else None
+        await web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls).start()
         await asyncio.Event().wait()
 
 

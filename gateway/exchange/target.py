@@ -7,7 +7,6 @@ request to request, so each is remembered as a part of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import Final
 
 from gateway.dialect.route import Family
@@ -20,44 +19,40 @@ from gateway.policy.decide import decide
 from gateway.policy.egress.encoded import encoded_data
 from gateway.policy.egress.target import Target, read
 from gateway.segment import Direction, Segment
-from gateway.verdict import Finding, Verdict
 
-_READER: Final = "target"
+_PLACE: Final = "target/place"
+_FIELD: Final = "target/field"
 
 
 def judge_target(gate: Gate, family: Family, host: str, target: str, headers: Headers) -> Total:
     """The verdict on a request's head. `host` is empty where the operator chose it; `target` is path and query."""
-    namer = part.Namer(gate.hierarchy.key, _READER)
-    path, _, query = target.partition("?")
     total = Total()
-    place = Target(host, path, query, query_credentials=family.query_keys)
-    total.add(_remembered(gate, namer.name(f"{host}\n{target}".encode("utf-8", "surrogateescape")), place), 0)
-    for name, value in headers:
-        if family.mirrors is not None and name.lower().startswith(family.mirrors):
+    # The names of places and of fields are kept apart, so that no field is taken for a host that it spells.
+    name = part.Namer(gate.hierarchy.key, _PLACE).name(f"{host}\n{target}".encode("utf-8", "surrogateescape"))
+    total.add(gate.parts.recall(name) or _judged(gate, name, _place(family, host, target)), 0)
+    namer = part.Namer(gate.hierarchy.key, _FIELD)
+    for field in headers:
+        if family.mirrors is not None and field[0].lower().startswith(family.mirrors):
             continue
-        field = Target("", "", fields=((name, value),))
-        total.add(_remembered(gate, namer.name(f"{name}\n{value}".encode("utf-8", "surrogateescape")), field), 0)
+        name = namer.name("\n".join(field).encode("utf-8", "surrogateescape"))
+        total.add(gate.parts.recall(name) or _judged(gate, name, Target("", "", fields=(field,))), 0)
     return total
 
 
-def _remembered(gate: Gate, name: bytes, target: Target) -> part.Outcome:
-    outcome = gate.parts.recall(name)
-    if outcome is None:
-        outcome = _judged(gate, target)
-        if outcome.is_lasting:
-            gate.parts.remember(name, outcome)
-    return outcome
+def _place(family: Family, host: str, target: str) -> Target:
+    path, _, query = target.partition("?")
+    return Target(host, path, query, query_credentials=family.query_keys)
 
 
-def _judged(gate: Gate, target: Target) -> part.Outcome:
+def _judged(gate: Gate, name: bytes, target: Target) -> part.Outcome:
+    """Judge what was not seen before, and remember it by that name."""
     segments = [found for found in read(target) if isinstance(found, Segment)]
     judgement = judge(gate, Direction.REQUEST, segments)
     encoded = encoded_data(target, gate.rules.fingerprint)
-    if not encoded:
-        return _outcome(judgement.verdict, judgement.segments, judgement.findings)
     judged = [*zip(judgement.segments, judgement.findings, strict=True), *encoded]
-    return _outcome(decide(gate.profile, judged), judgement.segments, [findings for _, findings in judged])
-
-
-def _outcome(verdict: Verdict, segments: Sequence[Segment], findings: Iterable[Sequence[Finding]]) -> part.Outcome:
-    return part.Outcome(verdict, tuple(finding for some in findings for finding in some), len(segments))
+    verdict = decide(gate.profile, judged) if encoded else judgement.verdict
+    found = tuple(finding for _, findings in judged for finding in findings)
+    outcome = part.Outcome(verdict, found, len(segments))
+    if outcome.is_lasting:
+        gate.parts.remember(name, outcome)
+    return outcome

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from gateway.config import Config
 from gateway.policy.hierarchy import Mode
+from gateway.serve.identity import LOOPBACK
+from gateway.settings import Anonymous
 
 
 def gaps(config: Config) -> tuple[str, ...]:
@@ -15,6 +17,9 @@ def gaps(config: Config) -> tuple[str, ...]:
         found.append("hierarchy off: untrusted text is not marked as data")
     if not config.audit.enabled:
         found.append("audit off: no record is kept")
+    proxy = config.proxy
+    if proxy.enabled and proxy.anonymous is Anonymous.DEFAULT and proxy.listen.host not in LOOPBACK:
+        found.append(f'the proxy on {proxy.listen} lets in who shows no key: set `anonymous = "refuse"` under [proxy]')
     if config.admin.token_env is None:
         found.append("no admin token: whoever reaches the admin listener reads /metrics and /status")
     unverified = [name for name, table in config.upstreams.items() if not table.verify]

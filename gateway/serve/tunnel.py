@@ -23,9 +23,11 @@ from aiohttp import hdrs, web
 from aiohttp.http import RawRequestMessage
 
 from gateway.dialect import refusals
+from gateway.dialect.families import FAMILIES
 from gateway.errors import ClientError, Code
 from gateway.exchange import refuse
 from gateway.exchange.events import ExchangeRecord, Headers, Inspected
+from gateway.exchange.target import judge_target
 from gateway.policy.egress.agreement import disagreement
 from gateway.policy.egress.entry import Action, Scheme
 from gateway.policy.egress.host import Authority, Host
@@ -195,7 +197,8 @@ class Gatekeeper:
     async def _pass_on(
         self, transport: asyncio.Transport, asked: _Asked, decision: EgressDecision, tunnel: Tunnel
     ) -> None:
-        """Pass bytes on both ways."""
+        """Pass bytes on both ways. Only the host can be read, and it leaves before all else, as a DNS query."""
+        self._judge_host(decision.principal, tunnel.spelt)
         try:
             server = await self._dialled(decision, tunnel)
         except Denied as denial:
@@ -212,6 +215,13 @@ class Gatekeeper:
         finally:
             sides = (Inspected(size, coverage="pass", uninspected=_UNREAD) for size in (counts.sent, counts.received))
             self._record(asked, decision.principal, _Fate("forwarded", 200), *sides)
+
+    def _judge_host(self, principal: str, host: str) -> None:
+        verdict = judge_target(self.proxy.posture.gate_for(principal), FAMILIES["http"], host, "", ()).verdict
+        if verdict.effect >= Effect.ASK:
+            code = verdict.code or Code.CONTENT
+            message = refuse.content_message(code, refuse.rules_of(verdict.reasons))
+            raise ClientError(message, code=code, status=refuse.STATUS[code])
 
     async def _dialled(self, decision: EgressDecision, tunnel: Tunnel) -> relay.Stream:
         posture = self.proxy.posture

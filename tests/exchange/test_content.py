@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gateway.detect.ruleset import build
 from gateway.dialect.base import Coverage
@@ -437,7 +438,7 @@ def test_what_was_cut_once_is_not_found_again() -> None:
 def test_what_is_read_by_its_label(label: str, expected: bool) -> None:
     media = parse(label) if label else MediaType()
     assert readable(HTTP, HTTP.answer_form, media) is expected
-    assert not readable(replace(HTTP, coverage=Coverage.PASS), HTTP.answer_form, media)
+    assert not readable(structs.replace(HTTP, coverage=Coverage.PASS), HTTP.answer_form, media)
 
 
 def test_other_forms_are_read_as_before() -> None:

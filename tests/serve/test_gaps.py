@@ -17,6 +17,7 @@ TOKEN = {"admin": {"token_env": "TOKEN"}}
         ({"upstreams": {"openai": {"verify": False}}}, "`openai`"),
         ({"mcp": {"docs": {"url": "https://h/mcp", "verify": False}}}, "`mcp/docs`"),
         ({"admin": {}}, "token"),
+        ({"proxy": {"listen": "0.0.0.0:8081"}}, "anonymous"),
     ],
 )
 def test_what_is_left_open_is_said(tables: dict[str, object], word: str) -> None:
@@ -26,3 +27,5 @@ def test_what_is_left_open_is_said(tables: dict[str, object], word: str) -> None
 
 def test_nothing_is_said_where_nothing_is_open() -> None:
     assert gaps(Config.model_validate(TOKEN)) == ()
+    for closed in ({"enabled": False}, {"anonymous": "refuse"}):
+        assert gaps(Config.model_validate({**TOKEN, "proxy": {"listen": "0.0.0.0:8081", **closed}})) == ()
