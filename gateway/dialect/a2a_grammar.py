@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from gateway.dialect import grammar as g
 from gateway.dialect.grammar import Rule, Sink
+from gateway.dialect.jsonrpc import refuse_spelling
 from gateway.dialect.plain import Voice
 from gateway.dialect.proto_json import refuse_both_spellings, snake
 from gateway.dialect.sides import SAID, SERVED, ids, listed, media, numbers, record, words
@@ -23,12 +24,18 @@ _FIXED: Final = replace(g.DEFINITION, editable=False)
 """What names an address or a skill: with other words it would be another one."""
 
 
+_OF_ONE_TEXT: Final = frozenset({"parts", "content", "text"})
+"""Members by which texts are found to be one, so nobody may find them under another name."""
+
+
 def _object(table: Mapping[str, Rule], voice: Voice) -> Rule:
     """A record, with its members in either spelling."""
     known = record({**table, **{snake(key): rule for key, rule in table.items()}}, voice)
 
     def rule(sink: Sink, value: Any, path: Path) -> None:
         refuse_both_spellings(value)
+        if isinstance(value, dict):
+            refuse_spelling(value, _OF_ONE_TEXT)
         known(sink, value, path)
 
     return rule

@@ -171,6 +171,11 @@ class TestWhatIsRead:
         with pytest.raises(Malformed, match="both spellings"):
             HTTP.request(doc({"message": dict.fromkeys(pair, "x")}))
 
+    @pytest.mark.parametrize("body", [{"Parts": []}, {"parts": [{"TEXT": "x"}]}, {"message": {"Content": []}}])
+    def test_parts_in_another_case_are_refused(self, body: Any) -> None:
+        with pytest.raises(Malformed, match="another case"):
+            HTTP.answer(doc(body))
+
     @pytest.mark.parametrize(
         "value", [None, True, 7, "x", [], [[]], {"message": 1}, {"message": {"parts": {"text": 1}}}]
     )
