@@ -22,6 +22,7 @@ from gateway.dialect.base import Dialect, Fields, Reading
 from gateway.dialect.grammar import Rule
 from gateway.dialect.jsonrpc import Id
 from gateway.dialect.message import RpcDialect
+from gateway.dialect.plain import Plain
 from gateway.dialect.refusals import Shape, encode
 from gateway.dialect.sides import SAID, SERVED, record
 from gateway.errors import Malformed, UpstreamError
@@ -98,6 +99,26 @@ class A2aCard(A2aHttp):
     @override
     def amend(self, document: Document) -> tuple[Patch, ...]:
         return () if self.door is None else a2a_card.rewritten(document, (), self.door)
+
+
+class A2aOther(Plain):
+    """Whatever else an agent's host has, as plain JSON; an operator may have put the card anywhere."""
+
+    def __init__(self, door: Door | None) -> None:
+        super().__init__(Shape.GEMINI)
+        self._door = door
+
+    @override
+    def answer(self, document: Document) -> Reading:
+        return _read(RESULT, document) if a2a_card.is_card(document.value) else super().answer(document)
+
+    @override
+    def amend(self, document: Document) -> tuple[Patch, ...]:
+        return _amended(document, (), self._door)
+
+    @override
+    def answer_fields(self, headers: Fields) -> Fields:
+        return _answer_fields(headers, self._door)
 
 
 @dataclass(frozen=True, slots=True)

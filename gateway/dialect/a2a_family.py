@@ -9,15 +9,10 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-from gateway.dialect.a2a import A2aCard, A2aHttp, A2aRpc
+from gateway.dialect.a2a import A2aCard, A2aHttp, A2aOther, A2aRpc
 from gateway.dialect.a2a_card import Door
 from gateway.dialect.base import Coverage
-from gateway.dialect.plain import Plain
-from gateway.dialect.refusals import Shape
 from gateway.dialect.route import Endpoint, Family, Form, family, route
-
-_REST: Final = Endpoint(Plain(Shape.GEMINI), Coverage.TEXT)
-"""What no row names: documentation, keys for signatures, whatever else an agent's host has."""
 
 
 @lru_cache(maxsize=64)  # one for each agent, and for each name by which a client knows the gateway
@@ -37,7 +32,7 @@ def a2a(door: Door | None = None) -> Family:
             route("GET", ".*/tasks(/.*)?", http),
             route("POST", ".*", rpc),
         ),
-        _REST,
+        Endpoint(A2aOther(door), Coverage.TEXT),
         "authorization",
         "Bearer ",
     )

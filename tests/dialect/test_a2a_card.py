@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from gateway.dialect.a2a import A2aCard, A2aHttp, A2aRpc
 from gateway.dialect.a2a_card import Door, is_card
+from gateway.dialect.a2a_family import a2a
 from gateway.errors import Malformed, UpstreamError
 from gateway.wire.document import apply, parse
-from tests.dialect.laws import doc
+from tests.dialect.laws import at, doc, texts
 
 DOOR = Door("n", "https://h/a", "http://gate/n")
 ROOT = Door("n", "https://h", "http://gate/n")
@@ -141,6 +142,19 @@ def test_what_readers_could_take_for_different_cards_is_refused(card: Any, words
 @pytest.mark.parametrize("card", [{}, [], "x", {"name": "A"}, {"url": None}])
 def test_a_card_without_addresses_stays(card: Any) -> None:
     assert rewritten(card) == card
+
+
+def test_a_card_at_any_other_path_is_one_too() -> None:
+    endpoint = a2a(DOOR).endpoint("GET", "/agents/1/card.json")
+    document = doc({**new(OWN), "skills": [{"description": "Cooks"}]})
+    body = json.loads(apply(document.raw, endpoint.dialect.amend(document)))
+    assert body["supportedInterfaces"][0]["url"] == OUT
+    reading = endpoint.dialect.answer(document)
+    assert not at(reading, "supportedInterfaces", 0, "url").editable
+    other = doc({"keys": [{"kid": "a key"}]})
+    assert texts(endpoint.dialect.answer(other)) == {("keys", 0, "kid"): "a key"}
+    assert endpoint.dialect.amend(other) == ()
+    assert endpoint.dialect.answer_fields((("Location", OWN),)) == (("Location", OUT),)
 
 
 def test_an_answer_with_a_card_in_it_is_one() -> None:

@@ -253,6 +253,11 @@ class TestAgainstAFake:
         assert "set `base_url` under [upstreams.fake]" in body["error"]["message"]
         assert "elsewhere" not in body["error"]["message"]
 
+    async def test_a_card_may_be_anywhere(self, url: str, upstream: Upstream) -> None:
+        card = {**CARD_ELSEWHERE, "url": f"{upstream.url}/agents/one/rpc"}
+        upstream.script = lambda _: Raw((json.dumps(card).encode(),))
+        assert await self.asked("GET", f"{url}/cards/1.json") == (200, {**card, "url": f"{url}/rpc"})
+
     @pytest.mark.parametrize("place", ["/agents/one/", "{base}/agents/one/"])
     async def test_an_agent_may_send_a_client_on(self, url: str, upstream: Upstream, place: str) -> None:
         upstream.script = lambda _: Raw((b"",), 307, (("Location", place.format(base=upstream.url)),))
