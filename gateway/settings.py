@@ -352,7 +352,7 @@ class Rules(_Table):
 class Upstream(_Table):
     """`[upstreams.NAME]`: one API. The rest of a request's path is appended to `base_url` (no `/` at its end)."""
 
-    dialect: Literal["openai", "anthropic", "gemini", "ollama", "azure", "bedrock", "vertex", "http"]
+    dialect: Literal["openai", "anthropic", "gemini", "ollama", "azure", "bedrock", "vertex", "a2a", "http"]
     base_url: Annotated[str, PlainValidator(_base_url)]
     api_key_env: Variable | None = None
     verify: bool = True

@@ -14,11 +14,12 @@ from msgspec import structs
 
 from gateway.dialect import grammar as g
 from gateway.dialect import mcp_fields, mcp_refusals
-from gateway.dialect.base import EventReading, Reading
+from gateway.dialect.base import EventReading, Fields, Reading
+from gateway.dialect.jsonrpc import CONTENT, is_answer
 from gateway.dialect.mcp_door import Door, Inner
 from gateway.dialect.mcp_grammar import MESSAGES, TARGETS
-from gateway.dialect.mcp_refusals import CONTENT, Owed
-from gateway.dialect.message import Fields, Instead, MessageDialect, MessageReader
+from gateway.dialect.mcp_refusals import Owed
+from gateway.dialect.message import Instead, MessageDialect, MessageReader
 from gateway.dialect.plain import wholes
 from gateway.dialect.refusals import encode
 from gateway.errors import Malformed, UpstreamError
@@ -121,7 +122,7 @@ class Mcp(MessageDialect):
                 self.door.answers.keep(self.asked.target, one.id, encode(mcp_refusals.answer(refusal, one)))
         elif bound.owed:
             return Instead(back=bound.refusal(refusal))
-        elif not mcp_refusals.is_answer(messages[0]):
+        elif not is_answer(messages[0]):
             return Instead()
         # A batch is of requests and notifications, or of answers.
         return Instead(onward=_body([mcp_refusals.for_server(refusal, message) for message in messages], document))
@@ -221,7 +222,7 @@ class McpStream(MessageReader):
     @override
     def kept(self, document: Document) -> bytes | None:
         door, message = self._dialect.door, document.value
-        if door is None or not isinstance(message, dict) or not mcp_refusals.is_answer(message):
+        if door is None or not isinstance(message, dict) or not is_answer(message):
             return None
         return door.answers.take(self._address, message.get("id"))
 

@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from gateway.dialect.base import Fields
 from gateway.dialect.mcp_grammar import TARGETS
-from gateway.dialect.message import Fields
 from gateway.errors import ClientError, Code
 from gateway.wire.document import Document
 

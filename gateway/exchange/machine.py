@@ -250,7 +250,7 @@ class Exchange:
 
     def _on_answer(self, event: AnswerStarted) -> list[Command]:
         self._answer = event
-        self._answer = event = replace(event, headers=messages.answer_fields(self._endpoint, event.headers))
+        self._answer = event = replace(event, headers=self._endpoint.dialect.answer_fields(event.headers))
         self._facts.status = event.status
         if event.status == _SWITCHING_PROTOCOLS:
             raise Malformed("it goes over to another protocol, which nobody asked for")
