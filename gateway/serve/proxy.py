@@ -127,6 +127,8 @@ class Proxy(Entrance):
 
     def _asked(self, request: web.BaseRequest) -> _Asked:
         """Raises ClientError for a target that does not say where it goes, or says it in two ways."""
+        if request.method == hdrs.METH_CONNECT:
+            raise _unreadable("a CONNECT stands at the beginning of a connection to the proxy, and nowhere else")
         tunnel = request.get(TUNNEL)
         asked = _in_the_clear(request.raw_path) if tunnel is None else _inside(tunnel, request.raw_path)
         fields = request.headers.getall(hdrs.HOST, ())
