@@ -7,7 +7,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -31,11 +31,13 @@ from gateway.serve.ledger import Ledger
 from gateway.serve.listener import Listener
 from gateway.serve.metrics import Metrics
 from gateway.serve.posture import Posture, posture, site
+from gateway.serve.reach import openings
 from gateway.serve.upstream import Pool
 from gateway.shelf import Shelf
 from gateway.state.memory import MemoryStore
 from gateway.trust import folder as trust
 from gateway.trust import mitmproxy as mitmproxy_folder
+from gateway.trust.authority import Authority, fingerprint
 from gateway.units import Address
 
 AUDIT_KEY: Final = "audit"
@@ -70,7 +72,9 @@ class Service:
         secret = configuration.secret(first, environ)
         self._hierarchy_key = keys.derive(secret, HIERARCHY_KEY)
         self._memory = VerdictMemory(MEMORY)
-        shelf = Shelf(configuration.state_folder(first, environ) / "prefilters", keys.derive(secret, SHELF_KEY))
+        self._path = path
+        self._state = configuration.state_folder(first, environ)
+        shelf = Shelf(self._state / "prefilters", keys.derive(secret, SHELF_KEY))
         self.loader = Loader(path, environ, keys.derive(secret, FINGERPRINT_KEY), self._swap, shelf)
         loaded = self.loader.load()
         self.config = loaded.config
@@ -90,6 +94,7 @@ class Service:
         credentials = configuration.variables(self.config)
         self._harmless = {name: value for name, value in environ.items() if name not in credentials}
         self.mitmproxy: Mitmproxy | None = None
+        self._authority: Authority | None = None
         self._doorways: list[Doorway] = []
         self._is_fast = self.loader.status.is_accelerated or not prefilter.AVAILABLE
         self._watch: asyncio.Task[None] | None = None
@@ -114,8 +119,8 @@ class Service:
         view = View(self.metrics, self.unready, self.status)
         self._side_door = Listener(Admin(view, site(self.config.admin.listen), self._token))
         try:
-            self.admin = await self._side_door.start(self.config.admin.listen)
-            self.address = await base_url.start(self._listen)
+            self.admin = await _opened("admin.listen", self._side_door.start(self.config.admin.listen))
+            self.address = await _opened("gateway.listen", base_url.start(self._listen))
             if self.config.proxy.enabled:
                 self.proxy = await self._start_proxy(store)
             if self._modes or self.config.proxy.hop is not None:
@@ -135,7 +140,11 @@ class Service:
         authority = trust.ensure(self._ca_folder, table.name_constraints, datetime.now(UTC))
         proxy = doorway.proxy(self._posture, self._pool, store, self.ledger, authority, table.leaf_lifetime)
         self._doorways.append(proxy)
-        return await proxy.start(table.listen)
+        self._authority = authority
+        self.metrics.authority_ends(authority.certificate.not_valid_after_utc)
+        return await _opened(
+            "proxy.listen", proxy.start(table.listen), ", or do without the proxy: `enabled = false` under [proxy]"
+        )
 
     async def _start_hop(self, store: MemoryStore) -> Address:
         """Open the way in behind mitmproxy. Raises ConfigError."""
@@ -253,6 +262,15 @@ class Service:
             "on_error": {"exchange": "refuse", "limits": "refuse", "audit": "refuse new requests", "log": "go on"},
             "not_protected": list(gaps(config)),
             "in_flight": self._in_flight(),
+            "proxy": self._proxy_status(),
+            "egress": [asdict(opening) for opening in openings(serving.egress)],
+            "agents": {
+                name: {
+                    "known_by": list(agent.known_by),
+                    "profile": config.profile_for(name).name,
+                }
+                for name, agent in config.agents.items()
+            },
             "limits": {
                 name: {"requests": limit.requests, "per_s": limit.per, "burst": limit.burst or limit.requests}
                 for name, limit in config.limits.items()
@@ -275,6 +293,22 @@ class Service:
             "coverage": [asdict(row) for row in matrix(families(config))],
         }
 
+    def _proxy_status(self) -> dict[str, object] | None:
+        """Who may come, and by which authority; None where there is no proxy."""
+        if self._authority is None:
+            return None
+        certificate = self._authority.certificate
+        return {
+            "anonymous": str(self._posture.config.proxy.anonymous),
+            "parent": self._parent is not None,
+            "ca": {
+                "folder": str(self._ca_folder),
+                "sha256": fingerprint(certificate),
+                "not_after": certificate.not_valid_after_utc.isoformat(),
+                "permitted": list(map(str, self._authority.permitted)),
+            },
+        }
+
     def announce(self) -> None:
         """The first line of the log: what listens where, by what it judges, and what it leaves open."""
         gate = self._posture.default_gate
@@ -287,8 +321,18 @@ class Service:
             profile=gate.profile.name,
             rules=len(gate.rules.rules),
             hierarchy=str(self.config.hierarchy.mode),
+            config=str(self._path) if self._path is not None else None,
+            state=str(self._state),
             not_protected=list(gaps(self.config)),
         )
+
+
+async def _opened(setting: str, opening: Awaitable[Address], otherwise: str = "") -> Address:
+    """Where a listener stands. Raises ConfigError with the setting, and what else could be done."""
+    try:
+        return await opening
+    except ConfigError as error:
+        raise ConfigError(tuple(f"{setting}: {problem}{otherwise}" for problem in error.problems)) from error
 
 
 @asynccontextmanager

@@ -21,9 +21,9 @@ from typing import Any, Final, TextIO
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
-from gateway.exchange.events import ExchangeRecord, Inspected
+from gateway.exchange.events import WITHHELD, ExchangeRecord, Inspected
 from gateway.json_line import json_line
-from gateway.settings import Format
+from gateway.settings import DEFAULT_PRINCIPAL, Format
 from gateway.verdict import Effect, Reason
 
 EXCHANGE: Final = "exchange"
@@ -31,6 +31,7 @@ EXCHANGE: Final = "exchange"
 
 MAX_PATH: Final = 512
 MAX_NAME: Final = 128
+MAX_TOLD: Final = 2048
 MAX_FINGERPRINTS: Final = 64
 """Enough to find a leak by its fingerprint; `reasons` counts them all."""
 
@@ -66,6 +67,7 @@ class Field:
     HELD_MAX: Final = "held_max"
     USAGE: Final = "usage"
     FAULT: Final = "fault"
+    TOLD: Final = "told"  # what a refused client was told; for a host that is not allowed, with the lines to add
     RULESET: Final = "ruleset"
     DURATION_MS: Final = "duration_ms"
     INSPECT_MS: Final = "inspect_ms"
@@ -104,6 +106,7 @@ def canonical(
         Field.HELD_MAX: record.held_max,
         Field.USAGE: dict(record.usage),
         Field.FAULT: record.fault,
+        Field.TOLD: _told(record),
         Field.RULESET: record.ruleset,
         Field.DURATION_MS: round(duration_ms, 3),
         Field.INSPECT_MS: round(inspect_ms, 3),
@@ -158,19 +161,32 @@ def _as_json(line: Mapping[str, Any]) -> str:
 
 
 def _for_people(line: Mapping[str, Any]) -> str:
-    """TIME OUTCOME/EFFECT[/CODE] UPSTREAM METHOD [HOST]PATH STATUS [RULE=COUNT …] TOOK (INSPECTING) ID [FAULT]"""
+    """TIME OUTCOME/EFFECT[/CODE] UPSTREAM METHOD [HOST]PATH STATUS [RULE=COUNT …] TOOK (INSPECTING) ID [AGENT] [FAULT]
+
+    Where neither rules nor a fault say why it was refused, what the client was told follows, on lines of its own: what
+    an operator may add to the configuration can be copied as it stands.
+    """
     time, code, fault = line[Field.TIME].removesuffix("+00:00"), line[Field.CODE], line[Field.FAULT]
     fate = f"{line[Field.OUTCOME]}/{line[Field.EFFECT]}" + (f"/{code}" if code else "")
     place = _shown((line[Field.HOST] or "") + line[Field.PATH])
     target = f"{line[Field.UPSTREAM] or '-'} {_shown(line[Field.METHOD])} {place}"
     rules = "".join(f" {_rule(reason)}" for reason in line[Field.REASONS])
     took = f"{line[Field.DURATION_MS]:.1f}ms ({line[Field.INSPECT_MS]:.1f})"
+    agent = "" if line[Field.PRINCIPAL] == DEFAULT_PRINCIPAL else f" agent={_shown(line[Field.PRINCIPAL])}"
     end = f" fault={fault!a}" if fault else ""
-    return f"{time}Z {fate} {target} {line[Field.STATUS]}{rules} {took} {line[Field.ID]}{end}"
+    told = "" if rules or fault or line[Field.TOLD] is None else _indented(line[Field.TOLD])
+    return f"{time}Z {fate} {target} {line[Field.STATUS]}{rules} {took} {line[Field.ID]}{agent}{end}{told}"
 
 
 def _rule(reason: Mapping[str, Any]) -> str:
     return f"{reason['rule']}={reason['count']}{'(shadow)' if reason['shadow'] else ''}"
+
+
+def _indented(told: str) -> str:
+    """Each line on one of its own, which no client can make look like one of ours: it begins with blanks."""
+    return "".join(
+        f"\n    {line if line.isascii() and line.isprintable() else ascii(line)}" for line in told.split("\n")
+    )
 
 
 def _shown(chosen: str) -> str:
@@ -257,6 +273,13 @@ def _reasons(reasons: tuple[Reason, ...]) -> list[dict[str, Any]]:
         }
         for (rule, category, effect, shadow), count in counts.items()
     ]
+
+
+def _told(record: ExchangeRecord) -> str | None:
+    """A message may name the host and the path, so it is left out where they are."""
+    if record.told is None or WITHHELD in (record.host, record.path):
+        return None
+    return record.told[:MAX_TOLD]
 
 
 def _inspected(inspected: Inspected) -> dict[str, Any]:

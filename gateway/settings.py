@@ -34,7 +34,7 @@ from gateway.policy.egress.address import Network
 from gateway.policy.egress.encoded import CATEGORIES
 from gateway.policy.egress.entry import Action, Entry
 from gateway.policy.egress.paths import Steps, prefix
-from gateway.policy.egress.pattern import Below, HostPattern, host_pattern, network
+from gateway.policy.egress.pattern import Below, HostPattern, host_pattern, network, written
 from gateway.policy.egress.policy import EgressPolicy
 from gateway.policy.egress.providers import PROVIDERS
 from gateway.policy.egress.upstream import upstream_entry
@@ -385,6 +385,12 @@ class Agent(_Table):
         if self.key_env is None and self.key_sha256 is None and not self.addresses:
             raise ValueError("cannot be recognised; accepted: one of `key_env`, `key_sha256` and `addresses`")
         return self
+
+    @property
+    def known_by(self) -> tuple[str, ...]:
+        """By what it is recognised: its key, and the addresses that do without one."""
+        key = () if self.key_env is None and self.key_sha256 is None else ("key",)
+        return (*key, *map(written, self.addresses))
 
 
 class LimitTable(_Table):

@@ -7,9 +7,11 @@ import json
 import os
 import re
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -100,6 +102,10 @@ async def test_admin_asks_for_the_token_and_shows_the_status(tmp_path: Path) -> 
     }
     assert status["upstreams"]["up"] == {"dialect": "http", "base_url": "http://127.0.0.1:1", "key": "the client's"}
     assert any(row["path"] == "*" for row in status["coverage"])
+    assert status["proxy"]["ca"]["folder"] == str(tmp_path / "state" / "ca")
+    assert datetime.fromisoformat(status["proxy"]["ca"]["not_after"]) > datetime.now(UTC)
+    assert {row["entry"]: row["hosts"] for row in status["egress"]}["upstreams.up"] == ["127.0.0.1"]
+    assert status["agents"] == {}
 
 
 async def test_an_edited_pack_is_live_and_a_broken_one_changes_nothing(tmp_path: Path) -> None:
@@ -161,12 +167,25 @@ async def test_a_reload_whose_ca_file_is_broken_changes_nothing(tmp_path: Path) 
         assert service.status()["ready"]
 
 
+async def test_a_proxy_without_a_port_says_that_it_can_be_done_without(tmp_path: Path) -> None:
+    path = configured(tmp_path, "http://127.0.0.1:1")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        at = f"127.0.0.1:{taken.getsockname()[1]}"
+        path.write_text(path.read_text().replace('[proxy]\nlisten = "127.0.0.1:0"', f'[proxy]\nlisten = "{at}"'))
+        with pytest.raises(ConfigError) as raised:
+            async with serve_in_process(path, ENVIRON, follow=False):
+                pass
+    (problem,) = raised.value.problems
+    assert problem.startswith(f"proxy.listen: cannot listen on {at}: address already in use; ")
+    assert problem.endswith(", or do without the proxy: `enabled = false` under [proxy]")
+
+
 async def test_an_address_in_use_ends_the_start_in_order(tmp_path: Path) -> None:
     path = configured(tmp_path, "http://127.0.0.1:1")
     async with serve_in_process(path, ENVIRON, follow=False) as service:
         other = tmp_path / "other"
         other.mkdir()
-        with pytest.raises(ConfigError, match="cannot listen on"):
+        with pytest.raises(ConfigError, match=r"gateway\.listen: cannot listen on"):
             async with serve_in_process(
                 configured(other, "http://127.0.0.1:1"), ENVIRON, service.address, follow=False
             ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import get_args, get_type_hints
@@ -14,8 +15,19 @@ from msgspec import structs
 
 from gateway import record
 from gateway.errors import Code
-from gateway.exchange.events import ExchangeRecord, Inspected
-from gateway.record import MAX_FINGERPRINTS, MAX_NAME, MAX_PATH, Field, canonical, configure, flush, log, write
+from gateway.exchange.events import WITHHELD, ExchangeRecord, Inspected
+from gateway.record import (
+    MAX_FINGERPRINTS,
+    MAX_NAME,
+    MAX_PATH,
+    MAX_TOLD,
+    Field,
+    canonical,
+    configure,
+    flush,
+    log,
+    write,
+)
 from gateway.segment import Uninspected
 from gateway.settings import Format
 from gateway.verdict import Effect, Reason
@@ -90,6 +102,7 @@ def test_it_has_each_field_once_in_order() -> None:
         "held_max": 0,
         "usage": {"input": 7},
         "fault": None,
+        "told": None,
         "ruleset": "digest",
         "duration_ms": 1.235,
         "inspect_ms": 0.5,
@@ -129,12 +142,44 @@ def test_what_a_client_chooses_is_cut_to_a_length() -> None:
     assert made["fingerprints"] == list(prints[:MAX_FINGERPRINTS])
 
 
+class TestTold:
+    DENIED = 'no entry of [egress] names it\nto allow it, add:\n[egress.a]\nhosts = ["a.example"]'
+
+    def test_what_a_refused_client_was_told_is_told(self) -> None:
+        assert line(structs.replace(RECORD, told=self.DENIED))["told"] == self.DENIED
+
+    @pytest.mark.parametrize("place", [{"host": WITHHELD}, {"path": WITHHELD}])
+    def test_it_may_name_what_is_withheld_and_then_is_too(self, place: dict[str, str]) -> None:
+        assert line(structs.replace(RECORD, told=self.DENIED, **place))["told"] is None
+
+    def test_it_is_cut_to_a_length(self) -> None:
+        assert line(structs.replace(RECORD, told="x" * 9000))["told"] == "x" * MAX_TOLD
+
+    def test_the_console_has_it_where_nothing_else_says_why(self) -> None:
+        stream = io.StringIO()
+        configure(Format.CONSOLE, "info", stream)
+        write(line(structs.replace(RECORD, told=self.DENIED)))
+        write(line(structs.replace(RECORD, told=self.DENIED, reasons=(), fault="door")))
+        assert "[egress" not in stream.getvalue()
+        write(line(structs.replace(RECORD, told=self.DENIED, reasons=())))
+        *_, why, way_out, table, hosts = stream.getvalue().splitlines()
+        assert (why, way_out) == ("    no entry of [egress] names it", "    to allow it, add:")
+        assert tomllib.loads(f"{table}\n{hosts}") == {"egress": {"a": {"hosts": ["a.example"]}}}
+
+    def test_it_cannot_pass_for_a_line_of_its_own(self) -> None:
+        stream = io.StringIO()
+        configure(Format.CONSOLE, "info", stream)
+        write(line(structs.replace(RECORD, told="a\n2026-11-20T12:00:00.000Z b\n\x1b[2J\r\u2028c", reasons=())))
+        _, *rest = stream.getvalue().splitlines()
+        assert rest == ["    a", "    2026-11-20T12:00:00.000Z b", r"    '\x1b[2J\r\u2028c'"]
+
+
 class TestNoBodyText:
     """The record's types are closed: whoever adds a field that may hold text has to add it here, and to think."""
 
     NAMES = frozenset(
         {"id", "upstream", "principal", "dialect", "host", "method", "path", "ruleset", "outcome", "model", "fault"}
-        | {"fingerprints", "coverage", "rule", "category", "what", "operation"}
+        | {"fingerprints", "coverage", "rule", "category", "what", "operation", "told"}
     )
     HARMLESS = (int, bool, Effect, Code, Reason, Inspected, Uninspected)
 
@@ -171,7 +216,8 @@ class TestLog:
         stream = io.StringIO()
         configure(Format.CONSOLE, "info", stream)
         write(line(RECORD))
-        write(line(structs.replace(RECORD, upstream="", code=None, reasons=(), fault="door: it's broken\n")))
+        broken_off = structs.replace(RECORD, upstream="", principal="research", code=None, reasons=())
+        write(line(structs.replace(broken_off, fault="door: it's broken\n")))
         refused, broken = stream.getvalue().splitlines()
         assert refused == (
             "2026-11-20T12:00:00.000Z refused/block/injection_detected openai POST /v1/chat/completions 400 "
@@ -179,7 +225,7 @@ class TestLog:
         )
         assert broken == (
             "2026-11-20T12:00:00.000Z refused/block - POST /v1/chat/completions 400 1.2ms (0.5) id-1 "
-            'fault="door: it\'s broken\\n"'
+            'agent=research fault="door: it\'s broken\\n"'
         )
 
     @pytest.mark.parametrize("path", ["/a\n\x1b[2J", "/\x9b2J", "/a b", "/\u202e", "/\ud800", "/\u2028"])

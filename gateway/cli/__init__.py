@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
-from gateway.cli.options import CertificateForm, ConfigFile, ShellForm
+from gateway.cli.options import AgentName, CertificateForm, ConfigFile, ShellForm
 from gateway.errors import LockgateError, OperatorError
 
 app = typer.Typer(
@@ -116,6 +116,7 @@ def scan(
 @app.command()
 def env(
     config: ConfigFile = None,
+    agent: AgentName = None,
     form: Annotated[ShellForm, typer.Option("--format", help="Who reads it.")] = ShellForm.SH,
 ) -> None:
     """Print the environment that sends an agent through the gateway's proxy, and makes what it runs trust it.
@@ -124,18 +125,19 @@ def env(
     """
     from gateway.cli.env import show
 
-    show(config, form)
+    show(config, agent, form)
 
 
 @app.command("exec", context_settings={"allow_interspersed_args": False})
 def execute(
     command: Annotated[list[str], typer.Argument(help="What to run, with its arguments.")],
     config: ConfigFile = None,
+    agent: AgentName = None,
 ) -> None:
     """Run a command in the environment that `lockgate env` prints. It is not kept from taking another way out."""
     from gateway.cli.env import run as executed
 
-    raise typer.Exit(executed(config, command))
+    raise typer.Exit(executed(config, agent, command))
 
 
 @app.command(context_settings={"allow_interspersed_args": False})

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Final
 
+from rich.markup import escape
 from rich.table import Table
 
 from gateway import config as configuration
@@ -16,6 +18,8 @@ from gateway.errors import OperatorError
 from gateway.reload import Loaded
 from gateway.serve.coverage import families, matrix
 from gateway.serve.gaps import gaps
+from gateway.serve.reach import openings
+from gateway.settings import DEFAULT_PRINCIPAL, Anonymous
 
 
 def check(path: Path | None) -> int:
@@ -56,11 +60,66 @@ def _show(loaded: Loaded) -> None:
     console.print(f"profile {config.rules.profile}, {len(loaded.rules.rules)} rules, hierarchy {config.hierarchy.mode}")
     for gap in gaps(config):
         console.print(f"not protected: {gap}", markup=False)
-    table = Table(box=None)
-    for name in ("family", "methods", "path", "coverage", "dialect", "request", "answer"):
-        table.add_column(name, overflow="fold", no_wrap=name != "path")
-    for row in matrix(families(config)):
-        path = row.path.replace("[", r"\[")
-        table.add_row(row.family, " ".join(row.methods), path, row.coverage, row.dialect, row.request, row.answer)
-    console.print(table)
+    proxy = config.proxy
+    way = f"proxy at {proxy.listen}, who shows no key is {_NOBODY[proxy.anonymous]}" if proxy.enabled else "no proxy"
+    for table in (_upstreams(config), _agents(config)):
+        console.print(table)
+    console.print(way, markup=False)
+    if proxy.enabled:
+        console.print(_egress(config))
+    console.print(_coverage(config))
     console.print("ok")
+
+
+def _upstreams(config: Config) -> Table:
+    table = _table("upstream", "dialect", "goes to", "key")
+    for name, upstream in config.upstreams.items():
+        _add(table, name, upstream.dialect, upstream.base_url, _key(upstream.api_key_env))
+    for name, server in config.mcp.items():
+        _add(table, f"mcp/{name}", "mcp", server.url, _key(server.api_key_env))
+    return table
+
+
+def _agents(config: Config) -> Table:
+    table = _table("agent", "known by", "profile", "limits")
+    for name, agent in config.agents.items():
+        limits = [limit for limit in config.limits if limit in agent.limits or name in config.limits[limit].agents]
+        _add(table, name, ", ".join(agent.known_by), config.profile_for(name).name, ", ".join(limits))
+    _add(table, DEFAULT_PRINCIPAL, "everybody else", config.rules.profile, "")
+    return table
+
+
+def _egress(config: Config) -> Table:
+    table = _table("egress", "action", "hosts", "ports", "methods", "paths", "agents", "addresses")
+    for opening in openings(config.egress_policy()):
+        values = (opening.hosts, opening.ports, opening.methods, opening.paths, opening.agents)
+        everything = (" ".join(map(str, value)) or "all" for value in values)
+        _add(table, opening.entry, opening.action, *everything, " ".join(opening.addresses) or "public")
+    return table
+
+
+def _coverage(config: Config) -> Table:
+    table = _table("family", "methods", "path", "coverage", "dialect", "request", "answer")
+    for row in matrix(families(config)):
+        _add(table, row.family, " ".join(row.methods), row.path, row.coverage, row.dialect, row.request, row.answer)
+    return table
+
+
+_NOBODY: Final = {Anonymous.DEFAULT: f"the agent `{DEFAULT_PRINCIPAL}`", Anonymous.REFUSE: "refused"}
+_FOLDED: Final = frozenset({"path", "hosts", "paths", "addresses", "goes to"})
+"""Columns that may be long, and are broken where the terminal ends."""
+
+
+def _table(*names: str) -> Table:
+    table = Table(box=None)
+    for name in names:
+        table.add_column(name, overflow="fold", no_wrap=name not in _FOLDED)
+    return table
+
+
+def _add(table: Table, *cells: str) -> None:
+    table.add_row(*map(escape, cells))
+
+
+def _key(variable: str | None) -> str:
+    return "the client's" if variable is None else f"that in {variable}"

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from gateway import config as configuration
 from gateway.cli.options import ShellForm
@@ -30,18 +31,18 @@ NOT_RUN: Final = 126
 _PATIENCE: Final = 2.0  # seconds for a connection to a listener that should be on this machine
 
 
-def show(path: Path | None, form: ShellForm) -> None:
+def show(path: Path | None, agent: str | None, form: ShellForm) -> None:
     """Print the variables."""
-    sys.stdout.write(rendered(variables(_config(path), os.environ), form))
+    sys.stdout.write(rendered(variables(_config(path), agent, os.environ), form))
 
 
-def run(path: Path | None, command: list[str]) -> int:
+def run(path: Path | None, agent: str | None, command: list[str]) -> int:
     """Run the command with the variables, in the place of this process: signals and exit code are its own.
 
     Returns only where it could not be run. Raises ConfigError where nothing listens for it.
     """
     config = _config(path)
-    environ = {**os.environ, **variables(config, os.environ)}
+    environ = {**os.environ, **variables(config, agent, os.environ)}
     _knock(reachable(config.proxy.listen))
     try:
         return _become(command, environ)
@@ -50,12 +51,29 @@ def run(path: Path | None, command: list[str]) -> int:
         return NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_RUN
 
 
-def variables(config: Config, environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables for an agent on this machine."""
+def variables(config: Config, agent: str | None, environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables for an agent on this machine, with its credentials for the proxy where it has a name."""
+    if not config.proxy.enabled:
+        raise ConfigError(("proxy.enabled: there is no proxy to send agents through; accepted: true",))
     if config.proxy.listen.port == 0:
         raise ConfigError(("proxy.listen: agents cannot be told a port that is not known yet; accepted: a port but 0",))
+    credentials = "" if agent is None else _credentials(config, agent, environ)
     _, files = ready(config, environ)
-    return environment(config.proxy.listen, config.proxy.no_proxy, files)
+    return environment(config.proxy.listen, config.proxy.no_proxy, files, credentials)
+
+
+def _credentials(config: Config, name: str, environ: Mapping[str, str]) -> str:
+    """What stands before the host in the proxy's URL (RFC 3986, section 3.2.1). Raises ConfigError."""
+    agent = config.agents.get(name)
+    if agent is None:
+        names = ", ".join(f"`{known}`" for known in config.agents) or "none is configured"
+        raise ConfigError((f"agents.{name}: there is no such agent; accepted: {names}",))
+    if agent.key_env is None:
+        raise ConfigError((f"agents.{name}: its key is not known here; accepted: an agent with `key_env`",))
+    key = environ.get(agent.key_env)
+    if not key:
+        raise ConfigError((f"agents.{name}.key_env: the environment variable {agent.key_env} is not set",))
+    return f"{quote(name, safe='')}:{quote(key, safe='')}@"
 
 
 def ready(config: Config, environ: Mapping[str, str]) -> tuple[Authority, Bundle]:

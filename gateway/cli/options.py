@@ -22,6 +22,12 @@ ConfigFile = Annotated[
 ]
 
 
+AgentName = Annotated[
+    str | None,
+    typer.Option("--agent", help="Whose key to show the proxy: the NAME of [agents.NAME], with its `key_env`."),
+]
+
+
 class CertificateForm(StrEnum):
     """What `lockgate ca export` writes."""
 

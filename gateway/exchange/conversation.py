@@ -248,7 +248,7 @@ class Conversation:
             del self._open[key]
 
     def _refusal(self, facts: Facts, code: Code, message: str, rules: tuple[str, ...] = ()) -> Refusal:
-        facts.code = code
+        facts.code, facts.told = code, message
         return refuse.of(code, facts.id, message, rules=rules)
 
 

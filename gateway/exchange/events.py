@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct, field
 
@@ -209,6 +210,10 @@ class Inspected(Struct, frozen=True):
     uninspected: tuple[Uninspected, ...] = ()
 
 
+WITHHELD: Final = "[withheld]"
+"""What a record has in place of a host or a path in which something was found: it may be a secret."""
+
+
 class ExchangeRecord(Struct, frozen=True):
     """All that is recorded of one exchange. Holds no body text, credential or matched text by type.
 
@@ -241,3 +246,4 @@ class ExchangeRecord(Struct, frozen=True):
     held_max: int = 0  # most code points held back in the answer stream
     usage: Mapping[str, int] = field(default_factory=dict)
     fault: str | None = None  # stage and kind of a failure, for the log
+    told: str | None = None  # why the client was refused, in the words that it was told

@@ -38,6 +38,7 @@ class Facts:
         self.held_max = 0
         self.usage: dict[str, int] = {}
         self.fault: str | None = None
+        self.told: str | None = None
         self.upstream_failed = False
 
     def add(self, direction: Direction, outcome: Outcome) -> None:
@@ -102,4 +103,5 @@ class Facts:
             held_max=self.held_max,
             usage=dict(self.usage),
             fault=self.fault,
+            told=self.told,
         )

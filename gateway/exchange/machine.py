@@ -392,7 +392,7 @@ class Exchange:
         return refuse.of(code, self._facts.id, refuse.content_message(code, rules), rules=rules)
 
     def _refuse(self, refusal: Refusal, outcome: str = "refused") -> list[Command]:
-        self._facts.code = refusal.code
+        self._facts.code, self._facts.told = refusal.code, refusal.message
         if self._stream is not None and self._begun:
             return self._cut(self._stream.drain(), refusal, outcome)
         drop: list[Command] = [DropUpstream()] if self._state in _UPSTREAM_OPEN else []
@@ -405,7 +405,7 @@ class Exchange:
     def _cut(self, out: bytes, refusal: Refusal, outcome: str = "cut") -> list[Command]:
         """End a stream early: what may leave, then the dialect's ending; a reset where the dialect has none."""
         assert self._stream is not None
-        self._facts.code = refusal.code
+        self._facts.code, self._facts.told = refusal.code, refusal.message
         ending = self._stream.ending(refusal)
         return [DropUpstream(), *self._sent(out + ending), *self._end(outcome, clean=bool(ending))]
 

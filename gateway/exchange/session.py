@@ -449,7 +449,7 @@ class Session:
 
     def _decline(self, refusal: Refusal, outcome: str = "refused") -> list[SessionCommand]:
         """Refuse the upgrade."""
-        self._facts.code = refusal.code
+        self._facts.code, self._facts.told = refusal.code, refusal.message
         headers = (*refuse.headers(refusal), *self._limit_headers)
         return self._respond(refusal.status, headers, self._socket.refusal(refusal), outcome)
 
@@ -459,7 +459,7 @@ class Session:
 
     def _cut(self, refusal: Refusal, outcome: str = "cut", close_code: int = POLICY) -> list[SessionCommand]:
         """End an open session: what may leave, then an ending for each answer under way, or an event that tells why."""
-        self._facts.code = refusal.code
+        self._facts.code, self._facts.told = refusal.code, refusal.message
         out = self._departed()
         if self._stream is not None:
             out += [ToClient(Message(Opcode.TEXT, line)) for line in self._stream.ending(refusal).splitlines()]

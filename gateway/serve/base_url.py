@@ -16,7 +16,7 @@ from gateway.dialect.address import TARGET, has_dots
 from gateway.dialect.mcp_answers import Answers
 from gateway.errors import ClientError, Code
 from gateway.serve import mcp
-from gateway.serve.entrance import Entrance, MakeExchange, make_exchange
+from gateway.serve.entrance import PRINCIPAL, Entrance, MakeExchange, make_exchange
 from gateway.serve.headers import end_to_end
 from gateway.serve.identity import Caller, identify, inject
 from gateway.serve.ledger import Ledger
@@ -60,7 +60,9 @@ class BaseUrl(Entrance):
     def admit(
         self, posture: Posture, upstream: Upstream, request: web.BaseRequest, target: str
     ) -> tuple[Upstream, Caller]:
-        return upstream, admitted(upstream, identify(posture.owner, target, end_to_end(request.raw_headers)))
+        caller = identify(posture.owner, target, end_to_end(request.raw_headers))
+        request[PRINCIPAL] = caller.principal
+        return upstream, admitted(upstream, caller)
 
 
 def _local(request: web.BaseRequest) -> str | None:

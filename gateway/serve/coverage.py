@@ -29,8 +29,10 @@ class Row:
 
 
 def families(config: Config) -> tuple[Family, ...]:
-    """The families that a configuration uses, by name; MCP last."""
+    """The families that a configuration uses, by name; MCP last. Whatever else the proxy leads to is plain HTTP."""
     used = {table.dialect for table in config.upstreams.values()}
+    if config.proxy.enabled:
+        used.add("http")
     return (*(FAMILIES[name] for name in sorted(used)), *((MCP,) if config.mcp else ()))
 
 

@@ -40,6 +40,12 @@ from gateway.verdict import Effect, Refusal
 _ID_BYTES: Final = 12
 """Random bytes of a request's id: no two alike among 10^12 (birthday bound, 96 bits)."""
 
+PRINCIPAL: Final = web.RequestKey("principal", str)
+"""Where a request keeps who asks, once that is known: one that is turned away is recorded under it."""
+
+PLACE: Final = web.RequestKey("place", tuple[str, str])
+"""Where a request keeps the host that its client chose, as it was spelt, and the path there."""
+
 type MakeExchange = Callable[[Posture, Upstream, str, str], Machine]
 """Makes the exchange for an upstream, a principal and a request id."""
 
@@ -229,13 +235,14 @@ def _refusal_body(refusal: Refusal, family: Family | None) -> bytes:
 def _record(
     refusal: Refusal, request: web.BaseRequest, upstream: Upstream | None, gate: Gate, fault: str | None
 ) -> ExchangeRecord:
-    _, path = recordable(gate, "", request.raw_path.partition("?")[0])
+    host, path = recordable(gate, *request.get(PLACE, ("", request.raw_path.partition("?")[0])))
     return ExchangeRecord(
         id=refusal.request_id,
         upstream=upstream.name if upstream is not None else "",
-        principal=DEFAULT_PRINCIPAL,
+        principal=request.get(PRINCIPAL, DEFAULT_PRINCIPAL),
         dialect="",
         method=request.method,
+        host=host,
         path=path,
         ruleset=gate.rules.digest,
         status=refusal.status,
@@ -248,4 +255,5 @@ def _record(
         request=Inspected(),
         answer=Inspected(),
         fault=fault,
+        told=refusal.message,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Final, override
 from weakref import WeakSet
@@ -49,7 +50,8 @@ class Listener:
         try:
             self._server = await asyncio.get_running_loop().create_server(front, at.host, at.port)
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
+            # The event loop's own words for a number repeat the address.
+            reason = (os.strerror(error.errno) if error.errno else str(error)).lower()
             raise ConfigError((f"cannot listen on {at}: {reason}; free the address, or choose another",)) from error
         host, port = self._server.sockets[0].getsockname()[:2]
         return Address(host, port)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -58,6 +59,11 @@ class Metrics:
         self._ruleset = Gauge(
             "lockgate_ruleset_info", "1 for the rule set in force.", ("digest",), registry=self._registry
         )
+        self._authority_ends = Gauge(
+            "lockgate_ca_not_after_timestamp_seconds",
+            "When the certificate authority of the proxy expires, in Unix time; 0 without a proxy.",
+            registry=self._registry,
+        )
         in_flight = Gauge("lockgate_in_flight", "Exchanges that are under way.", registry=self._registry)
         in_flight.set_function(live)
 
@@ -86,6 +92,10 @@ class Metrics:
         """Tell which rule set is in force."""
         self._ruleset.clear()
         self._ruleset.labels(digest).set(1)
+
+    def authority_ends(self, at: datetime) -> None:
+        """Tell when the certificate authority expires."""
+        self._authority_ends.set(at.timestamp())
 
     def text(self) -> bytes:
         """All of it in the text format, as `CONTENT_TYPE`."""

@@ -23,7 +23,7 @@ from gateway.policy.egress.host import Authority, authority
 from gateway.policy.egress.policy import EgressDecision, EgressPolicy
 from gateway.serve.base_url import admitted, check_dots
 from gateway.serve.dial import Way, bracketed
-from gateway.serve.entrance import Entrance
+from gateway.serve.entrance import PLACE, PRINCIPAL, Entrance
 from gateway.serve.headers import end_to_end
 from gateway.serve.identity import Caller, identify, proxy_agent, two_agents
 from gateway.serve.listener import Handle
@@ -96,7 +96,9 @@ class Proxy(Entrance):
     @override
     def find(self, posture: Posture, request: web.BaseRequest) -> tuple[Upstream, str]:
         asked = self._asked(request)
-        check_dots(asked.target.partition("?")[0])
+        path = asked.target.partition("?")[0]
+        request[PLACE] = asked.spelt, path
+        check_dots(path)
         found = posture.places.find(asked.scheme, asked.authority.host, asked.port, asked.target)
         if found is not None:
             return found
@@ -109,7 +111,7 @@ class Proxy(Entrance):
         caller = identify(posture.owner, target, end_to_end(request.raw_headers))
         agent = agent_of(posture, caller.agent, self._shown_by(posture, request), client_of(request))
         asked = self._asked(request)
-        principal = agent or DEFAULT_PRINCIPAL
+        principal = request[PRINCIPAL] = agent or DEFAULT_PRINCIPAL
         decision = posture.egress.decide(principal, asked.scheme, asked.spelt, asked.port, request.method, asked.target)
         if decision.action is Action.DENY:
             raise denied(decision)
@@ -157,19 +159,23 @@ def agent_of(posture: Posture, shown: str | None, by_proxy: str | None, remote: 
 
 
 def denied(decision: EgressDecision) -> ClientError:
-    """The refusal of a request that may not go where it wants to, with what would allow it."""
-    way_out = f"; to allow it: {_in_one_line(decision.remedy)}" if decision.remedy else ""
-    return ClientError(decision.reason + way_out, code=Code.EGRESS, status=HTTPStatus.FORBIDDEN)
+    """The refusal of a request that may not go where it wants to: why on its first line, then what would allow it."""
+    return ClientError(decision.reason + _way_out(decision), code=Code.EGRESS, status=HTTPStatus.FORBIDDEN)
+
+
+def _way_out(decision: EgressDecision) -> str:
+    if decision.remedy is None:
+        return ""
+    # A table that is there already must not be pasted a second time, which is no TOML.
+    is_there = decision.entry is not None and decision.remedy.startswith(f"[{decision.entry.name}]\n")
+    change = "set these keys in" if is_there else "add to"
+    return f"\nto allow it, {change} the gateway's configuration:\n{decision.remedy}"
 
 
 def fault_of_address(policy: EgressPolicy, decision: EgressDecision, address: str) -> str | None:
     """Why that address may not be dialled for that decision."""
     refused = policy.may_dial(decision, address)
     return None if refused is None else str(denied(refused))
-
-
-def _in_one_line(toml: str) -> str:
-    return " | ".join(line for line in toml.splitlines() if line)
 
 
 def _in_the_clear(raw: str) -> _Asked:

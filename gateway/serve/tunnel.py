@@ -11,6 +11,7 @@ itself. Whatever else a connection begins with is the HTTP server's.
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,6 +50,10 @@ from gateway.trust.leaf import Leaves
 from gateway.verdict import Effect, Refusal
 
 _ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
+_MOST_PHRASED: Final = 200
+"""Characters of a message that a reason phrase has."""
+_UNPHRASED: Final = re.compile(r"[^ -~]")
+
 _TLS_RECORD: Final = 0x16
 """The first byte of TLS: a handshake record (RFC 8446, section 5.1)."""
 
@@ -75,6 +80,7 @@ class _Fate:
     effect: Effect = Effect.ALLOW
     code: Code | None = None
     fault: str | None = None
+    told: str | None = None
 
 
 @dataclass(slots=True)
@@ -306,7 +312,7 @@ class Gatekeeper:
         transport.write(_answer(Refusal(error.code, error.status, str(error), asked.id)))
         transport.close()
         outcome = "refused" if fault is None else "failed"
-        self._record(asked, principal, _Fate(outcome, error.status, Effect.BLOCK, error.code, fault))
+        self._record(asked, principal, _Fate(outcome, error.status, Effect.BLOCK, error.code, fault, str(error)))
 
     def _record(
         self, asked: _Asked, principal: str, fate: _Fate, request: Inspected = _NOTHING, answer: Inspected = _NOTHING
@@ -331,6 +337,7 @@ class Gatekeeper:
             request=request,
             answer=answer,
             fault=fate.fault,
+            told=fate.told,
         )
         self._ledger.finish(record, Course(asked.client, perf_counter_ns() - asked.began, 0))
 
@@ -343,7 +350,8 @@ def _agree(target: Host, _: ssl.SSLObject, sni: str | None, __: ssl.SSLContext) 
 
 
 def _answer(refusal: Refusal) -> bytes:
-    """The answer to a CONNECT that is refused. Few clients show its body; all show its status, and some its reason."""
+    """The answer to a CONNECT that is refused. Few clients show its body; all show its status, and many its reason
+    phrase (Python's http.client and httpx, Go's net/http), so that says why."""
     body = refusals.body(refusals.Shape.PLAIN, refusal)
     headers: Headers = (
         *refuse.headers(refusal),
@@ -354,7 +362,13 @@ def _answer(refusal: Refusal) -> bytes:
         ("content-length", str(len(body))),
     )
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
-    return f"HTTP/1.1 {refusal.status} {HTTPStatus(refusal.status).phrase}\r\n{lines}\r\n".encode("latin-1") + body
+    return f"HTTP/1.1 {refusal.status} {_phrase(refusal)}\r\n{lines}\r\n".encode("latin-1") + body
+
+
+def _phrase(refusal: Refusal) -> str:
+    """The code, why, and the id of the record, as a reason phrase (RFC 9112, section 4)."""
+    why = refusal.message.partition("\n")[0][:_MOST_PHRASED]
+    return _UNPHRASED.sub("?", f"{refusal.code}: {why} (record {refusal.request_id})")
 
 
 def _unreadable(message: str) -> ClientError:

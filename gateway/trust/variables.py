@@ -69,10 +69,13 @@ VARIABLES: Final = (
 )
 
 
-def environment(proxy: Address, unproxied: Sequence[str], bundle: Bundle) -> dict[str, str]:
-    """The variables with their values, for a proxy at that address (a wildcard is reached over loopback)."""
+def environment(proxy: Address, unproxied: Sequence[str], bundle: Bundle, credentials: str = "") -> dict[str, str]:
+    """The variables with their values, for a proxy at that address (a wildcard is reached over loopback).
+
+    `credentials` is what its URL has before the host, `@` included.
+    """
     values = {
-        Holds.PROXY: f"http://{reachable(proxy)}",
+        Holds.PROXY: f"http://{credentials}{reachable(proxy)}",
         Holds.UNPROXIED: ",".join(unproxied),
         Holds.EVERYTHING: str(bundle.everything),
         Holds.OURS: str(bundle.ours),

@@ -110,6 +110,44 @@ def test_check_shows_what_would_be_served(tmp_path: Path) -> None:
     assert "/v1/chat/completions" in result.output
 
 
+def test_check_shows_who_may_go_where(tmp_path: Path) -> None:
+    text = """
+    [proxy]
+    anonymous = "refuse"
+    [mcp.tracker]
+    url = "https://tracker.example.com/mcp"
+    [agents.research]
+    key_sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
+    addresses = ["10.1.0.0/16"]
+    profile = "strict"
+    [limits.slow]
+    requests = 1
+    agents = ["research"]
+    [egress.git]
+    hosts = ["git.example.com"]
+    action = "tunnel"
+    agents = ["research"]
+    """
+    shown = [
+        " ".join(line.split()) for line in lockgate("check", "--config", config(tmp_path, text)).output.splitlines()
+    ]
+    for line in (
+        "mcp/tracker mcp https://tracker.example.com/mcp the client's",
+        "research key, 10.1.0.0/16 strict slow",
+        "default everybody else balanced",
+        "proxy at 127.0.0.1:8081, who shows no key is refused",
+        "egress.git tunnel git.example.com 443 all all research public",
+        "upstreams.ollama inspect 127.0.0.1 11434 all all all public",
+    ):
+        assert line in shown
+
+
+def test_check_says_that_there_is_no_proxy(tmp_path: Path) -> None:
+    shown = lockgate("check", "--config", config(tmp_path, "[proxy]\nenabled = false\n")).output
+    assert "no proxy" in shown
+    assert "egress." not in shown
+
+
 def test_check_tells_every_problem_at_once(tmp_path: Path) -> None:
     (tmp_path / "rules").mkdir()
     (tmp_path / "rules" / "own.toml").write_text("nonsense = 1\n", encoding="utf-8")

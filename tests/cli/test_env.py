@@ -42,6 +42,13 @@ def config(folder: Path, port: int) -> str:
     return str(path)
 
 
+def agents(folder: Path) -> str:
+    path = config(folder, 8081)
+    with Path(path).open("a") as file:
+        file.write(f'[agents.research]\nkey_env = "RESEARCH_KEY"\n[agents.hashed]\nkey_sha256 = "{"0" * 64}"\n')
+    return path
+
+
 def lockgate(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*LOCKGATE, *arguments], env=environ, capture_output=True, text=True, timeout=60, check=False)
 
@@ -83,6 +90,33 @@ class TestEnv:
         assert (done.returncode, done.stdout) == (2, "")
         assert "proxy.listen: agents cannot be told a port that is not known yet" in done.stderr
         assert not (tmp_path / "ca").exists()
+
+    def test_without_a_proxy_there_is_nothing_to_tell(self, tmp_path: Path, environ: dict[str, str]) -> None:
+        path = config(tmp_path, 8081)
+        Path(path).write_text("[proxy]\nenabled = false\n")
+        done = lockgate(environ, "env", "--config", path)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "proxy.enabled: there is no proxy to send agents through" in done.stderr
+
+    def test_an_agent_shows_its_key_to_the_proxy(self, tmp_path: Path, environ: dict[str, str]) -> None:
+        path = agents(tmp_path)
+        environ |= {"RESEARCH_KEY": "k/:@ey"}
+        done = lockgate(environ, "env", "--config", path, "--agent", "research", "--format", "json")
+        assert json.loads(done.stdout)["https_proxy"] == "http://research:k%2F%3A%40ey@127.0.0.1:8081"
+
+    @pytest.mark.parametrize(
+        ("name", "why"),
+        [
+            ("nobody", "agents.nobody: there is no such agent; accepted: `research`, `hashed`"),
+            ("research", "agents.research.key_env: the environment variable RESEARCH_KEY is not set"),
+            ("hashed", "agents.hashed: its key is not known here; accepted: an agent with `key_env`"),
+        ],
+    )
+    def test_an_agent_whose_key_is_not_at_hand_is_refused(
+        self, name: str, why: str, tmp_path: Path, environ: dict[str, str]
+    ) -> None:
+        done = lockgate(environ, "env", "--config", agents(tmp_path), "--agent", name)
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {why}\n")
 
     def test_a_machine_without_roots_is_told_of(self, tmp_path: Path, environ: dict[str, str]) -> None:
         path = config(tmp_path, 8081)

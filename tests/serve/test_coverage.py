@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from gateway.dialect.families import FAMILIES
 from gateway.serve.coverage import Row, families, matrix
-from gateway.settings import Config
+from gateway.settings import Config, Proxy
 from tests.serve.loopback import FAMILY
 
 
@@ -21,6 +21,11 @@ def test_sessions_are_declared_too() -> None:
         ("(?:/v1)?/responses", "openai_responses"),
         ("*", "plain"),
     ]
+
+
+def test_what_else_the_proxy_leads_to_is_plain_http() -> None:
+    assert "http" in {family.name for family in families(Config())}
+    assert "http" not in {family.name for family in families(Config(proxy=Proxy(enabled=False)))}
 
 
 def test_every_family_declares_what_it_does_with_every_other_path() -> None:

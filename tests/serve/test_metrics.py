@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from msgspec.structs import replace
 
 from gateway.errors import Code
@@ -32,6 +34,13 @@ def test_requests_without_an_upstream_have_a_label_too() -> None:
     metrics = Metrics(int)
     metrics.exchange(replace(record(), upstream=""), 0)
     assert 'code="none",effect="block",outcome="refused",upstream="none"' in metrics.text().decode()
+
+
+def test_the_end_of_the_authority_can_be_watched() -> None:
+    metrics = Metrics(int)
+    assert "lockgate_ca_not_after_timestamp_seconds 0.0" in metrics.text().decode()
+    metrics.authority_ends(datetime(2036, 1, 1, tzinfo=UTC))
+    assert "lockgate_ca_not_after_timestamp_seconds 2.0827584e+09" in metrics.text().decode()
 
 
 def test_only_the_rule_set_in_force_is_shown() -> None:
