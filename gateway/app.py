@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Mapping
@@ -19,6 +20,7 @@ from gateway.config import Config
 from gateway.detect import prefilter
 from gateway.detect.memory import VerdictMemory
 from gateway.errors import ConfigError
+from gateway.mitm import Hop, Mitmproxy
 from gateway.reload import Loaded, Loader
 from gateway.serve import doorway
 from gateway.serve.admin import Admin, View
@@ -34,12 +36,14 @@ from gateway.serve.upstream import Pool
 from gateway.shelf import Shelf
 from gateway.state.memory import MemoryStore
 from gateway.trust import folder as trust
+from gateway.trust import mitmproxy as mitmproxy_folder
 from gateway.trust.authority import Authority, fingerprint
 from gateway.units import Address
 
 AUDIT_KEY: Final = "audit"
 FINGERPRINT_KEY: Final = "fingerprint"
 HIERARCHY_KEY: Final = "hierarchy"
+HOP_KEY: Final = "hop"
 SHELF_KEY: Final = "prefilters"
 """Purposes of the keys that are derived from the gateway's secret."""
 
@@ -53,11 +57,17 @@ RETRY: Final = 5.0
 class Service:
     """One gateway. `start` it in a running loop, then `drain` and `close` it.
 
-    `listen` replaces the configured address of the base-URL listener. Raises OperatorError where the configuration,
-    the rules or the environment are wrong.
+    `listen` replaces the configured address of the base-URL listener, and `modes` are those of a mitmproxy before it.
+    Raises OperatorError where the configuration, the rules or the environment are wrong.
     """
 
-    def __init__(self, path: Path | None, environ: Mapping[str, str], listen: Address | None = None) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        environ: Mapping[str, str],
+        listen: Address | None = None,
+        modes: tuple[str, ...] = (),
+    ) -> None:
         first = configuration.load(path) if path is not None else Config()
         secret = configuration.secret(first, environ)
         self._hierarchy_key = keys.derive(secret, HIERARCHY_KEY)
@@ -78,6 +88,12 @@ class Service:
         self._parent = loaded.secrets.parent_proxy
         self._ca_folder = configuration.ca_folder(first, environ)
         self.proxy: Address | None = None  # where it listens, once it does
+        self.hop: Address | None = None  # likewise
+        self._hop_key = keys.derive(secret, HOP_KEY) if self.config.proxy.hop is not None else secrets.token_bytes(32)
+        self._modes = modes
+        credentials = configuration.variables(self.config)
+        self._harmless = {name: value for name, value in environ.items() if name not in credentials}
+        self.mitmproxy: Mitmproxy | None = None
         self._authority: Authority | None = None
         self._doorways: list[Doorway] = []
         self._is_fast = self.loader.status.is_accelerated or not prefilter.AVAILABLE
@@ -107,6 +123,10 @@ class Service:
             self.address = await _opened("gateway.listen", base_url.start(self._listen))
             if self.config.proxy.enabled:
                 self.proxy = await self._start_proxy(store)
+            if self._modes or self.config.proxy.hop is not None:
+                self.hop = await self._start_hop(store)
+                if self._modes:
+                    await self._start_mitmproxy(self.hop)
         except ConfigError:
             await self.close()
             raise
@@ -126,6 +146,19 @@ class Service:
             "proxy.listen", proxy.start(table.listen), ", or do without the proxy: `enabled = false` under [proxy]"
         )
 
+    async def _start_hop(self, store: MemoryStore) -> Address:
+        """Open the way in behind mitmproxy. Raises ConfigError."""
+        hop = doorway.hop(self._posture, self._pool, store, self.ledger, self._hop_key)
+        self._doorways.append(hop)
+        return await hop.start(self.config.proxy.hop or Address("127.0.0.1", 0))
+
+    async def _start_mitmproxy(self, hop: Address) -> None:
+        """Start mitmproxy, with the authority of the proxy. Raises ConfigError."""
+        authority = trust.ensure(self._ca_folder, self.config.proxy.name_constraints, datetime.now(UTC))
+        confdir = mitmproxy_folder.write(self._ca_folder, authority)
+        self.mitmproxy = Mitmproxy(self._modes, Hop(hop, self._hop_key, confdir), self._harmless)
+        await self.mitmproxy.start()
+
     async def drain(self) -> None:
         """Take no new work, let what is under way finish within the configured time, and cut what does not."""
         self._listening = False
@@ -139,6 +172,8 @@ class Service:
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)  # however it ended, the rest is closed too
+        if self.mitmproxy is not None:
+            await self.mitmproxy.close()
         for way in self._doorways:
             await way.close()
         await self._side_door.close()
@@ -176,7 +211,7 @@ class Service:
             record.log().error("not taken, the last good configuration stays", problems=list(error.problems))
             return
         for way in self._doorways:
-            way.entrance.posture = self._posture
+            way.take(self._posture)
         self._is_fast = self._is_fast or self.loader.status.is_accelerated
         self.metrics.ruleset(self._posture.digest)
 
@@ -193,6 +228,8 @@ class Service:
             reasons.append(f"edited files are not followed: {self._watch_fault}")
         if self.ledger.fault is not None:
             reasons.append(f"the audit cannot be written: {self.ledger.fault}")
+        if self.mitmproxy is not None and self.mitmproxy.fault is not None:
+            reasons.append(f"mitmproxy does not run: {self.mitmproxy.fault}")
         return tuple(reasons)
 
     def status(self) -> dict[str, object]:
@@ -207,8 +244,10 @@ class Service:
             "listeners": {
                 "base_url": str(self.address),
                 "proxy": str(self.proxy) if self.proxy is not None else None,
+                "hop": str(self.hop) if self.hop is not None else None,
                 "admin": str(self.admin),
             },
+            "mitmproxy": self.mitmproxy.status() if self.mitmproxy is not None else None,
             "profile": serving.default_gate.profile.name,
             "rules": {"count": len(serving.default_gate.rules.rules), "digest": serving.digest},
             "reload": {
@@ -277,6 +316,7 @@ class Service:
             "listening",
             base_url=f"http://{self.address}",
             proxy=f"http://{self.proxy}" if self.proxy is not None else None,
+            mitmproxy=list(self.mitmproxy.listening) if self.mitmproxy is not None else None,
             admin=f"http://{self.admin}",
             profile=gate.profile.name,
             rules=len(gate.rules.rules),
@@ -297,10 +337,15 @@ async def _opened(setting: str, opening: Awaitable[Address], otherwise: str = ""
 
 @asynccontextmanager
 async def serve_in_process(
-    path: Path | None, environ: Mapping[str, str], listen: Address | None = None, *, follow: bool = True
+    path: Path | None,
+    environ: Mapping[str, str],
+    listen: Address | None = None,
+    modes: tuple[str, ...] = (),
+    *,
+    follow: bool = True,
 ) -> AsyncIterator[Service]:
     """A gateway in this process: for the demo, the tests and the benchmark."""
-    service = Service(path, environ, listen)
+    service = Service(path, environ, listen, modes)
     await service.start(follow=follow)
     try:
         yield service
@@ -308,8 +353,8 @@ async def serve_in_process(
         await service.close()
 
 
-async def _serve(path: Path | None, environ: Mapping[str, str], listen: Address | None) -> None:
-    async with serve_in_process(path, environ, listen) as service:
+async def _serve(path: Path | None, environ: Mapping[str, str], listen: Address | None, modes: tuple[str, ...]) -> None:
+    async with serve_in_process(path, environ, listen, modes) as service:
         stop, force = asyncio.Event(), asyncio.Event()
         _on_signals(service, stop, force)
         service.announce()
@@ -340,12 +385,12 @@ def _on_signals(service: Service, stop: asyncio.Event, force: asyncio.Event) -> 
     loop.add_signal_handler(signal.SIGHUP, reload)
 
 
-def run(path: Path | None, listen: Address | None = None) -> None:
+def run(path: Path | None, listen: Address | None = None, modes: tuple[str, ...] = ()) -> None:
     """Serve until a signal. Raises OperatorError where the gateway cannot start."""
     config = configuration.load(path) if path is not None else Config()
     record.configure(config.log.format, config.log.level)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(_serve(path, os.environ, listen))
+        runner.run(_serve(path, os.environ, listen, modes))
 
 
 if sys.platform == "win32":

@@ -37,6 +37,7 @@ NEEDS_RESTART: Final = (
     "gateway.parent_proxy_env",
     "proxy.enabled",
     "proxy.listen",
+    "proxy.hop",
     "proxy.ca_dir",
     "proxy.name_constraints",
     "proxy.leaf_lifetime",

@@ -1,7 +1,7 @@
-"""Where the shipped rule packs are: inside an installed package, or beside it in a source checkout.
+"""Where the shipped rule packs and addons are: inside an installed package, or beside it in a source checkout.
 
-A wheel carries `rules/` as `gateway/_rules` (pyproject.toml, `force-include`); an editable install has only the folder
-at the root of the checkout. Nothing else in the code knows the difference.
+A wheel carries `rules/` as `gateway/_rules` and `addons/` as `gateway/_addons` (pyproject.toml, `force-include`); an
+editable install has only the folders at the root of the checkout. Nothing else in the code knows the difference.
 """
 
 from __future__ import annotations
@@ -35,9 +35,21 @@ def pack_folder() -> Path | None:
     return folder if isinstance(folder, Path) else None
 
 
+def addon(name: str) -> Path:
+    """The file of a shipped addon. Raises ConfigError inside a zipped package, where mitmproxy cannot load it."""
+    file = _shipped("addons") / name
+    if not isinstance(file, Path):
+        raise ConfigError(("mitmproxy cannot load an addon out of a zipped package; unpack it, or install by pip",))
+    return file
+
+
 def _packs() -> Traversable:
+    return _shipped("rules")
+
+
+def _shipped(folder: str) -> Traversable:
     package = resources.files("gateway")
-    installed = package / "_rules"
+    installed = package / f"_{folder}"
     if installed.is_dir() or not isinstance(package, Path):
         return installed
-    return package.parent / "rules"
+    return package.parent / folder

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, Self
@@ -164,6 +165,18 @@ def _unproxied(value: object) -> str:
     return text
 
 
+def _loopback(value: object) -> Address:
+    """What is said here is believed by signature alone, so no other machine is to see it."""
+    at = units.address(value)
+    try:
+        is_loopback = ip_address(at.host).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback or at.port == 0:
+        raise ValueError(f'{units.shown(value)} is no address of this machine alone; accepted: "127.0.0.1:8083"')
+    return at
+
+
 def _over(built_in: Mapping[str, Mapping[str, object]]) -> Callable[[object], object]:
     """Puts the operator's tables over ours, key by key, so that one key can be added to a table that is built in."""
 
@@ -289,6 +302,7 @@ class Proxy(_Table):
     enabled: bool = True
     listen: Listen = Address("127.0.0.1", 8081)
     anonymous: Choice[Anonymous] = Anonymous.DEFAULT
+    hop: Annotated[Address | None, PlainValidator(_loopback)] = None
     no_proxy: Array[Annotated[str, PlainValidator(_unproxied)]] = ("localhost", "127.0.0.1", "::1")
     ca_dir: FilePath | None = None
     name_constraints: Array[Annotated[Subtree, PlainValidator(_subtree)]] = ()
@@ -338,7 +352,7 @@ class Rules(_Table):
 class Upstream(_Table):
     """`[upstreams.NAME]`: one API. The rest of a request's path is appended to `base_url` (no `/` at its end)."""
 
-    dialect: Literal["openai", "anthropic", "gemini", "ollama", "azure", "bedrock", "vertex", "http"]
+    dialect: Literal["openai", "anthropic", "gemini", "ollama", "azure", "bedrock", "vertex", "a2a", "http"]
     base_url: Annotated[str, PlainValidator(_base_url)]
     api_key_env: Variable | None = None
     verify: bool = True
@@ -452,6 +466,10 @@ class Log(_Table):
     format: Choice[Format] = Format.CONSOLE
 
 
+METADATA: Final = "/.well-known"
+"""Where a server says beside its own paths how it is protected (RFC 8615; RFC 9728, section 3, and RFC 8414)."""
+
+
 class Config(_Table):
     """The whole configuration."""
 
@@ -503,13 +521,14 @@ class Config(_Table):
         )
 
     def egress_policy(self) -> EgressPolicy:
-        """Where agents may go: the entries of `[egress]`, and each upstream that none of them names."""
+        """Where agents may go: the entries of `[egress]`, and each upstream and MCP server that none of them names."""
         entries = [table.entry(name) for name, table in self.egress.items()]
         return EgressPolicy([*entries, *self._upstream_entries(entries)])
 
     def _upstream_entries(self, entries: list[Entry]) -> Iterator[Entry]:
-        for name, table in self.upstreams.items():
-            entry = upstream_entry(f"upstreams.{name}", table.base_url)
+        found = [upstream_entry(f"upstreams.{name}", table.base_url) for name, table in self.upstreams.items()]
+        found += [upstream_entry(f"mcp.{name}", table.url, METADATA) for name, table in self.mcp.items()]
+        for entry in found:
             if entry is not None and not any(one.covers(entry) for one in entries):
                 yield entry
 

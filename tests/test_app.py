@@ -97,6 +97,7 @@ async def test_admin_asks_for_the_token_and_shows_the_status(tmp_path: Path) -> 
     assert status["listeners"] == {
         "base_url": str(service.address),
         "proxy": str(service.proxy),
+        "hop": None,
         "admin": str(service.admin),
     }
     assert status["upstreams"]["up"] == {"dialect": "http", "base_url": "http://127.0.0.1:1", "key": "the client's"}

@@ -31,6 +31,7 @@ STEPS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (5, ("reload",)),
     (6, ("serve",)),
     (6, ("stdio",)),
+    (6, ("mitm",)),
     (7, ("app",)),
     (7, ("cli",)),
 )
@@ -80,6 +81,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         "gateway.policy",
         "gateway.dialect",
         "gateway.exchange",
+        "gateway.serve.ticket",  # whose text is checked against its type as it is read
     ),
     "multidict": ("gateway.serve",),
     "openai": ("gateway.cli.demo",),
@@ -183,6 +185,13 @@ def _covers(door: str, name: str) -> bool:
 @pytest.mark.parametrize(("name", "source"), modules(), ids=[name for name, _ in modules()])
 def test_imports_go_down_and_through_their_doors(name: str, source: str) -> None:
     assert faults(name, source) == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT.parent / "addons").glob("*.py")), ids=lambda path: path.name)
+def test_an_addon_runs_beside_a_mitmproxy_that_has_no_gateway_installed(path: Path) -> None:
+    tops = {imported.split(".")[0] for imported in imports(path.read_text(encoding="utf-8"))}
+    own = {other.stem for other in path.parent.glob("*.py")}
+    assert tops <= sys.stdlib_module_names | own | {"mitmproxy", "mitmproxy_rs"}
 
 
 @pytest.mark.parametrize(

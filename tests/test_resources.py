@@ -10,7 +10,7 @@ from zipfile import Path as ZippedPath
 import pytest
 
 from gateway.errors import ConfigError
-from gateway.resources import pack_folder, pack_names, pack_text
+from gateway.resources import addon, pack_folder, pack_names, pack_text
 
 ROOT = Path(__file__).parent.parent
 
@@ -47,3 +47,20 @@ def test_an_unknown_name_is_refused_with_the_known_ones(monkeypatch: pytest.Monk
     with pytest.raises(ConfigError) as caught:
         pack_text("../secret")
     assert caught.value.problems == ("`../secret` is no shipped pack; accepted: none are shipped",)
+
+
+def test_an_addon_is_a_file_in_a_checkout_and_in_an_installed_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert addon("lockgate.py") == ROOT / "addons" / "lockgate.py"
+    (tmp_path / "gateway" / "_addons").mkdir(parents=True)
+    monkeypatch.setattr(resources, "files", lambda name: tmp_path / name)
+    assert addon("lockgate.py") == tmp_path / "gateway" / "_addons" / "lockgate.py"
+
+
+def test_an_addon_in_a_zipped_package_cannot_be_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with zipfile.ZipFile(tmp_path / "app.pyz", "w") as archive:
+        archive.writestr("gateway/_addons/lockgate.py", "")
+    monkeypatch.setattr(resources, "files", lambda name: ZippedPath(tmp_path / "app.pyz", f"{name}/"))
+    with pytest.raises(ConfigError, match="mitmproxy cannot load an addon out of a zipped package"):
+        addon("lockgate.py")

@@ -27,6 +27,8 @@ ca_app = typer.Typer(no_args_is_help=True, help="Show, hand out and renew the ce
 app.add_typer(rules_app, name="rules")
 app.add_typer(ca_app, name="ca")
 app.add_typer(audit_app, name="audit")
+mitm_app = typer.Typer(no_args_is_help=True, help="What a mitmproxy that you start yourself is given.")
+app.add_typer(mitm_app, name="mitm")
 
 
 def main() -> None:
@@ -64,6 +66,12 @@ def run(
     listen: Annotated[
         str | None, typer.Option(help="Address of the base-URL listener, in place of [gateway] listen.")
     ] = None,
+    mitm: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Start mitmproxy in this mode too: regular, socks5, transparent, local, wireguard; as it spells them."
+        ),
+    ] = None,
 ) -> None:
     """Run the gateway until SIGTERM or SIGINT (drains; a second one ends at once). SIGHUP reloads."""
     from gateway import app as service
@@ -73,7 +81,7 @@ def run(
         at = address(listen) if listen is not None else None
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--listen") from None
-    service.run(config, at)
+    service.run(config, at, tuple(mitm or ()))
 
 
 @app.command()
@@ -189,6 +197,25 @@ def mcp(
     from gateway.cli.mcp import run as relayed
 
     raise typer.Exit(relayed(config, name, command))
+
+
+@mitm_app.command("path")
+def mitm_path() -> None:
+    """Print where the addon is: mitmdump -s "$(lockgate mitm path)"."""
+    from gateway.cli.mitm import path
+
+    path()
+
+
+@mitm_app.command("env")
+def mitm_env(
+    config: ConfigFile = None,
+    form: Annotated[ShellForm, typer.Option("--format", help="Who reads it.")] = ShellForm.SH,
+) -> None:
+    """Print the environment that the addon needs; with a key, so keep it to yourself. Wants [proxy] hop."""
+    from gateway.cli.mitm import env
+
+    env(config, form)
 
 
 @rules_app.command("list")

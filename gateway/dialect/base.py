@@ -17,6 +17,9 @@ from gateway.verdict import Refusal
 from gateway.wire.document import Document, Patch
 from gateway.wire.frames import Framing
 
+type Fields = tuple[tuple[str, str], ...]
+"""Header fields, as in an exchange."""
+
 
 class Coverage(StrEnum):
     """What is done with the bodies of an endpoint. Declared for each, never silent."""
@@ -41,7 +44,8 @@ class Reading(Struct, frozen=True):
     """What was found in one document: the texts to inspect, and the parts that were not read.
 
     `streaming` is whether a request asks for a stream; `model` is the model's name where the body gives it. `parts` are
-    the arrays that were not read but are to be read item by item.
+    the arrays that were not read but are to be read item by item. `parted` are texts that come in several parts, each
+    judged as the one text that it is; the parts are not among `segments`.
     """
 
     segments: tuple[Segment, ...]
@@ -49,6 +53,7 @@ class Reading(Struct, frozen=True):
     model: str | None = None
     streaming: bool = False
     parts: tuple[Parts, ...] = ()
+    parted: tuple[tuple[Segment, ...], ...] = ()
 
 
 class Delta(Struct, frozen=True):
@@ -56,6 +61,7 @@ class Delta(Struct, frozen=True):
 
     `channel` names the growing text (choice and field, block, item); pieces of one channel join in order.
     `whole` marks a text that stands complete in this one event (a restatement in a `done` event): it is judged alone.
+    `apart` marks a piece that some readers put on a line of its own.
     """
 
     channel: Hashable
@@ -66,6 +72,7 @@ class Delta(Struct, frozen=True):
     trust: Trust = Trust.MODEL
     editable: bool = True
     whole: bool = False
+    apart: bool = False
 
 
 class EventReading(Struct, frozen=True):
@@ -129,6 +136,10 @@ class Dialect(Protocol):
     def amend(self, document: Document) -> tuple[Patch, ...]:  # noqa: ARG002 -- for the few that have something
         """What an answer must say otherwise since it comes through the gateway, whatever is found in it."""
         return ()
+
+    def answer_fields(self, headers: Fields) -> Fields:
+        """The fields of an answer as they go on. Raises UpstreamError for one that would lead past the gateway."""
+        return headers
 
     def after_edit(self, document: Document, path: Path) -> tuple[Patch, ...]:
         """What else must change once the text at `path` was edited: null `logprobs`, drop offsets of citations."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from gateway.dialect.a2a_family import A2A
 from gateway.dialect.anthropic_family import ANTHROPIC
 from gateway.dialect.base import Coverage
 from gateway.dialect.cloud_family import BEDROCK, VERTEX
@@ -20,5 +21,5 @@ HTTP: Final[Family] = family(
 """A plain HTTP tool: JSON is read string by string, pages, forms and text as what they are."""
 
 FAMILIES: Final[Mapping[str, Family]] = MappingProxyType(
-    {known.name: known for known in (OPENAI, AZURE, OLLAMA, ANTHROPIC, GEMINI, BEDROCK, VERTEX, HTTP)}
+    {known.name: known for known in (OPENAI, AZURE, OLLAMA, ANTHROPIC, GEMINI, BEDROCK, VERTEX, A2A, HTTP)}
 )

@@ -11,8 +11,9 @@ import orjson
 
 from gateway.dialect import grammar, refusals
 from gateway.dialect.base import Dialect, Reading, StreamReader
-from gateway.dialect.gemini_grammar import ANSWER, candidate_path, member, request, spelt
+from gateway.dialect.gemini_grammar import ANSWER, candidate_path, request
 from gateway.dialect.gemini_stream import GenerateStream
+from gateway.dialect.proto_json import member, spelt
 from gateway.errors import Malformed
 from gateway.segment import Path
 from gateway.verdict import Refusal

@@ -6,7 +6,6 @@ Members are written in camelCase here; proto3 JSON accepts the proto's own snake
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -15,7 +14,7 @@ from msgspec.structs import replace
 from gateway.dialect import grammar as g
 from gateway.dialect.grammar import Rule, Sink
 from gateway.dialect.plain import ANSWERED, Voice, leaves
-from gateway.errors import Malformed
+from gateway.dialect.proto_json import fields, member
 from gateway.segment import Kind, Path, Segment, Uninspected
 
 type Spoken = Callable[[Voice], Rule]
@@ -27,47 +26,6 @@ _answered: Final = g.opaque(ANSWERED)
 _GROUND: Final = replace(g.RESULT_LABEL, kind=Kind.DOCUMENT)
 _FOUND: Final = g.opaque(_GROUND)
 """Reads what an answer quotes from searches and pages."""
-
-
-def camel(key: str) -> str:
-    """The JSON name of a proto field name (protobuf's ToJsonName)."""
-    return re.sub(r"_+(.?)", lambda match: match[1].upper(), key)
-
-
-def snake(key: str) -> str:
-    """The proto field name of a JSON name that `camel` gives."""
-    return re.sub(r"[A-Z]", lambda match: "_" + match[0].lower(), key)
-
-
-def spelt(value: dict[str, Any], name: str) -> str | None:
-    """How `value` spells the member `name`; None where it has none. Raises Malformed where it has both spellings."""
-    found = [key for key in dict.fromkeys((name, snake(name))) if key in value]
-    if len(found) > 1:
-        raise Malformed(f"`{name}` is there in both spellings")
-    return found[0] if found else None
-
-
-def member(value: dict[str, Any], name: str) -> Any:
-    """The member `name` of `value` in either spelling, or None."""
-    key = spelt(value, name)
-    return None if key is None else value[key]
-
-
-def fields(table: Mapping[str, Rule], otherwise: Rule) -> Rule:
-    """`members`, for a proto message: either spelling of a field, and Malformed for both at once."""
-    wide = {**table, **{snake(key): rule for key, rule in table.items()}}
-    known = g.members(wide, otherwise)
-
-    def rule(sink: Sink, value: Any, path: Path) -> None:
-        if isinstance(value, dict) and _is_ambiguous(value):
-            raise Malformed("a field is there in both spellings")
-        known(sink, value, path)
-
-    return rule
-
-
-def _is_ambiguous(value: dict[str, Any]) -> bool:
-    return any("_" in key for key in value) and len({camel(key) for key in value}) < len(value)
 
 
 def each(item: Rule) -> Rule:

@@ -14,9 +14,10 @@ from msgspec.structs import replace
 
 from gateway.dialect import grammar as g
 from gateway.dialect.base import Delta, EventReading, StreamReader
-from gateway.dialect.gemini_grammar import answer, candidate_path, goes_on, member
+from gateway.dialect.gemini_grammar import answer, candidate_path, goes_on
 from gateway.dialect.grammar import Rule
 from gateway.dialect.plain import PlainStream, Voice
+from gateway.dialect.proto_json import member
 from gateway.errors import Malformed
 from gateway.segment import Path
 from gateway.verdict import Refusal

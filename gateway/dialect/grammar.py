@@ -46,18 +46,21 @@ JSON_TYPES: Final = frozenset({"string", "number", "integer", "boolean", "object
 class Sink:
     """Takes what the rules find in one document.
 
+    `parted` are texts in several parts, which are not among `segments`.
+
     `joined` is true for an event of a stream: there the arguments of a call stay one text, since the exchange reads
     them as JSON when the call is complete, and `growing` texts are told apart from those that stand whole. `apart` is
     true where independent items are left for `parts`.
     """
 
-    __slots__ = ("apart", "document", "growing", "joined", "parts", "segments", "uninspected")
+    __slots__ = ("apart", "document", "growing", "joined", "parted", "parts", "segments", "uninspected")
 
     def __init__(self, document: Document, *, joined: bool = False, apart: bool = False) -> None:
         self.document = document
         self.joined = joined
         self.apart = apart
         self.parts: list[Parts] = []
+        self.parted: list[tuple[Segment, ...]] = []
         self.segments: list[Segment] = []
         self.growing: list[Segment] = []
         self.uninspected: list[Uninspected] = []
@@ -81,6 +84,7 @@ def read(rule: Rule, document: Document, root: Path = (), *, apart: bool = False
         model if isinstance(model, str) else None,
         document.get(*root, "stream") is True,
         tuple(sink.parts),
+        tuple(sink.parted),
     )
 
 

@@ -14,11 +14,12 @@ from msgspec import structs
 
 from gateway.dialect import grammar as g
 from gateway.dialect import mcp_fields, mcp_refusals
-from gateway.dialect.base import EventReading, Reading
+from gateway.dialect.base import EventReading, Fields, Reading
+from gateway.dialect.jsonrpc import CONTENT, is_answer
 from gateway.dialect.mcp_door import Door, Inner
 from gateway.dialect.mcp_grammar import MESSAGES, TARGETS
-from gateway.dialect.mcp_refusals import CONTENT, Owed
-from gateway.dialect.message import Fields, Instead, MessageDialect, MessageReader
+from gateway.dialect.mcp_refusals import Owed
+from gateway.dialect.message import Instead, MessageDialect, MessageReader
 from gateway.dialect.plain import wholes
 from gateway.dialect.refusals import encode
 from gateway.errors import Malformed, UpstreamError
@@ -121,10 +122,14 @@ class Mcp(MessageDialect):
                 self.door.answers.keep(self.asked.target, one.id, encode(mcp_refusals.answer(refusal, one)))
         elif bound.owed:
             return Instead(back=bound.refusal(refusal))
-        elif not mcp_refusals.is_answer(messages[0]):
+        elif not is_answer(messages[0]):
             return Instead()
         # A batch is of requests and notifications, or of answers.
         return Instead(onward=_body([mcp_refusals.for_server(refusal, message) for message in messages], document))
+
+    @override
+    def repeats(self, name: str) -> bool:
+        return mcp_fields.repeats(name)
 
     @override
     def request_fields(self, headers: Fields, before: Document | None, after: Document | None) -> Fields:
@@ -202,8 +207,11 @@ class McpStream(MessageReader):
         if not data.strip():
             return data
         door = self._dialect.door
-        if event != "endpoint" or door is None:
+        if event != "endpoint":
             raise Malformed("an event of the stream is no JSON-RPC message")
+        if door is None:
+            # By proxy: a message that is refused could not be answered on this stream, and its sender would wait.
+            raise Malformed("HTTP+SSE is read at the gateway's own address, /mcp/NAME, and not by proxy")
         # A frame is UTF-8.
         address = door.for_messages(data.decode(), self._dialect.asked.target)
         if address is None:
@@ -214,7 +222,7 @@ class McpStream(MessageReader):
     @override
     def kept(self, document: Document) -> bytes | None:
         door, message = self._dialect.door, document.value
-        if door is None or not isinstance(message, dict) or not mcp_refusals.is_answer(message):
+        if door is None or not isinstance(message, dict) or not is_answer(message):
             return None
         return door.answers.take(self._address, message.get("id"))
 

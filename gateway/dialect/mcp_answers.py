@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Final
 
-from gateway.dialect.mcp_refusals import Id
+from gateway.dialect.jsonrpc import Id
 
 CAPACITY: Final = 10_000
 """Answers that are kept: each is gone as soon as the server has said something, so this many never wait but in an

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
+from gateway.dialect.address import TARGET, authority, origin
 from gateway.dialect.mcp_answers import Answers
 from gateway.errors import ClientError, Code, Malformed
 
@@ -28,7 +29,6 @@ WELL_KNOWN: Final = "/.well-known/oauth-protected-resource"
 _SEAL: Final = re.compile(r"/([~@])([0-9a-f]{32})(/.*)")
 _ANY: Final = "~"
 _MESSAGES: Final = "@"
-_TARGET: Final = re.compile(r"/[!-\"$-~]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Door:
 
     @property
     def origin(self) -> str:
-        return _origin(self.url)
+        return origin(self.url)
 
     def inward(self, rest: str) -> Inner:
         """What a client's path leads to, by what follows the name in it. Raises ClientError for a wrong seal."""
@@ -105,13 +105,13 @@ class Door:
         """The path and query at this server that an address leads to; None where it leads to another."""
         try:
             address = urljoin(self.origin + target if target else self.url, reference)
-            other = _origin(address)
+            other = origin(address)
         except ValueError:
             raise Malformed("the server named an address that cannot be read") from None
         if other != self.origin:
             return None
-        rest = address.partition("#")[0].removeprefix(_authority(address)) or "/"
-        if not _TARGET.fullmatch(rest):
+        rest = address.partition("#")[0].removeprefix(authority(address)) or "/"
+        if not TARGET.fullmatch(rest):
             raise Malformed("the server named an address that is not percent-encoded")
         return rest
 
@@ -121,21 +121,3 @@ class Door:
     def _seal(self, mark: str, target: str) -> str:
         text = f"{self.name}\0{mark}\0{target}".encode()
         return hmac.new(self.key, text, hashlib.sha256).hexdigest()[:32]
-
-
-_PORTS: Final = {"http": 80, "https": 443}
-
-
-def _origin(url: str) -> str:
-    """Scheme, host and port (RFC 6454, section 4)."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    host = f"[{host}]" if ":" in host else host
-    port = parts.port
-    return f"{parts.scheme}://{host}" + ("" if port in (None, _PORTS.get(parts.scheme)) else f":{port}")
-
-
-def _authority(url: str) -> str:
-    """Scheme and authority as they are written in `url`."""
-    parts = urlsplit(url)
-    return url[: len(parts.scheme) + 3 + len(parts.netloc)]

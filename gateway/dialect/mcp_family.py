@@ -16,7 +16,7 @@ def mcp(door: Door | None = None, asked: Inner | None = None) -> Family:
     """The family of the server behind `door`, of which something is `asked`."""
     metadata = route("GET", f"(.*){re.escape(WELL_KNOWN)}(/.*)?", Endpoint(Metadata(door), Coverage.DIALECT))
     messages = Endpoint(Mcp(door, asked or Inner("")), Coverage.DIALECT, answer_form=Form.NOTE)
-    return Family("mcp", (metadata,), messages, "authorization", "Bearer ", mirrors="mcp-")
+    return Family("mcp", (metadata,), messages, "authorization", "Bearer ")
 
 
 MCP: Final[Family] = mcp()

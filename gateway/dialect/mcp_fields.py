@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from gateway.dialect.base import Fields
 from gateway.dialect.mcp_grammar import TARGETS
-from gateway.dialect.message import Fields
 from gateway.errors import ClientError, Code
 from gateway.wire.document import Document
 
@@ -27,7 +27,7 @@ _PLAIN: Final = re.compile(r"[\x20-\x7e]*")
 
 def mirrored(headers: Fields, before: Document | None, after: Document | None) -> Fields:
     """The fields as they go on. Raises ClientError where one of them does not repeat the body."""
-    found = [name for name, _ in headers if _is_mirror(name.lower())]
+    found = [name for name, _ in headers if repeats(name.lower())]
     if not found:
         return headers
     if len({name.lower() for name in found}) != len(found):
@@ -39,12 +39,13 @@ def mirrored(headers: Fields, before: Document | None, after: Document | None) -
     return tuple((name, _repeated(name.lower(), value, said, sent)) for name, value in headers)
 
 
-def _is_mirror(name: str) -> bool:
+def repeats(name: str) -> bool:
+    """Whether the field with that name (in lower case) repeats something in the body."""
     return name in (METHOD, NAME) or name.startswith(PARAM)
 
 
 def _repeated(name: str, value: str, said: dict[str, Any], sent: dict[str, Any]) -> str:
-    if not _is_mirror(name):
+    if not repeats(name):
         return value
     text = decoded(value)
     for before, after in zip(_places(name, said), _places(name, sent), strict=True):

@@ -4,14 +4,11 @@ Source: the schemas of the Model Context Protocol of 2025-11-25 and 2026-07-28, 
 ones. What a message holds is told by the names of its members, not by the method or by what was asked before: servers
 add methods, and an answer on another connection names only an id. Members that are not known are read as text.
 
-What a server says is untrusted data, its tool definitions and instructions included; what a client sends is what a
-model made of everything it read.
+Untrusted data of a server are its tool definitions and instructions too.
 """
 
 from __future__ import annotations
 
-import base64
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -19,118 +16,24 @@ from msgspec.structs import replace
 
 from gateway.dialect import grammar as g
 from gateway.dialect.grammar import Rule, Sink
-from gateway.dialect.plain import Voice, is_plain_key
+from gateway.dialect.jsonrpc import refuse_ambiguity, refuse_spelling
+from gateway.dialect.plain import Voice
+from gateway.dialect.sides import SAID, SERVED, ids, listed, mapped, media, numbers, record, words
 from gateway.errors import Malformed
-from gateway.segment import Direction, Kind, Path, Uninspected
-
-SAID: Final = g.ASSISTANT
-"""What a client sends: arguments, answers of its model, what its user put into a form."""
-
-SERVED: Final = g.RESULT_LABEL
-"""What a server answers. Nothing is wrapped: these bodies go to a program, and the hierarchy marks them in the chat."""
+from gateway.segment import Direction, Kind, Path
 
 INSTRUCTIONS: Final = replace(g.DEFINITION, kind=Kind.TEXT)
 """What a server tells the model about itself (`instructions`); clients put it into the system message."""
-
-
-_ID: Final = re.compile(r"\S{0,256}")
-_BASE64: Final = re.compile(r"(?:[A-Za-z0-9+/]{60,}+\r?\n)*+[A-Za-z0-9+/]*+={0,2}\s?")  # lines as in RFC 2045, 6.8
-_FEW: Final = 60
-_HEAD: Final = 4096  # characters of media that are decoded: headers of images and sounds are no text
-
-
-def _object(table: Mapping[str, Rule], voice: Voice) -> Rule:
-    """An object with these members. What else is in it is read as unknown, keys that are no plain names included."""
-    read = g.members(table, g.unknown(voice))
-    fixed = replace(voice, kind=Kind.OPAQUE, editable=False, wrappable=False)
-
-    def rule(sink: Sink, value: Any, path: Path) -> None:
-        read(sink, value, path)
-        if isinstance(value, dict):
-            odd = (key for key in value if key not in table and not is_plain_key(key))
-            sink.segments.extend(fixed.segment((*path, key), key) for key in odd)
-
-    return rule
-
-
-def _list(item: Rule, voice: Voice) -> Rule:
-    return g.each(item, g.unknown(voice))
-
-
-def _map(member: Rule, voice: Voice) -> Rule:
-    """Names that the sender chose, each with a value."""
-    both = g.values(member, g.unknown(voice))
-    names = replace(voice, kind=Kind.OPAQUE, editable=False, wrappable=False)
-
-    def rule(sink: Sink, value: Any, path: Path) -> None:
-        both(sink, value, path)
-        if isinstance(value, dict):
-            sink.segments.extend(names.segment((*path, key), key) for key in value if not is_plain_key(key))
-
-    return rule
-
-
-def _ids(voice: Voice, names: str) -> dict[str, Rule]:
-    """Ids and cursors, which no model reads, as long as they are none of several words."""
-    otherwise = g.unknown(voice)
-
-    def rule(sink: Sink, value: Any, path: Path) -> None:
-        if isinstance(value, list | dict) or (isinstance(value, str) and not _ID.fullmatch(value)):
-            otherwise(sink, value, path)
-
-    return dict.fromkeys(names.split(), rule)
-
-
-def _media(what: str, voice: Voice) -> Rule:
-    """An image or a sound in base64, which is named; what is text all the same is read as well."""
-    text = g.unknown(voice)
-
-    def rule(sink: Sink, value: Any, path: Path) -> None:
-        if value is not None:
-            sink.uninspected.append(Uninspected(what, path))
-        if not (isinstance(value, str) and _is_base64_of_bytes(value)):
-            text(sink, value, path)
-
-    return rule
-
-
-def _is_base64_of_bytes(text: str) -> bool:
-    """Whether it is base64, in lines or not, of something that begins as no text does. A few words are never that."""
-    if len(text) < _FEW or not _BASE64.fullmatch(text):
-        return False
-    head = "".join(text[:_HEAD].split())
-    try:
-        base64.b64decode(head[: len(head) // 4 * 4]).decode()
-    except UnicodeDecodeError:
-        return True
-    return False
-
-
-def _words(voice: Voice, names: str) -> dict[str, Rule]:
-    """Enumerations, types, dates and versions. A server could write anything there, and a model read it."""
-    return g.skipped(names) if voice == SAID else dict.fromkeys(names.split(), g.text(voice))
-
-
-def _numbers(voice: Voice, names: str) -> dict[str, Rule]:
-    """Numbers and switches; anything else in their place is read as unknown."""
-    otherwise = g.unknown(voice)
-
-    def rule(sink: Sink, value: Any, path: Path) -> None:
-        if isinstance(value, str | list | dict):
-            otherwise(sink, value, path)
-
-    return dict.fromkeys(names.split(), rule)
-
 
 _PROTOCOL: Final = "io.modelcontextprotocol"
 
 
 def _meta(voice: Voice) -> Rule:
     about = (f"{_PROTOCOL}/{name}" for name in ("clientCapabilities", "clientInfo", "serverInfo"))
-    return _object(
+    return record(
         {
-            **_ids(voice, f"progressToken {_PROTOCOL}/subscriptionId"),
-            **_words(voice, f"{_PROTOCOL}/protocolVersion {_PROTOCOL}/logLevel"),
+            **ids(voice, f"progressToken {_PROTOCOL}/subscriptionId"),
+            **words(voice, f"{_PROTOCOL}/protocolVersion {_PROTOCOL}/logLevel"),
             **dict.fromkeys(about, g.opaque(voice)),
         },
         voice,
@@ -138,8 +41,8 @@ def _meta(voice: Voice) -> Rule:
 
 
 def _icons(voice: Voice) -> Rule:
-    icon = {"src": g.opaque(voice), "sizes": g.opaque(voice), **_words(voice, "mimeType theme")}
-    return _list(_object(icon, voice), voice)
+    icon = {"src": g.opaque(voice), "sizes": g.opaque(voice), **words(voice, "mimeType theme")}
+    return listed(record(icon, voice), voice)
 
 
 def _named(voice: Voice) -> dict[str, Rule]:
@@ -154,18 +57,18 @@ def _named(voice: Voice) -> dict[str, Rule]:
 
 
 def _annotations(voice: Voice) -> Rule:
-    return _object({**_numbers(voice, "priority"), **_words(voice, "lastModified")}, voice)
+    return record({**numbers(voice, "priority"), **words(voice, "lastModified")}, voice)
 
 
 def _contents(voice: Voice) -> Rule:
     """The contents of a resource: a text, or a blob in base64, which is read where it decodes to text."""
-    return _object(
+    return record(
         {
             "uri": g.text(voice),
             "text": g.text(voice),
             "blob": g.opaque(voice),
             "_meta": _meta(voice),
-            **_words(voice, "mimeType"),
+            **words(voice, "mimeType"),
         },
         voice,
     )
@@ -177,8 +80,8 @@ def _resource(voice: Voice) -> dict[str, Rule]:
         "uri": g.text(voice),
         "uriTemplate": g.text(voice),
         "annotations": _annotations(voice),
-        **_words(voice, "mimeType"),
-        **_numbers(voice, "size"),
+        **words(voice, "mimeType"),
+        **numbers(voice, "size"),
     }
 
 
@@ -189,29 +92,29 @@ def _block(voice: Voice) -> Rule:
         "type": g.skip,
         "annotations": _annotations(voice),
         "_meta": _meta(voice),
-        **_words(voice, "mimeType"),
+        **words(voice, "mimeType"),
     }
 
     def inner(sink: Sink, value: Any, path: Path) -> None:
         block(sink, value, path)
 
-    use = {"name": g.text(voice), "input": g.opaque(voice), **_ids(voice, "id")}
+    use = {"name": g.text(voice), "input": g.opaque(voice), **ids(voice, "id")}
     result = {
         "content": g.each(inner, inner),
         "structuredContent": g.opaque(voice),
-        **_ids(voice, "toolUseId"),
-        **_numbers(voice, "isError"),
+        **ids(voice, "toolUseId"),
+        **numbers(voice, "isError"),
     }
     block = g.by(
         "type",
         {
-            "text": _object({**common, "text": g.text(voice)}, voice),
-            "image": _object({**common, "data": _media("image", voice)}, voice),
-            "audio": _object({**common, "data": _media("audio", voice)}, voice),
-            "resource": _object({**common, "resource": _contents(voice)}, voice),
-            "resource_link": _object({**common, **_resource(voice)}, voice),
-            "tool_use": _object({**common, **use}, voice),
-            "tool_result": _object({**common, **result}, voice),
+            "text": record({**common, "text": g.text(voice)}, voice),
+            "image": record({**common, "data": media("image", voice)}, voice),
+            "audio": record({**common, "data": media("audio", voice)}, voice),
+            "resource": record({**common, "resource": _contents(voice)}, voice),
+            "resource_link": record({**common, **_resource(voice)}, voice),
+            "tool_use": record({**common, **use}, voice),
+            "tool_result": record({**common, **result}, voice),
         },
         g.unknown(voice),
     )
@@ -225,20 +128,20 @@ def _content(voice: Voice) -> Rule:
 
 def _turns(voice: Voice) -> Rule:
     """The messages of a prompt, or of a request for sampling."""
-    turn = {"content": _content(voice), "_meta": _meta(voice), **_words(voice, "role")}
-    return _list(_object(turn, voice), voice)
+    turn = {"content": _content(voice), "_meta": _meta(voice), **words(voice, "role")}
+    return listed(record(turn, voice), voice)
 
 
 _HINTS: Final = "readOnlyHint destructiveHint idempotentHint openWorldHint"
 
-TOOLS: Final[Rule] = _list(
-    _object(
+TOOLS: Final[Rule] = listed(
+    record(
         {
             **_named(g.DEFINITION),
             "name": g.text(g.DEFINITION_NAME),
             "inputSchema": g.schema(g.DEFINITION),
             "outputSchema": g.schema(g.DEFINITION),
-            "annotations": _object({"title": g.text(g.DEFINITION), **_numbers(g.DEFINITION, _HINTS)}, g.DEFINITION),
+            "annotations": record({"title": g.text(g.DEFINITION), **numbers(g.DEFINITION, _HINTS)}, g.DEFINITION),
         },
         g.DEFINITION,
     ),
@@ -254,29 +157,29 @@ _STATE: Final = g.uninspected("request_state")  # the server's own, which a clie
 
 def _in_all(voice: Voice) -> dict[str, Rule]:
     """What may stand in the parameters and in the result of many messages: progress, tasks, states, versions."""
-    implementation = {**_named(voice), "websiteUrl": g.opaque(voice), **_words(voice, "version")}
+    implementation = {**_named(voice), "websiteUrl": g.opaque(voice), **words(voice, "version")}
     return {
         "reason": g.text(voice),
         "message": g.text(voice),
         "statusMessage": g.text(voice),
         "capabilities": g.opaque(voice),
-        "clientInfo": _object(implementation, voice),
-        "serverInfo": _object(implementation, voice),
+        "clientInfo": record(implementation, voice),
+        "serverInfo": record(implementation, voice),
         "requestState": _STATE,
         "_meta": _meta(voice),
-        **_ids(voice, _IDS),
-        **_words(
+        **ids(voice, _IDS),
+        **words(
             voice, "protocolVersion resultType cacheScope status createdAt lastUpdatedAt role stopReason action level"
         ),
-        **_numbers(voice, "progress total ttl ttlMs pollInterval isError maxTokens temperature"),
+        **numbers(voice, "progress total ttl ttlMs pollInterval isError maxTokens temperature"),
     }
 
 
 def _error(voice: Voice) -> Rule:
-    return _object({"message": g.text(voice), "data": g.opaque(voice), **_numbers(voice, "code")}, voice)
+    return record({"message": g.text(voice), "data": g.opaque(voice), **numbers(voice, "code")}, voice)
 
 
-_SERVED_PARAMS: Final[Rule] = _object(
+_SERVED_PARAMS: Final[Rule] = record(
     {
         **_in_all(SERVED),
         "messages": _turns(SERVED),
@@ -287,17 +190,17 @@ _SERVED_PARAMS: Final[Rule] = _object(
         "uri": g.text(SERVED),
         "data": g.opaque(SERVED),
         "logger": g.text(SERVED),
-        **_words(SERVED, "mode includeContext"),
+        **words(SERVED, "mode includeContext"),
     },
     SERVED,
 )
 """What a server asks (sampling, elicitation) and tells (log messages, progress, changes)."""
 
-_ASKED_INPUT: Final[Rule] = _object({"params": _SERVED_PARAMS, **_words(SERVED, "method")}, SERVED)
-_RESOURCES: Final[Rule] = _list(_object(_resource(SERVED), SERVED), SERVED)
-_PROMPT_ARGUMENTS: Final[Rule] = _list(_object({**_named(SERVED), **_numbers(SERVED, "required")}, SERVED), SERVED)
+_ASKED_INPUT: Final[Rule] = record({"params": _SERVED_PARAMS, **words(SERVED, "method")}, SERVED)
+_RESOURCES: Final[Rule] = listed(record(_resource(SERVED), SERVED), SERVED)
+_PROMPT_ARGUMENTS: Final[Rule] = listed(record({**_named(SERVED), **numbers(SERVED, "required")}, SERVED), SERVED)
 
-_SERVED_RESULT: Final[Rule] = _object(
+_SERVED_RESULT: Final[Rule] = record(
     {
         **_in_all(SERVED),
         "content": _content(SERVED),
@@ -305,30 +208,30 @@ _SERVED_RESULT: Final[Rule] = _object(
         "tools": TOOLS,
         "resources": _RESOURCES,
         "resourceTemplates": _RESOURCES,
-        "contents": _list(_contents(SERVED), SERVED),
-        "prompts": _list(_object({**_named(SERVED), "arguments": _PROMPT_ARGUMENTS}, SERVED), SERVED),
+        "contents": listed(_contents(SERVED), SERVED),
+        "prompts": listed(record({**_named(SERVED), "arguments": _PROMPT_ARGUMENTS}, SERVED), SERVED),
         "messages": _turns(SERVED),
         "description": g.text(SERVED),
         "instructions": g.text(INSTRUCTIONS),
-        "inputRequests": _map(_ASKED_INPUT, SERVED),
+        "inputRequests": mapped(_ASKED_INPUT, SERVED),
     },
     SERVED,
 )
 
-_ROOT: Final[Rule] = _object({"uri": g.text(SAID), "name": g.text(SAID), "_meta": _meta(SAID)}, SAID)
+_ROOT: Final[Rule] = record({"uri": g.text(SAID), "name": g.text(SAID), "_meta": _meta(SAID)}, SAID)
 
-_SAID_RESULT: Final[Rule] = _object(
-    {**_in_all(SAID), "content": _content(SAID), "roots": _list(_ROOT, SAID), "model": g.skip}, SAID
+_SAID_RESULT: Final[Rule] = record(
+    {**_in_all(SAID), "content": _content(SAID), "roots": listed(_ROOT, SAID), "model": g.skip}, SAID
 )
 """The answer to a request for sampling (blocks), to a form (a member for each field), or to one for roots."""
 
-_SAID_PARAMS: Final[Rule] = _object(
+_SAID_PARAMS: Final[Rule] = record(
     {
         **_in_all(SAID),
         "name": g.text(g.CALL_NAME),
         "arguments": g.opaque(g.CALL),
         "uri": g.text(g.CALL_NAME),  # another address is another resource
-        "inputResponses": _map(_SAID_RESULT, SAID),
+        "inputResponses": mapped(_SAID_RESULT, SAID),
     },
     SAID,
 )
@@ -337,12 +240,8 @@ _SAID_PARAMS: Final[Rule] = _object(
 
 def _message(voice: Voice, params: Rule, result: Rule) -> Rule:
     known = {"params": params, "result": result, "error": _error(voice), **g.skipped("jsonrpc id method")}
-    return _checked(_object(known, voice))
+    return _checked(record(known, voice))
 
-
-ENVELOPE: Final = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
-MAX_ID: Final = 256
-"""Characters of an id: clients count, or take a UUID; ids are kept while an answer is waited for."""
 
 TARGETS: Final[Mapping[str, str]] = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 """The member of `params` that says what a request is for, by method."""
@@ -353,38 +252,18 @@ def _checked(rule: Rule) -> Rule:
 
     def checked(sink: Sink, value: Any, path: Path) -> None:
         refuse_ambiguity(value)
+        _refuse_another_target(value)
         rule(sink, value, path)
 
     return checked
 
 
-def refuse_ambiguity(message: Any) -> None:
-    """Raise Malformed for what is no JSON-RPC 2.0 message, or would be different ones to different readers.
-
-    Servers written in Go may find a member whatever the case of its letters (encoding/json), so what names the message
-    or its target must be spelt as the protocol spells it.
-    """
-    if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
-        raise Malformed('no JSON-RPC message: it must be an object with `"jsonrpc": "2.0"`')
-    _refuse_spelling(message, ENVELOPE)
-    kinds = [kind for kind in ("method", "result", "error") if kind in message]
-    if len(kinds) != 1 or not isinstance(message.get("method", ""), str):
-        raise Malformed("no JSON-RPC message: it must have one of `method`, `result` and `error`")
-    id_ = message.get("id")
-    if not isinstance(id_, str | int | None) or isinstance(id_, bool) or len(str(id_)) > MAX_ID:
-        raise Malformed(
-            f"no JSON-RPC message: its `id` must be a whole number, or a string of up to {MAX_ID} characters"
-        )
+def _refuse_another_target(message: Mapping[str, Any]) -> None:
+    """Raise Malformed where what names the target of a message is spelt so that some readers find it and others not."""
     params = message.get("params")
     target = TARGETS.get(message.get("method", ""))
     if isinstance(params, dict) and target is not None:
-        _refuse_spelling(params, frozenset({target, "arguments"}))
-
-
-def _refuse_spelling(members: Mapping[str, Any], known: frozenset[str]) -> None:
-    for key in members:
-        if key not in known and key.casefold() in known:
-            raise Malformed(f"`{key.casefold()}` is spelt in another case")
+        refuse_spelling(params, (target, "arguments"))
 
 
 def _body(message: Rule) -> Rule:

@@ -12,34 +12,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from gateway.dialect import jsonrpc
+from gateway.dialect.jsonrpc import CONTENT, Id, details, is_answer, is_request
 from gateway.dialect.refusals import encode
 from gateway.errors import Code
 from gateway.segment import Direction
 from gateway.verdict import Refusal
-
-Id = str | int | None
-"""The id of a request. (No `type` statement: values are held against it.)"""
 
 REFUSED: Final = -32010
 """JSON-RPC error code of a refusal: in the band that MCP leaves to implementations (-32000 to -32019, schema of
 2026-07-28), apart from those that its SDKs use there."""
 
 HEADER_MISMATCH: Final = -32020
-INVALID_REQUEST: Final = -32600
-INTERNAL_ERROR: Final = -32603
-
-_CODES: Final[Mapping[Code, int]] = {
-    Code.MISMATCH: HEADER_MISMATCH,
-    Code.UNREADABLE: INVALID_REQUEST,
-    Code.TOO_LARGE: INVALID_REQUEST,
-    Code.UPSTREAM: INTERNAL_ERROR,
-    Code.TIMEOUT: INTERNAL_ERROR,
-    Code.INTERNAL: INTERNAL_ERROR,
-}
-
-CONTENT: Final = frozenset({Code.INJECTION, Code.PII, Code.SECRET, Code.TOOL, Code.CONTENT, Code.APPROVAL})
-"""Refusals of what a message says. They answer the message; all others are failures of the exchange."""
-
 UNKNOWN_METHOD: Final = "lockgate/refused"
 _MODERN: Final = "io.modelcontextprotocol/protocolVersion"
 
@@ -52,14 +36,6 @@ class Owed:
     id: Id
     is_call: bool = False
     is_modern: bool = False
-
-
-def is_request(message: Mapping[str, Any]) -> bool:
-    return "method" in message and "id" in message
-
-
-def is_answer(message: Mapping[str, Any]) -> bool:
-    return "method" not in message
 
 
 def owed(value: Any, direction: Direction) -> tuple[Owed, ...]:
@@ -104,19 +80,14 @@ def _result(refusal: Refusal, to: Owed) -> dict[str, Any]:
     result: dict[str, Any] = {
         "content": [{"type": "text", "text": f"refused by the security gateway: {refusal.message}"}],
         "isError": True,
-        "_meta": {"lockgate/refusal": _details(refusal)},
+        "_meta": {"lockgate/refusal": details(refusal)},
     }
     return {"resultType": "complete", **result} if to.is_modern else result
 
 
 def error(refusal: Refusal) -> dict[str, Any]:
     """The `error` of a JSON-RPC answer."""
-    return {"code": _CODES.get(refusal.code, REFUSED), "message": refusal.message, "data": _details(refusal)}
-
-
-def _details(refusal: Refusal) -> dict[str, Any]:
-    details = {"code": refusal.code, "request_id": refusal.request_id, "rules": refusal.rules}
-    return details if refusal.retry_after is None else {**details, "retry_after": refusal.retry_after}
+    return jsonrpc.error(refusal, HEADER_MISMATCH if refusal.code is Code.MISMATCH else REFUSED)
 
 
 def for_client(refusal: Refusal, message: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,4 +111,4 @@ def for_server(refusal: Refusal, message: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _unknown(refusal: Refusal, request: Mapping[str, Any]) -> dict[str, Any]:
-    return {"jsonrpc": "2.0", "id": request["id"], "method": UNKNOWN_METHOD, "params": _details(refusal)}
+    return {"jsonrpc": "2.0", "id": request["id"], "method": UNKNOWN_METHOD, "params": details(refusal)}

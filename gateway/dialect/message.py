@@ -10,14 +10,11 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Self
 
-from gateway.dialect.base import Dialect, StreamReader
+from gateway.dialect.base import Dialect, Fields, StreamReader
 from gateway.segment import Direction
 from gateway.verdict import Refusal
 from gateway.wire.document import Document
 from gateway.wire.frames import Framing
-
-type Fields = tuple[tuple[str, str], ...]
-"""Header fields, as in an exchange."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +40,8 @@ class MessageReader(StreamReader):
         """What goes on in place of this message, where that was decided before; None where it was not."""
 
 
-class MessageDialect(Dialect):
-    """The dialect of an API that exchanges messages in both directions."""
+class RpcDialect(Dialect):
+    """The dialect of an API that answers a request by its id."""
 
     @abstractmethod
     def about(self, document: Document, direction: Direction) -> Self:
@@ -52,10 +49,6 @@ class MessageDialect(Dialect):
 
         These are the requests in a body that it sends, or the answers in one that it would get.
         """
-
-    @abstractmethod
-    def messages(self, framing: Framing) -> MessageReader:
-        """A reader for one stream of what a server sends."""
 
     @abstractmethod
     def is_message(self, document: Document) -> bool:
@@ -66,6 +59,18 @@ class MessageDialect(Dialect):
         """The HTTP status of a refusal."""
 
     @abstractmethod
+    def operation(self, document: Document, *, named: bool) -> str | None:
+        """What a request asks for, for the record; with what it is for where that may be `named`."""
+
+
+class MessageDialect(RpcDialect):
+    """The dialect of an API that exchanges messages in both directions."""
+
+    @abstractmethod
+    def messages(self, framing: Framing) -> MessageReader:
+        """A reader for one stream of what a server sends."""
+
+    @abstractmethod
     def in_place(self, document: Document, refusal: Refusal) -> bytes:
         """What a client gets in place of a message of its server."""
 
@@ -74,14 +79,10 @@ class MessageDialect(Dialect):
         """What takes the place of a message of a client."""
 
     @abstractmethod
+    def repeats(self, name: str) -> bool:
+        """Whether the field of a request with that name (in lower case) is held to the body by `request_fields`."""
+
+    @abstractmethod
     def request_fields(self, headers: Fields, before: Document | None, after: Document | None) -> Fields:
         """The fields of a request as they go on: those that repeat something in the body (`before`), as they are in the
         body that goes on (`after`). Raises ClientError where they do not repeat it."""
-
-    @abstractmethod
-    def answer_fields(self, headers: Fields) -> Fields:
-        """The fields of an answer as they go on. Raises UpstreamError for one that would lead past the gateway."""
-
-    @abstractmethod
-    def operation(self, document: Document, *, named: bool) -> str | None:
-        """What a request asks for, for the record; with what it is for where that may be `named`."""

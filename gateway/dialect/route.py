@@ -61,8 +61,7 @@ class Family:
     """One kind of upstream: its routes, what every other path gets, and which header carries its key.
 
     `key_header` and `key_prefix` say how an injected key is shown: ("authorization", "Bearer "), ("x-api-key", "").
-    `query_keys` are the query parameters in which the API takes a key; `mirrors` is how the names of the header fields
-    begin, in lower case, that repeat the body and are read with it.
+    `query_keys` are the query parameters in which the API takes a key.
     """
 
     name: str
@@ -71,7 +70,6 @@ class Family:
     key_header: str
     key_prefix: str = ""
     query_keys: frozenset[str] = frozenset()
-    mirrors: str | None = None
 
     def endpoint(self, method: str, path: str) -> Endpoint:
         """The endpoint that a path (no query) leads to, in the strictest reading of how it is spelt."""

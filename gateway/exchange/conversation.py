@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from gateway.dialect.jsonrpc import Id, is_answer, is_request
 from gateway.dialect.mcp import Mcp
-from gateway.dialect.mcp_refusals import Id, is_answer, is_request
 from gateway.dialect.message import Instead
 from gateway.errors import Code, LockgateError, Malformed, OverLimit
 from gateway.exchange import refuse

@@ -8,7 +8,7 @@ from gateway.dialect.route import Endpoint
 from gateway.errors import Code
 from gateway.exchange.events import ExchangeRecord, Inspected
 from gateway.exchange.stream import StreamTotals
-from gateway.exchange.total import Total
+from gateway.exchange.target import Head
 from gateway.exchange.whole import Outcome
 from gateway.segment import Direction
 from gateway.verdict import Effect, Finding, Reason
@@ -51,10 +51,11 @@ class Facts:
         self.edited = self.edited or outcome.edited
         self.model = self.model or outcome.model
 
-    def add_target(self, total: Total) -> None:
+    def add_head(self, head: Head) -> None:
         """Add what became of the head of the request, before its body."""
-        verdict = total.verdict
-        self._judge(verdict.effect, verdict.would_be, verdict.reasons, total.findings)
+        self.host, self.path = head.host, head.path
+        verdict = head.total.verdict
+        self._judge(verdict.effect, verdict.would_be, verdict.reasons, head.total.findings)
 
     def add_stream(self, totals: StreamTotals, endpoint: Endpoint) -> None:
         self._judge(totals.effect, totals.would_be, totals.reasons, totals.findings)

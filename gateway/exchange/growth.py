@@ -22,6 +22,7 @@ from gateway.dialect.plain import Voice, leaves
 from gateway.errors import NotJson, OverLimit
 from gateway.exchange.gate import Gate
 from gateway.exchange.judge import judge
+from gateway.exchange.parted import judge_parted
 from gateway.policy.decide import decide, merged
 from gateway.segment import Direction, Kind, Place, Segment, Span, Trust
 from gateway.verdict import Edit, Effect, Finding, Verdict
@@ -85,7 +86,7 @@ class Flowing:
         self._profile = gate.profile
         self._text = gate.rules.growing(Scope(Direction.ANSWER, first.role, first.trust), gate.reporting)
         self._segment = _segment(first, "")
-        self._regions = _Regions()
+        self._regions = Regions()
         self._length = 0
         self._closed = False
 
@@ -138,7 +139,7 @@ class Withheld:
         self._length = 0
         self._last: Delta | None = None
         self._closed = False
-        self._regions = _Regions()
+        self._regions = Regions()
 
     @property
     def undecided(self) -> int:
@@ -158,10 +159,16 @@ class Withheld:
             self._closed = True
             return Step()
         self._closed = True
-        step, edits = judge_complete(self._gate, self._last, "".join(self._parts))
-        for span, replacement in edits:
+        step, changes = self._judged(self._last)
+        for span, replacement in changes:
             self._regions.add(span, replacement)
         return step
+
+    def _judged(self, last: Delta) -> tuple[Step, list[tuple[Span, str]]]:
+        if not last.apart:
+            return judge_complete(self._gate, last, "".join(self._parts))
+        parted = judge_parted(self._gate, Direction.ANSWER, _segment(last, ""), self._parts)
+        return Step(parted.verdict, parted.findings), parted.changes
 
     def decided(self, _: Piece) -> bool:
         return self._closed
@@ -219,7 +226,7 @@ def _segment(delta: Delta, text: str) -> Segment:
     return Segment(Place(()), text, delta.role, delta.trust, delta.kind, delta.editable)
 
 
-class _Regions:
+class Regions:
     """Replaced ranges of a growing text, in order, none touching into the next.
 
     Ranges may come out of order, as rules on different views decide at different points, but none comes that starts

@@ -81,6 +81,8 @@ class _State(StrEnum):
 
 
 _BINARY: Final = (Uninspected("binary_body"),)
+_SWITCHING_PROTOCOLS: Final = 101
+"""RFC 9110, section 15.2.2. No `Upgrade` leaves with an exchange: a WebSocket has a session."""
 
 
 class Exchange:
@@ -126,17 +128,18 @@ class Exchange:
     def _on_request(self, event: RequestStarted) -> list[Command]:
         path = event.target.partition("?")[0]
         self._request = event
-        self._facts.method, self._facts.path, self._facts.host = event.method, path, event.host
+        self._facts.method = event.method
         self._endpoint = self._family.endpoint(event.method, path)
         self._unknown = self._endpoint is self._family.fallback and self._endpoint.coverage is Coverage.TEXT
         if self._unknown and self._gate.profile.unknown_json is UnknownJson.PASS:
             self._endpoint = replace(self._endpoint, coverage=Coverage.PASS)
         self._facts.dialect = self._endpoint.dialect.name
         self._media = content_type(event.headers)
-        total = judge_target(self._gate, self._family, event.host, event.target, event.headers)
-        self._facts.add_target(total)
-        if total.effect >= Effect.ASK:
-            return self._refuse(self._content_refusal(total.verdict))
+        headers = messages.unrepeated(self._endpoint, event.headers)
+        head = judge_target(self._gate, self._family, event.host, event.target, headers)
+        self._facts.add_head(head)
+        if head.total.effect >= Effect.ASK:
+            return self._refuse(self._content_refusal(head.total.verdict))
         self._state = _State.LIMITS
         return [Consult()]
 
@@ -247,8 +250,10 @@ class Exchange:
 
     def _on_answer(self, event: AnswerStarted) -> list[Command]:
         self._answer = event
-        self._answer = event = replace(event, headers=messages.answer_fields(self._endpoint, event.headers))
+        self._answer = event = replace(event, headers=self._endpoint.dialect.answer_fields(event.headers))
         self._facts.status = event.status
+        if event.status == _SWITCHING_PROTOCOLS:
+            raise Malformed("it goes over to another protocol, which nobody asked for")
         self._media = content_type(event.headers)
         framing = answers.framing(self._endpoint, self._media, event.status)
         self._bodiless = answers.is_bodiless(self._request.method, event.status)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from gateway.dialect.message import Fields, MessageDialect
+from gateway.dialect.base import Fields
+from gateway.dialect.message import MessageDialect, RpcDialect
 from gateway.dialect.route import Endpoint
 from gateway.errors import NotJson
 from gateway.exchange.gate import Gate
@@ -131,19 +132,19 @@ class MessageStream:
 def bound(endpoint: Endpoint, document: Document | None, direction: Direction) -> Endpoint:
     """The endpoint with refusals that answer the messages in a body."""
     dialect = endpoint.dialect
-    if document is None or not isinstance(dialect, MessageDialect):
+    if document is None or not isinstance(dialect, RpcDialect):
         return endpoint
     return replace(endpoint, dialect=dialect.about(document, direction))
 
 
 def is_message(endpoint: Endpoint, body: bytes) -> bool:
     """Whether a JSON body claims to be a message of the endpoint's API."""
-    return isinstance(endpoint.dialect, MessageDialect) and endpoint.dialect.is_message(glance(body))
+    return isinstance(endpoint.dialect, RpcDialect) and endpoint.dialect.is_message(glance(body))
 
 
 def status(endpoint: Endpoint, refusal: Refusal) -> int:
     """The HTTP status of a refusal."""
-    return endpoint.dialect.status(refusal) if isinstance(endpoint.dialect, MessageDialect) else refusal.status
+    return endpoint.dialect.status(refusal) if isinstance(endpoint.dialect, RpcDialect) else refusal.status
 
 
 def instead(endpoint: Endpoint, document: Document | None, refusal: Refusal) -> bytes | None:
@@ -154,6 +155,13 @@ def instead(endpoint: Endpoint, document: Document | None, refusal: Refusal) -> 
     return replaced.onward if replaced.back is None else None
 
 
+def unrepeated(endpoint: Endpoint, headers: Fields) -> Fields:
+    """The fields of a request that say something of their own: all but those that have to repeat the body."""
+    if not isinstance(endpoint.dialect, MessageDialect):
+        return headers
+    return tuple(field for field in headers if not endpoint.dialect.repeats(field[0].lower()))
+
+
 def request_fields(endpoint: Endpoint, headers: Fields, before: Document | None, body: bytes) -> Fields:
     """The fields of a request that goes on with `body`. Raises ClientError where they disagree with what came."""
     if not isinstance(endpoint.dialect, MessageDialect):
@@ -162,13 +170,8 @@ def request_fields(endpoint: Endpoint, headers: Fields, before: Document | None,
     return endpoint.dialect.request_fields(headers, before, after)
 
 
-def answer_fields(endpoint: Endpoint, headers: Fields) -> Fields:
-    """The fields of an answer as they go on. Raises UpstreamError for one that would lead past the gateway."""
-    return endpoint.dialect.answer_fields(headers) if isinstance(endpoint.dialect, MessageDialect) else headers
-
-
 def operation(endpoint: Endpoint, document: Document | None, *, named: bool) -> str | None:
     """What a request asks for, for the record. Where something was found in it, it is not `named` what for."""
-    if document is None or not isinstance(endpoint.dialect, MessageDialect):
+    if document is None or not isinstance(endpoint.dialect, RpcDialect):
         return None
     return endpoint.dialect.operation(document, named=named)

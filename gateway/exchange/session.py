@@ -159,17 +159,16 @@ class Session:
     def _on_started(self, event: SessionStarted) -> list[SessionCommand]:
         path = event.target.partition("?")[0]
         self._started = event
-        self._facts.path, self._facts.host = path, event.host
         self._facts.model = _model(event.target)
         self._endpoint, self._socket = opened(self._family, path)
         is_unknown = self._endpoint.coverage is Coverage.TEXT
         if is_unknown and self._gate().profile.unknown_json is UnknownJson.PASS:
             self._endpoint = replace(self._endpoint, coverage=Coverage.PASS)
         self._facts.dialect = self._endpoint.dialect.name
-        total = judge_target(self._gate(), self._family, event.host, event.target, event.headers)
-        self._facts.add_target(total)
-        if total.effect >= Effect.ASK:
-            return self._decline(self._content(total.verdict))
+        head = judge_target(self._gate(), self._family, event.host, event.target, event.headers)
+        self._facts.add_head(head)
+        if head.total.effect >= Effect.ASK:
+            return self._decline(self._content(head.total.verdict))
         self._state = _State.LIMITS
         return [Consult()]
 

@@ -7,8 +7,13 @@ request to request, so each is remembered as a part of its own.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
+from msgspec import Struct
+
+from gateway.dialect.families import FAMILIES
 from gateway.dialect.route import Family
 from gateway.exchange import part
 from gateway.exchange.events import Headers
@@ -20,28 +25,47 @@ from gateway.policy.egress.encoded import encoded_data
 from gateway.policy.egress.target import Target, read
 from gateway.segment import Direction, Segment
 
-_PLACE: Final = "target/place"
+_HOST: Final = "target/host"
+_PATH: Final = "target/path/"
 _FIELD: Final = "target/field"
+"""What the names of parts begin with, so that no field is taken for a host that it spells."""
+
+WITHHELD: Final = "[withheld]"
+"""What a record has in place of a host or a path in which something was found: that text may be a secret."""
 
 
-def judge_target(gate: Gate, family: Family, host: str, target: str, headers: Headers) -> Total:
-    """The verdict on a request's head. `host` is empty where the operator chose it; `target` is path and query."""
-    total = Total()
-    # The names of places and of fields are kept apart, so that no field is taken for a host that it spells.
-    name = part.Namer(gate.hierarchy.key, _PLACE).name(f"{host}\n{target}".encode("utf-8", "surrogateescape"))
-    total.add(gate.parts.recall(name) or _judged(gate, name, _place(family, host, target)), 0)
-    namer = part.Namer(gate.hierarchy.key, _FIELD)
-    for field in headers:
-        if family.mirrors is not None and field[0].lower().startswith(family.mirrors):
-            continue
-        name = namer.name("\n".join(field).encode("utf-8", "surrogateescape"))
-        total.add(gate.parts.recall(name) or _judged(gate, name, Target("", "", fields=(field,))), 0)
-    return total
+class Head(Struct, frozen=True):
+    """The verdict on a request's head; host and path as a record may hold them."""
+
+    total: Total
+    host: str
+    path: str
 
 
-def _place(family: Family, host: str, target: str) -> Target:
+def judge_target(gate: Gate, family: Family, host: str, target: str, headers: Headers) -> Head:
+    """Judge a request's head. `host` is empty where the operator chose it; `target` is path and query.
+
+    `headers` are without those that are read with the body.
+    """
     path, _, query = target.partition("?")
-    return Target(host, path, query, query_credentials=family.query_keys)
+    total = Total()
+
+    def add(namer: part.Namer, text: str, read: Callable[[], Target]) -> bool:
+        """Add a part, which that text names; whether nothing was found in it."""
+        name = namer.name(text.encode("utf-8", "surrogateescape"))
+        outcome = gate.parts.recall(name) or _judged(gate, name, read())
+        total.add(outcome, 0)
+        return not outcome.findings
+
+    key = gate.hierarchy.key
+    is_host_clean = not host or add(part.Namer(key, _HOST), host, partial(Target, host, ""))
+    # Family by family, as what is a key to one API is a secret on its way to another.
+    in_path = part.Namer(key, _PATH + family.name)
+    is_path_clean = add(in_path, target, partial(Target, "", path, query, query_credentials=family.query_keys))
+    in_field = part.Namer(key, _FIELD)
+    for field in headers:
+        add(in_field, "\n".join(field), partial(Target, "", "", fields=(field,)))
+    return Head(total, host if is_host_clean else WITHHELD, path if is_path_clean else WITHHELD)
 
 
 def _judged(gate: Gate, name: bytes, target: Target) -> part.Outcome:
@@ -56,3 +80,9 @@ def _judged(gate: Gate, name: bytes, target: Target) -> part.Outcome:
     if outcome.is_lasting:
         gate.parts.remember(name, outcome)
     return outcome
+
+
+def recordable(gate: Gate, host: str, path: str) -> tuple[str, str]:
+    """Host and path of a request that gets no exchange, as a record may hold them."""
+    head = judge_target(gate, FAMILIES["http"], host, path, ())
+    return head.host, head.path

@@ -7,12 +7,15 @@ instruction hierarchy marks the result (requests that a model will read) or the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.detect.memory import VerdictMemory
 from gateway.dialect.base import Coverage, Dialect, Parts, Reading
+from gateway.dialect.plain import whole as delta
 from gateway.dialect.route import Endpoint, Form
 from gateway.errors import Malformed
 from gateway.exchange import part
@@ -20,10 +23,12 @@ from gateway.exchange.body import Unit, edited_text, form_units, json_unit, line
 from gateway.exchange.combine import combined
 from gateway.exchange.events import Inspected
 from gateway.exchange.gate import Gate
+from gateway.exchange.growth import Piece, Regions
 from gateway.exchange.judge import judge
+from gateway.exchange.parted import judge_parted
 from gateway.exchange.total import Total
 from gateway.policy.hierarchy import Mode
-from gateway.segment import Direction, Uninspected
+from gateway.segment import Direction, Segment, Uninspected
 from gateway.verdict import Edit, Effect, Finding, Verdict
 from gateway.wire.document import Document, Patch, apply, parse
 from gateway.wire.media import MediaType
@@ -127,6 +132,8 @@ def _inspect_units(
         # An agent sends its system prompt with each turn; no answer comes twice.
         memory = gate.memory if direction is Direction.REQUEST else None
         total.add(_judge_document(gate, endpoint, direction, unit.document, reading, memory), unit.start)
+        for texts in reading.parted:
+            total.add(_judge_parted(gate, direction, unit.document, texts), unit.start)
         for parts in reading.parts:
             _add_parts(total, gate, endpoint, unit, parts)
         if direction is Direction.REQUEST and _marked(gate, endpoint):
@@ -195,6 +202,17 @@ def _judge_document(
         wrapped,
         reading.uninspected,
     )
+
+
+def _judge_parted(gate: Gate, direction: Direction, document: Document, texts: tuple[Segment, ...]) -> part.Outcome:
+    judged = judge_parted(gate, direction, texts[0], [text.text for text in texts])
+    regions = Regions()
+    for span, replacement in judged.changes:
+        regions.add(span, replacement)
+    ends = list(accumulate(len(text.text) for text in texts))
+    pieces = [Piece(delta(text), end - len(text.text), end) for text, end in zip(texts, ends, strict=True)]
+    edits = [edit for piece in pieces for edit in regions.edits(piece)]
+    return part.Outcome(replace(judged.verdict, edits=()), judged.findings, len(texts), document.edits(edits))
 
 
 def _marked(gate: Gate, endpoint: Endpoint) -> bool:

@@ -16,6 +16,7 @@ from aiohttp import hdrs, web
 
 from gateway.serve.identity import Site
 from gateway.serve.metrics import CONTENT_TYPE, Metrics
+from gateway.serve.ticket import FIELD, FORGED
 
 _TEXT: Final = "text/plain; charset=utf-8"
 _JSON: Final = "application/json"
@@ -47,6 +48,8 @@ class Admin:
         }
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        if FIELD in request.headers:
+            return _plain(403, f"{FORGED}\n")
         sockname = request.protocol.sockname
         local = sockname[0] if isinstance(sockname, tuple) else None
         if not self._site.knows(request.headers.get(hdrs.HOST), local):

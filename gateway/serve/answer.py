@@ -51,3 +51,15 @@ class Answer(web.StreamResponse):
             headers[hdrs.CONNECTION] = "keep-alive"
         elif modern and not keep_alive:
             headers[hdrs.CONNECTION] = "close"
+
+
+class Refused(Answer):
+    """An answer that is at hand as a whole, and ends the connection where that cannot be relied on any more."""
+
+    def __init__(self, status: int, headers: Headers, body: bytes) -> None:
+        super().__init__(status, None, (*headers, (hdrs.CONTENT_LENGTH, str(len(body)))))
+        self._whole = body
+
+    @override
+    async def write_eof(self, data: bytes = b"") -> None:
+        await super().write_eof(b"" if self.bodiless else self._whole)

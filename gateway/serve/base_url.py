@@ -5,11 +5,14 @@ It finds out who asks for what, and hands the request to an exchange. Who may no
 
 from __future__ import annotations
 
-import re
-from typing import Final, override
+from dataclasses import replace
+from typing import override
 
 from aiohttp import hdrs, web
 
+from gateway.dialect.a2a_card import Door
+from gateway.dialect.a2a_family import A2A, a2a
+from gateway.dialect.address import TARGET, has_dots
 from gateway.dialect.mcp_answers import Answers
 from gateway.errors import ClientError, Code
 from gateway.serve import mcp
@@ -18,17 +21,9 @@ from gateway.serve.headers import end_to_end
 from gateway.serve.identity import Caller, identify, inject
 from gateway.serve.ledger import Ledger
 from gateway.serve.posture import Posture
+from gateway.serve.ticket import refuse_ticket
 from gateway.serve.upstream import Pool, Upstream
 from gateway.state.store import Store
-
-# A target as RFC 9112, section 3.2.1 writes it: printable ASCII, no fragment.
-_TARGET: Final = re.compile(r"/[!-\"$-~]*")
-
-# A dot segment in any spelling that some server undoes: escaped once or more, with backslashes, with path parameters.
-# It would lead out of the path of `base_url`, or past the route that inspects it.
-_SLASH: Final = r"(?:[/\\]|%(?:25)*(?:2f|5c))"
-_DOT: Final = r"(?:\.|%(?:25)*2e)"
-_DOT_SEGMENT: Final = re.compile(rf"{_SLASH}{_DOT}{{1,2}}(?={_SLASH}|;|%(?:25)*3b|$)", re.IGNORECASE)
 
 
 class BaseUrl(Entrance):
@@ -43,6 +38,7 @@ class BaseUrl(Entrance):
     @override
     def check(self, posture: Posture, request: web.BaseRequest) -> None:
         headers = request.headers
+        refuse_ticket(headers)
         if not posture.site.knows(headers.get(hdrs.HOST), _local(request)):
             raise ClientError(
                 "the Host header names no name of this gateway; add it to `hosts` under [gateway]",
@@ -79,7 +75,7 @@ def _find(posture: Posture, request: web.BaseRequest, answers: Answers) -> tuple
     """The upstream that the path names, and the rest of the target."""
     raw = request.raw_path
     path, mark, query = raw.partition("?")
-    if request.method == hdrs.METH_CONNECT or not _TARGET.fullmatch(raw):
+    if request.method == hdrs.METH_CONNECT or not TARGET.fullmatch(raw):
         raise ClientError(
             "the request target must be a path, percent-encoded, without a fragment; the proxy listens elsewhere",
             code=Code.NOT_FOUND,
@@ -97,12 +93,20 @@ def _find(posture: Posture, request: web.BaseRequest, answers: Answers) -> tuple
             code=Code.NOT_FOUND,
             status=404,
         )
-    return upstream, f"{slash or '/'}{rest}{mark}{query}"
+    return _seen_from(request.headers.get(hdrs.HOST, ""), upstream), f"{slash or '/'}{rest}{mark}{query}"
+
+
+def _seen_from(host: str, upstream: Upstream) -> Upstream:
+    """The upstream for a client that writes our name as `host`: an agent says where it is to be spoken to."""
+    if upstream.family is not A2A:
+        return upstream
+    # The listener speaks plain HTTP.
+    return replace(upstream, family=a2a(Door(upstream.name, upstream.base_url, f"http://{host}/{upstream.name}")))
 
 
 def check_dots(path: str) -> None:
     """Raise ClientError for a path that some server reads as another one."""
-    if _DOT_SEGMENT.search(path):
+    if has_dots(path):
         raise ClientError(
             "the path holds a `.` or `..` segment, which may lead elsewhere; write it in full",
             code=Code.NOT_FOUND,

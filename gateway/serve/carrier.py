@@ -46,6 +46,7 @@ from gateway.exchange.events import (
 from gateway.serve.answer import Answer
 from gateway.serve.dial import Denied
 from gateway.serve.headers import end_to_end, first, without
+from gateway.serve.ticket import client_of
 from gateway.serve.upstream import FAILURES, Patience, Pool, Upstream, detail_of, fault_of
 
 SLOW_CLIENT: Final = 60.0
@@ -396,7 +397,7 @@ class Carrier:
             return
         self._recorded = True
         took = perf_counter_ns() - self._began
-        self._means.finish(record, Course(self._request.remote, took, self._spent))
+        self._means.finish(record, Course(client_of(self._request), took, self._spent))
 
     async def _flush(self) -> None:
         """Write what the commands so far gave: once for all of them, header included."""

@@ -10,10 +10,12 @@ from aiohttp import web
 from gateway.serve.base_url import BaseUrl
 from gateway.serve.carrier import LAST_WORDS
 from gateway.serve.entrance import Entrance
+from gateway.serve.hop import Hop
 from gateway.serve.ledger import Ledger
 from gateway.serve.listener import Listener
 from gateway.serve.posture import Posture
 from gateway.serve.proxy import Proxy
+from gateway.serve.ticket import Tickets
 from gateway.serve.tunnel import Gatekeeper
 from gateway.serve.upstream import Pool
 from gateway.state.store import Store
@@ -33,6 +35,12 @@ class Doorway:
     async def start(self, at: Address) -> Address:
         """Listen, and return where. Raises ConfigError where that cannot be."""
         return await self._listener.start(at)
+
+    def take(self, posture: Posture) -> None:
+        """Serve new requests by that, and end the unread tunnels that it does not allow."""
+        self.entrance.posture = posture
+        if self._keeper is not None:
+            self._keeper.review()
 
     async def drain(self, patience: float) -> None:
         """Take no new work, let what is under way finish within `patience` seconds, and cut what does not."""
@@ -57,7 +65,7 @@ class Doorway:
 
 def base_url(posture: Posture, pool: Pool, store: Store, ledger: Ledger) -> Doorway:
     entrance = BaseUrl(posture, pool, store, ledger)
-    return Doorway(entrance, Listener(entrance))
+    return Doorway(entrance, Listener(entrance, unread=entrance.unread))
 
 
 def proxy(
@@ -67,5 +75,11 @@ def proxy(
     entrance = Proxy(posture, pool, store, ledger)
     leaves = Leaves(authority, timedelta(seconds=leaf_lifetime))
     keeper = Gatekeeper(entrance, pool, leaves, ledger, lambda handle: listener.serve(handle))
-    listener = Listener(entrance, keeper.connection)
+    listener = Listener(entrance, keeper.connection, entrance.unread)
     return Doorway(entrance, listener, keeper)
+
+
+def hop(posture: Posture, pool: Pool, store: Store, ledger: Ledger, key: bytes) -> Doorway:
+    """The way in behind mitmproxy. `key` is that of the tickets."""
+    entrance = Hop(posture, pool, store, ledger, Tickets(key))
+    return Doorway(entrance, Listener(entrance, unread=entrance.unread))

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from time import perf_counter_ns
 from typing import Final
 
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 
 from gateway.dialect import refusals
 from gateway.dialect.route import Family
@@ -22,12 +22,14 @@ from gateway.exchange.events import ExchangeRecord, Headers, Inspected, LimitsTa
 from gateway.exchange.gate import Gate
 from gateway.exchange.machine import Exchange
 from gateway.exchange.session import Session
+from gateway.exchange.target import recordable
 from gateway.serve import websocket
-from gateway.serve.answer import Answer
+from gateway.serve.answer import Refused
 from gateway.serve.carrier import Carrier, Course, Machine, Means
 from gateway.serve.identity import Caller
 from gateway.serve.ledger import Ledger
 from gateway.serve.posture import Posture
+from gateway.serve.ticket import client_of
 from gateway.serve.upstream import Pool, Upstream
 from gateway.serve.websocket import SocketCarrier
 from gateway.settings import DEFAULT_PRINCIPAL
@@ -152,6 +154,11 @@ class Entrance(ABC):
         """The upstream as it is for this caller; who asks, and what is asked in their name."""
 
     def _check(self, posture: Posture, request: web.BaseRequest) -> None:
+        if request.version not in (HttpVersion10, HttpVersion11):
+            raise ClientError("the request is of no version of HTTP/1", code=Code.UNREADABLE)
+        if any(coding.strip().lower() != "chunked" for coding in request.headers.getall(hdrs.TRANSFER_ENCODING, ())):
+            # The server library would take it for chunked alone, and pass the rest of the coding on as the body.
+            raise ClientError("the only transfer coding that is read is `chunked`", code=Code.UNREADABLE)
         self.check(posture, request)
         if websocket.is_upgrade(request):
             websocket.check_upgrade(request)
@@ -168,22 +175,39 @@ class Entrance(ABC):
     ) -> web.StreamResponse:
         """Answer a request that gets no exchange, and record it."""
         refusal = Refusal(error.code, error.status, str(error), new_id())
-        body = _refusal_body(refusal, upstream.family if upstream is not None else None)
-        headers = (
-            *refuse.headers(refusal),
-            ("x-lockgate-id", refusal.request_id),
-            ("x-lockgate-effect", Effect.BLOCK.name.lower()),
-            (hdrs.CONTENT_LENGTH, str(len(body))),
-            *challenge(error.status),
-        )
-        answer = Answer(error.status, None, headers)
-        if self.draining or not request.content.is_eof() or websocket.is_upgrade(request):
+        answer = _answer(refusal, upstream.family if upstream is not None else None)
+        # After a request that asks for another protocol, or that is read in two ways, nobody knows what comes next.
+        is_last = error.code is Code.UNREADABLE or websocket.is_upgrade(request) or request.method == hdrs.METH_CONNECT
+        if self.draining or is_last or not request.content.is_eof():
             answer.force_close()
         await answer.prepare(request)
-        await answer.write_eof(b"" if answer.bodiless else body)
-        record = _record(refusal, request, upstream, self.posture.digest, fault)
-        self._ledger.finish(record, Course(request.remote, perf_counter_ns() - began, 0))
+        await answer.write_eof()
+        self._note(refusal, request, upstream, began, fault)
         return answer
+
+    def unread(self, request: web.BaseRequest, why: str) -> web.StreamResponse:
+        """The answer to what the HTTP parser cannot read, and its record. `request` stands for it, and is empty."""
+        refusal = Refusal(Code.UNREADABLE, HTTPStatus.BAD_REQUEST, f"the request cannot be read: {why}", new_id())
+        answer = _answer(refusal, None)
+        answer.force_close()
+        self._note(refusal, request, None, perf_counter_ns(), None)
+        return answer
+
+    def _note(
+        self, refusal: Refusal, request: web.BaseRequest, upstream: Upstream | None, began: int, fault: str | None
+    ) -> None:
+        record = _record(refusal, request, upstream, self.posture.default_gate, fault)
+        self._ledger.finish(record, Course(client_of(request), perf_counter_ns() - began, 0))
+
+
+def _answer(refusal: Refusal, family: Family | None) -> Refused:
+    headers = (
+        *refuse.headers(refusal),
+        ("x-lockgate-id", refusal.request_id),
+        ("x-lockgate-effect", Effect.BLOCK.name.lower()),
+        *challenge(refusal.status),
+    )
+    return Refused(refusal.status, headers, _refusal_body(refusal, family))
 
 
 def challenge(status: int) -> Headers:
@@ -209,9 +233,9 @@ def _refusal_body(refusal: Refusal, family: Family | None) -> bytes:
 
 
 def _record(
-    refusal: Refusal, request: web.BaseRequest, upstream: Upstream | None, digest: str, fault: str | None
+    refusal: Refusal, request: web.BaseRequest, upstream: Upstream | None, gate: Gate, fault: str | None
 ) -> ExchangeRecord:
-    host, path = request.get(PLACE, ("", request.raw_path.partition("?")[0]))
+    host, path = recordable(gate, *request.get(PLACE, ("", request.raw_path.partition("?")[0])))
     return ExchangeRecord(
         id=refusal.request_id,
         upstream=upstream.name if upstream is not None else "",
@@ -220,7 +244,7 @@ def _record(
         method=request.method,
         host=host,
         path=path,
-        ruleset=digest,
+        ruleset=gate.rules.digest,
         status=refusal.status,
         outcome="refused" if fault is None else "failed",
         effect=Effect.BLOCK,

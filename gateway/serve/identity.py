@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import unquote_plus
 
@@ -76,23 +77,36 @@ class Caller:
 
 
 def identify(owner: Callable[[str], str | None], target: str, headers: Headers) -> Caller:
-    """Look for a gateway key where API keys are shown; `owner` knows whose it is. Any other key is left where it is."""
-    for field in headers:
-        if field[0].lower() in _CREDENTIALS:
-            agent = owner(_bare(field[1]))
-            if agent is not None:
-                return Caller(agent, target, tuple(other for other in headers if other is not field))
-        for protocol in _protocols(field):
-            agent = owner(protocol[len(_PROTOCOL_KEY) :]) if protocol.startswith(_PROTOCOL_KEY) else None
-            if agent is not None:
-                return Caller(agent, target, _without_protocol_keys(headers))
+    """Look for gateway keys where API keys are shown; `owner` knows whose one is. Any other key is left where it is.
+
+    Each of them is taken out, since some clients show one key in several places, and no upstream is to see it. Raises
+    ClientError for the keys of two agents.
+    """
+    agents: set[str] = set()
+
+    def is_ours(key: str) -> bool:
+        agent = owner(key)
+        if agent is not None:
+            agents.add(agent)
+        return agent is not None
+
+    kept = tuple(field for field in headers if field[0].lower() not in _CREDENTIALS or not is_ours(_bare(field[1])))
+    # Not by `any`, which would look no further than the first.
+    if [key for field in kept for key in _protocol_keys(field) if is_ours(key)]:
+        kept = _without_protocol_keys(kept)
     for part in _query(target):
         name, _, value = part.partition("=")
-        if name == _QUERY_KEY:
-            agent = owner(unquote_plus(value))
-            if agent is not None:
-                return Caller(agent, _without_query(target, part), headers)
-    return Caller(None, target, headers)
+        if unquote_plus(name) == _QUERY_KEY and is_ours(unquote_plus(value)):
+            target = _without_query(target, part)
+    if len(agents) > 1:
+        raise two_agents()
+    return Caller(next(iter(agents), None), target, kept)
+
+
+def two_agents() -> ClientError:
+    """The refusal of a request that two agents would answer for."""
+    message = "the request shows the gateway keys of two agents; show one"
+    return ClientError(message, code=Code.IDENTITY, status=HTTPStatus.FORBIDDEN)
 
 
 def proxy_agent(owner: Callable[[str], str | None], headers: Mapping[str, str]) -> str | None:
@@ -129,7 +143,7 @@ def inject(caller: Caller, name: str, value: str) -> Caller:
     kept = _without_protocol_keys(kept)
     target = caller.target
     for part in _query(target):
-        if part.partition("=")[0] == _QUERY_KEY:
+        if unquote_plus(part.partition("=")[0]) == _QUERY_KEY:
             target = _without_query(target, part)
     return Caller(caller.agent, target, (*kept, (name, value)))
 
@@ -137,6 +151,12 @@ def inject(caller: Caller, name: str, value: str) -> Caller:
 def _protocols(field: tuple[str, str]) -> list[str]:
     """The subprotocols that a field offers, if it is that field."""
     return [protocol.strip() for protocol in field[1].split(",")] if field[0].lower() == _PROTOCOLS else []
+
+
+def _protocol_keys(field: tuple[str, str]) -> list[str]:
+    """The keys that a field offers as subprotocols."""
+    offered = _protocols(field)
+    return [one.removeprefix(_PROTOCOL_KEY) for one in offered if one.startswith(_PROTOCOL_KEY)]
 
 
 def _without_protocol_keys(headers: Headers) -> Headers:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Collection
-from typing import Final
+from typing import Any, Final, override
 from weakref import WeakSet
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from gateway.errors import ConfigError
 from gateway.serve.upstream import MAX_FIELD
 from gateway.units import Address
+
+type Unread = Callable[[web.BaseRequest, str], web.StreamResponse]
+"""Makes the answer to a request that cannot be read, for the reason given."""
 
 type Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -27,10 +31,14 @@ class Listener:
     """Serves `handle` at one address.
 
     `front` makes the protocol of each connection, where that is not the HTTP server's from its first byte on; it comes
-    back with the connection to `serve`.
+    back with the connection to `serve`. `unread` answers what the HTTP parser cannot read; without it, the server
+    library does.
     """
 
-    def __init__(self, handle: Handle, front: Callable[[], asyncio.Protocol] | None = None) -> None:
+    def __init__(
+        self, handle: Handle, front: Callable[[], asyncio.Protocol] | None = None, unread: Unread | None = None
+    ) -> None:
+        self._unread = unread
         self._handle = handle
         self._front = front
         self._servers: WeakSet[web.Server] = WeakSet()
@@ -54,9 +62,9 @@ class Listener:
 
     def _served(self, handle: Handle) -> web.Server:
         # No access log: the record of each exchange is it. Bodies stay coded as they are, since they are passed on.
-        server = web.Server(
+        server = _Server(
             handle,
-            handler_cancellation=True,
+            self._unread,
             access_log=None,
             auto_decompress=False,
             keepalive_timeout=IDLE,
@@ -92,3 +100,41 @@ class Listener:
             for connection in server.connections:
                 if connection not in working:
                     connection.force_close()
+
+
+class _Server(web.Server):
+    """The library's server, with an answer of ours to what it cannot read."""
+
+    def __init__(self, handle: Handle, unread: Unread | None, **options: Any) -> None:
+        super().__init__(handle, handler_cancellation=True, **options)
+        self._options = options
+        self._unread = unread
+
+    @override
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(self, self._unread, loop=asyncio.get_running_loop(), **self._options)
+
+
+class _Connection(web.RequestHandler):
+    __slots__ = ("_unread",)
+
+    def __init__(self, server: web.Server, unread: Unread | None, **options: Any) -> None:
+        super().__init__(server, **options)
+        self._unread = unread
+
+    @override
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if self._unread is None or not isinstance(exc, HttpProcessingError):
+            return super().handle_error(request, status, exc, message)
+        return self._unread(request, complaint(exc))
+
+
+def complaint(error: HttpProcessingError) -> str:
+    """What the parser has against a head, without the bytes that it quotes."""
+    return error.message.partition("\n")[0].rstrip(":") or type(error).__name__

@@ -25,6 +25,13 @@ class _Place:
     upstream: Upstream
     prefix: str
 
+    def rest(self, target: str) -> str | None:
+        """What of a target follows the upstream's `base_url`, which may end before the prefix; None elsewhere."""
+        if not target.startswith(self.prefix) or target[len(self.prefix) :][:1] not in ("", "/", "?"):
+            return None
+        rest = target.removeprefix(self.upstream.path)
+        return rest if rest.startswith("/") else f"/{rest}"
+
 
 class Places:
     """The upstreams by origin. `upstreams` are those with the URL that each is configured with."""
@@ -40,16 +47,16 @@ class Places:
             places.sort(key=lambda place: -len(place.prefix))  # the closest first
 
     def find(self, scheme: str, host: Host, port: int, target: str) -> tuple[Upstream, str] | None:
-        """The upstream of a URL, and the rest of the target after the upstream's own path; None where there is none.
+        """The upstream of a URL, and the rest of the target after its `base_url`; None where there is none.
 
         A URL of an upstream's host outside of its path is read as the upstream's, since an API may spell its paths in
         more ways than one; but it gets no key of the gateway.
         """
         places = self._known.get((scheme, host.name, port), ())
         for place in places:
-            rest = target.removeprefix(place.prefix) if target.startswith(place.prefix) else None
-            if rest is not None and (rest == "" or rest[0] in "/?"):
-                return place.upstream, rest if rest.startswith("/") else f"/{rest}"
+            rest = place.rest(target)
+            if rest is not None:
+                return place.upstream, rest
         if not places:
             return None
         return replace(places[-1].upstream, base_url=f"{scheme}://{bracketed(host.name)}:{port}", key=None), target

@@ -107,7 +107,7 @@ def posture(config: Config, secrets: Secrets, rules: RuleSet, hierarchy_key: byt
         for name, table in config.mcp.items()
     }
     by_url = [(upstream, upstream.base_url) for upstream in upstreams.values()]
-    by_url += [(replace(one.upstream, base_url=one.door.url.rstrip("/")), one.door.url) for one in servers.values()]
+    by_url += [(one.upstream, one.door.url) for one in servers.values()]
     return Posture(
         config=config,
         site=site(config.gateway.listen, config.gateway.hosts, config.gateway.origins),

@@ -25,14 +25,16 @@ from gateway.serve.base_url import admitted, check_dots
 from gateway.serve.dial import Way, bracketed
 from gateway.serve.entrance import PLACE, PRINCIPAL, Entrance
 from gateway.serve.headers import end_to_end
-from gateway.serve.identity import Caller, identify, proxy_agent
+from gateway.serve.identity import Caller, identify, proxy_agent, two_agents
 from gateway.serve.listener import Handle
 from gateway.serve.posture import Posture
+from gateway.serve.ticket import client_of, refuse_ticket
 from gateway.serve.upstream import Upstream
 from gateway.settings import DEFAULT_PRINCIPAL, Anonymous
 
-_ABSOLUTE: Final = re.compile(r"(https?)://([^/?#]+)([/?][!-\"$-~]*)?", re.IGNORECASE)
-"""A target in absolute form (RFC 9112, section 3.2.2), printable ASCII without a fragment."""
+_ABSOLUTE: Final = re.compile(r"(?:http|ws)(s?)://([^/?#]+)([/?][!-\"$-~]*)?", re.IGNORECASE)
+"""A target in absolute form (RFC 9112, section 3.2.2), printable ASCII without a fragment. A WebSocket begins with a
+request of HTTP, and some clients leave its own scheme in the target (aiohttp)."""
 _ORIGIN: Final = re.compile(r"/[!-\"$-~]*")
 
 _PORTS: Final[Mapping[str, int]] = {Scheme.HTTP: 80, Scheme.HTTPS: 443}
@@ -40,15 +42,16 @@ _PORTS: Final[Mapping[str, int]] = {Scheme.HTTP: 80, Scheme.HTTPS: 443}
 
 @dataclass(frozen=True, slots=True)
 class Tunnel:
-    """What a CONNECT led to: the authority that the client named, how it speaks inside, and whose it is, if known.
+    """What a CONNECT led to: the authority that the client named, how it speaks inside, and what it showed.
 
-    `spelt` is the authority's host as the client wrote it.
+    `spelt` is the authority's host as the client wrote it. `shown` are the fields with the credentials for the proxy;
+    whose they are is asked with each request inside, since a key may be withdrawn while the tunnel is open.
     """
 
     authority: Authority
     spelt: str
     scheme: Scheme
-    agent: str | None
+    shown: Mapping[str, str]
 
 
 TUNNEL: Final = web.RequestKey("tunnel", Tunnel)
@@ -87,7 +90,8 @@ class Proxy(Entrance):
 
     @override
     def check(self, posture: Posture, request: web.BaseRequest) -> None:
-        """Nothing: who may go where is known only with the host."""
+        """Who may go where is known only with the host."""
+        refuse_ticket(request.headers)
 
     @override
     def find(self, posture: Posture, request: web.BaseRequest) -> tuple[Upstream, str]:
@@ -105,7 +109,7 @@ class Proxy(Entrance):
         self, posture: Posture, upstream: Upstream, request: web.BaseRequest, target: str
     ) -> tuple[Upstream, Caller]:
         caller = identify(posture.owner, target, end_to_end(request.raw_headers))
-        agent = agent_of(posture, caller.agent, self._shown_by(posture, request), request.remote)
+        agent = agent_of(posture, caller.agent, self._shown_by(posture, request), client_of(request))
         asked = self._asked(request)
         principal = request[PRINCIPAL] = agent or DEFAULT_PRINCIPAL
         decision = posture.egress.decide(principal, asked.scheme, asked.spelt, asked.port, request.method, asked.target)
@@ -121,10 +125,12 @@ class Proxy(Entrance):
     def _shown_by(self, posture: Posture, request: web.BaseRequest) -> str | None:
         """The agent that showed credentials for the proxy: with the CONNECT, or with the request itself."""
         tunnel = request.get(TUNNEL)
-        return tunnel.agent if tunnel is not None else proxy_agent(posture.owner, request.headers)
+        return proxy_agent(posture.owner, request.headers if tunnel is None else tunnel.shown)
 
     def _asked(self, request: web.BaseRequest) -> _Asked:
         """Raises ClientError for a target that does not say where it goes, or says it in two ways."""
+        if request.method == hdrs.METH_CONNECT:
+            raise _unreadable("a CONNECT stands at the beginning of a connection to the proxy, and nowhere else")
         tunnel = request.get(TUNNEL)
         asked = _in_the_clear(request.raw_path) if tunnel is None else _inside(tunnel, request.raw_path)
         fields = request.headers.getall(hdrs.HOST, ())
@@ -141,11 +147,7 @@ def agent_of(posture: Posture, shown: str | None, by_proxy: str | None, remote: 
     """Whose request it is: by the key in place of an API key, by the credentials for the proxy, or by the address that
     it comes from, in this order. Raises ClientError where two keys tell of two agents, or nobody may be unknown."""
     if shown is not None and by_proxy is not None and shown != by_proxy:
-        raise ClientError(
-            "the request shows the gateway keys of two agents; show one",
-            code=Code.IDENTITY,
-            status=HTTPStatus.FORBIDDEN,
-        )
+        raise two_agents()
     agent = shown or by_proxy or posture.agent_at(remote)
     if agent is None and posture.config.proxy.anonymous is Anonymous.REFUSE:
         raise ClientError(
@@ -183,7 +185,7 @@ def _in_the_clear(raw: str) -> _Asked:
             "this is a proxy: the request target must be a URL, percent-encoded, without a fragment; base URLs have "
             "another listener"
         )
-    scheme, place, target = Scheme(found[1].lower()), found[2], found[3] or "/"
+    scheme, place, target = Scheme.HTTPS if found[1] else Scheme.HTTP, found[2], found[3] or "/"
     return _Asked(scheme, read_authority(place), host_of(place), target if target[0] == "/" else f"/{target}")
 
 

@@ -12,15 +12,13 @@ from aiohttp import web
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpProcessingError, HttpRequestParser, RawRequestMessage
 
-from gateway.serve.listener import IDLE
+from gateway.serve.listener import IDLE, complaint
 from gateway.serve.upstream import MAX_FIELD
 
 HANDSHAKE: Final = 10.0
 """Seconds for a client's first bytes in a tunnel, and again for TLS. One that is willing needs two round trips."""
 
 _CONNECT: Final = b"CONNECT "
-_MOST_SAID: Final = 200
-"""Characters of a parser's complaint that a client is told."""
 
 
 class Keeper(Protocol):
@@ -78,7 +76,7 @@ class Threshold(BaseProtocol):
             messages, _, rest = self._parse_head(data)
         except HttpProcessingError as error:
             self._done()
-            self._keeper.turn_away(transport, f"the CONNECT cannot be read: {error.message}"[:_MOST_SAID])
+            self._keeper.turn_away(transport, f"the CONNECT cannot be read: {complaint(error)}")
             return
         if messages:
             self._done()

@@ -28,7 +28,7 @@ from gateway.dialect.families import FAMILIES
 from gateway.errors import ClientError, Code
 from gateway.exchange import refuse
 from gateway.exchange.events import ExchangeRecord, Headers, Inspected
-from gateway.exchange.target import judge_target
+from gateway.exchange.target import WITHHELD, judge_target, recordable
 from gateway.policy.egress.agreement import disagreement
 from gateway.policy.egress.entry import Action, Scheme
 from gateway.policy.egress.host import Authority, Host
@@ -43,6 +43,7 @@ from gateway.serve.ledger import Ledger
 from gateway.serve.listener import Handle
 from gateway.serve.proxy import Proxy, Tunnel, agent_of, denied, fault_of_address, host_of, read_authority
 from gateway.serve.threshold import HANDSHAKE, Threshold, Waiting, first_byte, hand_over
+from gateway.serve.ticket import refuse_ticket
 from gateway.serve.upstream import Pool, detail_of, fault_of
 from gateway.settings import DEFAULT_PRINCIPAL
 from gateway.trust.leaf import Leaves
@@ -82,6 +83,16 @@ class _Fate:
     told: str | None = None
 
 
+@dataclass(slots=True)
+class _Unread:
+    """A tunnel that is open and unread: what it was opened for, and to which address (None: a parent proxy's)."""
+
+    asked: _Asked
+    tunnel: Tunnel
+    address: str | None
+    fate: _Fate
+
+
 _NOTHING: Final = Inspected()
 _UNREAD: Final = (Uninspected("tunnel"),)
 
@@ -96,6 +107,7 @@ class Gatekeeper:
         self._leaves = leaves
         self._ledger = ledger
         self._tasks: set[asyncio.Task[None]] = set()
+        self._unread: dict[asyncio.Task[None], _Unread] = {}
 
     def connection(self) -> asyncio.Protocol:
         """The protocol of a new connection."""
@@ -115,6 +127,30 @@ class Gatekeeper:
         """Refuse a connection whose first request cannot be read."""
         self._refuse(transport, self._asked(transport, ""), _unreadable(why), DEFAULT_PRINCIPAL)
 
+    def review(self) -> None:
+        """End the unread tunnels that would not be opened now: nothing inside of one asks again."""
+        for task, unread in tuple(self._unread.items()):
+            fault = self._fault_now(unread)
+            if fault is not None:
+                unread.fate = _Fate("cut", 200, Effect.BLOCK, fault.code, f"tunnel: {fault}")
+                task.cancel()
+
+    def _fault_now(self, unread: _Unread) -> ClientError | None:
+        """Why a tunnel that is open would not be opened unread any more."""
+        posture, tunnel = self.proxy.posture, unread.tunnel
+        try:
+            agent = agent_of(posture, None, proxy_agent(posture.owner, tunnel.shown), unread.asked.client)
+        except ClientError as error:
+            return error
+        principal = agent or DEFAULT_PRINCIPAL
+        decision = posture.egress.decide(principal, tunnel.scheme, tunnel.spelt, tunnel.authority.port or 0)
+        if decision.action is Action.DENY:
+            return denied(decision)
+        if decision.action is not Action.TUNNEL:
+            return _forbidden("the host is to be inspected now; open the tunnel again")
+        fault = None if unread.address is None else fault_of_address(posture.egress, decision, unread.address)
+        return None if fault is None else _forbidden(fault)
+
     async def close(self) -> None:
         """End the tunnels that are open; each leaves its record."""
         for task in self._tasks:
@@ -125,8 +161,10 @@ class Gatekeeper:
         asked = self._asked(transport, message.path)
         principal = DEFAULT_PRINCIPAL
         try:
+            refuse_ticket(message.headers)
             agent = agent_of(self.proxy.posture, None, self._shown(message), asked.client)
             principal = agent or DEFAULT_PRINCIPAL
+            self._check_host(message, transport)
             decision, tunnel = self._decided(message, agent, is_early=is_early)
             if decision.action is Action.TUNNEL:
                 await self._pass_on(transport, asked, decision, tunnel)
@@ -141,6 +179,19 @@ class Gatekeeper:
     def _shown(self, message: RawRequestMessage) -> str | None:
         return proxy_agent(self.proxy.posture.owner, message.headers)
 
+    def _check_host(self, message: RawRequestMessage, transport: asyncio.Transport) -> None:
+        """Raise ClientError for a CONNECT that names one host as its target and another in its Host field.
+
+        Some clients leave the port out of the field, which says nothing of it. Some name the proxy in it, as they do
+        with any request (Node.js, where it is not told otherwise): that is no host that a tunnel leads to.
+        """
+        local = transport.get_extra_info("sockname")
+        for field in message.headers.getall(hdrs.HOST, ()):
+            if self.proxy.posture.site.knows(field, local[0] if isinstance(local, tuple) else None):
+                continue
+            if read_authority(field).host != read_authority(message.path).host:
+                raise _forbidden("the Host field of the CONNECT names another host")
+
     def _decided(
         self, message: RawRequestMessage, agent: str | None, *, is_early: bool
     ) -> tuple[EgressDecision, Tunnel]:
@@ -152,14 +203,10 @@ class Gatekeeper:
         named, spelt = read_authority(message.path), host_of(message.path)
         if named.port is None:
             raise _unreadable("a CONNECT needs a port: CONNECT host:443")
-        for field in message.headers.getall(hdrs.HOST, ()):
-            # Some clients leave the port out, which says nothing of it; the host has to be the same.
-            if read_authority(field).host != named.host:
-                raise _forbidden("the Host field of the CONNECT names another host")
         decision = self.proxy.posture.egress.decide(agent or DEFAULT_PRINCIPAL, Scheme.HTTPS, spelt, named.port)
         if decision.action is Action.DENY:
             raise denied(decision)
-        return decision, Tunnel(named, spelt, Scheme.HTTPS, agent)
+        return decision, Tunnel(named, spelt, Scheme.HTTPS, message.headers)
 
     # -- inspected
 
@@ -176,7 +223,7 @@ class Gatekeeper:
             transport.close()
             return
         if first != _TLS_RECORD:
-            inside = Tunnel(tunnel.authority, tunnel.spelt, Scheme.HTTP, tunnel.agent)
+            inside = Tunnel(tunnel.authority, tunnel.spelt, Scheme.HTTP, tunnel.shown)
             hand_over(transport, self._serve(self.proxy.inside(inside)), b"")
             return
         waiting = Waiting(
@@ -214,16 +261,34 @@ class Gatekeeper:
             error = ClientError(refuse.FAULTS[fault], code=Code.UPSTREAM, status=502)
             self._refuse(transport, asked, error, decision.principal, f"upstream.{fault}: {detail_of(failure)}")
             return
+        unread = _Unread(asked, tunnel, self._address_of(server), _Fate("forwarded", 200))
+        fault_now = self._fault_now(unread)  # the list of hosts may have changed while the host was dialled
+        if fault_now is not None:
+            server[1].close()
+            raise fault_now
         transport.write(_ESTABLISHED)
+        await self._relayed(transport, server, unread, decision.principal)
+
+    async def _relayed(
+        self, transport: asyncio.Transport, server: relay.Stream, unread: _Unread, principal: str
+    ) -> None:
         counts = relay.Counts()
+        task = asyncio.current_task()
+        assert task is not None
+        self._unread[task] = unread
         try:
             await relay.relay(relay.over(transport), server, counts)
         finally:
+            del self._unread[task]
             sides = (Inspected(size, coverage="pass", uninspected=_UNREAD) for size in (counts.sent, counts.received))
-            self._record(asked, decision.principal, _Fate("forwarded", 200), *sides)
+            self._record(unread.asked, principal, unread.fate, *sides)
+
+    def _address_of(self, server: relay.Stream) -> str | None:
+        """The address that was dialled; None where a parent proxy dialled it."""
+        return server[1].get_extra_info("peername")[0] if self._pool.parent is None else None
 
     def _judge_host(self, principal: str, host: str) -> None:
-        verdict = judge_target(self.proxy.posture.gate_for(principal), FAMILIES["http"], host, "", ()).verdict
+        verdict = judge_target(self.proxy.posture.gate_for(principal), FAMILIES["http"], host, "", ()).total.verdict
         if verdict.effect >= Effect.ASK:
             code = verdict.code or Code.CONTENT
             message = refuse.content_message(code, refuse.rules_of(verdict.reasons))
@@ -252,14 +317,16 @@ class Gatekeeper:
     def _record(
         self, asked: _Asked, principal: str, fate: _Fate, request: Inspected = _NOTHING, answer: Inspected = _NOTHING
     ) -> None:
+        gate = self.proxy.posture.default_gate
+        hidden = WITHHELD in recordable(gate, host_of(asked.place), asked.place)
         record = ExchangeRecord(
             id=asked.id,
             upstream="",
             principal=principal,
             dialect="tunnel",
             method=hdrs.METH_CONNECT,
-            path=asked.place,
-            ruleset=self.proxy.posture.digest,
+            path=WITHHELD if hidden else asked.place,
+            ruleset=gate.rules.digest,
             status=fate.status,
             outcome=fate.outcome,
             effect=fate.effect,

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from socket import gaierror
 from ssl import SSLContext
 from typing import Any, Final, Literal, override
+from urllib.parse import urlsplit
 
 from aiohttp import (
     ClientConnectorCertificateError,
@@ -76,6 +77,11 @@ class Upstream:
     tls: SSLContext | bool = True
     patience: Patience | None = None
     way: Way | None = None
+
+    @property
+    def path(self) -> str:
+        """The path of `base_url`."""
+        return urlsplit(self.base_url).path
 
     @property
     def spelt_host(self) -> str:
@@ -187,8 +193,8 @@ class Pool:
         *others, last = await self.names.permitted(way.host, way.port, way.may_dial)
         for address in others:
             with suppress(ClientConnectorError):
-                return await call(Call(way.origin_at(address), way))
-        return await call(Call(way.origin_at(last), way))
+                return await call(Call(way.origin_at(address) + upstream.path, way))
+        return await call(Call(way.origin_at(last) + upstream.path, way))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from cryptography import x509
 from gateway import private_file
 from gateway.errors import ConfigError
 from gateway.trust import authority as authorities
+from gateway.trust import mitmproxy
 from gateway.trust.authority import Authority, Unusable
 from gateway.trust.name import Subtree
 
@@ -67,6 +68,7 @@ def rotate(folder: Path, permitted: tuple[Subtree, ...], now: datetime) -> x509.
     for path, certificate in earlier.items():
         with private_file.faults_of(path, _WHAT):
             private_file.replace(path, authorities.pem(certificate).encode())
+    mitmproxy.remove(folder)
     return fresh
 
 

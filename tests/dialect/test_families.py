@@ -100,5 +100,5 @@ def test_a_key_is_shown_as_the_api_wants_it(name: str, header: str, prefix: str)
 
 
 def test_every_family_is_found_by_its_name() -> None:
-    assert set(FAMILIES) == {"openai", "azure", "ollama", "anthropic", "gemini", "vertex", "bedrock", "http"}
+    assert set(FAMILIES) == {"openai", "azure", "ollama", "anthropic", "gemini", "vertex", "bedrock", "a2a", "http"}
     assert all(family.name == name for name, family in FAMILIES.items())

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.dialect.gemini import GENERATE
-from gateway.dialect.gemini_grammar import camel, snake
+from gateway.dialect.proto_json import camel, snake
 from gateway.errors import Malformed
 from gateway.segment import Kind, Role, Trust
 from gateway.wire.document import apply

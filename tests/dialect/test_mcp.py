@@ -465,8 +465,10 @@ class TestStream:
             reader.read(None, None, b"garbage")
         with pytest.raises(Malformed, match="no JSON-RPC message"):
             reader.other("message", b"garbage")
-        with pytest.raises(Malformed, match="no JSON-RPC message"):
-            reader.other("endpoint", b"/messages")  # there is no server here that could be reached
+
+    def test_an_address_for_messages_is_refused_where_no_door_rewrites_it(self) -> None:
+        with pytest.raises(Malformed, match="/mcp/NAME, and not by proxy"):
+            DIALECT.messages(Framing.SSE).other("endpoint", b"/messages")
 
     def test_an_empty_event_gives_its_place_an_id(self) -> None:
         assert DIALECT.messages(Framing.SSE).other(None, b"") == b""

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.dialect.base import Fields
 from gateway.dialect.mcp_fields import decoded, encoded, mirrored
-from gateway.dialect.message import Fields
 from gateway.errors import ClientError, Code
 from tests.dialect.replay import made
 

@@ -70,6 +70,7 @@ class Running:
     url: str
     admin: str
     folder: Path
+    proxy: str = ""
 
     def of(self, agent: Agent) -> str:
         """The base URL that an agent is given."""
@@ -114,4 +115,4 @@ async def running(text: str, folder: Path, environ: Mapping[str, str] | None = N
     path = folder / "lockgate.toml"
     path.write_text(text)
     async with serve_in_process(path, environ or {}) as service:
-        yield Running(f"http://{service.address}", f"http://{service.admin}", folder)
+        yield Running(f"http://{service.address}", f"http://{service.admin}", folder, f"http://{service.proxy}")

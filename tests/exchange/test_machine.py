@@ -332,6 +332,16 @@ def test_an_unreadable_answer_is_refused_as_the_upstreams_fault() -> None:
     assert record(commands).code is Code.UPSTREAM
 
 
+@pytest.mark.parametrize("family", ["openai", "http"])
+def test_an_upstream_that_goes_over_to_another_protocol_unasked_is_refused(family: str) -> None:
+    one = exchange(family=family)
+    feed(one, started("GET", "/v1/models", (), body=False), LimitsTaken())
+    commands = one.receive(AnswerStarted(101, (("Upgrade", "other"),)))
+    assert only(commands, Respond).status == 502
+    assert record(commands).code is Code.UPSTREAM
+    assert any(isinstance(command, DropUpstream) for command in commands)
+
+
 def test_an_error_page_of_a_proxy_is_read_as_text_and_passes() -> None:
     page = (("Content-Type", "text/html"),)
     commands = feed(exchange(), *request(), AnswerStarted(503, page), AnswerData(b"<html>busy</html>", last=True))

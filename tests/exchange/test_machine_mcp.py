@@ -122,6 +122,19 @@ class TestFields:
         assert (status, body["id"], body["error"]["code"]) == (400, 1, -32020)
         assert record(commands).code is Code.MISMATCH
 
+    def test_one_that_repeats_nothing_is_judged_as_any_other(self) -> None:
+        secret = "tok_" + "abcd1234"
+        commands = feed(exchange(), *asked(call("hello"), (*JSON, ("Mcp-Note", secret))))
+        assert record(commands).code is Code.SECRET
+        assert not any(isinstance(command, StartUpstream) for command in commands)
+
+    def test_where_no_message_goes_there_is_none_that_one_could_repeat(self) -> None:
+        target = "/.well-known/oauth-protected-resource/mcp"
+        secret = ("Mcp-Param-Text", "tok_" + "abcd1234")
+        commands = feed(exchange(), RequestStarted("GET", target, (secret,), has_body=False), LimitsTaken())
+        assert record(commands).code is Code.SECRET
+        assert not any(isinstance(command, StartUpstream) for command in commands)
+
     def test_without_a_body_they_repeat_nothing(self) -> None:
         started = RequestStarted("GET", "/mcp", (("Mcp-Name", "say"),), has_body=False)
         status, body = told(feed(exchange(), started, LimitsTaken()))

@@ -184,6 +184,6 @@ class TestOtherApis:
         assert messages.status(endpoint, told) == 400
         assert messages.instead(endpoint, document, told) is None
         assert messages.request_fields(endpoint, (("mcp-name", "x"),), document, b"{}") == (("mcp-name", "x"),)
-        assert messages.answer_fields(endpoint, (("location", "x"),)) == (("location", "x"),)
+        assert endpoint.dialect.answer_fields((("location", "x"),)) == (("location", "x"),)
         assert messages.operation(endpoint, document, named=True) is None
         assert not messages.is_message(endpoint, b"{}")

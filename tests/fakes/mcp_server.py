@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -195,17 +196,21 @@ def made() -> MCPServer:
 
 
 @contextmanager
-def serving(transport: str, **settings: Any) -> Iterator[str]:
-    """The URL of a server with a thread and a loop of its own, on a free port of 127.0.0.1."""
+def serving(transport: str, tls: ssl.SSLContext | None = None, **settings: Any) -> Iterator[str]:
+    """The URL of a server with a thread and a loop of its own, on a free port of 127.0.0.1; over TLS where a context is
+    given."""
     app = made().sse_app() if transport == "sse" else made().streamable_http_app(**settings)
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     port = listening.getsockname()[1]
-    web = uvicorn.Server(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1))
+    config = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1)
+    config.load()
+    config.ssl = tls
+    web = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(web.serve([listening])), daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{port}/{'sse' if transport == 'sse' else 'mcp'}"
+        yield f"{'http' if tls is None else 'https'}://127.0.0.1:{port}/{'sse' if transport == 'sse' else 'mcp'}"
     finally:
         web.should_exit = True
         thread.join(5)

@@ -128,7 +128,7 @@ async def gateway(serving: Posture, exchange: MakeExchange = make_exchange) -> A
     paper = Paper()
     ledger = Noting(paper.write, metrics, records)
     base_url = BaseUrl(serving, pool, MemoryStore(), ledger, exchange)
-    listener = Listener(base_url)
+    listener = Listener(base_url, unread=base_url.unread)
     address = await listener.start(ANY_PORT)
     try:
         yield Running(address, base_url, ledger, listener, metrics, paper, records)

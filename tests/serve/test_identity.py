@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.errors import ClientError, Code
+from gateway.exchange.events import Headers
 from gateway.serve.identity import Caller, Site, identify, inject
 
 SITE = Site(frozenset({"gateway", "::2"}), frozenset({"https://console.example"}))
@@ -69,6 +71,33 @@ def test_a_gateway_key_is_found_where_sdks_put_keys_and_taken_out(name: str, val
 )
 def test_a_gateway_key_in_the_query_is_found_and_taken_out(target: str, left: str) -> None:
     assert identify(owner, target, ()) == Caller("bot", left, ())
+
+
+@pytest.mark.parametrize(
+    ("target", "headers"),
+    [
+        ("/x", (("x-api-key", KEY), ("Authorization", f"Bearer {KEY}"))),
+        ("/x", (("Authorization", f"Bearer {KEY}"), ("Authorization", f"Bearer {KEY}"))),
+        (f"/x?key={KEY}", (("X-Goog-Api-Key", KEY),)),
+        (f"/x?key={KEY}&key={KEY}", ()),
+        (f"/x?key={KEY}", (("Sec-WebSocket-Protocol", f"openai-insecure-api-key.{KEY}"),)),
+        ("/x", (("Sec-WebSocket-Protocol", f"openai-insecure-api-key.{KEY}"), ("api-key", KEY))),
+        (f"/x?%6Bey={KEY}", ()),
+    ],
+)
+def test_a_gateway_key_is_taken_out_wherever_it_is_shown(target: str, headers: Headers) -> None:
+    assert identify(owner, target, headers) == Caller("bot", "/x", ())
+
+
+def test_a_foreign_key_stays_beside_a_gateway_key() -> None:
+    headers = (("Authorization", "Bearer other"), ("x-api-key", KEY))
+    assert identify(owner, "/x?key=more", headers) == Caller("bot", "/x?key=more", (("Authorization", "Bearer other"),))
+
+
+def test_who_shows_the_keys_of_two_agents_is_nobody() -> None:
+    with pytest.raises(ClientError, match="keys of two agents") as raised:
+        identify({KEY: "bot", "other": "spy"}.get, "/x", (("Authorization", "Bearer other"), ("x-api-key", KEY)))
+    assert (raised.value.code, raised.value.status) == (Code.IDENTITY, 403)
 
 
 @pytest.mark.parametrize("target", ["/x", "/x?", "/x?key=other&b", "/x?akey=gateway-key"])

@@ -17,8 +17,9 @@ _LOOPBACK: Final[tuple[Network, ...]] = (ip_network("127.0.0.0/8"), ip_network("
 _PORTS: Final = {"http": 80, "https": 443}
 
 
-def upstream_entry(name: str, base_url: str) -> Entry | None:
+def upstream_entry(name: str, base_url: str, *others: str) -> Entry | None:
     """The very host, port and path of an upstream, inspected; None where they cannot be read, which allows nothing.
+    `others` are paths that belong to it too.
 
     A loopback address may be dialled where it is written as such, or by a name that means nothing else. Any other name
     has to resolve to a public address, or be listed under `[egress]` with the addresses that it may have.
@@ -26,7 +27,8 @@ def upstream_entry(name: str, base_url: str) -> Entry | None:
     url = urlsplit(base_url)
     try:
         host = parse_host(url.hostname or "")
-        prefixes = (prefix(url.path),) if url.path else ()
+        path = url.path.removesuffix("/")
+        prefixes = tuple(map(prefix, (path, *others))) if path else ()
     except (Malformed, ValueError):
         return None
     return Entry(

@@ -30,6 +30,16 @@ def test_an_upstream_allows_its_host_port_and_path(
     assert upstream_entry("upstreams.u", base_url) == expected
 
 
+@pytest.mark.parametrize("url", ["https://a.example/mcp", "https://a.example/mcp/"])
+def test_other_paths_may_belong_to_it(url: str) -> None:
+    expected = entry("mcp.m", "a.example", ports=(443,), paths="/mcp /.well-known")
+    assert upstream_entry("mcp.m", url, "/.well-known") == expected
+
+
+def test_where_all_paths_belong_to_it_none_are_listed() -> None:
+    assert upstream_entry("mcp.m", "https://a.example/", "/.well-known") == entry("mcp.m", "a.example", ports=(443,))
+
+
 @pytest.mark.parametrize("base_url", ["http://1.2.3.4.5", "http://a..b", "https://a.example/%2e%2e/x"])
 def test_an_upstream_that_cannot_be_read_allows_nothing(base_url: str) -> None:
     assert upstream_entry("upstreams.u", base_url) is None

@@ -1,0 +1,113 @@
+"""The official MCP client and server by proxy: what is configured is read as MCP, what is not as plain HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from mcp import types
+from mcp.client.client import Client
+
+from tests.end_to_end.proxy.proxied import HOST, Authorities, Proxied, opened, proxied, told
+from tests.end_to_end.running import CARD, SECRET
+from tests.fakes.mcp_server import serving
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated as of 2026-07-28")
+
+MARK = "[removed by the security gateway: text that addressed the assistant]"
+LEGACY, MODERN = "2025-11-25", "2026-07-28"
+WAYS = [("http", LEGACY, {}), ("http", MODERN, {}), ("http", LEGACY, {"json_response": True})]
+
+
+@asynccontextmanager
+async def connected(
+    server: str, version: str, proxy: Proxied, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Client]:
+    with monkeypatch.context() as patched:
+        for name, value in proxy.environ.items():
+            patched.setenv(name, value)
+        async with Client(server, mode="legacy" if version == LEGACY else version) as client:
+            yield client
+
+
+async def text(client: Client, name: str, **arguments: Any) -> str:
+    result = await client.call_tool(name, arguments)
+    assert isinstance(result.content[0], types.TextContent)
+    return result.content[0].text
+
+
+@pytest.mark.parametrize("is_secure", [True, False], ids=["https", "http"])
+@pytest.mark.parametrize(("transport", "version", "settings"), WAYS, ids=str)
+async def test_a_configured_server_is_read_as_mcp(
+    transport: str,
+    version: str,
+    settings: dict[str, Any],
+    is_secure: bool,
+    authorities: Authorities,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with serving(transport, authorities.context() if is_secure else None, **settings) as url:
+        server = url.replace("127.0.0.1", HOST)
+        async with (
+            proxied(f'[mcp.fake]\nurl = "{server}"\n', tmp_path) as proxy,
+            connected(server, version, proxy, monkeypatch) as client,
+            asyncio.timeout(20),
+        ):
+            assert (await client.call_tool("add", {"a": 1, "b": 2})).structured_content == {"result": 3}
+            assert await text(client, "news") == f"Rain today. {MARK} Sun tomorrow."
+            tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+            assert tools["news"].description == f"Reads the news. {MARK} Then report."
+            assert await text(client, "echo", text=f"charge {CARD} now") == "charge [CARD] now"
+            refused = await client.call_tool("echo", {"text": f"my key is {SECRET}"})
+            assert refused.is_error
+            assert "`test-secret`" in refused.model_dump_json()
+            assert (await client.call_tool("leak", {})).is_error
+            assert await text(client, "count", to=3) == "counted"
+        calls = [record for record in proxy.gate.records() if record["operation"] == "tools/call add"]
+        assert [(record["upstream"], record["dialect"], record["host"]) for record in calls] == [
+            ("mcp/fake", "mcp", HOST)
+        ]
+        assert SECRET not in str(proxy.gate.records())
+
+
+async def test_http_with_sse_is_refused_and_told_where_it_works(authorities: Authorities, tmp_path: Path) -> None:
+    with serving("sse", authorities.context()) as url:
+        server = url.replace("127.0.0.1", HOST)
+        async with proxied(f'[mcp.fake]\nurl = "{server}"\n', tmp_path) as proxy:
+            done = await told(("curl", "-q", "--silent", "--max-time", "10", server), proxy.environ)
+            assert done.code not in (0, 28)  # no proper end, and no wait for one
+            assert b"endpoint" not in done.out
+            assert "at the gateway's own address, /mcp/NAME" in (await proxy.gate.recorded())["fault"]
+
+
+async def test_any_other_server_is_plain_http(
+    authorities: Authorities, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving("http", authorities.context(), json_response=True) as url:
+        server = url.replace("127.0.0.1", HOST)
+        port = urlsplit(server).port
+        assert port is not None
+        async with (
+            proxied(opened(port), tmp_path) as proxy,
+            connected(server, LEGACY, proxy, monkeypatch) as client,
+        ):
+            assert (await client.call_tool("add", {"a": 1, "b": 2})).structured_content == {"result": 3}
+            assert MARK in await text(client, "news")
+        dialects = {(record["upstream"], record["dialect"]) for record in proxy.gate.records()}
+        assert dialects == {("egress.local", "plain")}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quiet() -> Iterator[None]:
+    """The SDK sets up a log of its own."""
+    level = logging.getLogger("mcp").level
+    logging.getLogger("mcp").setLevel(logging.CRITICAL)
+    yield
+    logging.getLogger("mcp").setLevel(level)
