@@ -44,7 +44,7 @@ def test_an_audit_that_fails_is_a_fault_until_it_works() -> None:
     ledger = Ledger(audit, metrics, lambda _: None)
     ledger.finish(record(), COURSE)
     ledger.finish(record(), COURSE)
-    assert ledger.fault == "AuditError: the audit file is closed"
+    assert str(ledger.fault) == "AuditError: the audit file is closed"
     assert b"lockgate_audit_failures_total 2.0" in metrics.text()
     failing = False
     ledger.finish(record(), COURSE)
