@@ -34,7 +34,8 @@ from gateway.serve.posture import Posture, posture, site
 from gateway.serve.reach import openings
 from gateway.serve.upstream import Pool
 from gateway.shelf import Shelf
-from gateway.state.memory import MemoryStore
+from gateway.state.memory import memory_store
+from gateway.state.store import Store
 from gateway.trust import folder as trust
 from gateway.trust import mitmproxy as mitmproxy_folder
 from gateway.trust.authority import Authority, fingerprint
@@ -113,7 +114,7 @@ class Service:
         self.metrics.ruleset(self._posture.digest)
         self.ledger = Ledger(self._audit.append if self._audit is not None else None, self.metrics)
         self._pool = Pool(parent=self._parent)
-        store = MemoryStore()
+        store = memory_store()
         base_url = doorway.base_url(self._posture, self._pool, store, self.ledger)
         self._doorways = [base_url]
         view = View(self.metrics, self.unready, self.status)
@@ -134,7 +135,7 @@ class Service:
         if follow:
             self._watch = asyncio.create_task(self._follow())
 
-    async def _start_proxy(self, store: MemoryStore) -> Address:
+    async def _start_proxy(self, store: Store) -> Address:
         """Open the proxy, which needs a certificate authority: made on the first run. Raises ConfigError."""
         table = self.config.proxy
         authority = trust.ensure(self._ca_folder, table.name_constraints, datetime.now(UTC))
@@ -146,7 +147,7 @@ class Service:
             "proxy.listen", proxy.start(table.listen), ", or do without the proxy: `enabled = false` under [proxy]"
         )
 
-    async def _start_hop(self, store: MemoryStore) -> Address:
+    async def _start_hop(self, store: Store) -> Address:
         """Open the way in behind mitmproxy. Raises ConfigError."""
         hop = doorway.hop(self._posture, self._pool, store, self.ledger, self._hop_key)
         self._doorways.append(hop)

@@ -40,7 +40,7 @@ from gateway.policy.egress.providers import PROVIDERS
 from gateway.policy.egress.upstream import upstream_entry
 from gateway.policy.hierarchy import Mode
 from gateway.policy.profile import PROFILES, Profile, UnknownJson
-from gateway.state.store import Limit
+from gateway.state.limit import Limit, Rate, Unit
 from gateway.trust import name as names
 from gateway.trust.name import Subtree
 from gateway.units import Address
@@ -539,4 +539,4 @@ class Config(_Table):
 
 def _limit(name: str, table: LimitTable, key: str) -> Limit:
     period = round(table.per * 1e9)
-    return Limit(name, key, quantity=table.requests, period_ns=period, burst=table.burst or table.requests)
+    return Limit(name, key, Unit.REQUESTS, Rate(table.requests, period, table.burst or table.requests))

@@ -33,7 +33,7 @@ from gateway.settings import (
     Thresholds,
     Upstream,
 )
-from gateway.state.store import Limit
+from gateway.state.limit import Limit, Rate, Unit
 from gateway.units import Address
 from gateway.verdict import Effect
 
@@ -528,6 +528,8 @@ class TestLimits:
 
     def test_it_is_counted_for_each_agent_at_each_upstream(self) -> None:
         config = parse('[limits.all]\nrequests = 6\nper = "1.5s"\nburst = 2', "gate.toml")
-        assert config.limits_for("a", "openai") == (Limit("all", "all/a/openai", 6, 1_500_000_000, 2),)
+        assert config.limits_for("a", "openai") == (
+            Limit("all", "all/a/openai", Unit.REQUESTS, Rate(6, 1_500_000_000, 2)),
+        )
         config = parse("[limits.all]\nrequests = 6", "gate.toml")
         assert config.limits_for("a", "openai")[0].burst == 6

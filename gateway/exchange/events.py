@@ -12,6 +12,7 @@ The shell that owns the sockets feeds events to `Exchange.receive` and carries o
     UpstreamFailed   no connection, a time-out, a broken answer    Respond, SendAnswer, EndAnswer
     DialDenied       the upstream's address may not be dialled     Respond
     ClientGone       the client closed                             DropUpstream
+    Stopped          an operator stopped what it is part of        Respond, SendAnswer, EndAnswer, DropUpstream
     Failed           the shell itself failed                       Respond, EndAnswer, DropUpstream
 
 Every exchange ends with exactly one `Finish`, which carries the record.
@@ -102,6 +103,12 @@ class ClientGone(Struct, frozen=True):
     pass
 
 
+class Stopped(Struct, frozen=True):
+    """The switch was thrown: nothing more may pass. `why` is for the client."""
+
+    why: str
+
+
 class Failed(Struct, frozen=True):
     """An exception in the shell, or in the exchange itself. `stage` names where; `detail` is for the log alone."""
 
@@ -119,6 +126,7 @@ type Event = (
     | UpstreamFailed
     | DialDenied
     | ClientGone
+    | Stopped
     | Failed
 )
 

@@ -51,6 +51,7 @@ from gateway.exchange.events import (
     SendAnswer,
     SendUpstream,
     StartUpstream,
+    Stopped,
     UpstreamFailed,
 )
 from gateway.exchange.facts import Facts
@@ -363,6 +364,9 @@ class Exchange:
     def _on_client_gone(self, _: ClientGone) -> list[Command]:
         return [DropUpstream(), self._finish("client_gone")]
 
+    def _on_stopped(self, event: Stopped) -> list[Command]:
+        return self._guarded(lambda: self._refuse(refuse.of(Code.STOPPED, self._facts.id, event.why)))
+
     def _on_failed(self, event: Failed) -> list[Command]:
         self._facts.fault = f"{event.stage}: {event.detail}"
         refusal = refuse.of(Code.INTERNAL, self._facts.id, refuse.INTERNAL)
@@ -469,6 +473,7 @@ _STEPS: Final[Mapping[type[Event], Callable[[Exchange, Any], list[Command]]]] = 
     DialDenied: Exchange._on_dial_denied,
     RequestBroken: Exchange._on_request_broken,
     ClientGone: Exchange._on_client_gone,
+    Stopped: Exchange._on_stopped,
     Failed: Exchange._on_failed,
 }
 """What each event does."""

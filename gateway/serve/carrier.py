@@ -41,6 +41,7 @@ from gateway.exchange.events import (
     SendAnswer,
     SendUpstream,
     StartUpstream,
+    Stopped,
     UpstreamFailed,
 )
 from gateway.serve.answer import Answer
@@ -127,7 +128,7 @@ class Carrier:
         self._closing = False
         self._recorded = False
         self._received = 0
-        self._cut = False
+        self._last: Stopped | Failed | None = None
         self._task = asyncio.current_task()
 
     @property
@@ -142,8 +143,15 @@ class Carrier:
 
     def cut(self) -> None:
         """End the exchange now, as the gateway shuts down."""
-        self._cut = True
-        if self._task is not None:
+        self._interrupt(Failed("shutdown", "cut after the drain period"))
+
+    def stop(self, why: str) -> None:
+        """End the exchange now, since an operator wants it. `why` is for the client."""
+        self._interrupt(Stopped(why))
+
+    def _interrupt(self, last: Stopped | Failed) -> None:
+        if self._last is None and self._task is not None:
+            self._last = last
             self._task.cancel()
 
     async def run(self, started: RequestStarted) -> web.StreamResponse:
@@ -151,10 +159,10 @@ class Carrier:
         try:
             await self._drive(started)
         except asyncio.CancelledError:
-            if not self._cut:
+            if self._last is None:
                 self._abandon()
                 raise
-            await self._last_words()
+            await self._last_words(self._last)
         except ConnectionError:
             self._abandon()
             if self._answer is None:
@@ -291,12 +299,12 @@ class Carrier:
             if not self._exchange.finished:
                 self._reset()
 
-    async def _last_words(self) -> None:
+    async def _last_words(self, last: Stopped | Failed) -> None:
         if self._task is not None:
             self._task.uncancel()
         with suppress(TimeoutError, ConnectionError):
             async with asyncio.timeout(LAST_WORDS):
-                await self._tell(Failed("shutdown", "cut after the drain period"))
+                await self._tell(last)
 
     def _reset(self) -> None:
         if self._request.transport is not None:

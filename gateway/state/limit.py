@@ -1,12 +1,13 @@
 """The values of limits: what may be taken of what, what was, and what is left.
 
-Only names and whole numbers, so that whoever counts may be a process of its own. A cost is in billionths of the currency
-that prices are in: a token of 0.15 a million is 150 of them, and 2^53 of them, which Lua still counts by ones, nine
-million.
+Only names and whole numbers, so that whoever counts may be a process of its own. A cost is in billionths of the
+currency that prices are in: a token of 0.15 a million is 150 of them, and 2^53 of them, up to which Lua counts by ones,
+are nine million.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -128,3 +129,15 @@ class Taken:
     def retry_after(self) -> int | None:
         """Whole seconds, rounded up, as Retry-After has them (RFC 9110, section 10.2.3)."""
         return None if self.retry_after_ns is None else -(-self.retry_after_ns // SECOND_NS)
+
+
+def longest(waits: Iterable[tuple[int | None, str]]) -> tuple[str | None, int | None]:
+    """The name that has to be waited for longest, and how long, of waits in nanoseconds with the names of their limits.
+
+    None for a wait is for ever. (None, 0) where nothing has to be waited for.
+    """
+    denied = [(wait, name) for wait, name in waits if wait != 0]
+    if not denied:
+        return None, 0
+    wait, name = max(denied, key=lambda pair: (pair[0] is None, pair[0] or 0))
+    return name, wait

@@ -26,13 +26,16 @@ class Counters(Protocol):
         ...
 
     async def renew(self, limits: Sequence[Limit], holder: str) -> None:
-        """Keep the slots that `holder` has, for one more lease. One that was lost is taken anew, even over the limit."""
+        """Keep the slots that `holder` has, for one more lease. One that was lost is taken anew, even over the limit.
+
+        Limits of another kind are left alone.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One document of a register. `version` grows by one with every write of that key, and begins at 1."""
+    """One document of a register. `version` is another with every write, and none comes twice in a register."""
 
     value: bytes
     version: int
@@ -55,7 +58,7 @@ class Registers(Protocol):
         ...
 
     async def remove(self, register: str, key: str, *, version: int | None = None) -> bool:
-        """Take a key out; False where it is not there, or not at that version. Its versions go on where they were."""
+        """Take a key out; False where it is not there, or not at that version."""
         ...
 
     async def revisions(self, registers: Sequence[str]) -> tuple[int, ...]:

@@ -1,7 +1,8 @@
 """Where a machine keeps its stops: two files in the folder of the gateway's state.
 
-`stops.json` has the decisions; gateways, their workers and the command line write it in turn, each merging what it knows
-into what is there. `STOP` is for people without a command line: while it exists, this machine's gateways stand still.
+`stops.json` has the decisions; gateways, their workers and the command line write it in turn, each merging what it
+knows into what is there. `STOP` is for people without a command line: while it exists, this machine's gateways stand
+still.
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ class Folder:
             decisions = _read(self.path / FILE)
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else str(error)
-            return Stops(here=one_line(f"`{self.path / FILE}` cannot be read ({why}); mend it, or stop and resume anew"))
+            return Stops(
+                here=one_line(f"`{self.path / FILE}` cannot be read ({why}); mend it, or stop and resume anew")
+            )
         return Stops(here=_flag(self.path / FLAG)).merged(decisions)
 
     def keep(self, decisions: Iterable[Decision]) -> None:

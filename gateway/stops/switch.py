@@ -1,7 +1,8 @@
 """Follows the stops and takes them: this machine's files, and the register that gateways share.
 
-Looking is cheap (two `stat`s, one number from the store) and done four times a second, so that a stop from any side holds
-everywhere within a second, and no message can be missed. What one side knows and the other does not is carried over.
+Looking is cheap (two `stat`s, one number from the store) and done four times a second, so that a stop from any side
+holds everywhere within a second, and no message can be missed. What one side knows and the other does not is carried
+over.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Final
 
 from gateway.errors import StoreError
@@ -127,3 +129,20 @@ def _decoded(value: bytes) -> Decision | None:
     with suppress(ValueError):
         return Decision.decode(value)
     return None
+
+
+def told_stops(switch: Switch) -> dict[str, object]:
+    """What is stopped, for an operator; JSON values only. `fault` says why decisions may not reach other gateways."""
+    return {
+        "here": switch.stops.here,
+        "active": [
+            {
+                "scope": str(decision.scope),
+                "why": decision.why,
+                "by": decision.by,
+                "at": datetime.fromtimestamp(decision.at_ns / 1e9, UTC).isoformat(timespec="seconds"),
+            }
+            for decision in switch.stops.active
+        ],
+        "fault": switch.fault,
+    }

@@ -97,7 +97,9 @@ class TestAgainst:
         assert Stops(here="the disk burns").against("a", "b") == "this gateway is stopped: the disk burns"
 
     def test_without_a_reason_the_words_end_with_who(self) -> None:
-        assert Stops().merged([stop(AGENT, why="")]).against("research", "x") == "the agent `research` is stopped by ops"
+        assert (
+            Stops().merged([stop(AGENT, why="")]).against("research", "x") == "the agent `research` is stopped by ops"
+        )
 
     def test_what_was_resumed_goes_on(self) -> None:
         assert Stops().merged([stop(AGENT), resume(AGENT)]).against("research", "openai") is None
