@@ -35,6 +35,22 @@ class Calendar(StrEnum):
     MONTH = "month"
 
 
+class OnError(StrEnum):
+    """What becomes of a request while the store that counts cannot be used."""
+
+    LOCAL = "local"  # each worker enforces its share
+    DENY = "deny"
+    ALLOW = "allow"
+
+
+class Source(StrEnum):
+    """Who counted."""
+
+    SHARED = "shared"
+    LOCAL = "local"  # this worker, by its share
+    UNCHECKED = "unchecked"
+
+
 @dataclass(frozen=True, slots=True)
 class Rate:
     """`quantity` units in `period_ns` nanoseconds, `burst` of them at once: the generic cell rate algorithm."""
@@ -79,6 +95,7 @@ class Limit:
     key: str
     unit: Unit
     bound: Bound
+    on_error: OnError = OnError.LOCAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +137,7 @@ class Taken:
     retry_after_ns: int | None
     levels: tuple[Level, ...]
     charges: tuple[Charge, ...] = ()
+    source: Source = Source.SHARED
 
     @property
     def allowed(self) -> bool:

@@ -75,6 +75,13 @@ class MemoryCounters:
             elif count.number == charge.window:
                 count.units = max(count.units + charge.amount, 0)
 
+    async def spend(self, limit: Limit, amount: int) -> None:
+        """Count that many units as used, whatever is left. Of slots nothing can be."""
+        if isinstance(limit.bound, Rate):
+            self._add(limit, limit.bound, amount, self._now())
+        elif isinstance(limit.bound, Budget):
+            self._charge(Claim(limit, amount), "", self._now())
+
     async def renew(self, limits: Sequence[Limit], holder: str) -> None:
         now = self._now()
         for limit in limits:

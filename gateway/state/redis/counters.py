@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from gateway.errors import StoreError
-from gateway.state.limit import Budget, Charge, Claim, Level, Limit, Rate, Taken
+from gateway.state.limit import Budget, Charge, Claim, Level, Limit, Rate, Slots, Taken
 from gateway.state.redis.connection import Connection
 from gateway.state.redis.scripts import RENEW, SETTLE, TAKE
 
@@ -23,6 +23,7 @@ VERSION: Final = "v1"
 _HASH_BYTES: Final = 16
 _US: Final = 1000  # nanoseconds
 _LATE: Final = -1
+_NOTHING: Final = (0, 0, 0)
 
 
 class RedisCounters:
@@ -39,35 +40,33 @@ class RedisCounters:
         self._ahead: int | None = None  # of the server's clock before ours, in microseconds; a little less than it is
 
     async def take(self, claims: Sequence[Claim], holder: str) -> Taken:
-        """All in one script. A script that begins after this has given up counts nothing, whenever it runs."""
-        sent = self._now() // _US
-        deadline = 0 if self._ahead is None else sent + self._ahead + round(self._connection.timeout * 1e6)
-        arguments: list[Any] = [deadline, holder]
-        for claim in claims:
-            arguments += _parameters(claim.limit, claim.amount)
-        answer = await self._run(TAKE, [claim.limit for claim in claims], arguments)
-        self._ahead = answer[0] - self._now() // _US
-        if answer[1] == _LATE:
-            raise StoreError(f"{self._connection.place} did not come to it in time")
+        parameters = [_parameters(claim.limit, claim.amount) for claim in claims]
+        answer = await self._run(TAKE, [claim.limit for claim in claims], parameters, holder)
         return _taken(claims, answer)
 
     async def settle(self, charges: Sequence[Charge], holder: str) -> None:
-        arguments: list[Any] = [0, holder]
-        for charge in charges:
-            arguments += _parameters(charge.limit, charge.amount, charge.window)
-        await self._run(SETTLE, [charge.limit for charge in charges], arguments)
+        parameters = [_parameters(charge.limit, charge.amount, charge.window) for charge in charges]
+        await self._run(SETTLE, [charge.limit for charge in charges], parameters, holder)
 
     async def renew(self, limits: Sequence[Limit], holder: str) -> None:
-        slots = [limit for limit in limits if not isinstance(limit.bound, Rate | Budget)]
-        arguments: list[Any] = [0, holder]
-        for limit in slots:
-            arguments += _parameters(limit, 1)
-        await self._run(RENEW, slots, arguments)
+        slots = [limit for limit in limits if isinstance(limit.bound, Slots)]
+        await self._run(RENEW, slots, [_parameters(limit, 1) for limit in slots], holder)
 
-    async def _run(self, script: str, limits: Sequence[Limit], arguments: Sequence[Any]) -> Any:
+    async def _run(
+        self, script: str, limits: Sequence[Limit], parameters: Sequence[tuple[Any, ...]], holder: str
+    ) -> Sequence[int]:
+        """The answer of a script, which does nothing if it only begins when this has given up. Raises StoreError."""
         if not limits:
-            return [self._now() // _US + (self._ahead or 0), 0, 0]
-        return await self._connection.run(script, [self._name(limit) for limit in limits], arguments)
+            return _NOTHING
+        deadline = 0
+        if self._ahead is not None:
+            deadline = self._now() // _US + self._ahead + round(self._connection.timeout * 1e6)
+        arguments = [deadline, holder, *(one for each in parameters for one in each)]
+        answer: Sequence[int] = await self._connection.run(script, [self._name(limit) for limit in limits], arguments)
+        self._ahead = answer[0] - self._now() // _US
+        if answer[1] == _LATE:
+            raise StoreError(f"{self._connection.place} did not come to it in time")
+        return answer
 
     def _name(self, limit: Limit) -> str:
         hashed = hashlib.blake2b(limit.key.encode(), key=self._key, digest_size=_HASH_BYTES).hexdigest()

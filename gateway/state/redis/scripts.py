@@ -21,6 +21,10 @@ _COUNTS: Final = (
     + """
 local holder = ARGV[2]
 
+-- ARGV[1]: when the caller has stopped waiting; 0 where it knows too little of this clock to say.
+local deadline = tonumber(ARGV[1])
+if deadline > 0 and now > deadline then return {now, -1, 0} end
+
 local function parameters(index)
   local at = 2 + (index - 1) * 5
   return ARGV[at + 1], tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), ARGV[at + 4], tonumber(ARGV[at + 5])
@@ -98,10 +102,6 @@ end
 TAKE: Final = (
     _COUNTS
     + """
--- ARGV[1]: when the caller has stopped waiting; 0 where it knows too little of this clock to say.
-local deadline = tonumber(ARGV[1])
-if deadline > 0 and now > deadline then return {now, -1, 0} end
-
 local function wait(index)
   local key = KEYS[index]
   local kind, amount, per, detail = parameters(index)
@@ -185,7 +185,7 @@ for index = 1, #KEYS do
     end
   end
 end
-return now
+return {now, 0, 0}
 """
 )
 
@@ -196,7 +196,7 @@ for index = 1, #KEYS do
   local _, _, _, detail = parameters(index)
   hold(KEYS[index], tonumber(detail))
 end
-return now
+return {now, 0, 0}
 """
 )
 
