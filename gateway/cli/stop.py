@@ -1,7 +1,7 @@
 """`lockgate stop`, `resume` and `stops`: the switch, on this machine and in the store that gateways share.
 
-The decision goes to this machine's disk first, which its gateways follow whether or not one of them answers, then to the
-store, from which all others take it. With `--admin` it goes to a gateway elsewhere by its admin listener instead.
+The decision goes to this machine's disk first, which its gateways follow whether or not one of them answers, then to
+the store, from which all others take it. With `--admin` it goes to a gateway elsewhere by its admin listener instead.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from gateway import config as configuration
 from gateway.config import Config
 from gateway.errors import ConfigError, OperatorError
 from gateway.settings import DEFAULT_PRINCIPAL
+from gateway.state.redis.connection import Connection
+from gateway.state.redis.registers import RedisRegisters
 from gateway.stops.decision import EVERYTHING, Over, Scope
 from gateway.stops.folder import Folder, StopsError
 from gateway.stops.switch import Switch, told_stops
@@ -98,8 +100,16 @@ def _known(config: Config, over: Scope) -> None:
 @asynccontextmanager
 async def _switch(config: Config) -> AsyncIterator[Switch]:
     folder = Folder(configuration.state_folder(config, os.environ))
-    async with shared_registers(config, os.environ) as registers:
-        yield Switch(folder, registers, lambda _: None)
+    place = configuration.secrets(config, os.environ).store
+    if place is None:
+        yield Switch(folder, None, lambda _: None)
+        return
+    # A person waits here, not a request.
+    connection = Connection(place, _PATIENCE, config.store.ca_file)
+    try:
+        yield Switch(folder, RedisRegisters(connection, config.store.prefix), lambda _: None)
+    finally:
+        await connection.close()
 
 
 def _asked(config: Config, admin: str, path: str, body: Mapping[str, str] | None) -> Mapping[str, Any]:

@@ -37,6 +37,7 @@ from gateway.exchange.events import (
     LimitsTaken,
     RequestBroken,
     Respond,
+    Stopped,
     UpstreamFailed,
 )
 from gateway.exchange.gate import Gate
@@ -136,6 +137,7 @@ class Session:
             DialDenied: self._on_dial_denied,
             ClientGone: self._on_client_gone,
             Ended: self._on_ended,
+            Stopped: self._on_stopped,
             Failed: self._on_failed,
         }
 
@@ -419,6 +421,9 @@ class Session:
     def _say_goodbye(self, cause: Cause) -> list[SessionCommand]:
         reason = _GOODBYES[cause]
         return [self._finish(self._outcome), CloseClient(GOING_AWAY, reason), CloseServer(GOING_AWAY, "")]
+
+    def _on_stopped(self, event: Stopped) -> list[SessionCommand]:
+        return self._end_by(refuse.of(Code.STOPPED, self._facts.id, event.why), "cut", POLICY)
 
     def _on_failed(self, event: Failed) -> list[SessionCommand]:
         self._facts.fault = f"{event.stage}: {event.detail}"

@@ -1,7 +1,7 @@
 """The admin listener: is it alive, is it ready, what has it counted, what does it do, and what is stopped.
 
 It stands apart from the agents' listener. Health and readiness tell nothing and are open; the rest wants the token,
-where one is configured. To stop and to resume wants one in any case: an agent on this machine reaches this listener too.
+where one is configured. To stop and to resume wants one in any case: agents on this machine reach this listener too.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ type Page = Callable[[web.BaseRequest], Awaitable[web.Response]]
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What the listener shows and moves. `unready` gives the reasons not to send traffic; `status` the body of /status."""
+    """What the listener shows, and the switch that it throws. `unready` gives the reasons not to send traffic."""
 
     metrics: Metrics
     unready: Callable[[], Sequence[str]]

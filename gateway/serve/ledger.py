@@ -46,7 +46,7 @@ class Ledger:
         self._metrics.exchange(record, course.spent_ns)
 
     def note(self, event: str, **details: object) -> None:
-        """Record what an operator did, in the audit and the log. `details` are values that JSON can hold. Never raises."""
+        """Record what an operator did, in the audit and the log; `details` as JSON holds them. Never raises."""
         if self._audit is not None:
             self._keep(
                 self._audit, {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **details}

@@ -57,7 +57,7 @@ class Posture:
     egress: EgressPolicy
     tls: Tls = True
     mcp: Mapping[str, Server] = field(default_factory=dict)
-    stops: Stops = Stops()
+    stops: Stops = field(default_factory=Stops)
     _limits: dict[tuple[str, str], tuple[Limit, ...]] = field(default_factory=dict)
 
     @property
