@@ -33,6 +33,7 @@ __all__ = [
     "ca_folder",
     "load",
     "parse",
+    "read",
     "secret",
     "secrets",
     "state_folder",
@@ -80,12 +81,16 @@ class Secrets:
 
 def load(path: Path) -> Config:
     """The configuration in that file."""
+    return parse(read(path), str(path))
+
+
+def read(path: Path) -> str:
+    """The text of that file."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "is not UTF-8 text"
         raise ConfigError((f"{path}: cannot be read: {reason.lower()}",)) from error
-    return parse(text, str(path))
 
 
 def parse(text: str, source: str) -> Config:

@@ -241,6 +241,12 @@ def write(line: Mapping[str, Any]) -> None:
         _lines.out.line(_lines.form(line))
 
 
+def pass_on(lines: bytes) -> None:
+    """Log what another process of this gateway wrote to its own log: whole lines, which are left as they are."""
+    if lines:
+        _lines.out.message(lines.decode(errors="replace").removesuffix("\n"))
+
+
 def flush() -> None:
     """Let the lines that wait leave now: before an event loop ends, they would else wait for the next message."""
     _lines.out.flush()

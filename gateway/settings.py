@@ -56,6 +56,9 @@ MAX_LEAF: Final = 396 * 86400.0
 102028), and go by the rules for all roots that come later. Those of the CA/Browser Forum (ballot SC-081v3) are down to
 200 days, and will be 47 in 2029."""
 
+MAX_WORKERS: Final = 256
+"""Processes of one gateway. More than the cores of a large machine are a slip of the pen."""
+
 _RESERVED: Final = frozenset({"mcp", "healthz"})  # paths of the gateway itself, now or soon
 
 BUILT_IN: Final[Mapping[str, Mapping[str, object]]] = {
@@ -116,6 +119,13 @@ def _variable(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
         # The value is not quoted: it may be the secret itself, pasted here by mistake.
         raise ValueError("no name of an environment variable; accepted: letters, digits and underscores")
+    return value
+
+
+def _workers(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_WORKERS:
+        shown = units.shown(value)
+        raise ValueError(f"{shown} is no number of workers; accepted: a whole number from 1 to {MAX_WORKERS}")
     return value
 
 
@@ -268,6 +278,7 @@ class Gateway(_Table):
 
     listen: Listen = Address("127.0.0.1", 8080)
     hosts: Array[str] = ()  # further names that a Host header may carry
+    workers: Annotated[int, PlainValidator(_workers)] = 1
     origins: Array[str] = ()  # origins that a browser's request may come from
     max_request: Size = 32 * 2**20
     max_answer: Size = 64 * 2**20

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import hdrs, web
 
 from gateway.serve.identity import Site
-from gateway.serve.metrics import CONTENT_TYPE, Metrics
+from gateway.serve.metrics import CONTENT_TYPE
 from gateway.serve.ticket import FIELD, FORGED
 
 _TEXT: Final = "text/plain; charset=utf-8"
@@ -25,12 +25,21 @@ _METHODS: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """What the listener shows. `unready` gives the reasons not to send traffic; `status` the body of /status."""
+class Readiness:
+    """`reasons` are why no traffic should come; where there are none, `amiss` is what is wrong all the same."""
 
-    metrics: Metrics
-    unready: Callable[[], Sequence[str]]
-    status: Callable[[], Mapping[str, object]]
+    reasons: tuple[str, ...] = ()
+    amiss: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the listener shows, which may have to be asked of other processes. `metrics` are the text, `status` the
+    body of /status."""
+
+    metrics: Callable[[], Awaitable[bytes]]
+    readiness: Callable[[], Awaitable[Readiness]]
+    status: Callable[[], Awaitable[Mapping[str, object]]]
 
 
 class Admin:
@@ -40,7 +49,7 @@ class Admin:
         self._view = view
         self._site = site
         self._token = token
-        self._pages: Mapping[str, Callable[[], web.Response]] = {
+        self._pages: Mapping[str, Callable[[], Awaitable[web.Response]]] = {
             "/healthz": self._health,
             "/readyz": self._ready,
             "/metrics": self._metrics,
@@ -63,7 +72,7 @@ class Admin:
             return _plain(405, "only GET is served here\n", ("Allow", "GET, HEAD"))
         if request.path not in _OPEN and not self._may(request):
             return _plain(401, "show the admin token: Authorization: Bearer …\n", ("WWW-Authenticate", "Bearer"))
-        return page()
+        return await page()
 
     def _may(self, request: web.BaseRequest) -> bool:
         if self._token is None:
@@ -71,19 +80,25 @@ class Admin:
         scheme, _, shown = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
         return scheme.lower() == "bearer" and hmac.compare_digest(shown.strip().encode(), self._token.encode())
 
-    def _health(self) -> web.Response:
+    async def _health(self) -> web.Response:
         return _plain(200, "alive\n")
 
-    def _ready(self) -> web.Response:
-        reasons = self._view.unready()
-        return _plain(503, "".join(f"{reason}\n" for reason in reasons)) if reasons else _plain(200, "ready\n")
+    async def _ready(self) -> web.Response:
+        found = await self._view.readiness()
+        if found.reasons:
+            return _plain(503, _lines(found.reasons))
+        return _plain(200, _lines(("ready", *found.amiss)))
 
-    def _metrics(self) -> web.Response:
-        return web.Response(body=self._view.metrics.text(), headers={hdrs.CONTENT_TYPE: CONTENT_TYPE})
+    async def _metrics(self) -> web.Response:
+        return web.Response(body=await self._view.metrics(), headers={hdrs.CONTENT_TYPE: CONTENT_TYPE})
 
-    def _status(self) -> web.Response:
-        body = json.dumps(self._view.status(), indent=2).encode()
+    async def _status(self) -> web.Response:
+        body = json.dumps(await self._view.status(), indent=2).encode()
         return web.Response(body=body, headers={hdrs.CONTENT_TYPE: _JSON})
+
+
+def _lines(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _plain(status: int, text: str, *fields: tuple[str, str]) -> web.Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 
 from gateway.errors import Code
 from gateway.exchange.events import ExchangeRecord
+from gateway.serve.totals import Counts, Merge, counted
 from gateway.verdict import Effect
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
@@ -18,6 +19,13 @@ CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 _INSPECTION: Final = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0)
 
 _NONE: Final = "none"
+
+GAUGES: Final[Mapping[str, Merge]] = {
+    "lockgate_ruleset_info": Merge.HIGHEST,
+    "lockgate_ca_not_after_timestamp_seconds": Merge.LOWEST,
+    "lockgate_in_flight": Merge.SUM,
+}
+"""What the gauges of several workers are together. A gauge that is not here cannot be shown by a supervisor."""
 
 
 class Metrics:
@@ -96,6 +104,10 @@ class Metrics:
     def authority_ends(self, at: datetime) -> None:
         """Tell when the certificate authority expires."""
         self._authority_ends.set(at.timestamp())
+
+    def counts(self) -> Counts:
+        """All of it as JSON values, to be put together with those of other processes."""
+        return counted(self._registry, GAUGES)
 
     def text(self) -> bytes:
         """All of it in the text format, as `CONTENT_TYPE`."""

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.serve.admin import Admin, View
+from gateway.serve.admin import Admin, Readiness, View
 from gateway.serve.identity import Site
 from gateway.serve.listener import Listener
 from gateway.serve.metrics import Metrics
@@ -15,10 +15,24 @@ from tests.serve.loopback import ANY_PORT, ask
 from tests.serve.test_base_url import request
 
 
+def view(unready: tuple[str, ...] = (), amiss: tuple[str, ...] = ()) -> View:
+    """What a gateway with three exchanges under way shows."""
+
+    async def metrics() -> bytes:
+        return Metrics(lambda: 3).text()
+
+    async def readiness() -> Readiness:
+        return Readiness(unready, amiss)
+
+    async def status() -> Mapping[str, object]:
+        return {"version": "1"}
+
+    return View(metrics, readiness, status)
+
+
 @asynccontextmanager
-async def admin(token: str | None = None, unready: tuple[str, ...] = ()) -> AsyncIterator[Address]:
-    view = View(Metrics(lambda: 3), lambda: unready, lambda: {"version": "1"})
-    listener = Listener(Admin(view, Site(), token))
+async def admin(token: str | None = None, shown: View | None = None) -> AsyncIterator[Address]:
+    listener = Listener(Admin(shown or view(), Site(), token))
     address = await listener.start(ANY_PORT)
     try:
         yield address
@@ -33,9 +47,15 @@ async def test_health_and_readiness_are_open() -> None:
 
 
 async def test_readiness_tells_why_not() -> None:
-    async with admin(unready=("draining",)) as address:
+    async with admin(shown=view(unready=("draining",))) as address:
         got = await ask(address, request("GET /readyz"))
     assert (got.status, got.body) == (503, b"draining\n")
+
+
+async def test_what_is_amiss_is_told_to_who_asks_whether_it_is_ready() -> None:
+    async with admin(shown=view(amiss=("worker 2: starting",))) as address:
+        got = await ask(address, request("GET /readyz"))
+    assert (got.status, got.body) == (200, b"ready\nworker 2: starting\n")
 
 
 async def test_metrics_and_status() -> None:
