@@ -18,8 +18,9 @@ import pytest
 from aiohttp import ClientSession, web
 from structlog.typing import FilteringBoundLogger
 
-from gateway import app, keys, record, verify
+from gateway import keys, record, verify
 from gateway.app import AUDIT_KEY, serve_in_process
+from gateway.app import service as service_part
 from gateway.errors import ConfigError
 from gateway.reload import Loader
 from tests.serve.loopback import ANY_PORT, ask, dialled, until, upstream_of
@@ -135,7 +136,7 @@ async def test_a_watcher_that_fails_is_shown_and_begun_again(tmp_path: Path, mon
         raise ValueError("the log is closed")
 
     monkeypatch.setattr(Loader, "watch", watch)
-    monkeypatch.setattr(app, "RETRY", 0.1)
+    monkeypatch.setattr(service_part, "RETRY", 0.1)
     monkeypatch.setattr(record, "log", broken)
     async with serve_in_process(configured(tmp_path, "http://127.0.0.1:1"), ENVIRON) as service:
         await until(lambda: any("edited files are not followed: OSError: gone" in why for why in service.unready()))

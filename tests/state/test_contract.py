@@ -241,11 +241,12 @@ async def _step(
     windows: dict[str, int],
 ) -> object:
     if kind == "renew":
-        return await counters.renew([limits[at] for at, _ in parts], holder)
+        await counters.renew([limits[at] for at, _ in parts], holder)
+        return None
     if kind == "settle":
-        return await counters.settle(
-            [Charge(limits[at], amount, windows.get(limits[at].key, 0)) for at, amount in parts], holder
-        )
+        charges = [Charge(limits[at], amount, windows.get(limits[at].key, 0)) for at, amount in parts]
+        await counters.settle(charges, holder)
+        return None
     taken = await counters.take([Claim(limits[at], abs(amount)) for at, amount in parts], holder)
     windows |= {charge.limit.key: charge.window for charge in taken.charges}
     remaining = [level.remaining for level in taken.levels]
