@@ -57,7 +57,8 @@ class Post:
 
     `last_end` says why the last one ended, `problems` what kept it from starting if it could say so itself; where they
     kept the very first one, no other follows, as the gateway is not to start at all. `settled` is set when the first
-    one serves, or does not. `counts` are the last known of the one that runs.
+    one serves, or does not. `counts` are the last known of the one that runs, and
+    `keeping` ends once the worker left.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class Post:
         self._open: dict[int, asyncio.Future[dict[str, Any] | None]] = {}
         self._asked = 0
         self._has_served = self._is_late = False
-        self._keeping = asyncio.create_task(self._keep())
+        self.keeping = asyncio.create_task(self._keep())
 
     @property
     def pid(self) -> int | None:
@@ -127,7 +128,7 @@ class Post:
     def leave(self, how: Ask) -> None:
         """Have it end, by draining or at once, and have no other one follow."""
         if self.state is State.PAUSED:
-            self._keeping.cancel()
+            self.keeping.cancel()
         if self.state is not State.ENDED:
             self.state = State.LEAVING
         if self._channel is not None:
@@ -138,10 +139,6 @@ class Post:
         if self._process is not None:
             with suppress(ProcessLookupError):
                 self._process.kill()
-
-    async def over(self) -> None:
-        """Wait until it left."""
-        await asyncio.wait((self._keeping,))
 
     # -- what is told of it
 

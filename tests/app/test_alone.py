@@ -1,4 +1,4 @@
-"""The gateway as a process of its own: what it says, how it reloads, and how it ends."""
+"""The gateway as one process: what it says, how it reloads, and how it ends."""
 
 from __future__ import annotations
 
