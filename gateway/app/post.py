@@ -21,6 +21,9 @@ from gateway.app.channel import Channel, ChannelError
 from gateway.app.orders import ANSWER, ASK, COUNTS, ID, IN_FLIGHT, PROBLEMS, SAY, UNREADY, Ask, Order, Say
 from gateway.serve.totals import Counts
 
+WORKER: Final = ("-P", "-m", "gateway.app.worker")
+"""The arguments of Python for a worker. By `-P`, what lies in the working directory is none of ours."""
+
 START: Final = 120.0
 """Seconds until a worker has to serve: importing and reading the rules take two on an idle machine."""
 
@@ -38,7 +41,9 @@ HANG_UP: Final = 10.0
 """Seconds for a process to end once it has closed its end of the line."""
 
 _CHUNK: Final = 1 << 16
-_LONGEST_LINE: Final = 1 << 20  # of the log, in bytes; what is longer is passed on in pieces
+LONGEST_LINE: Final = 1 << 20
+"""Bytes of a line of the log; what is longer is passed on in pieces."""
+
 _WAITING: Final = 16  # questions that may be open; beyond that a worker that does not answer is asked nothing more
 
 
@@ -212,11 +217,10 @@ class Post:
             with theirs:
                 self._process = await asyncio.create_subprocess_exec(
                     sys.executable,
-                    "-P",  # what lies in the working directory is none of ours
-                    "-m",
-                    "gateway.app.worker",
+                    *WORKER,
                     str(theirs.fileno()),
                     stdin=DEVNULL,
+                    stdout=DEVNULL,
                     stderr=PIPE,
                     env=dict(self._environ),
                     pass_fds=(theirs.fileno(), *self._order.descriptors),
@@ -297,7 +301,7 @@ async def _pass_on(process: Process) -> None:
     rest = b""
     while chunk := await process.stderr.read(_CHUNK):
         lines, end, rest = (rest + chunk).rpartition(b"\n")
-        if len(rest) > _LONGEST_LINE:
+        if len(rest) > LONGEST_LINE:
             lines, end, rest = lines + end + rest, b"", b""
         record.pass_on(lines + end)
     record.pass_on(rest)
