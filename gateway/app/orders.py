@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Self
@@ -56,7 +56,7 @@ class Order:
     path: Path | None
     text: str | None
     workers: int
-    hop_key: bytes
+    hop_key: bytes = field(repr=False)
     doors: Mapping[str, list[int]]
 
     def for_worker(self, number: int) -> dict[str, Any]:

@@ -89,19 +89,24 @@ class Running(Admin):
         return found
 
     @asynccontextmanager
-    async def stream_of(self, number: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-        """A stream that this worker serves: the others are stopped while the connection is made."""
-        others = [post.pid for post in self.supervisor.posts if post.number != number]
+    async def only(self, number: int) -> AsyncIterator[None]:
+        """Nobody but this worker takes connections: the others are stopped."""
+        others = [self.pid(post.number) for post in self.supervisor.posts if post.number != number]
         for pid in others:
-            os.kill(pid or 0, signal.SIGSTOP)
+            os.kill(pid, signal.SIGSTOP)
         try:
-            opened = await asyncio.open_connection(self.base_url.host, self.base_url.port)
-            opened[1].write(request("GET /up/x"))
-            async with asyncio.timeout(LIMIT):
-                await opened[0].readuntil(b"first\r\n")
+            yield
         finally:
             for pid in others:
-                os.kill(pid or 0, signal.SIGCONT)
+                os.kill(pid, signal.SIGCONT)
+
+    @asynccontextmanager
+    async def stream_of(self, number: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        """A stream that this worker serves."""
+        async with self.only(number), asyncio.timeout(LIMIT):
+            opened = await asyncio.open_connection(self.base_url.host, self.base_url.port)
+            opened[1].write(request("GET /up/x"))
+            await opened[0].readuntil(b"first\r\n")
         try:
             yield opened
         finally:
@@ -126,9 +131,9 @@ class Streaming:
 
 
 @asynccontextmanager
-async def running(path: Path) -> AsyncIterator[Running]:
+async def running(path: Path, modes: tuple[str, ...] = ()) -> AsyncIterator[Running]:
     """The gateway with that configuration, once all its workers serve."""
-    supervisor = Supervisor(path, {**os.environ, **ENVIRON})
+    supervisor = Supervisor(path, {**os.environ, **ENVIRON}, modes=modes)
     await supervisor.open()
     try:
         told = Running(address(supervisor.listeners["admin"]), address(supervisor.listeners["base_url"]), supervisor)

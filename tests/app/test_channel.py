@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.app import channel
@@ -45,6 +45,7 @@ async def raw() -> AsyncIterator[tuple[Channel, socket.socket]]:
         other.close()
 
 
+@settings(max_examples=30)  # each has an event loop of its own
 @given(st.lists(st.dictionaries(st.text(), _JSON), max_size=5))
 def test_what_is_sent_comes_as_it_was_and_in_order(messages: list[dict[str, Any]]) -> None:
     async def sent() -> list[dict[str, Any] | None]:

@@ -15,10 +15,12 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from gateway import audit, keys, verify
+from gateway import audit, keys, resources, verify
 from gateway.app import AUDIT_KEY, sharing
+from gateway.app import post as posts
 from gateway.app.supervisor import Supervisor
 from gateway.errors import ConfigError, LockgateError
+from gateway.units import address
 from tests.app.supervised import (
     LIMIT,
     Running,
@@ -29,14 +31,17 @@ from tests.app.supervised import (
     with_workers,
 )
 from tests.app.test_alone import ENVIRON, RULE, SECRET, configured, saying
-from tests.serve.loopback import ask, upstream_of
+from tests.serve.loopback import ask, dialled, upstream_of
 from tests.serve.test_base_url import request
+from tests.serve.tickets import said as tickets_said
+from tests.serve.tickets import ticket
 
 
 @pytest.fixture(autouse=True)
 def _shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No limit is configured here, so there is nothing to be counted in one place."""
+    """No limit is configured here, so there is nothing to be counted in one place; and nobody pauses for long."""
     monkeypatch.setattr(sharing, "shares_state", lambda config: True)
+    monkeypatch.setattr(posts, "FIRST_PAUSE", 0.05)
 
 
 @pytest.fixture
@@ -234,7 +239,6 @@ async def test_one_that_does_not_answer_is_named_and_its_counts_stay(tmp_path: P
         got = await gateway.get("/readyz")
         assert (got.status, got.body) == (200, b"ready\nworker 2: does not answer\n")
         assert await gateway.counted("lockgate_exchanges_total") == 10
-        assert await gateway.counted("lockgate_worker_up") == 1
         assert (await gateway.workers())[1]["digest"] is None
         os.kill(gateway.pid(1), signal.SIGSTOP)
         assert (await gateway.get("/readyz")).status == 503
@@ -310,8 +314,7 @@ async def test_draining_lets_the_streams_of_all_workers_end(tmp_path: Path, upst
             return got.status == 503 and got.body == b"draining\n"
 
         await eventually(is_told)
-        with pytest.raises(OSError):
-            await eventually(lambda: _still_listens(gateway))
+        await eventually(lambda: _is_shut(gateway))
         upstream.permits.set()
         async with asyncio.timeout(LIMIT):
             await first.readuntil(b"last\r\n")
@@ -322,9 +325,13 @@ async def test_draining_lets_the_streams_of_all_workers_end(tmp_path: Path, upst
     assert all(report.is_intact for report in reports(tmp_path).values())
 
 
-async def _still_listens(gateway: Running) -> bool:
-    await asyncio.open_connection(gateway.base_url.host, gateway.base_url.port)
-    return False
+async def _is_shut(gateway: Running) -> bool:
+    """Whether the system refuses connections."""
+    try:
+        async with dialled(gateway.base_url):
+            return False
+    except ConnectionRefusedError:
+        return True
 
 
 async def test_closing_cuts_streams_and_leaves_no_process(tmp_path: Path, upstream: Streaming) -> None:
@@ -336,3 +343,35 @@ async def test_closing_cuts_streams_and_leaves_no_process(tmp_path: Path, upstre
         async with asyncio.timeout(LIMIT):
             assert await reader.read() == b""
     assert not any(alive(pid or 0) for pid in pids)
+
+
+# --- mitmproxy
+
+
+async def test_there_is_one_mitmproxy_and_every_worker_takes_its_tickets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in = tmp_path / "host.py"
+    said = "[os.environ['LOCKGATE_HOP'], os.environ['LOCKGATE_HOP_KEY'], str('ADMIN_TOKEN' in os.environ)]"
+    stand_in.write_text(f"import json, os, sys; print(json.dumps({said}), flush=True); sys.stdin.read()")
+    monkeypatch.setattr(resources, "addon", lambda name: stand_in)
+    async with upstream_of(fine) as base:
+        path = with_workers(configured(tmp_path, base))
+        port = int(base.rpartition(":")[2])
+        async with running(path, modes=("regular",)) as gateway:
+            status = await gateway.status()
+            hop, key, knows_a_secret = status["mitmproxy"]["listening"]
+            assert (hop, knows_a_secret) == (status["listeners"]["hop"], "False")
+            for number in (1, 2):
+                async with gateway.only(number):
+                    shown = ticket(tickets_said(host="127.0.0.1", port=port), key=bytes.fromhex(key))
+                    raw = f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nx-lockgate-hop: {shown}\r\n\r\n"
+                    assert (await ask(address(hop), raw.encode())).status == 200
+            mitmproxy = status["mitmproxy"]["pid"]
+            os.kill(mitmproxy, signal.SIGKILL)
+
+            async def is_told() -> bool:
+                return b"mitmproxy does not run" in (await gateway.get("/readyz")).body
+
+            await eventually(is_told)
+            await eventually(gateway.is_whole)
