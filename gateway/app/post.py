@@ -223,7 +223,7 @@ class Post:
                     stdout=DEVNULL,
                     stderr=PIPE,
                     env=dict(self._environ),
-                    pass_fds=(theirs.fileno(), *self._order.descriptors),
+                    pass_fds=(theirs.fileno(), *self._order.descriptors(self.number)),
                     start_new_session=True,
                 )
         except BaseException:

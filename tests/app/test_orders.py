@@ -32,8 +32,11 @@ def test_without_a_file_it_is_the_defaults() -> None:
     assert (received.path, received.seat.origin) == (None, Config())
 
 
-def test_what_is_inherited_is_every_socket() -> None:
-    assert Order(None, None, 2, b"", {"base_url": [3, 4], "proxy": [5], "hop": []}).descriptors == (3, 4, 5)
+def test_the_first_worker_alone_serves_the_hop() -> None:
+    order = Order(None, None, 2, b"", {"base_url": [3, 4], "proxy": [5], "hop": [6]})
+    assert (order.descriptors(1), order.descriptors(2)) == ((3, 4, 5, 6), (3, 4, 5))
+    assert order.for_worker(1)["doors"] == {"base_url": [3, 4], "proxy": [5], "hop": [6]}
+    assert order.for_worker(2)["doors"] == {"base_url": [3, 4], "proxy": [5], "hop": []}
 
 
 def test_a_worker_of_another_version_does_not_serve_beside_this_one() -> None:
