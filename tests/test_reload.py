@@ -366,6 +366,15 @@ class TestReloadNow:
         await found.until(lambda: found.loader.status.is_accelerated)
         assert found.loader.status.needs_restart == ("gateway.listen",)
 
+    async def test_a_first_load_keeps_to_what_others_began_with(self, file: Path) -> None:
+        save(file, CONFIG + 'profile = "strict"\n[gateway]\nlisten = "127.0.0.1:1"\n')
+        found = Following(file)
+        found.loader.origin = Config()
+        loaded = found.loader.load()
+        assert loaded.config.gateway.listen == Config().gateway.listen
+        assert loaded.config.rules.profile == "strict"
+        assert "gateway.listen" in found.loader.status.needs_restart
+
 
 def test_a_key_that_needs_a_restart_is_a_key() -> None:
     text = '[gateway]\nlisten = "a:1"\nsecret_env = "S"\nstate_dir = "s"\nparent_proxy_env = "P"\nworkers = 2\n'

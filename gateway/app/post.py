@@ -21,6 +21,9 @@ from gateway.app.channel import Channel, ChannelError
 from gateway.app.orders import ANSWER, ASK, COUNTS, ID, IN_FLIGHT, PROBLEMS, SAY, UNREADY, Ask, Order, Say
 from gateway.serve.totals import Counts
 
+WORKER: Final = ("-P", "-m", "gateway.app.worker")
+"""The arguments of Python for a worker. By `-P`, what lies in the working directory is none of ours."""
+
 START: Final = 120.0
 """Seconds until a worker has to serve: importing and reading the rules take two on an idle machine."""
 
@@ -38,7 +41,9 @@ HANG_UP: Final = 10.0
 """Seconds for a process to end once it has closed its end of the line."""
 
 _CHUNK: Final = 1 << 16
-_LONGEST_LINE: Final = 1 << 20  # of the log, in bytes; what is longer is passed on in pieces
+LONGEST_LINE: Final = 1 << 20
+"""Bytes of a line of the log; what is longer is passed on in pieces."""
+
 _WAITING: Final = 16  # questions that may be open; beyond that a worker that does not answer is asked nothing more
 
 
@@ -57,7 +62,8 @@ class Post:
 
     `last_end` says why the last one ended, `problems` what kept it from starting if it could say so itself; where they
     kept the very first one, no other follows, as the gateway is not to start at all. `settled` is set when the first
-    one serves, or does not. `counts` are the last known of the one that runs.
+    one serves, or does not. `counts` are the last known of the one that runs, and
+    `keeping` ends once the worker left.
     """
 
     def __init__(
@@ -85,7 +91,7 @@ class Post:
         self._open: dict[int, asyncio.Future[dict[str, Any] | None]] = {}
         self._asked = 0
         self._has_served = self._is_late = False
-        self._keeping = asyncio.create_task(self._keep())
+        self.keeping = asyncio.create_task(self._keep())
 
     @property
     def pid(self) -> int | None:
@@ -127,7 +133,7 @@ class Post:
     def leave(self, how: Ask) -> None:
         """Have it end, by draining or at once, and have no other one follow."""
         if self.state is State.PAUSED:
-            self._keeping.cancel()
+            self.keeping.cancel()
         if self.state is not State.ENDED:
             self.state = State.LEAVING
         if self._channel is not None:
@@ -138,10 +144,6 @@ class Post:
         if self._process is not None:
             with suppress(ProcessLookupError):
                 self._process.kill()
-
-    async def over(self) -> None:
-        """Wait until it left."""
-        await asyncio.wait((self._keeping,))
 
     # -- what is told of it
 
@@ -215,14 +217,13 @@ class Post:
             with theirs:
                 self._process = await asyncio.create_subprocess_exec(
                     sys.executable,
-                    "-P",  # what lies in the working directory is none of ours
-                    "-m",
-                    "gateway.app.worker",
+                    *WORKER,
                     str(theirs.fileno()),
                     stdin=DEVNULL,
+                    stdout=DEVNULL,
                     stderr=PIPE,
                     env=dict(self._environ),
-                    pass_fds=(theirs.fileno(), *self._order.descriptors),
+                    pass_fds=(theirs.fileno(), *self._order.descriptors(self.number)),
                     start_new_session=True,
                 )
         except BaseException:
@@ -300,7 +301,7 @@ async def _pass_on(process: Process) -> None:
     rest = b""
     while chunk := await process.stderr.read(_CHUNK):
         lines, end, rest = (rest + chunk).rpartition(b"\n")
-        if len(rest) > _LONGEST_LINE:
+        if len(rest) > LONGEST_LINE:
             lines, end, rest = lines + end + rest, b"", b""
         record.pass_on(lines + end)
     record.pass_on(rest)

@@ -24,7 +24,7 @@ from gateway.app.purposes import AUDIT_KEY, hop_key
 from gateway.app.service import ensured
 from gateway.app.sharing import check_shared
 from gateway.config import Config
-from gateway.errors import ConfigError, InternalError, LockgateError
+from gateway.errors import ConfigError, InternalError
 from gateway.serve import totals
 from gateway.serve.admin import Readiness, View
 from gateway.serve.carrier import LAST_WORDS
@@ -71,7 +71,8 @@ class Supervisor:
         self._totals = Totals()
         self._doors: doors.Doors | None = None
         self._claim: int | None = None
-        self._posts: list[Post] = []
+        self.listeners: dict[str, str | None] = {}
+        self.posts: list[Post] = []
         self._beating: asyncio.Task[None] | None = None
         self._draining = False
 
@@ -80,45 +81,45 @@ class Supervisor:
         it is left."""
         try:
             await self._open()
-        except LockgateError:
+        except BaseException:  # a signal may end the start
             await self.close()
             raise
 
     async def _open(self) -> None:
         if self.config.audit.enabled:
-            self._claim = self._audit_folders()
+            self._begin_chains()
         self._doors = opened = doors.opened(self.config, self._listen, has_mitmproxy=bool(self._modes))
-        self._listeners = opened.addresses()
+        self.listeners |= opened.addresses()
         if opened.proxy or self._modes:
             ensured(self.config, self._environ)
-        self._admin = await self._front.open(View(self._metrics, self._readiness, self._status, self.switch))
+        view = View(self._metrics, self._readiness, self._status, self.switch)
+        self.listeners["admin"] = str(await self._front.open(view))
         key = hop_key(self.config, self._secret)
         workers = self.config.gateway.workers
         order = Order(self._path, self._text, workers, key, opened.descriptors())
-        self._posts = [Post(number, order, self._environ, self._totals.end) for number in range(1, workers + 1)]
-        await asyncio.gather(*(post.settled.wait() for post in self._posts))
-        if problems := next((post.problems for post in self._posts if post.problems), ()):
+        self.posts = [Post(number, order, self._environ, self._totals.end) for number in range(1, workers + 1)]
+        await asyncio.gather(*(post.settled.wait() for post in self.posts))
+        if problems := next((post.problems for post in self.posts if post.problems), ()):
             raise ConfigError(problems)
-        if not any(post.state is State.SERVING for post in self._posts):
-            raise InternalError(f"no worker can be started; the last that was tried: {self._posts[-1].last_end}")
+        if not any(post.state is State.SERVING for post in self.posts):
+            raise InternalError(f"no worker can be started; the last that was tried: {self.posts[-1].last_end}")
         await self._front.start_mitmproxy(standing(opened.hop) if opened.hop else None, key)
         self._beating = asyncio.create_task(self._beat())
 
-    def _audit_folders(self) -> int:
-        """Hold the folder of the audit, and begin the chain of each worker that has none. Returns the claim.
+    def _begin_chains(self) -> None:
+        """Hold the folder of the audit, and begin the chain of each worker that has none.
 
         So each worker has a chain before the first record is written, and one that is missing later was taken away.
         """
         table = self.config.audit
         folder = configuration.audit_folder(self.config, self._environ)
-        claim = audit.claim(folder)
+        self._claim = audit.claim(folder)
         key, keep = keys.derive(self._secret, AUDIT_KEY), timedelta(seconds=table.keep)
         count = self.config.gateway.workers
         for number in range(1, count + 1):
             own = audit.worker_folder(folder, number)
             if not audit.files(own):
                 audit.Writer(own, key, keep=keep, fsync=table.fsync, workers=count).close()
-        return claim
 
     async def drain(self) -> None:
         """Have all workers take no new work and finish what is under way; who does not end in time is killed."""
@@ -147,17 +148,19 @@ class Supervisor:
             self._doors.close()
 
     async def _leave(self, how: Ask, patience: float) -> None:
-        for post in self._posts:
+        for post in self.posts:
             post.leave(how)
-        if self._posts:
-            _, late = await asyncio.wait([asyncio.create_task(post.over()) for post in self._posts], timeout=patience)
-            for post in self._posts if late else ():
+        if not self.posts:
+            return
+        _, late = await asyncio.wait([post.keeping for post in self.posts], timeout=patience)
+        if late:
+            for post in self.posts:
                 post.kill()
-            await asyncio.gather(*(post.over() for post in self._posts))
+            await asyncio.wait(late)
 
     def reload(self) -> None:
         """Have all workers load the files again."""
-        for post in self._posts:
+        for post in self.posts:
             post.reload()
 
     # -- what it says of all of them
@@ -168,11 +171,11 @@ class Supervisor:
             await self._count()
 
     async def _count(self) -> list[dict[str, Any] | None]:
-        return await asyncio.gather(*(post.count() for post in self._posts))
+        return await asyncio.gather(*(post.count() for post in self.posts))
 
     def in_flight(self) -> int:
         """Exchanges that are under way, as last heard."""
-        return sum(post.in_flight for post in self._posts)
+        return sum(post.in_flight for post in self.posts)
 
     async def announce(self) -> None:
         """The first line of the log."""
@@ -181,16 +184,16 @@ class Supervisor:
 
     async def _metrics(self) -> bytes:
         answers = await self._count()
-        up = {post.number: answer is not None for post, answer in zip(self._posts, answers, strict=True)}
-        restarts = {post.number: post.restarts for post in self._posts}
-        return self._totals.text((post.counts for post in self._posts), totals.workers(up, restarts))
+        up = {post.number: answer is not None for post, answer in zip(self.posts, answers, strict=True)}
+        restarts = {post.number: post.restarts for post in self.posts}
+        return self._totals.text((post.counts for post in self.posts), totals.workers(up, restarts))
 
     async def _readiness(self) -> Readiness:
         return self._judged(await self._count())
 
     def _judged(self, answers: Sequence[Mapping[str, Any] | None]) -> Readiness:
         """Ready while one worker is, and nothing that all of them need is amiss."""
-        faults = {post.number: post.faults(answer) for post, answer in zip(self._posts, answers, strict=True)}
+        faults = {post.number: post.faults(answer) for post, answer in zip(self.posts, answers, strict=True)}
         told = tuple(f"worker {number}: {fault}" for number, found in faults.items() for fault in found)
         reasons = self._front.unready()
         if self._draining:
@@ -201,13 +204,13 @@ class Supervisor:
 
     async def _status(self) -> Mapping[str, object]:
         answers, served = await asyncio.gather(
-            self._count(), asyncio.gather(*(post.ask(Ask.SERVING) for post in self._posts))
+            self._count(), asyncio.gather(*(post.ask(Ask.SERVING) for post in self.posts))
         )
         workers = [
-            post.status(answer, serving) for post, answer, serving in zip(self._posts, answers, served, strict=True)
+            post.status(answer, serving) for post, answer, serving in zip(self.posts, answers, served, strict=True)
         ]
         parts = {
-            "listeners": {**self._listeners, "admin": str(self._admin)},
+            "listeners": self.listeners,
             "mitmproxy": self._front.status(),
             **next((serving for serving in served if serving is not None), {}),
             "in_flight": self.in_flight(),

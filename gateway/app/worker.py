@@ -49,7 +49,7 @@ class Worker:
         loop.add_signal_handler(signal.SIGHUP, self._service.reload)
         obeying = asyncio.create_task(self._obey())
         await self._leave.wait()
-        end_within(self._service)
+        signal.alarm(_longest(self._service))
         draining, ending = asyncio.create_task(self._service.drain()), asyncio.create_task(self._end.wait())
         await asyncio.wait((draining, ending), return_when=asyncio.FIRST_COMPLETED)
         for task in (draining, ending):
@@ -111,25 +111,25 @@ async def work(end: socket.socket) -> int:
         channel.send({SAY: Say.FAILED, PROBLEMS: list(problems)})
         await channel.close()
         return FAILED
-    _mind(end.fileno(), service)
+    mind(end.fileno(), _longest(service))
     channel.send({SAY: Say.SERVES})
     await Worker(service, channel).run()
     return 0
 
 
-def end_within(service: Service) -> None:
-    """Have the kernel end this process when it is not gone after the drain period, whatever it is doing then."""
-    signal.alarm(math.ceil(service.config.gateway.drain + LAST_WORDS + GRACE))
+def _longest(service: Service) -> int:
+    """Seconds after which the kernel is to end this process, whatever it does then, once it was told to leave."""
+    return math.ceil(service.config.gateway.drain + LAST_WORDS + GRACE)
 
 
-def _mind(descriptor: int, service: Service) -> None:
+def mind(descriptor: int, longest: int) -> None:
     """Watch the line on a thread too, so that no worker stays behind whose event loop has come to a stop."""
 
     def wait() -> None:
         watch = select.poll()
         watch.register(descriptor, 0)  # nothing but that the other end is gone, which is always told
         watch.poll()
-        end_within(service)
+        signal.alarm(longest)
 
     threading.Thread(target=wait, name="supervisor-watch", daemon=True).start()
 

@@ -1,4 +1,4 @@
-"""The gateway as a process of its own: what it says, how it reloads, and how it ends."""
+"""The gateway as one process: what it says, how it reloads, and how it ends."""
 
 from __future__ import annotations
 
@@ -248,12 +248,12 @@ async def test_draining_cuts_what_does_not_end(tmp_path: Path) -> None:
 
 
 @asynccontextmanager
-async def process(path: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, str, list[str]]]:
-    """`lockgate run`, its base URL, and what it logs."""
+async def process(path: Path, before: str = "") -> AsyncIterator[tuple[asyncio.subprocess.Process, str, list[str]]]:
+    """`lockgate run`, its base URL, and what it logs. `before` is Python that runs first."""
     started = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
-        "from gateway.cli import main; main()",
+        f"{before}from gateway.cli import main; main()",
         "run",
         "--config",
         str(path),
