@@ -30,6 +30,9 @@ START: Final = 120.0
 PATIENCE: Final = 0.8
 """Seconds for an answer: less than the one second after which Kubernetes takes a probe for failed."""
 
+SILENCE: Final = 60.0
+"""Seconds without an answer after which a worker is taken to hang: far more than any work that it does at once."""
+
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 30.0
 """Seconds before a worker is started again, doubled each time."""
@@ -90,7 +93,9 @@ class Post:
         self._channel: Channel | None = None
         self._open: dict[int, asyncio.Future[dict[str, Any] | None]] = {}
         self._asked = 0
-        self._has_served = self._is_late = False
+        self._has_served = False
+        self._heard = 0.0  # when it last answered, by the clock of the event loop
+        self._given_up: str | None = None  # why it was killed from here
         self.keeping = asyncio.create_task(self._keep())
 
     @property
@@ -121,9 +126,16 @@ class Post:
         """Ask for the counts and how it stands, and keep the counts: the worker may be killed at any moment."""
         process = self._process
         answer = await self.ask(Ask.COUNTS)
-        if answer is not None and process is self._process:
-            self.counts, self.in_flight = answer[COUNTS], answer[IN_FLIGHT]
+        if process is self._process:
+            self._note(answer)
         return answer
+
+    def _note(self, answer: Mapping[str, Any] | None) -> None:
+        now = asyncio.get_running_loop().time()
+        if answer is not None:
+            self.counts, self.in_flight, self._heard = answer[COUNTS], answer[IN_FLIGHT], now
+        elif self.state is State.SERVING and now - self._heard > SILENCE:
+            self._give_up(f"it did not answer for {SILENCE:g} seconds")
 
     def reload(self) -> None:
         """Have it load the files again. One that starts does so anyway."""
@@ -211,7 +223,7 @@ class Post:
 
     async def _stand(self) -> str:
         """Start a process and see it to its end. Returns why it ended."""
-        self.problems, self._is_late = (), False
+        self.problems, self._given_up = (), None
         ours, theirs = socket.socketpair()
         try:
             with theirs:
@@ -232,7 +244,7 @@ class Post:
         process = self._process
         logging = asyncio.create_task(_pass_on(process))
         self._channel = await Channel.over(ours)
-        late = asyncio.get_running_loop().call_later(START, self._give_up)
+        late = asyncio.get_running_loop().call_later(START, self._give_up, f"it did not serve within {START:g} seconds")
         try:
             fault = await self._hear(self._channel, late)
             await self._reap(process)
@@ -268,8 +280,8 @@ class Post:
                     case Say.ENDED:
                         self.counts = message[COUNTS]
         except (ChannelError, KeyError, ValueError) as error:
-            return f"it was killed, as the line to it is broken: {error}"
-        return f"it was killed, as it did not serve within {START:g} seconds" if self._is_late else None
+            self._give_up(f"the line to it is broken: {error}")
+        return f"it was killed, as {self._given_up}" if self._given_up is not None else None
 
     def _answered(self, message: Mapping[str, Any]) -> None:
         question = self._open.get(message[ID])
@@ -280,10 +292,11 @@ class Post:
         if self.state is State.STARTING:
             self.state = State.SERVING
         self._has_served = True
+        self._heard = asyncio.get_running_loop().time()
         self.settled.set()
 
-    def _give_up(self) -> None:
-        self._is_late = True
+    def _give_up(self, why: str) -> None:
+        self._given_up = why
         self.kill()
 
     async def _reap(self, process: Process) -> None:

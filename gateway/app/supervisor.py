@@ -18,7 +18,7 @@ from gateway import audit, keys
 from gateway import config as configuration
 from gateway.app import doors, status
 from gateway.app.front import Front
-from gateway.app.orders import GRACE, Ask, Order
+from gateway.app.orders import DIGEST, GRACE, Ask, Order
 from gateway.app.post import Post, State
 from gateway.app.purposes import AUDIT_KEY, hop_key
 from gateway.app.service import ensured
@@ -185,6 +185,8 @@ class Supervisor:
         """Ready while one worker is, and nothing that all of them need is amiss."""
         faults = {post.number: post.faults(answer) for post, answer in zip(self.posts, answers, strict=True)}
         told = tuple(f"worker {number}: {fault}" for number, found in faults.items() for fault in found)
+        if len({answer[DIGEST] for answer in answers if answer is not None}) > 1:
+            told = (*told, "the workers judge by different rules")
         reasons = self._front.unready()
         if self._draining:
             reasons = ("draining", *reasons)

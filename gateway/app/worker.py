@@ -21,7 +21,21 @@ from typing import Any, Final
 from gateway import record
 from gateway.app.channel import Channel, ChannelError
 from gateway.app.loop import loop_factory
-from gateway.app.orders import ANSWER, ASK, COUNTS, GRACE, ID, IN_FLIGHT, PROBLEMS, SAY, UNREADY, Ask, Received, Say
+from gateway.app.orders import (
+    ANSWER,
+    ASK,
+    COUNTS,
+    DIGEST,
+    GRACE,
+    ID,
+    IN_FLIGHT,
+    PROBLEMS,
+    SAY,
+    UNREADY,
+    Ask,
+    Received,
+    Say,
+)
 from gateway.app.service import Service
 from gateway.errors import LockgateError, OperatorError
 from gateway.serve.carrier import LAST_WORDS
@@ -87,6 +101,7 @@ class Worker:
             COUNTS: self._service.metrics.counts(),
             UNREADY: list(self._service.unready()),
             IN_FLIGHT: self._service.in_flight(),
+            DIGEST: self._service.digest,
         }
 
 

@@ -36,7 +36,7 @@ SERVES = "say(say='serves')\n"
 ANSWERS = """
 while (asked := hear()) and asked["ask"] not in ("drain", "end"):
     if "id" in asked:
-        say(id=asked["id"], answer={"counts": [], "unready": ["why"], "in_flight": 3})
+        say(id=asked["id"], answer={"counts": [], "unready": ["why"], "in_flight": 3, "digest": "d"})
 say(say="ended", counts=[{"name": "last"}])
 """
 
@@ -176,6 +176,20 @@ async def test_one_that_does_not_answer_in_time_is_not_waited_for(
         monkeypatch.setattr(posts, "PATIENCE", LIMIT)
         post.reload()  # the late answer comes now, and is nobody's
         assert await post.count() is not None
+
+
+async def test_one_that_hangs_is_killed_in_the_end(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(posts, "PATIENCE", 0.05)
+    monkeypatch.setattr(posts, "SILENCE", 0.2)
+    script(SERVES + "time.sleep(600)")
+    async with stood(Pauses(last=1)) as post:
+
+        async def is_paused() -> bool:
+            await post.count()
+            return post.state is State.PAUSED
+
+        await eventually(is_paused)
+        assert post.last_end == "it was killed, as it did not answer for 0.2 seconds"
 
 
 async def test_who_does_not_answer_is_not_asked_without_end(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:

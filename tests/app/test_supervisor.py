@@ -226,6 +226,21 @@ async def test_one_that_cannot_start_again_is_named_and_the_others_go_on(tmp_pat
         await eventually(gateway.is_whole)
 
 
+async def test_workers_that_judge_by_different_rules_are_told_of(tmp_path: Path) -> None:
+    path = with_workers(configured(tmp_path, "http://127.0.0.1:1"))
+    path.write_text(path.read_text().replace("[rules]", "[rules]\nreload = false"))
+    async with running(path) as gateway:
+        (tmp_path / "rules" / "own.toml").write_text(RULE.format(id="second", word="sesame"))
+        os.kill(gateway.pid(1), signal.SIGKILL)
+
+        async def is_told() -> bool:
+            return (await gateway.get("/readyz")).body == b"ready\nthe workers judge by different rules\n"
+
+        await eventually(is_told)
+        gateway.supervisor.reload()
+        await eventually(gateway.is_whole)
+
+
 async def test_one_that_does_not_answer_is_named_and_its_counts_stay(tmp_path: Path) -> None:
     async with (
         upstream_of(fine) as base,
