@@ -16,13 +16,12 @@ from typing import Any, Final
 
 from gateway import audit, keys
 from gateway import config as configuration
-from gateway.app import doors, status
+from gateway.app import doors, sharing, status
 from gateway.app.front import Front
 from gateway.app.orders import DIGEST, GRACE, Ask, Order
 from gateway.app.post import Post, State
 from gateway.app.purposes import AUDIT_KEY, hop_key
 from gateway.app.service import ensured
-from gateway.app.sharing import check_shared
 from gateway.config import Config
 from gateway.errors import ConfigError, InternalError
 from gateway.serve import totals
@@ -54,7 +53,8 @@ class Supervisor:
     ) -> None:
         self._text = configuration.read(path) if path is not None else None
         self.config = configuration.parse(self._text, str(path)) if self._text is not None else Config()
-        check_shared(self.config)
+        if problems := sharing.faults(self.config):
+            raise ConfigError(problems)
         self._path, self._environ, self._listen, self._modes = path, environ, listen, modes
         self._secret = configuration.secret(self.config, environ)
         token = configuration.secrets(self.config, environ).admin_token
