@@ -23,6 +23,7 @@ from pydantic_core import ErrorDetails
 from gateway import keys
 from gateway.errors import ConfigError
 from gateway.settings import BUILT_IN, DEFAULT_PRINCIPAL, Agent, Config, EgressTable, LimitTable, McpServer, Upstream
+from gateway.state.redis.place import Place
 from gateway.toml_lines import line_of
 from gateway.units import shown
 
@@ -37,6 +38,7 @@ __all__ = [
     "secret",
     "secrets",
     "state_folder",
+    "store",
     "variables",
 ]
 
@@ -66,13 +68,14 @@ class Secrets:
     """What the environment holds, by the names in the configuration. Never shown by `repr`.
 
     `upstream_keys` are API keys by upstream (`mcp/NAME` for an MCP server); `agents` are agents by the SHA-256 digest
-    (hex) of their gateway key.
+    (hex) of their gateway key. `store` is where the shared store is, with what it wants to be shown.
     """
 
     upstream_keys: Mapping[str, str] = field(repr=False)
     agents: Mapping[str, str] = field(repr=False)
     admin_token: str | None = field(repr=False)
     parent_proxy: str | None = field(default=None, repr=False)
+    store: Place | None = field(default=None, repr=False)
 
     def agent(self, key: str) -> str | None:
         """Whose gateway key this is. By digest, so that the time a look-up takes says nothing about a key."""
@@ -156,6 +159,7 @@ def secrets(config: Config, environ: Mapping[str, str]) -> Secrets:
         agents=MappingProxyType(_agents(config, values)),
         admin_token=values.get("admin.token_env"),
         parent_proxy=_parent(values.get("gateway.parent_proxy_env")),
+        store=store(config, environ),
     )
 
 
@@ -171,6 +175,7 @@ def _wanted(config: Config) -> dict[str, str]:
     wanted |= {f"mcp.{name}.api_key_env": table.api_key_env for name, table in config.mcp.items()}
     wanted |= {f"agents.{name}.key_env": table.key_env for name, table in config.agents.items()}
     wanted["admin.token_env"] = config.admin.token_env
+    wanted["store.url_env"] = config.store.url_env
     wanted["gateway.parent_proxy_env"] = config.gateway.parent_proxy_env
     return {key: name for key, name in wanted.items() if name is not None}
 
@@ -202,6 +207,20 @@ def _parent(url: str | None) -> str | None:
             ('gateway.parent_proxy_env: holds no URL of a proxy; accepted: "http://user:password@host:port"',)
         )
     return url
+
+
+def store(config: Config, environ: Mapping[str, str]) -> Place | None:
+    """Where the shared store is; None where there is none. Raises ConfigError."""
+    variable = config.store.url_env
+    if variable is None:
+        return config.store.url
+    url = environ.get(variable)
+    if not url:
+        raise ConfigError((_unset("store.url_env", variable),))
+    try:
+        return Place.read(url)
+    except ValueError as error:
+        raise ConfigError((f"store.url_env: holds {error}",)) from None
 
 
 def _digest(key: str) -> str:

@@ -7,6 +7,7 @@
     ├── ClientError          the agent asked for what cannot be                      400 (or as raised)
     ├── UpstreamError        the API did not answer as it should                     502
     │   └── UpstreamTimeout  no connection, or no first byte, in time                504
+    ├── StoreError           the store of what gateways share cannot be used, or not in time      503
     ├── OperatorError        configuration, rules or files are wrong                 (never reaches a client)
     │   ├── ConfigError
     │   └── RuleError
@@ -38,6 +39,7 @@ class Code(StrEnum):
     UNREADABLE = "unreadable_body"
     MISMATCH = "header_mismatch"
     TOO_LARGE = "body_too_large"
+    STORE = "store_unavailable"
     UPSTREAM = "upstream_error"
     TIMEOUT = "upstream_timeout"
     INTERNAL = "internal_error"
@@ -78,6 +80,10 @@ class UpstreamTimeout(UpstreamError):
 
 class InternalError(LockgateError):
     """A fault of the gateway itself."""
+
+
+class StoreError(LockgateError):
+    """The store that gateways share did not answer, not in time, or not as it should."""
 
 
 class OperatorError(LockgateError):

@@ -66,6 +66,7 @@ class Field:
     WRAPPED: Final = "wrapped"
     HELD_MAX: Final = "held_max"
     USAGE: Final = "usage"
+    LIMITS: Final = "limits"  # who counted: shared, local (by this worker's share), unchecked
     FAULT: Final = "fault"
     TOLD: Final = "told"  # what a refused client was told; for a host that is not allowed, with the lines to add
     RULESET: Final = "ruleset"
@@ -105,6 +106,7 @@ def canonical(
         Field.WRAPPED: record.wrapped,
         Field.HELD_MAX: record.held_max,
         Field.USAGE: dict(record.usage),
+        Field.LIMITS: record.limits,
         Field.FAULT: record.fault,
         Field.TOLD: _told(record),
         Field.RULESET: record.ruleset,

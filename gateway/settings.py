@@ -40,7 +40,8 @@ from gateway.policy.egress.providers import PROVIDERS
 from gateway.policy.egress.upstream import upstream_entry
 from gateway.policy.hierarchy import Mode
 from gateway.policy.profile import PROFILES, Profile, UnknownJson
-from gateway.state.store import Limit
+from gateway.state.limit import Limit, OnError, Rate, Unit
+from gateway.state.redis.place import Place
 from gateway.trust import name as names
 from gateway.trust.name import Subtree
 from gateway.units import Address
@@ -56,6 +57,11 @@ MAX_LEAF: Final = 396 * 86400.0
 102028), and go by the rules for all roots that come later. Those of the CA/Browser Forum (ballot SC-081v3) are down to
 200 days, and will be 47 in 2029."""
 
+MEMORY: Final = "memory://"
+"""The URL of the store that is in this process."""
+_MIN_STORE_TIMEOUT: Final = 0.005
+_MAX_STORE_TIMEOUT: Final = 5.0
+"""Seconds: each request may wait that long when the store hangs."""
 MAX_WORKERS: Final = 256
 """Processes of one gateway. More than the cores of a large machine are a slip of the pen."""
 
@@ -173,6 +179,29 @@ def _unproxied(value: object) -> str:
             '".example.com", an IP address without brackets, or a block of them'
         )
     return text
+
+
+def _store_url(value: object) -> Place | None:
+    if value == MEMORY:
+        return None
+    place = Place.read(value if isinstance(value, str) else "")
+    if place.password is not None:
+        # Not quoted, as it holds the password.
+        raise ValueError("holds a password; accepted: `url_env`, the name of an environment variable with the URL")
+    return place
+
+
+def _prefix_of_keys(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", value):
+        raise ValueError(f"{units.shown(value)} is no beginning of keys; accepted: letters, digits, `.`, `_` and `-`")
+    return value
+
+
+def _store_timeout(value: object) -> float:
+    seconds = units.seconds(value)
+    if not _MIN_STORE_TIMEOUT <= seconds <= _MAX_STORE_TIMEOUT:
+        raise ValueError(f"{units.shown(value)} is no time to wait for a store; accepted: from 5ms to 5s")
+    return seconds
 
 
 def _loopback(value: object) -> Address:
@@ -327,6 +356,28 @@ class Admin(_Table):
     token_env: Variable | None = None
 
 
+class StoreTable(_Table):
+    """`[store]`: what gateways and their workers share, by default nothing. `timeout` in seconds."""
+
+    url: Annotated[Place | None, PlainValidator(_store_url)] = None
+    url_env: Variable | None = None
+    ca_file: FilePath | None = None
+    prefix: Annotated[str, PlainValidator(_prefix_of_keys)] = "lockgate"
+    timeout: Annotated[float, PlainValidator(_store_timeout)] = 0.05
+    on_error: Choice[OnError] = OnError.LOCAL
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.url is not None and self.url_env is not None:
+            raise ValueError("has two places; accepted: `url` or `url_env`, not both")
+        return self
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether there is a store that several workers can share."""
+        return self.url is not None or self.url_env is not None
+
+
 class Thresholds(_Table):
     """`thresholds` of `[rules]`: the sums of scores that act, in place of the profile's."""
 
@@ -412,6 +463,7 @@ class LimitTable(_Table):
     burst: Count | None = None
     agents: Array[str] = ()
     upstreams: Array[str] = ()
+    on_error: Choice[OnError] | None = None
 
 
 class EgressTable(_Table):
@@ -487,6 +539,7 @@ class Config(_Table):
     gateway: Gateway = Gateway()
     proxy: Proxy = Proxy()
     admin: Admin = Admin()
+    store: StoreTable = StoreTable()
     rules: Rules = Field(default_factory=Rules)  # a default is copied, and its mapping cannot be
     upstreams: Annotated[
         Named[Annotated[str, AfterValidator(_upstream_name)], Upstream], BeforeValidator(_over(BUILT_IN))
@@ -526,7 +579,7 @@ class Config(_Table):
         A limit that names no agent, and that no agent names, is everybody's.
         """
         return tuple(
-            _limit(name, table, f"{name}/{principal}/{upstream}")
+            _limit(name, table, f"{name}/{principal}/{upstream}", table.on_error or self.store.on_error)
             for name, table in self.limits.items()
             if (not table.upstreams or upstream in table.upstreams) and principal in self._holders(name, principal)
         )
@@ -548,6 +601,6 @@ class Config(_Table):
         return named.union(self.limits[limit].agents) or {principal}
 
 
-def _limit(name: str, table: LimitTable, key: str) -> Limit:
+def _limit(name: str, table: LimitTable, key: str, on_error: OnError) -> Limit:
     period = round(table.per * 1e9)
-    return Limit(name, key, quantity=table.requests, period_ns=period, burst=table.burst or table.requests)
+    return Limit(name, key, Unit.REQUESTS, Rate(table.requests, period, table.burst or table.requests), on_error)

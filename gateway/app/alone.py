@@ -46,7 +46,7 @@ class Alone(Service):
         opened = doors.opened(self.config, self._listen, has_mitmproxy=self._has_mitmproxy)
         try:
             await self.start(opened, follow=follow)
-            self.admin = await self._front.open(View(self._text, self._readiness, self._told))
+            self.admin = await self._front.open(View(self._text, self._readiness, self._told, self.switch))
             self.address = standing(opened.base_url)
             self.proxy = standing(opened.proxy) if opened.proxy else None
             self.hop = standing(opened.hop) if opened.hop else None

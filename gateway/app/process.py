@@ -15,6 +15,9 @@ from gateway.app.alone import Alone
 from gateway.app.loop import loop_factory
 from gateway.app.supervisor import Supervisor
 from gateway.config import Config
+from gateway.errors import LockgateError
+from gateway.stops.decision import EVERYTHING
+from gateway.stops.switch import Switch
 from gateway.units import Address
 
 
@@ -22,6 +25,7 @@ class Gateway(Protocol):
     """What a process runs: a gateway alone, or the supervisor of one."""
 
     config: Config
+    switch: Switch
 
     async def open(self) -> None: ...
     async def announce(self) -> None: ...
@@ -59,12 +63,27 @@ async def _serve(make: Callable[[], Gateway]) -> None:
 
 
 def _on_signals(gateway: Gateway, stop: asyncio.Event, force: asyncio.Event) -> None:
-    """The first SIGTERM or SIGINT drains, the second ends at once; SIGHUP loads everything again."""
+    """The first SIGTERM or SIGINT drains, the second ends at once; SIGHUP loads everything again; SIGUSR1 stops
+    everything, as `lockgate stop` does."""
     loop = asyncio.get_running_loop()
+    stops: set[asyncio.Task[None]] = set()
 
     def end() -> None:
         (force if stop.is_set() else stop).set()
 
+    def throw() -> None:
+        task = asyncio.create_task(_stop_everything(gateway.switch))
+        stops.add(task)
+        task.add_done_callback(stops.discard)
+
+    loop.add_signal_handler(signal.SIGUSR1, throw)
     loop.add_signal_handler(signal.SIGTERM, end)
     loop.add_signal_handler(signal.SIGINT, end)
     loop.add_signal_handler(signal.SIGHUP, gateway.reload)
+
+
+async def _stop_everything(switch: Switch) -> None:
+    try:
+        await switch.decide(EVERYTHING, stopped=True, why="", by="the signal SIGUSR1")
+    except LockgateError as error:
+        record.log().error("the stop holds in this process alone", error=str(error))

@@ -13,6 +13,7 @@ FINGERPRINT_KEY: Final = "fingerprint"
 HIERARCHY_KEY: Final = "hierarchy"
 HOP_KEY: Final = "hop"
 SHELF_KEY: Final = "prefilters"
+STORE_KEY: Final = "store"
 
 
 def hop_key(config: Config, secret: bytes) -> bytes:

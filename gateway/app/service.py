@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import platform
+import secrets
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -14,7 +16,7 @@ from gateway import audit, keys, record
 from gateway import config as configuration
 from gateway.app import status
 from gateway.app.doors import Doors
-from gateway.app.purposes import AUDIT_KEY, FINGERPRINT_KEY, HIERARCHY_KEY, SHELF_KEY, hop_key
+from gateway.app.purposes import AUDIT_KEY, FINGERPRINT_KEY, HIERARCHY_KEY, SHELF_KEY, STORE_KEY, hop_key
 from gateway.config import Config
 from gateway.detect import prefilter
 from gateway.detect.memory import VerdictMemory
@@ -27,7 +29,10 @@ from gateway.serve.metrics import Metrics
 from gateway.serve.posture import Posture, posture
 from gateway.serve.upstream import Pool
 from gateway.shelf import Shelf
-from gateway.state.memory import MemoryStore
+from gateway.state.shared import Means, OpenStore
+from gateway.stops.decision import Decision, Stops
+from gateway.stops.folder import Folder
+from gateway.stops.switch import Switch
 from gateway.trust import folder as trust
 from gateway.trust.authority import Authority
 
@@ -73,6 +78,10 @@ class Service:
         self.secrets = loaded.secrets
         self.hop_key = seat.hop_key if seat is not None else hop_key(self.config, secret)
         self._audit_key = keys.derive(secret, AUDIT_KEY)
+        self.shared = OpenStore(self.secrets.store, _means(self.config, secret), _name(seat), _tell)
+        registers = self.shared.store.registers if self.secrets.store is not None else None
+        self.switch = Switch(Folder(configuration.state_folder(first, environ)), registers, self._stopped)
+        self._stops = self.switch.stops
         self._posture = self._made(loaded)
         self._listening = False
         self._authority: Authority | None = None
@@ -81,11 +90,14 @@ class Service:
         self._doorways: list[Doorway] = []
         self._is_fast = self.loader.status.is_accelerated or not prefilter.AVAILABLE
         self._watch: asyncio.Task[None] | None = None
+        self._minding: asyncio.Task[None] | None = None
         self._watch_fault: str | None = None
         self._watch_restarts = 0
         self._reloads: set[asyncio.Task[object]] = set()
         self.metrics = Metrics(self.in_flight)
         self.metrics.ruleset(self._posture.digest)
+        self.metrics.stops(self._stops.count)
+        self.metrics.store_up(lambda: self.shared.is_up)
 
     async def start(self, doors: Doors, *, follow: bool = True) -> None:
         """Open the audit file, and serve at these sockets, which are closed with it. `follow` is whether edited files
@@ -93,7 +105,9 @@ class Service:
         self._audit = self._opened_audit()
         self.ledger = Ledger(self._audit.append if self._audit is not None else None, self.metrics)
         self._pool = Pool(parent=self.secrets.parent_proxy)
-        store = MemoryStore()
+        store = self.shared.store
+        await self.shared.open()
+        await self.switch.look()  # what was stopped elsewhere holds from the first request on
         base_url = doorway.base_url(self._posture, self._pool, store, self.ledger)
         self._doorways = [base_url]
         if doors.proxy:
@@ -110,6 +124,7 @@ class Service:
             await hop.start(doors.hop)
         await base_url.start(doors.base_url)
         self._listening = True
+        self._minding = asyncio.create_task(self.switch.follow())
         if follow:
             self._watch = asyncio.create_task(self._follow())
 
@@ -133,13 +148,15 @@ class Service:
 
     async def close(self) -> None:
         """End everything at once."""
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.gather(self._watch, return_exceptions=True)  # however it ended, the rest is closed too
+        for task in (self._watch, self._minding):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)  # however it ended, the rest is closed too
         for way in self._doorways:
             await way.close()
         if self._pool is not None:
             await self._pool.close()
+        await self.shared.close()
         record.flush()
         if self._audit is not None:
             self._audit.close()
@@ -162,7 +179,21 @@ class Service:
                 return
 
     def _made(self, loaded: Loaded) -> Posture:
-        return posture(loaded.config, loaded.secrets, loaded.rules, self._hierarchy_key, self._memory)
+        made = posture(loaded.config, loaded.secrets, loaded.rules, self._hierarchy_key, self._memory)
+        return replace(made, stops=self._stops)
+
+    def _stopped(self, stops: Stops) -> None:
+        """Hold to these stops from now on, what is under way included."""
+        before, self._stops = self._stops, stops
+        self._posture = replace(self._posture, stops=stops)
+        for way in self._doorways:
+            way.take(self._posture)
+        self.metrics.stops(stops.count)
+        for decision in stops.decisions.values():
+            if before.decisions.get(decision.scope) != decision:
+                self.ledger.note("stopped" if decision.stopped else "resumed", **_noted(decision))
+        if before.here != stops.here:
+            self.ledger.note("stopped" if stops.here else "resumed", scope="this machine", why=stops.here or "")
 
     def _swap(self, loaded: Loaded) -> None:
         """Serve new requests by what was loaded; where it cannot be used, all stays as it is."""
@@ -216,10 +247,36 @@ class Service:
         }
         folder = configuration.ca_folder(self.config, self._environ)
         proxy = status.of_proxy(self._posture, folder, self._authority, has_parent=bool(self.secrets.parent_proxy))
-        return {"reload": reload, "in_flight": self.in_flight(), "proxy": proxy, **status.of_posture(self._posture)}
+        return {
+            "reload": reload,
+            "in_flight": self.in_flight(),
+            "store": self.shared.status(self._posture.config.store.on_error),
+            "proxy": proxy,
+            **status.of_posture(self._posture),
+        }
 
 
 def ensured(config: Config, environ: Mapping[str, str]) -> Authority:
     """The certificate authority of the proxy, made on the first run. Raises ConfigError."""
     folder = configuration.ca_folder(config, environ)
     return trust.ensure(folder, config.proxy.name_constraints, datetime.now(UTC))
+
+
+def _means(config: Config, secret: bytes) -> Means:
+    table = config.store
+    return Means(table.timeout, table.prefix, keys.derive(secret, STORE_KEY), table.ca_file)
+
+
+def _tell(line: str) -> None:
+    with suppress(Exception):  # the log may be what fails
+        record.log().warning(line)
+
+
+def _name(seat: Seat | None) -> str:
+    """A name that no other worker has, on this machine or another."""
+    return f"{platform.node()}/{seat.number if seat is not None else 0}/{secrets.token_hex(4)}"
+
+
+def _noted(decision: Decision) -> dict[str, object]:
+    at = datetime.fromtimestamp(decision.at_ns / 1e9, UTC).isoformat(timespec="milliseconds")
+    return {"scope": str(decision.scope), "why": decision.why, "by": decision.by, "decided": at}

@@ -8,8 +8,8 @@ from gateway.config import Config
 
 
 def shares_state(config: Config) -> bool:
-    """Whether all workers count in one place. The only store is the memory of a process, which is its own."""
-    return config.gateway.workers == 1
+    """Whether all workers count in one place. The memory of a process is its own."""
+    return config.gateway.workers == 1 or config.store.is_shared
 
 
 def faults(config: Config) -> tuple[str, ...]:

@@ -29,6 +29,9 @@ from gateway.serve.admin import Readiness, View
 from gateway.serve.carrier import LAST_WORDS
 from gateway.serve.listener import standing
 from gateway.serve.totals import Totals
+from gateway.state.shared import OpenRegisters
+from gateway.stops.folder import Folder
+from gateway.stops.switch import Switch
 from gateway.units import Address
 
 BEAT: Final = 1.0
@@ -57,8 +60,13 @@ class Supervisor:
             raise ConfigError(problems)
         self._path, self._environ, self._listen, self._modes = path, environ, listen, modes
         self._secret = configuration.secret(self.config, environ)
-        token = configuration.secrets(self.config, environ).admin_token
-        self._front = Front(self.config, environ, token, modes)
+        shown = configuration.secrets(self.config, environ)
+        self._front = Front(self.config, environ, shown.admin_token, modes)
+        # It only decides; the workers follow the files and the store by themselves.
+        table = self.config.store
+        self._store = OpenRegisters(shown.store, table.timeout, table.prefix, table.ca_file)
+        folder = Folder(configuration.state_folder(self.config, environ))
+        self.switch = Switch(folder, self._store.registers, lambda _: None)
         self._began = datetime.now(UTC)
         self._totals = Totals()
         self._doors: doors.Doors | None = None
@@ -84,7 +92,8 @@ class Supervisor:
         self.listeners |= opened.addresses()
         if opened.proxy or self._modes:
             ensured(self.config, self._environ)
-        self.listeners["admin"] = str(await self._front.open(View(self._metrics, self._readiness, self._status)))
+        view = View(self._metrics, self._readiness, self._status, self.switch)
+        self.listeners["admin"] = str(await self._front.open(view))
         key = hop_key(self.config, self._secret)
         workers = self.config.gateway.workers
         order = Order(self._path, self._text, workers, key, opened.descriptors())
@@ -128,6 +137,7 @@ class Supervisor:
         await self._front.close_mitmproxy()
         await self._leave(Ask.END, END)
         await self._front.close()
+        await self._store.close()
         if self._claim is not None:
             os.close(self._claim)
             self._claim = None

@@ -10,7 +10,16 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
-from gateway.cli.options import AgentName, CertificateForm, ConfigFile, ShellForm
+from gateway.cli.options import (
+    AdminUrl,
+    AgentName,
+    CertificateForm,
+    ConfigFile,
+    ShellForm,
+    StoppedAgent,
+    StoppedTool,
+    StoppedUpstream,
+)
 from gateway.errors import LockgateError, OperatorError
 
 app = typer.Typer(
@@ -82,6 +91,47 @@ def run(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--listen") from None
     service.run(config, at, tuple(mitm or ()))
+
+
+@app.command()
+def stop(
+    config: ConfigFile = None,
+    agent: StoppedAgent = None,
+    tool: StoppedTool = None,
+    upstream: StoppedUpstream = None,
+    why: Annotated[str, typer.Option(help="The reason: clients are told it, and the audit keeps it.")] = "",
+    admin: AdminUrl = None,
+) -> None:
+    """Stop everything, or one agent, tool or upstream: at every gateway, within a second, running streams too.
+
+    It holds over restarts, until `lockgate resume`.
+    """
+    from gateway.cli.stop import decide, scope
+
+    raise typer.Exit(decide(config, scope(agent, tool, upstream), why, admin, stopped=True))
+
+
+@app.command()
+def resume(
+    config: ConfigFile = None,
+    agent: StoppedAgent = None,
+    tool: StoppedTool = None,
+    upstream: StoppedUpstream = None,
+    why: Annotated[str, typer.Option(help="The reason, for the audit.")] = "",
+    admin: AdminUrl = None,
+) -> None:
+    """End a stop: that of everything, or of one agent, tool or upstream. Other stops go on."""
+    from gateway.cli.stop import decide, scope
+
+    raise typer.Exit(decide(config, scope(agent, tool, upstream), why, admin, stopped=False))
+
+
+@app.command()
+def stops(config: ConfigFile = None, admin: AdminUrl = None) -> None:
+    """Show what is stopped, since when, by whom and why."""
+    from gateway.cli.stop import show
+
+    raise typer.Exit(show(config, admin))
 
 
 @app.command()

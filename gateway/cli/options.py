@@ -28,6 +28,26 @@ AgentName = Annotated[
 ]
 
 
+StoppedAgent = Annotated[
+    str | None, typer.Option("--agent", help="The NAME of [agents.NAME], or `default` for who shows no key.")
+]
+StoppedTool = Annotated[
+    str | None, typer.Option("--tool", help="The name of a tool, as models and MCP servers call it.")
+]
+StoppedUpstream = Annotated[
+    str | None, typer.Option("--upstream", help="The NAME of [upstreams.NAME], mcp/NAME, or egress.NAME.")
+]
+AdminUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--admin",
+        metavar="URL",
+        help="Ask the gateway whose admin listener this is, and not the files of this machine; the token is in the "
+        "variable of [admin] token_env, or in LOCKGATE_ADMIN_TOKEN.",
+    ),
+]
+
+
 class CertificateForm(StrEnum):
     """What `lockgate ca export` writes."""
 

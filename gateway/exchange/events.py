@@ -12,6 +12,7 @@ The shell that owns the sockets feeds events to `Exchange.receive` and carries o
     UpstreamFailed   no connection, a time-out, a broken answer    Respond, SendAnswer, EndAnswer
     DialDenied       the upstream's address may not be dialled     Respond
     ClientGone       the client closed                             DropUpstream
+    Stopped          an operator stopped what it is part of        Respond, SendAnswer, EndAnswer, DropUpstream
     Failed           the shell itself failed                       Respond, EndAnswer, DropUpstream
 
 Every exchange ends with exactly one `Finish`, which carries the record.
@@ -57,11 +58,17 @@ class RequestStarted(Struct, frozen=True):
 
 
 class LimitsTaken(Struct, frozen=True):
-    """The store's answer. `denied` names the limit that refused; `headers` are its RateLimit fields, for any answer."""
+    """The store's answer. `denied` names the limit that refused; `headers` are its RateLimit fields, for any answer.
+
+    `retry_after` is in seconds, None where no waiting helps. `source` is who counted: "shared", "local" (this worker,
+    by its share) or "unchecked". `unavailable` is set where the limits must be checked and cannot: why, for the log.
+    """
 
     denied: str | None = None
     retry_after: int | None = None
     headers: Headers = ()
+    source: str | None = None
+    unavailable: str | None = None
 
 
 class RequestData(Struct, frozen=True):
@@ -102,6 +109,12 @@ class ClientGone(Struct, frozen=True):
     pass
 
 
+class Stopped(Struct, frozen=True):
+    """The switch was thrown: nothing more may pass. `why` is for the client."""
+
+    why: str
+
+
 class Failed(Struct, frozen=True):
     """An exception in the shell, or in the exchange itself. `stage` names where; `detail` is for the log alone."""
 
@@ -119,6 +132,7 @@ type Event = (
     | UpstreamFailed
     | DialDenied
     | ClientGone
+    | Stopped
     | Failed
 )
 
@@ -245,5 +259,6 @@ class ExchangeRecord(Struct, frozen=True):
     wrapped: int = 0  # segments marked as data
     held_max: int = 0  # most code points held back in the answer stream
     usage: Mapping[str, int] = field(default_factory=dict)
+    limits: str | None = None  # who counted: "shared", "local", "unchecked"; None where nothing was to be counted
     fault: str | None = None  # stage and kind of a failure, for the log
     told: str | None = None  # why the client was refused, in the words that it was told

@@ -15,6 +15,7 @@
     ClientGone       the client's connection is lost                  CloseServer
     Ended            the session must end: it stands idle, or the     closes, at once or when the answer that is
                      gateway shuts down                               under way is over
+    Stopped          an operator stopped what it is part of           Respond, ToClient, closes
     Failed           the shell itself failed                          Respond, ToClient, closes
 
 Every session ends with exactly one `Finish`, which carries the record. Before it stand what still goes to the client,
@@ -36,6 +37,7 @@ from gateway.exchange.events import (
     LimitsTaken,
     RequestBroken,
     Respond,
+    Stopped,
     UpstreamFailed,
 )
 
@@ -136,6 +138,7 @@ type SessionEvent = (
     | DialDenied
     | ClientGone
     | Ended
+    | Stopped
     | Failed
 )
 

@@ -1,7 +1,7 @@
-"""The admin listener: is it alive, is it ready, what has it counted, what does it do.
+"""The admin listener: is it alive, is it ready, what has it counted, what does it do, and what is stopped.
 
 It stands apart from the agents' listener. Health and readiness tell nothing and are open; the rest wants the token,
-where one is configured.
+where one is configured. To stop and to resume wants one in any case: agents on this machine reach this listener too.
 """
 
 from __future__ import annotations
@@ -17,11 +17,17 @@ from aiohttp import hdrs, web
 from gateway.serve.identity import Site
 from gateway.serve.metrics import CONTENT_TYPE
 from gateway.serve.ticket import FIELD, FORGED
+from gateway.stops.decision import Scope
+from gateway.stops.folder import StopsError
+from gateway.stops.switch import Switch, told_stops
 
 _TEXT: Final = "text/plain; charset=utf-8"
 _JSON: Final = "application/json"
 _OPEN: Final = frozenset({"/healthz", "/readyz"})
-_METHODS: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
+_READ: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
+_WRITE: Final = frozenset({hdrs.METH_POST})
+
+type Page = Callable[[web.BaseRequest], Awaitable[web.Response]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +40,13 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What the listener shows, which may have to be asked of other processes. `metrics` are the text, `status` the
-    body of /status."""
+    """What the listener shows, which may have to be asked of other processes, and the switch that it throws. `metrics`
+    are the text, `status` the body of /status."""
 
     metrics: Callable[[], Awaitable[bytes]]
     readiness: Callable[[], Awaitable[Readiness]]
     status: Callable[[], Awaitable[Mapping[str, object]]]
+    switch: Switch
 
 
 class Admin:
@@ -49,12 +56,14 @@ class Admin:
         self._view = view
         self._site = site
         self._token = token
-        self._pages: Mapping[str, Callable[[], Awaitable[web.Response]]] = {
+        self._reading: Mapping[str, Page] = {
             "/healthz": self._health,
             "/readyz": self._ready,
             "/metrics": self._metrics,
             "/status": self._status,
+            "/stops": self._stops,
         }
+        self._writing: Mapping[str, Page] = {"/stop": self._stop, "/resume": self._resume}
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         if FIELD in request.headers:
@@ -65,14 +74,18 @@ class Admin:
             return _plain(403, "the Host header names no name of this listener\n")
         if not self._site.accepts(request.headers.get(hdrs.ORIGIN), request.headers.get("Sec-Fetch-Site")):
             return _plain(403, "requests from web pages are not accepted here\n")
-        page = self._pages.get(request.path)
+        page = self._reading.get(request.path) or self._writing.get(request.path)
         if page is None:
-            return _plain(404, f"no such page; there are: {', '.join(self._pages)}\n")
-        if request.method not in _METHODS:
-            return _plain(405, "only GET is served here\n", ("Allow", "GET, HEAD"))
+            return _plain(404, f"no such page; there are: {', '.join((*self._reading, *self._writing))}\n")
+        methods = _READ if request.path in self._reading else _WRITE
+        if request.method not in methods:
+            allowed = ", ".join(sorted(methods))
+            return _plain(405, f"only {allowed} is served here\n", ("Allow", allowed))
+        if request.path in self._writing and self._token is None:
+            return _plain(403, "this needs an admin token: `token_env` under [admin] names its variable\n")
         if request.path not in _OPEN and not self._may(request):
             return _plain(401, "show the admin token: Authorization: Bearer …\n", ("WWW-Authenticate", "Bearer"))
-        return await page()
+        return await page(request)
 
     def _may(self, request: web.BaseRequest) -> bool:
         if self._token is None:
@@ -80,21 +93,78 @@ class Admin:
         scheme, _, shown = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
         return scheme.lower() == "bearer" and hmac.compare_digest(shown.strip().encode(), self._token.encode())
 
-    async def _health(self) -> web.Response:
+    async def _health(self, _: web.BaseRequest) -> web.Response:
         return _plain(200, "alive\n")
 
-    async def _ready(self) -> web.Response:
+    async def _ready(self, _: web.BaseRequest) -> web.Response:
         found = await self._view.readiness()
         if found.reasons:
             return _plain(503, _lines(found.reasons))
         return _plain(200, _lines(("ready", *found.amiss)))
 
-    async def _metrics(self) -> web.Response:
+    async def _metrics(self, _: web.BaseRequest) -> web.Response:
         return web.Response(body=await self._view.metrics(), headers={hdrs.CONTENT_TYPE: CONTENT_TYPE})
 
-    async def _status(self) -> web.Response:
-        body = json.dumps(await self._view.status(), indent=2).encode()
-        return web.Response(body=body, headers={hdrs.CONTENT_TYPE: _JSON})
+    async def _status(self, _: web.BaseRequest) -> web.Response:
+        return _json(200, {**await self._view.status(), "stops": self._stopped()})
+
+    async def _stops(self, _: web.BaseRequest) -> web.Response:
+        await self._view.switch.look()
+        return _json(200, self._stopped())
+
+    async def _stop(self, request: web.BaseRequest) -> web.Response:
+        return await self._decide(request, stopped=True)
+
+    async def _resume(self, request: web.BaseRequest) -> web.Response:
+        return await self._decide(request, stopped=False)
+
+    async def _decide(self, request: web.BaseRequest, *, stopped: bool) -> web.Response:
+        """Take the decision of the body: `{"scope": "agent/research", "why": "…", "by": "…"}`."""
+        try:
+            scope, why, by = _wanted(await _body(request))
+        except ValueError as error:
+            return _plain(400, f"{error}\n")
+        try:
+            await self._view.switch.decide(scope, stopped=stopped, why=why, by=by)
+        except StopsError as error:
+            held = "it holds in this process alone" if stopped else "nothing was resumed"
+            return _plain(500, f"{error}; {held}\n")
+        return _json(200, self._stopped())
+
+    def _stopped(self) -> Mapping[str, object]:
+        return told_stops(self._view.switch)
+
+
+_MOST: Final = 64 * 1024
+"""Bytes of a body here: a scope and two lines."""
+_FORM: Final = '{"scope": "all | agent/NAME | tool/NAME | upstream/NAME", "why": "…", "by": "…"}'
+
+
+async def _body(request: web.BaseRequest) -> bytes:
+    data = b""
+    while not request.content.at_eof():
+        data += await request.content.readany()
+        if len(data) > _MOST:
+            raise ValueError(f"the body is over {_MOST} bytes; accepted: {_FORM}")
+    return data
+
+
+def _wanted(data: bytes) -> tuple[Scope, str, str]:
+    """Scope, reason and who. Raises ValueError with the accepted form."""
+    try:
+        body = json.loads(data)
+    except ValueError:
+        body = None
+    match body:
+        case {"scope": str(scope), **rest} if rest.keys() <= {"why", "by"} and all(
+            isinstance(text, str) for text in rest.values()
+        ):
+            return Scope.read(scope), str(rest.get("why", "")), str(rest.get("by") or "the admin API")
+    raise ValueError(f"the body is no decision; accepted: {_FORM}")
+
+
+def _json(status: int, value: Mapping[str, object]) -> web.Response:
+    return web.Response(status=status, body=json.dumps(value, indent=2).encode(), headers={hdrs.CONTENT_TYPE: _JSON})
 
 
 def _lines(lines: Iterable[str]) -> str:

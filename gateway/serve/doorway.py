@@ -37,8 +37,9 @@ class Doorway:
         return await self._listener.start(at)
 
     def take(self, posture: Posture) -> None:
-        """Serve new requests by that, and end the unread tunnels that it does not allow."""
+        """Serve new requests by that, and end what is under way that it stops, and unread tunnels that it forbids."""
         self.entrance.posture = posture
+        self.entrance.review()
         if self._keeper is not None:
             self._keeper.review()
 

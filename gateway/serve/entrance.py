@@ -16,7 +16,7 @@ from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 
 from gateway.dialect import refusals
 from gateway.dialect.route import Family
-from gateway.errors import ClientError, Code, InternalError
+from gateway.errors import ClientError, Code, InternalError, StoreError
 from gateway.exchange import refuse
 from gateway.exchange.events import ExchangeRecord, Headers, Inspected, LimitsTaken, RequestStarted
 from gateway.exchange.gate import Gate
@@ -34,7 +34,8 @@ from gateway.serve.upstream import Pool, Upstream
 from gateway.serve.websocket import SocketCarrier
 from gateway.settings import DEFAULT_PRINCIPAL
 from gateway.state.fields import ratelimit_headers
-from gateway.state.store import Limit, Store
+from gateway.state.limit import Claim, Limit
+from gateway.state.store import Store
 from gateway.verdict import Effect, Refusal
 
 _ID_BYTES: Final = 12
@@ -62,7 +63,7 @@ class Entrance(ABC):
         self, posture: Posture, pool: Pool, store: Store, ledger: Ledger, exchange: MakeExchange = make_exchange
     ) -> None:
         self.posture = posture
-        self.live: set[Carrier | SocketCarrier] = set()
+        self.live: dict[Carrier | SocketCarrier, tuple[str, str]] = {}  # each with its principal and upstream
         self.draining = False
         self._store = store
         self._ledger = ledger
@@ -77,6 +78,7 @@ class Entrance(ABC):
             self._check(posture, request)
             upstream, target = self.find(posture, request)
             upstream, caller = self.admit(posture, upstream, request, target)
+            posture.check_stops(caller.principal, upstream.name)
         except ClientError as error:
             return await self._turn_away(request, error, upstream, began)
         except Exception as failure:  # noqa: BLE001 -- the outer boundary: a failure of ours is a refusal and a record
@@ -91,27 +93,30 @@ class Entrance(ABC):
         principal = caller.principal
         limits = posture.limits_for(principal, upstream.name)
 
-        async def consult() -> LimitsTaken:
-            return await self._take(limits) if limits else _NO_LIMITS
+        request_id = new_id()
 
-        exchange = self._exchange(posture, upstream, principal, new_id())
+        async def consult() -> LimitsTaken:
+            return await self._take(limits, request_id) if limits else _NO_LIMITS
+
+        exchange = self._exchange(posture, upstream, principal, request_id)
         patience = upstream.patience or posture.patience
         carrier = Carrier(request, exchange, upstream, patience, self._means, consult)
         if self.draining:
             carrier.close_after()
-        self.live.add(carrier)
+        self.live[carrier] = principal, upstream.name
         try:
             return await carrier.run(
                 RequestStarted(request.method, caller.target, caller.headers, request.body_exists, upstream.spelt_host)
             )
         finally:
-            self.live.discard(carrier)
+            del self.live[carrier]
 
     async def _carry_session(
         self, posture: Posture, upstream: Upstream, caller: Caller, request: web.BaseRequest
     ) -> web.StreamResponse:
         """A session may last for hours, so it is held to what is in force, not to what was as it began."""
         principal = caller.principal
+        session_id = new_id()
 
         def gate() -> Gate:
             return self.posture.gate_for(principal)
@@ -120,24 +125,34 @@ class Entrance(ABC):
             if self._ledger.fault is not None:
                 raise InternalError("the gateway cannot write its audit log")
             limits = self.posture.limits_for(principal, upstream.name)
-            return await self._take(limits) if limits else _NO_LIMITS
+            return await self._take(limits, session_id) if limits else _NO_LIMITS
 
-        session = Session(gate, upstream.family, id=new_id(), upstream=upstream.name, principal=principal)
+        session = Session(gate, upstream.family, id=session_id, upstream=upstream.name, principal=principal)
         carrier = SocketCarrier(request, session, upstream, posture.patience, self._means, consult)
         if self.draining:
             carrier.close_after()
-        self.live.add(carrier)
+        self.live[carrier] = principal, upstream.name
         try:
             return await carrier.run(websocket.started(caller.target, caller.headers, upstream.spelt_host))
         finally:
-            self.live.discard(carrier)
+            del self.live[carrier]
 
-    async def _take(self, limits: tuple[Limit, ...]) -> LimitsTaken:
-        taken = await self._store.take(limits)
+    def review(self) -> None:
+        """Stop what is under way and may not go on by the posture that is in force now."""
+        for carrier, (principal, upstream) in tuple(self.live.items()):
+            why = self.posture.stops.against(principal, upstream)
+            if why is not None:
+                carrier.stop(why)
+
+    async def _take(self, limits: tuple[Limit, ...], holder: str) -> LimitsTaken:
+        try:
+            taken = await self._store.counters.take([Claim(limit) for limit in limits], holder)
+        except StoreError as error:
+            return LimitsTaken(unavailable=str(error))
         headers = ratelimit_headers(taken)
         if taken.allowed:
-            return LimitsTaken(headers=headers)
-        return LimitsTaken(taken.denied_by, taken.retry_after, headers)
+            return LimitsTaken(headers=headers, source=taken.source)
+        return LimitsTaken(taken.denied_by, taken.retry_after, headers, taken.source)
 
     @abstractmethod
     def check(self, posture: Posture, request: web.BaseRequest) -> None:

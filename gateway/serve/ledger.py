@@ -1,5 +1,7 @@
 """What happens to the record of an exchange: the audit file, the log line and the counters, in this order.
 
+What operators do (stop, resume) is recorded beside it.
+
 An audit that cannot be written stops new work: `fault` says why, until a record is written again.
 """
 
@@ -42,6 +44,15 @@ class Ledger:
         with suppress(Exception):  # standard error may be closed; the audit is the record that counts
             self._write(line)
         self._metrics.exchange(record, course.spent_ns)
+
+    def note(self, event: str, **details: object) -> None:
+        """Record what an operator did, in the audit and the log; `details` as JSON holds them. Never raises."""
+        if self._audit is not None:
+            self._keep(
+                self._audit, {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **details}
+            )
+        with suppress(Exception):  # as for a line
+            log.log().warning(event, **details)
 
     def _keep(self, audit: Write, line: Mapping[str, Any]) -> None:
         try:

@@ -24,6 +24,8 @@ GAUGES: Final[Mapping[str, Merge]] = {
     "lockgate_ruleset_info": Merge.HIGHEST,
     "lockgate_ca_not_after_timestamp_seconds": Merge.LOWEST,
     "lockgate_in_flight": Merge.SUM,
+    "lockgate_stops": Merge.HIGHEST,
+    "lockgate_store_up": Merge.LOWEST,
 }
 """What the gauges of several workers are together. A gauge that is not here cannot be shown by a supervisor."""
 
@@ -72,6 +74,19 @@ class Metrics:
             "When the certificate authority of the proxy expires, in Unix time; 0 without a proxy.",
             registry=self._registry,
         )
+        self._stops = Gauge("lockgate_stops", "Stops that hold here.", registry=self._registry)
+        self._store_up = Gauge(
+            "lockgate_store_up",
+            "1 while the store of limits answers, 0 while they are kept without it.",
+            registry=self._registry,
+        )
+        self._store_up.set(1)
+        self._limits = Counter(
+            "lockgate_limits",
+            "Requests whose limits were counted, by who did: the store, this worker by its share, or nobody.",
+            ("source",),
+            registry=self._registry,
+        )
         in_flight = Gauge("lockgate_in_flight", "Exchanges that are under way.", registry=self._registry)
         in_flight.set_function(live)
 
@@ -85,6 +100,8 @@ class Metrics:
             )
         counter.inc()
         self._inspection.observe(spent_ns / 1e9)
+        if record.limits is not None:
+            self._limits.labels(record.limits).inc()
         for reason in record.reasons:
             self._findings.labels(reason.category, "yes" if reason.shadow else "no").inc()
         if record.outcome == "failed" and record.fault is not None and record.fault.startswith("upstream."):
@@ -100,6 +117,14 @@ class Metrics:
         """Tell which rule set is in force."""
         self._ruleset.clear()
         self._ruleset.labels(digest).set(1)
+
+    def stops(self, count: int) -> None:
+        """Tell how many stops hold."""
+        self._stops.set(count)
+
+    def store_up(self, is_up: Callable[[], bool]) -> None:
+        """Tell how to ask whether the store answers."""
+        self._store_up.set_function(is_up)
 
     def authority_ends(self, at: datetime) -> None:
         """Tell when the certificate authority expires."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -16,7 +17,7 @@ from gateway.detect.ruleset import RuleSet
 from gateway.dialect.families import FAMILIES
 from gateway.dialect.mcp_door import PREFIX, Door
 from gateway.dialect.mcp_family import MCP
-from gateway.errors import ConfigError
+from gateway.errors import ClientError, Code, ConfigError
 from gateway.exchange.gate import Gate
 from gateway.policy.egress.host import unmapped
 from gateway.policy.egress.policy import EgressPolicy
@@ -27,7 +28,8 @@ from gateway.serve.places import Places
 from gateway.serve.upstream import Patience, Upstream
 from gateway.settings import DEFAULT_PRINCIPAL, Config, McpServer
 from gateway.settings import Upstream as UpstreamTable
-from gateway.state.store import Limit
+from gateway.state.limit import Limit
+from gateway.stops.decision import Stops
 from gateway.units import Address
 
 type Tls = ssl.SSLContext | bool
@@ -55,12 +57,19 @@ class Posture:
     egress: EgressPolicy
     tls: Tls = True
     mcp: Mapping[str, Server] = field(default_factory=dict)
+    stops: Stops = field(default_factory=Stops)
     _limits: dict[tuple[str, str], tuple[Limit, ...]] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
         """The rule set's."""
         return self.default_gate.rules.digest
+
+    def check_stops(self, principal: str, upstream: str) -> None:
+        """Raise ClientError where an operator has stopped this caller, that upstream, or everything."""
+        why = self.stops.against(principal, upstream)
+        if why is not None:
+            raise ClientError(why, code=Code.STOPPED, status=HTTPStatus.SERVICE_UNAVAILABLE)
 
     def gate_for(self, principal: str) -> Gate:
         return self.gates.get(principal, self.default_gate)

@@ -146,6 +146,10 @@ class Gatekeeper:
         decision = posture.egress.decide(principal, tunnel.scheme, tunnel.spelt, tunnel.authority.port or 0)
         if decision.action is Action.DENY:
             return denied(decision)
+        try:
+            posture.check_stops(principal, _entry(decision))
+        except ClientError as error:
+            return error
         if decision.action is not Action.TUNNEL:
             return _forbidden("the host is to be inspected now; open the tunnel again")
         fault = None if unread.address is None else fault_of_address(posture.egress, decision, unread.address)
@@ -206,6 +210,7 @@ class Gatekeeper:
         decision = self.proxy.posture.egress.decide(agent or DEFAULT_PRINCIPAL, Scheme.HTTPS, spelt, named.port)
         if decision.action is Action.DENY:
             raise denied(decision)
+        self.proxy.posture.check_stops(decision.principal, _entry(decision))
         return decision, Tunnel(named, spelt, Scheme.HTTPS, message.headers)
 
     # -- inspected
@@ -340,6 +345,11 @@ class Gatekeeper:
             told=fate.told,
         )
         self._ledger.finish(record, Course(asked.client, perf_counter_ns() - asked.began, 0))
+
+
+def _entry(decision: EgressDecision) -> str:
+    """The name of the entry that allowed it, by which it can be stopped."""
+    return decision.entry.name if decision.entry is not None else ""
 
 
 def _agree(target: Host, _: ssl.SSLObject, sni: str | None, __: ssl.SSLContext) -> int | None:

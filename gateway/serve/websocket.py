@@ -31,6 +31,7 @@ from gateway.exchange.events import (
     LimitsTaken,
     RequestBroken,
     Respond,
+    Stopped,
     UpstreamFailed,
 )
 from gateway.exchange.session_events import (
@@ -156,7 +157,7 @@ class SocketCarrier:
         self._answer: web.StreamResponse | None = None
         self._is_closing = False  # whether the upstream's side is told so
         self._recorded = False
-        self._cause: Cause | None = None
+        self._last: Ended | Stopped | None = None  # what it is told when its handler is cancelled by us
         self._idle: asyncio.TimerHandle | None = None
         task = asyncio.current_task()
         assert task is not None
@@ -173,7 +174,11 @@ class SocketCarrier:
 
     def cut(self) -> None:
         """End the session now, as the gateway shuts down."""
-        self._stop(Cause.SHUTDOWN)
+        self._interrupt(Ended(Cause.SHUTDOWN))
+
+    def stop(self, why: str) -> None:
+        """End the session now, since an operator wants it. `why` is for the client."""
+        self._interrupt(Stopped(why))
 
     async def run(self, begin: SessionStarted) -> web.StreamResponse:
         """Carry the session to its end, and return the answer that was given to the upgrade request."""
@@ -182,7 +187,7 @@ class SocketCarrier:
             await self._drive(begin)
         except asyncio.CancelledError:
             await self._interrupted()
-            if self._cause is None:
+            if self._last is None:
                 raise
         except Exception as failure:  # noqa: BLE001 -- the outer boundary: whatever it is ends in a close and a record
             await self._fail(failure)
@@ -237,20 +242,20 @@ class SocketCarrier:
             return
         left = self._heard + patience - self._loop.time()
         if left <= 0:
-            self._stop(Cause.IDLE)
+            self._interrupt(Ended(Cause.IDLE))
         else:
             self._idle = self._loop.call_later(left, self._watch_idleness)
 
-    def _stop(self, cause: Cause) -> None:
-        self._cause = cause
+    def _interrupt(self, last: Ended | Stopped) -> None:
+        self._last = last
         self._task.cancel()
 
     async def _interrupted(self) -> None:
-        """The handler was cancelled: by `_stop`, or by the server library, since the client is gone."""
+        """The handler was cancelled: by `_interrupt`, or by the server library, since the client is gone."""
         self._task.uncancel()
         with suppress(TimeoutError, ConnectionError):
             async with asyncio.timeout(LAST_WORDS):
-                await self._tell(ClientGone() if self._cause is None else Ended(self._cause))
+                await self._tell(ClientGone() if self._last is None else self._last)
 
     async def _fail(self, failure: Exception) -> None:
         try:

@@ -9,9 +9,13 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.exchange.events import Headers
-from gateway.state.store import Level, Taken
+from gateway.state.limit import SECOND_NS, Calendar, Level, Rate, Slots, Taken, Unit
 
-_SECOND_NS: Final = 1_000_000_000
+_WINDOWS: Final = {Calendar.HOUR: 3600, Calendar.DAY: 86400, Calendar.WEEK: 7 * 86400}
+"""Seconds. Months differ, and have none."""
+
+_UNITS: Final = {Unit.CONCURRENCY: "concurrent-requests"}
+"""Quota units that the draft registers under another name; `requests` is its default."""
 
 
 def ratelimit_headers(taken: Taken) -> Headers:
@@ -22,15 +26,20 @@ def ratelimit_headers(taken: Taken) -> Headers:
     return (
         ("ratelimit-policy", ", ".join(_policy(level) for level in taken.levels)),
         ("ratelimit", ", ".join(_state(level) for level in taken.levels)),
-        ("ratelimit-limit", str(tightest.limit.quantity)),
+        ("ratelimit-limit", str(tightest.limit.bound.quantity)),
         ("ratelimit-remaining", str(tightest.remaining)),
         ("ratelimit-reset", str(_seconds(tightest.reset_ns))),
     )
 
 
 def _policy(level: Level) -> str:
-    limit = level.limit
-    return f'"{limit.name}";q={limit.quantity};w={max(_seconds(limit.period_ns), 1)}'
+    limit, bound = level.limit, level.limit.bound
+    unit = "" if limit.unit is Unit.REQUESTS else f';qu="{_UNITS.get(limit.unit, limit.unit)}"'
+    if isinstance(bound, Rate):
+        window: int | None = max(_seconds(bound.period_ns), 1)
+    else:
+        window = None if isinstance(bound, Slots) else _WINDOWS.get(bound.window)
+    return f'"{limit.name}";q={bound.quantity}{unit}' + (f";w={window}" if window is not None else "")
 
 
 def _state(level: Level) -> str:
@@ -39,4 +48,4 @@ def _state(level: Level) -> str:
 
 def _seconds(nanoseconds: int) -> int:
     """Rounded up: a client that waits so long does not come too early."""
-    return -(-nanoseconds // _SECOND_NS)
+    return -(-nanoseconds // SECOND_NS)

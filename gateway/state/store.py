@@ -1,67 +1,75 @@
-"""What counts: the one question that limits ask of a store, and its answer.
+"""What gateways share: counts, and registers of small documents.
 
-Only names and whole numbers cross this seam, so that a store may be a process of its own.
+Each of the two is a protocol with an implementation in memory and one in Redis, held to one contract. Whatever else is
+to be shared (stops, members, versions of rules) is a register: a name for it and its form, not code in a store.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """`quantity` units in `period_ns` nanoseconds, `burst` of them at once, counted under `key`.
-
-    `name` is what a refused client is told; several limits may share a name, but in one take no two share a key.
-    """
-
-    name: str
-    key: str
-    quantity: int
-    period_ns: int
-    burst: int
-
-    @property
-    def interval_ns(self) -> int:
-        """The time one unit takes to come back, rounded up, so that rounding never lets more through."""
-        return -(-self.period_ns // self.quantity)
+from gateway.state.limit import Charge, Claim, Limit, Taken
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
-    """Where a limit stands after a take: whole units left, and nanoseconds until all of them are back."""
+class Counters(Protocol):
+    """Keeps the counts of all limits. Raises StoreError where it cannot, soon: nothing here waits for long."""
 
-    limit: Limit
-    remaining: int
-    reset_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """The answer. `denied_by` is the name of the limit that makes the client wait longest; None where all allowed it.
-
-    `retry_after_ns` is the time after which the same take is allowed if nothing else is taken; 0 where it was allowed.
-    """
-
-    denied_by: str | None
-    retry_after_ns: int
-    levels: tuple[Level, ...]
-
-    @property
-    def allowed(self) -> bool:
-        return self.denied_by is None
-
-    @property
-    def retry_after(self) -> int:
-        """Whole seconds, rounded up, as Retry-After has them (RFC 9110, section 10.2.3)."""
-        return -(-self.retry_after_ns // 1_000_000_000)
-
-
-class Store(Protocol):
-    """Keeps the counts of all limits."""
-
-    async def take(self, limits: Sequence[Limit]) -> Taken:
-        """Take one unit of each limit, or, where one of them has none left, of no limit at all."""
+    async def take(self, claims: Sequence[Claim], holder: str) -> Taken:
+        """Take all that is claimed, or, where one limit has too little left, nothing. `holder` is the request's id."""
         ...
+
+    async def settle(self, charges: Sequence[Charge], holder: str) -> None:
+        """Correct what was taken by these amounts: more where it was too little, even over the limit; a negative one
+        gives back. Slots of `holder` are freed. A budget's window that is over is left as it is."""
+        ...
+
+    async def renew(self, limits: Sequence[Limit], holder: str) -> None:
+        """Keep the slots that `holder` has, for one more lease. One that was lost is taken anew, even over the limit.
+
+        Limits of another kind are left alone.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One document of a register. `version` is another with every write, and none comes twice in a register."""
+
+    value: bytes
+    version: int
+
+
+class Registers(Protocol):
+    """Named maps of small documents. Raises StoreError as counters do."""
+
+    async def read(self, register: str) -> Mapping[str, Entry]:
+        """All of a register; those whose time is over are gone."""
+        ...
+
+    async def write(
+        self, register: str, key: str, value: bytes, *, version: int | None = None, ttl: float | None = None
+    ) -> int | None:
+        """Write, and return the new version; None, and nothing is written, where the key is not at `version`.
+
+        `version` 0 wants that there is none yet, None does not care. `ttl` is in seconds; without one it stays.
+        """
+        ...
+
+    async def remove(self, register: str, key: str, *, version: int | None = None) -> bool:
+        """Take a key out; False where it is not there, or not at that version."""
+        ...
+
+    async def revisions(self, registers: Sequence[str]) -> tuple[int, ...]:
+        """A number for each that grows with every write and removal, so that followers need not read what is old."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Both, of one place. `kind` is what an operator is told: memory, redis, sentinel, cluster."""
+
+    kind: str
+    counters: Counters
+    registers: Registers

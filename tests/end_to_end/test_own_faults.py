@@ -16,7 +16,7 @@ from gateway.dialect.families import FAMILIES
 from gateway.exchange import judge, machine, whole
 from gateway.policy.hierarchy import Hierarchy
 from gateway.serve.upstream import Pool
-from gateway.state.memory import MemoryStore
+from gateway.state.memory import MemoryCounters
 from gateway.wire.frames import Framing
 from tests.end_to_end.conftest import Start
 from tests.end_to_end.faults import CLEAN, CLEAN_STREAM, SECRET_BODY, UNJUDGED, post
@@ -44,7 +44,7 @@ class Stage:
 
 
 STAGES = {
-    "the store": Stage(MemoryStore, "take", asked=False),
+    "the store": Stage(MemoryCounters, "take", asked=False),
     "reading a request": Stage(type(CHAT), "request", asked=False),
     "scanning": Stage(RuleSet, "scan", asked=False),
     "deciding": Stage(judge, "decide", asked=False),

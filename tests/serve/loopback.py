@@ -31,7 +31,7 @@ from gateway.serve.places import Places
 from gateway.serve.posture import Posture
 from gateway.serve.upstream import Patience, Pool, Upstream
 from gateway.settings import Config
-from gateway.state.memory import MemoryStore
+from gateway.state.memory import memory_store
 from gateway.units import Address
 
 type Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -127,7 +127,7 @@ async def gateway(serving: Posture, exchange: MakeExchange = make_exchange) -> A
     records: list[ExchangeRecord] = []
     paper = Paper()
     ledger = Noting(paper.write, metrics, records)
-    base_url = BaseUrl(serving, pool, MemoryStore(), ledger, exchange)
+    base_url = BaseUrl(serving, pool, memory_store(), ledger, exchange)
     listener = Listener(base_url, unread=base_url.unread)
     address = await listener.start(ANY_PORT)
     try:

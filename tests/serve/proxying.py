@@ -23,8 +23,9 @@ from gateway.serve.posture import Posture
 from gateway.serve.tunnel import Gatekeeper
 from gateway.serve.upstream import Pool, Upstream
 from gateway.settings import Config
-from gateway.state.memory import MemoryStore
-from gateway.state.store import Limit, Taken
+from gateway.state.limit import Claim, Taken
+from gateway.state.memory import MemoryCounters, MemoryRegisters
+from gateway.state.store import Store
 from gateway.trust.authority import Authority, made, pem
 from gateway.trust.leaf import Leaves
 from gateway.trust.name import Subtree
@@ -58,16 +59,16 @@ class Resolver:
         return known.pop(0) if len(known) > 1 else known[0]
 
 
-class Store(MemoryStore):
-    """A store that counts how often it is asked."""
+class Counting(MemoryCounters):
+    """Counters that count how often they are asked."""
 
     def __init__(self) -> None:
         super().__init__()
         self.taken = 0
 
-    async def take(self, limits: Sequence[Limit]) -> Taken:
+    async def take(self, claims: Sequence[Claim], holder: str) -> Taken:
         self.taken += 1
-        return await super().take(limits)
+        return await super().take(claims, holder)
 
 
 @dataclass(slots=True)
@@ -78,7 +79,7 @@ class Proxied:
     door: Doorway
     keeper: Gatekeeper
     resolver: Resolver
-    store: Store
+    counters: Counting
     paper: Paper
     pool: Pool
     records: list[ExchangeRecord] = field(default_factory=list)
@@ -123,15 +124,15 @@ async def proxied(
     pool = Pool(Names(resolver), parent)
     records: list[ExchangeRecord] = []
     paper = Paper()
-    store = Store()
+    counters = Counting()
     ledger = Noting(paper.write, Metrics(lambda: 0), records)
     signing = authority or (made(constraints, datetime.now(UTC)) if constraints else OURS)
-    door = doorway.proxy(by, pool, store, ledger, signing, LIFETIME)
+    door = doorway.proxy(by, pool, Store("memory", counters, MemoryRegisters()), ledger, signing, LIFETIME)
     address = await door.start(ANY_PORT)
     keeper = door._keeper
     assert keeper is not None
     try:
-        yield Proxied(address, door, keeper, resolver, store, paper, pool, records)
+        yield Proxied(address, door, keeper, resolver, counters, paper, pool, records)
     finally:
         await door.close()
         await pool.close()

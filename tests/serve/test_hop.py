@@ -22,7 +22,7 @@ from gateway.serve.listener import Listener
 from gateway.serve.metrics import Metrics
 from gateway.serve.ticket import FORGED, Ticket
 from gateway.serve.upstream import Pool
-from gateway.state.memory import MemoryStore
+from gateway.state.memory import memory_store
 from gateway.trust import authority
 from gateway.units import Address
 from tests.serve.loopback import ANY_PORT, Got, Noting, Paper, ask, posture, until, upstream_of
@@ -84,7 +84,7 @@ async def running(more: str = "") -> AsyncIterator[Gateway]:
         serving = posture({}, owner=_owner, config=parse(CONFIG.format(port=port, more=more), "test.toml"))
         records: list[ExchangeRecord] = []
         metrics = Metrics(lambda: 0)
-        ledger, pool, store = Noting(Paper().write, metrics, records), Pool(), MemoryStore()
+        ledger, pool, store = Noting(Paper().write, metrics, records), Pool(), memory_store()
         made = authority.made((), datetime.now(UTC))
         ways = (
             doorway.hop(serving, pool, store, ledger, KEY),

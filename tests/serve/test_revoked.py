@@ -21,7 +21,7 @@ from gateway.serve.posture import Posture
 from gateway.serve.tunnel import Gatekeeper
 from gateway.serve.upstream import Pool
 from gateway.settings import Config
-from gateway.state.memory import MemoryStore
+from gateway.state.memory import memory_store
 from gateway.trust.authority import made
 from gateway.units import Address
 from gateway.verdict import Effect
@@ -46,7 +46,7 @@ def by(port: int, action: str = "tunnel", key: str = KEY, **more: Any) -> Postur
 async def proxy(serving: Posture) -> AsyncIterator[tuple[Doorway, Address, list[ExchangeRecord]]]:
     pool, records = Pool(), list[ExchangeRecord]()
     ledger = Noting(Paper().write, Metrics(lambda: 0), records)
-    door = doorway.proxy(serving, pool, MemoryStore(), ledger, made((), datetime.now(UTC)), 3600)
+    door = doorway.proxy(serving, pool, memory_store(), ledger, made((), datetime.now(UTC)), 3600)
     try:
         yield door, await door.start(ANY_PORT), records
     finally:

@@ -28,7 +28,7 @@ from gateway.serve.identity import Site
 from gateway.serve.posture import Posture
 from gateway.serve.upstream import Patience, Pool, Upstream
 from gateway.settings import Config
-from gateway.state.memory import MemoryStore
+from gateway.state.memory import MemoryCounters
 from tests.serve.loopback import Running, answer, ask, dialled, gateway, peer, posture, until, upstream_of
 
 type Talk = Callable[[web.WebSocketResponse], Awaitable[None]]
@@ -782,7 +782,7 @@ def breaking_now(*_: Any, **__: Any) -> Any:
     ("owner", "name"),
     [
         (Pool, "upgrade"),
-        (MemoryStore, "take"),
+        (MemoryCounters, "take"),
         (None, "_accept"),
         (websocket, "_fields"),
     ],

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.state.memory import MemoryStore
-from gateway.state.store import Level, Limit, Store, Taken
+from gateway.state.limit import Claim, Level, Limit, Rate, Taken, Unit
+from gateway.state.memory import MemoryCounters
 
 SECOND = 1_000_000_000
-PER_SECOND = Limit("rate", "rate/a/x", quantity=2, period_ns=SECOND, burst=3)
+
+
+def rate(key: str, quantity: int, period_ns: int, burst: int) -> Limit:
+    return Limit(key.partition("/")[0], key, Unit.REQUESTS, Rate(quantity, period_ns, burst))
+
+
+PER_SECOND = rate("rate/a/x", 2, SECOND, 3)
 
 
 @dataclass
@@ -23,13 +29,27 @@ class Clock:
         return self.now
 
 
-async def take(store: Store, *limits: Limit) -> Taken:
-    return await store.take(limits)
+async def take(store: MemoryCounters, *limits: Limit) -> Taken:
+    return await store.take([Claim(limit) for limit in limits], "me")
+
+
+def bound(limit: Limit) -> Rate:
+    assert isinstance(limit.bound, Rate)
+    return limit.bound
+
+
+def wait(taken: Taken) -> int:
+    assert taken.retry_after_ns is not None
+    return taken.retry_after_ns
+
+
+def unlabelled(taken: Taken) -> Taken:
+    """The answer without what was charged."""
+    return replace(taken, charges=())
 
 
 limits = st.builds(
-    Limit,
-    name=st.just("one"),
+    rate,
     key=st.just("one"),
     quantity=st.integers(1, 5),
     period_ns=st.integers(1, 40),
@@ -41,14 +61,14 @@ pauses = st.lists(st.integers(0, 15), min_size=1, max_size=40)
 class TestTake:
     async def test_a_burst_then_one_by_one(self) -> None:
         clock = Clock()
-        store = MemoryStore(clock)
+        store = MemoryCounters(clock)
         assert [(await take(store, PER_SECOND)).allowed for _ in range(4)] == [True, True, True, False]
         clock.now += SECOND // 2
         assert [(await take(store, PER_SECOND)).allowed for _ in range(2)] == [True, False]
 
     async def test_the_answer_says_what_is_left_and_who_denied(self) -> None:
-        store = MemoryStore(Clock())
-        assert await take(store, PER_SECOND) == Taken(None, 0, (Level(PER_SECOND, 2, SECOND // 2),))
+        store = MemoryCounters(Clock())
+        assert unlabelled(await take(store, PER_SECOND)) == Taken(None, 0, (Level(PER_SECOND, 2, SECOND // 2),))
         await take(store, PER_SECOND)
         await take(store, PER_SECOND)
         denied = await take(store, PER_SECOND)
@@ -56,11 +76,11 @@ class TestTake:
         assert (denied.allowed, denied.retry_after) == (False, 1)
 
     async def test_nothing_to_take_is_allowed(self) -> None:
-        assert await take(MemoryStore(Clock())) == Taken(None, 0, ())
+        assert await take(MemoryCounters(Clock())) == Taken(None, 0, ())
 
     async def test_the_limit_with_the_longest_wait_is_named_and_the_others_are_not_charged(self) -> None:
-        store = MemoryStore(Clock())
-        slow = Limit("slow", "slow/a/x", quantity=1, period_ns=60 * SECOND, burst=1)
+        store = MemoryCounters(Clock())
+        slow = rate("slow/a/x", 1, 60 * SECOND, 1)
         assert (await take(store, PER_SECOND, slow)).allowed
         denied = await take(store, PER_SECOND, slow)
         assert (denied.denied_by, denied.retry_after) == ("slow", 60)
@@ -68,8 +88,8 @@ class TestTake:
         assert (await take(store, PER_SECOND)).levels[0].remaining == 1
 
     async def test_keys_are_counted_apart(self) -> None:
-        store = MemoryStore(Clock())
-        one, other = (Limit("rate", key, 1, SECOND, 1) for key in ("rate/a/x", "rate/b/x"))
+        store = MemoryCounters(Clock())
+        one, other = (rate(key, 1, SECOND, 1) for key in ("rate/a/x", "rate/b/x"))
         assert (await take(store, one)).allowed
         assert (await take(store, other)).allowed
         assert not (await take(store, one)).allowed
@@ -82,7 +102,7 @@ class TestLaws:
         self, limit: Limit, pauses: list[int]
     ) -> None:
         clock = Clock()
-        store = MemoryStore(clock)
+        store = MemoryCounters(clock)
         allowed: list[int] = []
         for pause in pauses:
             clock.now += pause
@@ -90,35 +110,35 @@ class TestLaws:
                 allowed.append(clock.now)
         for index, start in enumerate(allowed):
             for count, end in enumerate(allowed[index:], start=1):
-                assert count <= limit.burst + (end - start) * limit.quantity / limit.period_ns
+                assert count <= bound(limit).burst + (end - start) * bound(limit).quantity / bound(limit).period_ns
 
     @settings(max_examples=60, deadline=None)
     @given(limit=limits, pauses=pauses)
     async def test_it_allows_as_a_bucket_counted_by_hand(self, limit: Limit, pauses: list[int]) -> None:
         """The reference drips one unit each interval into a bucket of `burst`, in steps of one nanosecond."""
         clock = Clock()
-        store = MemoryStore(clock)
-        level = limit.burst * limit.interval_ns
+        store = MemoryCounters(clock)
+        level = bound(limit).burst * bound(limit).interval_ns
         for pause in pauses:
             clock.now += pause
-            level = min(level + pause, limit.burst * limit.interval_ns)
-            enough = level >= limit.interval_ns
-            level -= limit.interval_ns if enough else 0
+            level = min(level + pause, bound(limit).burst * bound(limit).interval_ns)
+            enough = level >= bound(limit).interval_ns
+            level -= bound(limit).interval_ns if enough else 0
             taken = await take(store, limit)
             assert taken.allowed is enough
-            assert taken.levels[0].remaining == level // limit.interval_ns
-            assert taken.levels[0].reset_ns == limit.burst * limit.interval_ns - level
+            assert taken.levels[0].remaining == level // bound(limit).interval_ns
+            assert taken.levels[0].reset_ns == bound(limit).burst * bound(limit).interval_ns - level
 
     @settings(max_examples=60, deadline=None)
     @given(limit=limits, pauses=pauses)
     async def test_the_time_to_wait_is_exact_and_a_denied_take_is_free(self, limit: Limit, pauses: list[int]) -> None:
         clock = Clock()
-        store = MemoryStore(clock)
+        store = MemoryCounters(clock)
         for pause in pauses:
             clock.now += pause
             taken = await take(store, limit)
             if not taken.allowed:
-                clock.now += taken.retry_after_ns - 1
+                clock.now += wait(taken) - 1
                 assert (await take(store, limit)).retry_after_ns == 1
                 clock.now += 1
                 assert (await take(store, limit)).allowed
@@ -129,8 +149,8 @@ class TestLaws:
         self, pair: tuple[Limit, Limit], pauses: list[int]
     ) -> None:
         clock = Clock()
-        both, alone = MemoryStore(clock), [MemoryStore(clock), MemoryStore(clock)]
-        first, second = (Limit(f"{n}", f"{n}", one.quantity, one.period_ns, one.burst) for n, one in enumerate(pair))
+        both, alone = MemoryCounters(clock), [MemoryCounters(clock), MemoryCounters(clock)]
+        first, second = (replace(one, name=f"{n}", key=f"{n}") for n, one in enumerate(pair))
         for pause in pauses:
             clock.now += pause
             taken = await take(both, first, second)
@@ -139,7 +159,7 @@ class TestLaws:
                 assert [single.levels[0] for single in singles] == list(taken.levels)
                 assert all(single.allowed for single in singles)
             else:
-                clock.now += taken.retry_after_ns
+                clock.now += wait(taken)
                 pause = 0
                 assert (await take(both, first, second)).allowed
                 for store, limit in zip(alone, (first, second), strict=True):
@@ -149,18 +169,18 @@ class TestLaws:
 class TestRoom:
     async def test_keys_whose_units_are_all_back_make_room(self) -> None:
         clock = Clock()
-        store = MemoryStore(clock, max_keys=2)
+        store = MemoryCounters(clock, max_keys=2)
         for name in "abcdef":
-            assert (await take(store, Limit(name, name, 1, SECOND, 1))).allowed
+            assert (await take(store, rate(name, 1, SECOND, 1))).allowed
             clock.now += SECOND
         assert len(store) <= 2
 
     async def test_without_room_a_new_key_is_denied_until_there_is(self) -> None:
         clock = Clock()
-        store = MemoryStore(clock, max_keys=2)
+        store = MemoryCounters(clock, max_keys=2)
         for name in "ab":
-            await take(store, Limit(name, name, 1, SECOND, 1))
-        new = Limit("new", "new", 1, SECOND // 2, 1)
+            await take(store, rate(name, 1, SECOND, 1))
+        new = rate("new", 1, SECOND // 2, 1)
         denied = await take(store, new)
         assert (denied.denied_by, denied.retry_after_ns) == ("new", SECOND)
         assert len(store) == 2
@@ -168,12 +188,12 @@ class TestRoom:
         assert (await take(store, new)).allowed
 
     async def test_two_new_keys_do_not_share_the_last_place(self) -> None:
-        store = MemoryStore(Clock(), max_keys=1)
-        taken = await take(store, *(Limit(name, name, 1, SECOND, 1) for name in "ab"))
+        store = MemoryCounters(Clock(), max_keys=1)
+        taken = await take(store, *(rate(name, 1, SECOND, 1) for name in "ab"))
         assert not taken.allowed
         assert len(store) == 0
 
 
 @pytest.mark.parametrize(("period", "quantity", "interval"), [(10, 5, 2), (10, 3, 4), (1, 5, 1)])
 def test_an_interval_is_rounded_up(period: int, quantity: int, interval: int) -> None:
-    assert Limit("x", "x", quantity, period, 1).interval_ns == interval
+    assert Rate(quantity, period, 1).interval_ns == interval

@@ -1,0 +1,46 @@
+"""Who shares the store: one entry for each worker process, which ends soon after its process does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gateway.state.store import Registers
+
+REGISTER: Final = "members"
+BEAT: Final = 2.0
+"""Seconds between two signs of life."""
+LIFE: Final = 3 * BEAT
+"""Seconds without one after which a member counts as gone: two may be lost."""
+
+
+class Members:
+    """This worker among the others. `me` is its name, and `about` what others are told, as JSON holds it."""
+
+    def __init__(self, registers: Registers, me: str) -> None:
+        self.me = me
+        self.about: dict[str, Any] = {}
+        self._registers = registers
+        self._names: tuple[str, ...] = (me,)
+        self.known: Mapping[str, Mapping[str, Any]] = {}
+
+    async def beat(self) -> None:
+        """Give a sign of life, and see who else did. Raises StoreError; then those last seen stay the members."""
+        await self._registers.write(REGISTER, self.me, json.dumps(self.about).encode(), ttl=LIFE)
+        found = await self._registers.read(REGISTER)
+        self.known = {name: json.loads(entry.value) for name, entry in found.items()}
+        self._names = tuple(sorted({*found, self.me}))
+
+    async def leave(self) -> None:
+        """Be gone at once. Raises StoreError."""
+        await self._registers.remove(REGISTER, self.me)
+
+    @property
+    def count(self) -> int:
+        return len(self._names)
+
+    @property
+    def rank(self) -> int:
+        """This worker's place among the members by name, from 0."""
+        return self._names.index(self.me)

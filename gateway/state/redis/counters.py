@@ -1,0 +1,92 @@
+"""Limits counted in Redis: all claims of a request in one script, one round trip, by the server's clock.
+
+All counts share a hash tag, so on a cluster one shard carries them; only then can they be taken together or not at all.
+The names of keys hold a keyed hash of what is counted apart: agents are configuration, but models and hosts are
+whatever a client writes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from gateway.errors import StoreError
+from gateway.state.limit import Budget, Charge, Claim, Level, Limit, Rate, Slots, Taken
+from gateway.state.redis.connection import Connection
+from gateway.state.redis.scripts import RENEW, SETTLE, TAKE
+
+VERSION: Final = "v1"
+"""Of the form of keys and values: another version counts under other keys."""
+
+_HASH_BYTES: Final = 16
+_US: Final = 1000  # nanoseconds
+_LATE: Final = -1
+_NOTHING: Final = (0, 0, 0)
+
+
+class RedisCounters:
+    """`Counters` in Redis. `key` keys the hashes in the names of keys; a fleet shares it. `now` is a monotonic clock in
+    nanoseconds."""
+
+    def __init__(
+        self, connection: Connection, prefix: str, key: bytes, now: Callable[[], int] = time.monotonic_ns
+    ) -> None:
+        self._connection = connection
+        self._prefix = f"{prefix}:{VERSION}:{{limits}}"
+        self._key = key
+        self._now = now
+        self._ahead: int | None = None  # of the server's clock before ours, in microseconds; a little less than it is
+
+    async def take(self, claims: Sequence[Claim], holder: str) -> Taken:
+        parameters = [_parameters(claim.limit, claim.amount) for claim in claims]
+        answer = await self._run(TAKE, [claim.limit for claim in claims], parameters, holder)
+        return _taken(claims, answer)
+
+    async def settle(self, charges: Sequence[Charge], holder: str) -> None:
+        parameters = [_parameters(charge.limit, charge.amount, charge.window) for charge in charges]
+        await self._run(SETTLE, [charge.limit for charge in charges], parameters, holder)
+
+    async def renew(self, limits: Sequence[Limit], holder: str) -> None:
+        slots = [limit for limit in limits if isinstance(limit.bound, Slots)]
+        await self._run(RENEW, slots, [_parameters(limit, 1) for limit in slots], holder)
+
+    async def _run(
+        self, script: str, limits: Sequence[Limit], parameters: Sequence[tuple[Any, ...]], holder: str
+    ) -> Sequence[int]:
+        """The answer of a script, which does nothing if it only begins when this has given up. Raises StoreError."""
+        if not limits:
+            return _NOTHING
+        deadline = 0
+        if self._ahead is not None:
+            deadline = self._now() // _US + self._ahead + round(self._connection.timeout * 1e6)
+        arguments = [deadline, holder, *(one for each in parameters for one in each)]
+        answer: Sequence[int] = await self._connection.run(script, [self._name(limit) for limit in limits], arguments)
+        self._ahead = answer[0] - self._now() // _US
+        if answer[1] == _LATE:
+            raise StoreError(f"{self._connection.place} did not come to it in time")
+        return answer
+
+    def _name(self, limit: Limit) -> str:
+        hashed = hashlib.blake2b(limit.key.encode(), key=self._key, digest_size=_HASH_BYTES).hexdigest()
+        return f"{self._prefix}:{limit.name}:{hashed}"
+
+
+def _parameters(limit: Limit, amount: int, window: int = 0) -> tuple[Any, ...]:
+    """What the scripts are told of one key."""
+    bound = limit.bound
+    if isinstance(bound, Rate):
+        return "r", amount, repr(bound.period_ns / bound.quantity / _US), bound.burst, 0
+    if isinstance(bound, Budget):
+        return "b", amount, bound.quantity, bound.window.value, window
+    return "s", amount, bound.quantity, bound.lease_ns // _US, 0
+
+
+def _taken(claims: Sequence[Claim], answer: Sequence[int]) -> Taken:
+    _, denied, wait, *numbers = answer
+    levels = tuple(Level(claim.limit, numbers[3 * at], numbers[3 * at + 1] * _US) for at, claim in enumerate(claims))
+    if denied:
+        return Taken(claims[denied - 1].limit.name, None if wait < 0 else wait * _US, levels)
+    charges = tuple(Charge(claim.limit, claim.amount, numbers[3 * at + 2]) for at, claim in enumerate(claims))
+    return Taken(None, 0, levels, charges)

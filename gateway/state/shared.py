@@ -1,0 +1,112 @@
+"""The store of a gateway while it runs: opened, watched, and closed as one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.errors import StoreError
+from gateway.state.guarded import GuardedCounters
+from gateway.state.limit import OnError
+from gateway.state.members import Members
+from gateway.state.memory import MemoryCounters, MemoryRegisters
+from gateway.state.redis.connection import Connection
+from gateway.state.redis.counters import RedisCounters
+from gateway.state.redis.place import Place
+from gateway.state.redis.registers import RedisRegisters
+from gateway.state.store import Counters, Registers, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """How a shared store is spoken to. `timeout` is in seconds, `key` hashes what is counted apart."""
+
+    timeout: float
+    prefix: str
+    key: bytes
+    ca_file: Path | None = None
+
+
+class OpenRegisters:
+    """The registers of a shared store alone: for who only takes a decision. `registers` None: nothing is shared.
+
+    `timeout` is in seconds.
+    """
+
+    def __init__(self, place: Place | None, timeout: float, prefix: str, ca_file: Path | None) -> None:
+        self.registers: Registers | None = None
+        self._connection: Connection | None = None
+        if place is not None:
+            self._connection = Connection(place, timeout, ca_file)
+            self.registers = RedisRegisters(self._connection, prefix)
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+
+class OpenStore:
+    """A store in use. `place` None is the memory of this process. `me` names this worker among those who share it."""
+
+    def __init__(self, place: Place | None, means: Means, me: str, told: Callable[[str], None]) -> None:
+        self.place = place
+        self._told = told
+        self._watch: asyncio.Task[None] | None = None
+        self._connection: Connection | None = None
+        self.guard: GuardedCounters | None = None
+        counters: Counters = MemoryCounters()
+        registers: Registers = MemoryRegisters()
+        if place is not None:
+            self._connection = Connection(place, means.timeout, means.ca_file)
+            registers = RedisRegisters(self._connection, means.prefix)
+            shared = RedisCounters(self._connection, means.prefix, means.key)
+            counters = self.guard = GuardedCounters(shared, Members(registers, me), told)
+        self.store = Store(place.kind if place is not None else "memory", counters, registers)
+
+    async def open(self) -> None:
+        """Begin to use it. A shared store that is away now is told, and comes in when it is there: a gateway that
+        restarts while it is away must not stay down."""
+        if self._connection is None or self.guard is None:
+            return
+        try:
+            await self._connection.open()
+        except StoreError as error:
+            self._told(f"the store cannot be reached, and limits are kept without it: {error}")
+        await self.guard.beat()
+        self._watch = asyncio.create_task(self.guard.watch())
+
+    async def close(self) -> None:
+        """Leave the members, and close the connections."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+        if self.guard is not None:
+            with suppress(StoreError):
+                await self.guard.members.leave()
+        if self._connection is not None:
+            await self._connection.close()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the store answers, as far as is known."""
+        return self.guard is None or not self.guard.breaker.is_open
+
+    def status(self, on_error: OnError) -> dict[str, object]:
+        """What an operator is told; JSON values only. `on_error` is what holds for limits that say nothing else."""
+        status: dict[str, object] = {"kind": self.store.kind, "at": str(self.place) if self.place else None}
+        if self.guard is None:
+            return status
+        breaker = self.guard.breaker
+        return status | {
+            "connected": not breaker.is_open,
+            "fault": breaker.fault,
+            "since": breaker.since.isoformat(timespec="seconds") if breaker.since is not None else None,
+            "failures": breaker.failures,
+            "limits_without_it": str(on_error),
+            "decided_without_it": self.guard.unshared,
+            "to_be_charged": self.guard.owed,
+            "members": self.guard.members.count,
+        }
