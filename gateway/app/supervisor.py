@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from gateway import audit, keys
+from gateway import audit, keys, record
 from gateway import config as configuration
 from gateway.app import doors, sharing, status
 from gateway.app.front import Front
@@ -153,10 +153,12 @@ class Supervisor:
         if not self.posts:
             return
         _, late = await asyncio.wait([post.keeping for post in self.posts], timeout=patience)
-        if late:
-            for post in self.posts:
-                post.kill()
-            await asyncio.wait(late)
+        if not late:
+            return
+        for post in (post for post in self.posts if post.keeping in late):
+            record.log().error("a worker does not end in time, and is killed", worker=post.number)
+            post.kill()
+        await asyncio.wait(late)
 
     def reload(self) -> None:
         """Have all workers load the files again."""

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway import record
-from gateway.app.channel import Channel, ChannelError
+from gateway.app.channel import Channel
 from gateway.app.loop import loop_factory
 from gateway.app.orders import (
     ANSWER,
@@ -78,8 +78,10 @@ class Worker:
         try:
             while (message := await self._channel.receive()) is not None:
                 self._do(Ask(message[ASK]), message.get(ID))
-        except (ChannelError, KeyError, ValueError) as error:
-            record.log().error("the line to the supervisor is broken, the worker ends", error=str(error))
+        except Exception as error:  # noqa: BLE001 -- whatever it is, another worker may do what this one cannot
+            record.log().error(
+                "the worker cannot do what it is told, and ends", error=f"{type(error).__name__}: {error}"
+            )
         self._leave.set()
 
     def _do(self, ask: Ask, number: int | None) -> None:

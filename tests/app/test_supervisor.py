@@ -16,13 +16,16 @@ import pytest
 from aiohttp import web
 
 from gateway import audit, keys, resources, verify
-from gateway.app import AUDIT_KEY, sharing
+from gateway.app import AUDIT_KEY, child, sharing
 from gateway.app import post as posts
+from gateway.app import supervisor as supervision
+from gateway.app.post import State
 from gateway.app.supervisor import Supervisor
-from gateway.errors import ConfigError, LockgateError
+from gateway.errors import ConfigError, InternalError, LockgateError
 from gateway.units import address
 from tests.app.supervised import (
     LIMIT,
+    Admin,
     Running,
     Streaming,
     alive,
@@ -267,6 +270,47 @@ async def test_what_keeps_the_workers_from_starting_keeps_the_gateway(tmp_path: 
     with pytest.raises(ConfigError, match=r"own\.toml"):
         await supervisor.open()
     assert [post.pid for post in supervisor.posts] == [None, None]
+
+
+async def test_a_gateway_without_a_worker_that_can_serve_does_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child, "WORKER", ("-c", "import sys; sys.exit(5)"))
+    supervisor = Supervisor(with_workers(configured(tmp_path, "http://127.0.0.1:1")), {**os.environ, **ENVIRON})
+    with pytest.raises(InternalError, match="no worker can be started; the last that was tried: it ended with 5"):
+        await supervisor.open()
+    assert [post.state for post in supervisor.posts] == [State.ENDED, State.ENDED]
+
+
+async def test_a_worker_that_never_serves_keeps_no_other_from_serving(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = with_workers(configured(tmp_path, "http://127.0.0.1:1"))
+    monkeypatch.setattr(posts, "START", 3 * LIMIT)
+    second_hangs = "import sys, runpy; from pathlib import Path; from gateway.app import worker, orders; "
+    second_hangs += "real = orders.Received.of; "
+    second_hangs += (
+        "orders.Received.of = lambda sent: real(sent) if sent['number'] == 1 else sys.exit(7); worker.main()"
+    )
+    monkeypatch.setattr(child, "WORKER", ("-c", second_hangs))
+    supervisor = Supervisor(path, {**os.environ, **ENVIRON})
+    await supervisor.open()
+    try:
+        admin = Admin(address(supervisor.listeners["admin"]))
+        assert (await admin.get("/readyz")).status == 200
+        assert b"worker 2: " in (await admin.get("/readyz")).body
+        assert await admin.counted("lockgate_worker_up") == 1
+    finally:
+        await supervisor.close()
+
+
+async def test_a_worker_that_does_not_end_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(with_workers(configured(tmp_path, "http://127.0.0.1:1"))) as gateway:
+        monkeypatch.setattr(supervision, "END", 0.2)
+        pids = [gateway.pid(1), gateway.pid(2)]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+    assert not any(alive(pid) for pid in pids)
 
 
 async def test_two_gateways_cannot_have_one_audit(tmp_path: Path) -> None:
