@@ -79,9 +79,8 @@ class Worker:
             while (message := await self._channel.receive()) is not None:
                 self._do(Ask(message[ASK]), message.get(ID))
         except Exception as error:  # noqa: BLE001 -- whatever it is, another worker may do what this one cannot
-            record.log().error(
-                "the worker cannot do what it is told, and ends", error=f"{type(error).__name__}: {error}"
-            )
+            fault = f"{type(error).__name__}: {error}"
+            record.log().error("the worker cannot do what it is told, and ends", error=fault)
         self._leave.set()
 
     def _do(self, ask: Ask, number: int | None) -> None:

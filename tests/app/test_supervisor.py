@@ -22,6 +22,7 @@ from gateway.app import supervisor as supervision
 from gateway.app.post import State
 from gateway.app.supervisor import Supervisor
 from gateway.errors import ConfigError, InternalError, LockgateError
+from gateway.stops.decision import EVERYTHING
 from gateway.units import address
 from tests.app.supervised import (
     LIMIT,
@@ -38,6 +39,7 @@ from tests.serve.loopback import ask, dialled, upstream_of
 from tests.serve.test_base_url import request
 from tests.serve.tickets import said as tickets_said
 from tests.serve.tickets import ticket
+from tests.services import redis
 
 
 @pytest.fixture(autouse=True)
@@ -286,13 +288,11 @@ async def test_a_worker_that_never_serves_keeps_no_other_from_serving(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = with_workers(configured(tmp_path, "http://127.0.0.1:1"))
-    monkeypatch.setattr(posts, "START", 3 * LIMIT)
-    second_hangs = "import sys, runpy; from pathlib import Path; from gateway.app import worker, orders; "
-    second_hangs += "real = orders.Received.of; "
-    second_hangs += (
+    second_ends = (
+        "import sys; from gateway.app import orders, worker; real = orders.Received.of; "
         "orders.Received.of = lambda sent: real(sent) if sent['number'] == 1 else sys.exit(7); worker.main()"
     )
-    monkeypatch.setattr(child, "WORKER", ("-c", second_hangs))
+    monkeypatch.setattr(child, "WORKER", ("-c", second_ends))
     supervisor = Supervisor(path, {**os.environ, **ENVIRON})
     await supervisor.open()
     try:
@@ -386,6 +386,38 @@ async def test_closing_cuts_streams_and_leaves_no_process(tmp_path: Path, upstre
         async with asyncio.timeout(LIMIT):
             assert await reader.read() == b""
     assert not any(alive(pid or 0) for pid in pids)
+
+
+# --- what workers share
+
+
+async def test_workers_share_limits_and_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    with redis.single(tmp_path / "redis") as server:
+        async with upstream_of(fine) as base:
+            path = with_workers(configured(tmp_path, base))
+            store = f'[store]\nurl = "redis://127.0.0.1:{server.port}/0"\ntimeout = "5s"\n'
+            path.write_text(f'{path.read_text()}{store}[limits.few]\nrequests = 3\nper = "1h"\n')
+            async with running(path) as gateway:
+                async with gateway.only(1):
+                    assert [(await ask(gateway.base_url, saying("hi"))).status for _ in range(2)] == [200, 200]
+                async with gateway.only(2):
+                    assert [(await ask(gateway.base_url, saying("hi"))).status for _ in range(2)] == [200, 429]
+                os.kill(gateway.pid(2), signal.SIGKILL)
+                await eventually(lambda: _is(gateway, "lockgate_worker_restarts_total", 1))
+                await eventually(gateway.is_whole)
+                async with gateway.only(2):
+                    assert (await ask(gateway.base_url, saying("hi"))).status == 429
+                await gateway.supervisor.switch.decide(EVERYTHING, stopped=True, why="test", by="test")
+
+                async def both_refuse() -> bool:
+                    found = set()
+                    for number in (1, 2):
+                        async with gateway.only(number):
+                            found.add((await ask(gateway.base_url, saying("hi"))).status)
+                    return found == {503}
+
+                await eventually(both_refuse)
 
 
 # --- mitmproxy
