@@ -218,6 +218,11 @@ class Service:
 
     # -- what it says of itself
 
+    @property
+    def digest(self) -> str:
+        """That of the rules by which it judges."""
+        return self._posture.digest
+
     def in_flight(self) -> int:
         """Exchanges that are under way."""
         return sum(len(way.entrance.live) for way in self._doorways)
