@@ -24,7 +24,7 @@ STEPS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (5, ("units", "resources", "keys", "toml_lines", "json_line")),
     (5, ("trust", "chain")),
     (5, ("state", "audit")),
-    (5, ("stops",)),
+    (5, ("stops", "fleet")),
     (5, ("verify",)),
     (5, ("settings",)),
     (5, ("config",)),
@@ -82,6 +82,9 @@ DOORS: dict[str, tuple[str, ...]] = {
         "gateway.policy",
         "gateway.dialect",
         "gateway.exchange",
+        "gateway.fleet",  # whose documents come from the store, and are checked against their types
+        "gateway.app",
+        "gateway.cli.push",
         "gateway.serve.ticket",  # whose text is checked against its type as it is read
     ),
     "multidict": ("gateway.serve",),
