@@ -41,6 +41,7 @@ from gateway.serve.entrance import challenge, new_id
 from gateway.serve.identity import proxy_agent
 from gateway.serve.ledger import Ledger
 from gateway.serve.listener import Handle
+from gateway.serve.opening import Contrary
 from gateway.serve.proxy import Proxy, Tunnel, agent_of, denied, fault_of_address, host_of, read_authority
 from gateway.serve.threshold import HANDSHAKE, Threshold, Waiting, first_byte, hand_over
 from gateway.serve.ticket import refuse_ticket
@@ -282,7 +283,9 @@ class Gatekeeper:
         assert task is not None
         self._unread[task] = unread
         try:
-            await relay.relay(relay.over(transport), server, counts)
+            await relay.relay(relay.over(transport), server, unread.tunnel.authority.host, counts)
+        except* Contrary as contrary:
+            unread.fate = _Fate("cut", 200, Effect.BLOCK, Code.EGRESS, f"tls: {contrary.exceptions[0]}")
         finally:
             del self._unread[task]
             sides = (Inspected(size, coverage="pass", uninspected=_UNREAD) for size in (counts.sent, counts.received))
