@@ -61,6 +61,14 @@ EXCUSED = {
         "gateway.detect.prefilter",
         "threading",
     ): "working memory for each thread: `threading.local` alone",
+    **dict.fromkeys(
+        (
+            ("gateway.detect.automaton", "threading"),
+            ("gateway.detect.memory", "threading"),
+            ("gateway.exchange.part", "threading"),
+        ),
+        "what bodies that are judged in several threads share: a `Lock` alone",
+    ),
 }
 """Module and package of the standard library, and why this once."""
 

@@ -112,6 +112,19 @@ class Exchange:
     def finished(self) -> bool:
         return self._state is _State.DONE
 
+    def weighs(self, event: Event) -> int:
+        """About how many bytes the event would have judged at once; a coded body may decode to all that is allowed."""
+        if not isinstance(event, RequestData | AnswerData):
+            return 0
+        if self._state is _State.STREAM:
+            assert self._stream is not None
+            return len(event.data) + self._stream.unread if self._decoder is None else self._gate.limits.answer
+        if not event.last or self._state not in (_State.BODY, _State.WHOLE):
+            return 0
+        headers = self._request.headers if self._answer is None else self._answer.headers
+        is_coded = fields.value(headers, "content-encoding") is not None
+        return self._gate.limits.answer if is_coded else self._size + len(event.data)
+
     def receive(self, event: Event) -> list[Command]:
         """The commands that follow from an event. An exchange that is over ignores what still comes."""
         if self.finished:

@@ -46,6 +46,7 @@ from gateway.exchange.events import (
 from gateway.serve.answer import Answer
 from gateway.serve.dial import Denied
 from gateway.serve.headers import end_to_end, first, without
+from gateway.serve.judging import Feed
 from gateway.serve.ticket import client_of
 from gateway.serve.upstream import FAILURES, Patience, Pool, Upstream, detail_of, fault_of
 
@@ -66,6 +67,8 @@ class Machine(Protocol):
 
     @property
     def finished(self) -> bool: ...
+
+    def weighs(self, event: Event) -> int: ...
 
     def receive(self, event: Event) -> Sequence[Command]: ...
 
@@ -109,12 +112,12 @@ class Carrier:
     ) -> None:
         self._request = request
         self._exchange = exchange
+        self._feed = Feed(exchange)
         self._target = upstream
         self._patience = patience
         self._means = means
         self._ask = consult
         self._began = perf_counter_ns()
-        self._spent = 0
         self._answer: Answer | None = None
         self._unsent: list[bytes] = []
         self._start: StartUpstream | None = None
@@ -152,11 +155,11 @@ class Carrier:
             await self._drive(started)
         except asyncio.CancelledError:
             if not self._cut:
-                self._abandon()
+                await self._abandon()
                 raise
             await self._last_words()
         except ConnectionError:
-            self._abandon()
+            await self._abandon()
             if self._answer is None:
                 raise
         except Exception as failure:  # noqa: BLE001 -- the outer boundary: whatever it is ends in a refusal and a record
@@ -239,7 +242,7 @@ class Carrier:
                 self._extend(deadline)
             try:
                 event = await self._read_request()
-                commands = self._receive(event)
+                commands = await self._feed.receive(event)
             except Exception as fault:
                 self._upload_fault = fault
                 raise
@@ -278,9 +281,9 @@ class Carrier:
 
     # -- how it ends when it does not end well
 
-    def _abandon(self) -> None:
+    async def _abandon(self) -> None:
         """The client is gone: tell the exchange, and do what needs no client."""
-        for command in self._receive(ClientGone()):
+        for command in await self._feed.receive(ClientGone()):
             if isinstance(command, Finish):
                 self._record(command.record)
 
@@ -304,14 +307,8 @@ class Carrier:
 
     # -- events and commands
 
-    def _receive(self, event: Event) -> Sequence[Command]:
-        began = perf_counter_ns()
-        commands = self._exchange.receive(event)
-        self._spent += perf_counter_ns() - began
-        return commands
-
     async def _tell(self, event: Event) -> None:
-        await self._carry_out(self._receive(event))
+        await self._carry_out(await self._feed.receive(event))
 
     async def _carry_out(self, commands: Sequence[Command]) -> None:
         try:
@@ -397,7 +394,7 @@ class Carrier:
             return
         self._recorded = True
         took = perf_counter_ns() - self._began
-        self._means.finish(record, Course(client_of(self._request), took, self._spent))
+        self._means.finish(record, Course(client_of(self._request), took, self._feed.spent))
 
     async def _flush(self) -> None:
         """Write what the commands so far gave: once for all of them, header included."""
@@ -413,7 +410,7 @@ class Carrier:
 
     def _timed(self, headers: Headers) -> Headers:
         """The headers with the time spent inspecting so far, in milliseconds (W3C Server Timing)."""
-        timing = f"lockgate;dur={self._spent / 1e6:.2f}"
+        timing = f"lockgate;dur={self._feed.spent / 1e6:.2f}"
         upstream = first(headers, "server-timing")
         if upstream is None:
             return (*headers, ("server-timing", timing))

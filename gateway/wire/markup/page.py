@@ -22,7 +22,7 @@ from gateway.wire.markup.css import Declared, Sheet
 from gateway.wire.markup.look import Hiding, Look, gone, styled
 from gateway.wire.markup.references import weave
 from gateway.wire.markup.tokens import Attribute, Syntax
-from gateway.wire.markup.tree import Move, Step, steps
+from gateway.wire.markup.tree import MOST_STEPS, Move, Step, steps
 from gateway.wire.passage import Escape, Passage, Weaver, in_bare_value, in_markup, in_script
 
 MOST_PAGES: Final = 500
@@ -41,7 +41,10 @@ class Reading:
 
 
 def read(text: str, syntax: Syntax, *, keep_lines: bool = False) -> list[Reading]:
-    """All texts of a page, none of them empty. With `keep_lines` the ends of its lines mean something, as in prose."""
+    """All texts of a page, none of them empty. With `keep_lines` the ends of its lines mean something, as in prose.
+
+    Raises OverLimit for markup that would take too long.
+    """
     return _Page(text, syntax, keep_lines=keep_lines).readings()
 
 
@@ -67,9 +70,10 @@ class _Hidden:
 
 @dataclass(slots=True)
 class _Budget:
-    """How many pages within the page may still be read."""
+    """How many pages within the page may still be read, and how many steps they may have, the outermost included."""
 
-    left: int = MOST_PAGES
+    pages: int = MOST_PAGES
+    steps: int = MOST_STEPS
 
 
 class _Page:
@@ -89,7 +93,8 @@ class _Page:
         self._keep_lines = keep_lines
         self._depth = depth
         self._budget = budget or _Budget()
-        self._steps = steps(text, syntax)
+        self._steps = steps(text, syntax, self._budget.steps)
+        self._budget.steps -= len(self._steps)
         self._sheet = Sheet(self._text[step.start : step.end] for step in self._steps if _is_style(step))
         self._certain = self._sheet.is_whole and not any(map(self._links_sheet, self._steps))
         self._looks = [Look() if self._certain else Look(colour=None, ground=None)]
@@ -284,14 +289,14 @@ class _Page:
 
     def _page_within(self, move: Move, start: int, end: int) -> bool:
         """Read a text as a page, if it looks like one and there may be more of them."""
-        if self._depth >= DEEPEST or self._budget.left <= 0:
+        if self._depth >= DEEPEST or self._budget.pages <= 0:
             return False
         weaver = Weaver()
         self._weave(weaver, move, start, end, keep_lines=True)
         passage = weaver.passage(in_markup if move is Move.TEXT else str, self._within)
         if not names.LOOKS_LIKE_A_PAGE.search(passage.text):
             return False
-        self._budget.left -= 1
+        self._budget.pages -= 1
         self._pages += _Page(passage.text, Syntax.HTML, passage, self._depth + 1, self._budget).readings()
         return True
 

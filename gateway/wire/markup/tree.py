@@ -15,6 +15,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from gateway.errors import OverLimit
 from gateway.wire.markup.tokens import Attribute, Sort, Syntax, Token, Tokenizer
 
 
@@ -97,13 +98,17 @@ _ENDS_BEFORE: Final = {
 }
 """What each of these ends, if it was opened last."""
 
+MOST_STEPS: Final = 1_000_000
+"""Steps and attributes of one page: measured, four seconds. The largest pages of standards and of source code have a
+third of that; the whole standard of HTML on one page has as many."""
+
 _ENDING: Final = _ENDS_P | _ENDS_IN_TABLE.keys() | _ENDS_BEFORE.keys() | _words("button a nobr table li dd dt")
 """Those that may end another when they start."""
 
 
-def steps(text: str, syntax: Syntax) -> list[Step]:
-    """The page from start to end. Every OPEN has its CLOSE, and they nest."""
-    return _Tree(text, syntax).steps()
+def steps(text: str, syntax: Syntax, most: int = MOST_STEPS) -> list[Step]:
+    """The page from start to end. Every OPEN has its CLOSE, and they nest. Raises OverLimit for more than `most`."""
+    return _Tree(text, syntax).steps(most)
 
 
 class _Tree:
@@ -123,9 +128,13 @@ class _Tree:
         self._seen: set[str] = set()
         self._steps: list[Step] = []
 
-    def steps(self) -> list[Step]:
+    def steps(self, most: int) -> list[Step]:
         tokens, take = self._tokens, self._steps.append
+        attributes = 0
         for token in tokens:
+            attributes += len(token.attributes)
+            if len(self._steps) + attributes > most:
+                raise OverLimit(f"the markup has more than {MOST_STEPS} tags, attributes and texts between them")
             match token.sort:
                 case Sort.START:
                     self._start(token)
