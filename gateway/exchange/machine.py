@@ -4,6 +4,8 @@
                 │          │         ▲
                 └──────────┴─────────┘            any state ──▶ DONE by a refusal
 
+    BODY and WHOLE ──▶ READING, and on from there, where the text of a PDF is read elsewhere
+
 It fails closed: whatever goes wrong, an exception in any stage included, becomes a refusal and a record. The machine
 knows no socket, clock or loop; the same events give the same commands.
 """
@@ -15,15 +17,16 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.dialect.base import Coverage
 from gateway.dialect.message import MessageDialect
 from gateway.dialect.route import Family, Form
-from gateway.errors import ClientError, Code, LockgateError, Malformed, OverLimit, UpstreamError
+from gateway.errors import ClientError, Code, InternalError, LockgateError, Malformed, OverLimit, UpstreamError
 from gateway.exchange import answer as answers
 from gateway.exchange import headers as fields
-from gateway.exchange import messages, refuse
+from gateway.exchange import messages, pdf, refuse
 from gateway.exchange.body import is_json
 from gateway.exchange.content import inspect, is_told_by_first_bytes, readable
 from gateway.exchange.events import (
@@ -37,6 +40,8 @@ from gateway.exchange.events import (
     DropUpstream,
     EndAnswer,
     Event,
+    Extract,
+    Extracted,
     Failed,
     Fault,
     Finish,
@@ -51,6 +56,7 @@ from gateway.exchange.events import (
     SendAnswer,
     SendUpstream,
     StartUpstream,
+    Unread,
     UpstreamFailed,
 )
 from gateway.exchange.facts import Facts
@@ -75,6 +81,7 @@ class _State(StrEnum):
     BODY = "body"  # the request body is collected
     WAITING = "waiting"  # for the upstream's head
     WHOLE = "whole"  # the answer body is collected
+    READING = "reading"  # for the text of a PDF, which either body may be
     STREAM = "stream"  # the answer is judged event by event
     PASSING = "passing"  # the answer passes in pieces, not inspected
     DONE = "done"
@@ -104,6 +111,8 @@ class Exchange:
         self._decoder: Decoder | None = None
         self._stream: AnswerStream | MessageStream | None = None
         self._first_bytes: FirstBytes | None = None  # while they have not told yet whether the body is text
+        self._may_outgrow = False  # whether the body is collected as a PDF alone, and passes where it is too large
+        self._reading: _Reading | None = None
         self._begun = False
         self._uploading = False
         self._bodiless = False
@@ -114,6 +123,8 @@ class Exchange:
 
     def weighs(self, event: Event) -> int:
         """About how many bytes the event would have judged at once; a coded body may decode to all that is allowed."""
+        if isinstance(event, Extracted):
+            return sum(map(len, event.texts))
         if not isinstance(event, RequestData | AnswerData):
             return 0
         if self._state is _State.STREAM:
@@ -170,23 +181,30 @@ class Exchange:
             self._first_bytes = self._looking_at(self._request.headers, self._gate.limits.request)
             self._state = _State.BODY
             return [ReadBody()]
-        return [self._begin_upload(), ReadBody()]
+        return [self._begin_upload(_BINARY), ReadBody()]
 
-    def _begin_upload(self) -> StartUpstream:
+    def _begin_upload(self, uninspected: tuple[Uninspected, ...]) -> StartUpstream:
         self._state = _State.WAITING
         self._uploading = True
-        self._facts.request = Inspected(coverage=Coverage.PASS.value, uninspected=_BINARY)
+        self._facts.request = Inspected(coverage=Coverage.PASS.value, uninspected=uninspected)
         return self._upstream_command(None, self._onward_headers())
 
     def _looking_at(self, headers: Headers, limit: int) -> FirstBytes:
         return FirstBytes(fields.value(headers, "content-encoding"), limit)
 
-    def _are_binary(self, event: RequestData | AnswerData) -> bool:
-        """Whether the first bytes of a body tell now that it is no text."""
+    def _passing(self, event: RequestData | AnswerData) -> tuple[Uninspected, ...]:
+        """What a body is called that passes unread from here on; nothing while it is collected.
+
+        Its first bytes tell that it is no text, or its size that its text will not be read.
+        """
         told = self._first_bytes.are_binary(event.data, last=event.last) if self._first_bytes else False
-        if told is not None:
+        if self._first_bytes is not None and told is not None:
+            self._may_outgrow = told and pdf.is_pdf(self._first_bytes.head, self._media)
             self._first_bytes = None
-        return told is True
+        if self._may_outgrow:
+            may_pass = self._size > pdf.MOST and not self._gate.profile.refuses_unknown
+            return (Uninspected(Unread.TOO_LARGE),) if may_pass else ()
+        return _BINARY if told else ()
 
     def _on_request_data(self, event: RequestData) -> list[Command]:
         if self._uploading:
@@ -197,8 +215,8 @@ class Exchange:
         if self._state is not _State.BODY:
             return []
         self._collect(event.data, self._gate.limits.request, "request")
-        if self._are_binary(event):
-            start = self._begin_upload()
+        if unread := self._passing(event):
+            start = self._begin_upload(unread)
             return [start, *self._on_request_data(RequestData(self._take_collected(), event.last))]
         return self._judge_request(self._take_collected()) if event.last else []
 
@@ -206,7 +224,11 @@ class Exchange:
         coding = fields.value(self._request.headers, "content-encoding")
         body = decode(raw, coding, self._gate.limits.request) if coding else raw
         self._refuse_unknown_json(body, self._media)
-        outcome = inspect(self._gate, self._endpoint, Direction.REQUEST, body, self._media)
+        if pdf.is_read(self._endpoint, self._endpoint.request_form) and pdf.is_pdf(body, self._media):
+            return self._extract(_Reading(Direction.REQUEST, raw, body))
+        return self._request_judged(raw, inspect(self._gate, self._endpoint, Direction.REQUEST, body, self._media))
+
+    def _request_judged(self, raw: bytes, outcome: Outcome) -> list[Command]:
         self._facts.add(Direction.REQUEST, outcome)
         self._facts.operation = messages.operation(self._endpoint, outcome.document, named=not outcome.findings)
         self._endpoint = messages.bound(self._endpoint, outcome.document, Direction.REQUEST)
@@ -243,7 +265,7 @@ class Exchange:
 
     @property
     def _refuses_unknown(self) -> bool:
-        return self._unknown and self._gate.profile.unknown_json is UnknownJson.BLOCK
+        return self._unknown and self._gate.profile.refuses_unknown
 
     def _onward_headers(self) -> Headers:
         """The request's fields for the upstream; where the answer will be read, it must come without coding."""
@@ -314,9 +336,9 @@ class Exchange:
         if self._state is not _State.WHOLE:
             return []
         self._collect(event.data, self._gate.limits.answer, "answer")
-        if self._are_binary(event):
+        if unread := self._passing(event):
             assert self._answer is not None
-            begin = self._begin_passing(self._answer, uninspected=_BINARY)
+            begin = self._begin_passing(self._answer, uninspected=unread)
             return [*begin, *self._on_answer_data(AnswerData(self._take_collected(), event.last))]
         return self._judge_answer(self._take_collected()) if event.last else []
 
@@ -338,11 +360,17 @@ class Exchange:
 
     def _judge_answer(self, raw: bytes) -> list[Command]:
         assert self._answer is not None
-        status, headers = self._answer.status, self._answer.headers
-        coding = fields.value(headers, "content-encoding")
+        coding = fields.value(self._answer.headers, "content-encoding")
         body = decode(raw, coding, self._gate.limits.answer) if coding else raw
         self._refuse_unknown_json(body, self._media)
-        outcome = answers.inspect_answer(self._gate, self._endpoint, self._media, status, body)
+        if pdf.is_read(self._endpoint, self._endpoint.answer_form) and pdf.is_pdf(body, self._media):
+            return self._extract(_Reading(Direction.ANSWER, raw, body))
+        status = self._answer.status
+        return self._answer_judged(raw, answers.inspect_answer(self._gate, self._endpoint, self._media, status, body))
+
+    def _answer_judged(self, raw: bytes, outcome: Outcome) -> list[Command]:
+        assert self._answer is not None
+        status, headers = self._answer.status, self._answer.headers
         self._facts.add(Direction.ANSWER, outcome)
         if outcome.verdict.effect >= Effect.ASK:
             self._endpoint = messages.bound(self._endpoint, outcome.document, Direction.ANSWER)
@@ -350,6 +378,27 @@ class Exchange:
         if not outcome.edited:
             return self._respond(status, headers, raw, self._facts.outcome_of_edits())
         return self._respond(status, fields.of_edited(headers), outcome.body, "edited")
+
+    # --- either body as a PDF ---------------------------------------------------------------------------------------
+
+    def _extract(self, reading: _Reading) -> list[Command]:
+        self._reading, self._state = reading, _State.READING
+        if len(reading.body) > pdf.MOST:
+            return self._on_extracted(Extracted(unread=Unread.TOO_LARGE))
+        return [Extract(reading.body)]
+
+    def _on_extracted(self, event: Extracted) -> list[Command]:
+        reading = self._reading
+        if reading is None:
+            raise InternalError("the text of a PDF came that nobody asked for")
+        self._reading = None
+        if event.unread is not None and (
+            why := pdf.refusal(self._gate.profile, reading.body, self._media, event.unread)
+        ):
+            raise _Refused(refuse.of(Code.CONTENT, self._facts.id, why))
+        outcome = pdf.inspect(self._gate, self._endpoint, reading.direction, reading.body, self._media, event)
+        judged = self._request_judged if reading.direction is Direction.REQUEST else self._answer_judged
+        return judged(reading.raw, outcome)
 
     # --- failures and refusals -------------------------------------------------------------------------------------
 
@@ -469,6 +518,7 @@ class Exchange:
         body = b"".join(self._collected)
         self._collected.clear()
         self._size = 0
+        self._may_outgrow = False
         return body
 
 
@@ -480,13 +530,22 @@ _STEPS: Final[Mapping[type[Event], Callable[[Exchange, Any], list[Command]]]] = 
     AnswerData: Exchange._on_answer_data,
     UpstreamFailed: Exchange._on_upstream_failed,
     DialDenied: Exchange._on_dial_denied,
+    Extracted: Exchange._on_extracted,
     RequestBroken: Exchange._on_request_broken,
     ClientGone: Exchange._on_client_gone,
     Failed: Exchange._on_failed,
 }
 """What each event does."""
 
-_UPSTREAM_OPEN: Final = frozenset({_State.WAITING, _State.WHOLE, _State.STREAM, _State.PASSING})
+_UPSTREAM_OPEN: Final = frozenset({_State.WAITING, _State.WHOLE, _State.STREAM, _State.PASSING, _State.READING})
+
+
+class _Reading(Struct, frozen=True):
+    """A body whose text is being read: as it came, and decoded."""
+
+    direction: Direction
+    raw: bytes
+    body: bytes
 
 
 class _Refused(LockgateError):

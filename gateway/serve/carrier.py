@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter_ns
 from typing import Any, Final, Protocol
 
@@ -29,6 +29,7 @@ from gateway.exchange.events import (
     EndAnswer,
     Event,
     ExchangeRecord,
+    Extract,
     Failed,
     Finish,
     Headers,
@@ -43,6 +44,7 @@ from gateway.exchange.events import (
     StartUpstream,
     UpstreamFailed,
 )
+from gateway.pdf.reader import Reader
 from gateway.serve.answer import Answer
 from gateway.serve.dial import Denied
 from gateway.serve.headers import end_to_end, first, without
@@ -84,10 +86,11 @@ class Course:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What carriers share: the way out, and where the record goes."""
+    """What carriers share: the way out, where the record goes, and who reads PDFs."""
 
     pool: Pool
     finish: Callable[[ExchangeRecord, Course], None]
+    pdf: Reader = field(default_factory=Reader)
 
 
 class _Deferred(Exception):
@@ -324,6 +327,9 @@ class Carrier:
     async def _consult(self, _: Consult) -> None:
         await self._tell(await self._ask())
 
+    async def _extract(self, command: Extract) -> None:
+        await self._tell(await self._means.pdf.read(command.data))
+
     async def _read_body(self, _: ReadBody) -> None:
         self._body_wanted = True
         request = self._request
@@ -421,6 +427,7 @@ type _CarryOut = Callable[[Carrier, Any], Awaitable[None]]
 
 _CARRY: Final[Mapping[type[Command], _CarryOut]] = {
     Consult: Carrier._consult,
+    Extract: Carrier._extract,
     ReadBody: Carrier._read_body,
     StartUpstream: Carrier._start_upstream,
     SendUpstream: Carrier._send_upstream,
