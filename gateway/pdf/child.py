@@ -33,13 +33,18 @@ MOST_TEXT: Final = 8 << 20
 MOST_NOTES: Final = 20_000
 """Annotations, and entries of the outline: either may lead back to itself for ever."""
 
+IMAGE: Final = "image"
+ATTACHMENT: Final = "pdf_attachment"
+FORM: Final = "pdf_form"
+"""Names of what is in a document and not read: pictures, files, and forms in XML (XFA)."""
+
 _META: Final = ("Title", "Author", "Subject", "Keywords", "Creator", "Producer")
 _NOTE: Final = ("Contents", "T", "Subj", "RC", "V", "TU")
 """What annotations and fields of forms say (ISO 32000-1, tables 164, 170, 220)."""
 _JOINT: Final = "\ufffe"
 """What PDFium has for a hyphen at the end of a line, where the word goes on in the next one."""
 _PASSWORD: Final = 4  # FPDF_ERR_PASSWORD
-_IMAGE: Final = 3  # FPDF_PAGEOBJ_IMAGE
+_PICTURE: Final = 3  # FPDF_PAGEOBJ_IMAGE
 _XFA: Final = (2, 3)  # FORMTYPE_XFA_FULL, FORMTYPE_XFA_FOREGROUND
 _WHOLE: Final = 2 | 4  # FPDF_NO_INCREMENTAL, FPDF_REMOVE_SECURITY
 _COUNT: Final = re.compile(rb"(/Count )([0-9]+)")
@@ -66,8 +71,8 @@ def main() -> int:
         read = _Document(pdfium, data).read()
     except _Stop as stop:
         return stop.code
-    sys.stdout.write(json.dumps(read))
-    sys.stdout.flush()
+    sys.stdout.buffer.write(json.dumps(read, ensure_ascii=False).encode())
+    sys.stdout.buffer.flush()
     return 0
 
 
@@ -123,9 +128,9 @@ class _Document:
         for bookmark in self._outline():
             self._take(self._string(lib.FPDFBookmark_GetTitle, bookmark))
         if lib.FPDFDoc_GetAttachmentCount(document) > 0:
-            self._unread.add("pdf_attachment")
+            self._unread.add(ATTACHMENT)
         if lib.FPDF_GetFormType(document) in _XFA:
-            self._unread.add("pdf_form")
+            self._unread.add(FORM)
         return {"texts": self._texts, "unread": sorted(self._unread)}
 
     def _counted(self) -> int:
@@ -165,8 +170,8 @@ class _Document:
         for place in range(lib.FPDFPage_GetAnnotCount(page)):
             self._note(lib.FPDFPage_GetAnnot(page, place))
         objects = (lib.FPDFPage_GetObject(page, place) for place in range(lib.FPDFPage_CountObjects(page)))
-        if any(lib.FPDFPageObj_GetType(one) == _IMAGE for one in objects):
-            self._unread.add("image")
+        if any(lib.FPDFPageObj_GetType(one) == _PICTURE for one in objects):
+            self._unread.add(IMAGE)
         lib.FPDFText_ClosePage(text)
         lib.FPDF_ClosePage(page)
         return shown

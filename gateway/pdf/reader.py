@@ -25,14 +25,19 @@ AT_ONCE: Final = 2
 SECONDS: Final = 20.0
 """Time for one document, twice what its process may compute (`child.CPU`)."""
 
-MOST_OUTPUT: Final = 64 << 20
-"""Bytes of output: all the text that a document may have, with six for each character (JSON) and something beside."""
+END: Final = 5.0
+"""Seconds in which a process that was killed is gone; one of its own, if it could start any, may hold its pipe open."""
+
+MOST_OUTPUT: Final = 4 * child.MOST_TEXT
+"""Bytes of output: three for each code unit of all the text that a document may have (UTF-8), and something beside."""
 
 _COMMAND: Final = (sys.executable, "-I", str(Path(child.__file__)))
 """`-I`: no environment, folder or user is asked where modules are."""
 
 _NOWHERE: Final = Path(sys.executable).anchor
 """The folder that it runs in: the root."""
+
+_PARTS: Final = (child.IMAGE, child.ATTACHMENT, child.FORM)
 
 _REASONS: Final[Mapping[int | None, Unread]] = {
     child.BROKEN: Unread.BROKEN,
@@ -92,10 +97,15 @@ async def _told(process: Process, document: bytes) -> bytes:
 
 
 async def _ended(process: Process) -> None:
-    if process.returncode is None:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+    """Kill it, and wait until it is gone: a loop counts a process as such only once its pipe was read to the end."""
+    assert process.stdout is not None
+    with suppress(ProcessLookupError):
+        process.kill()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(END):
+            while await process.stdout.read(1 << 16):
+                pass
+            await process.wait()
 
 
 def _extracted(code: int | None, told: bytes) -> Extracted:
@@ -105,8 +115,10 @@ def _extracted(code: int | None, told: bytes) -> Extracted:
     try:
         read: Any = json.loads(told)
         texts, unread = read["texts"], read["unread"]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return Extracted(unread=Unread.OVERTIME)
-    if not isinstance(texts, list | tuple) or not all(isinstance(one, str) for one in (*texts, *unread)):
+    if not (isinstance(texts, list) and isinstance(unread, list) and all(isinstance(text, str) for text in texts)):
+        return Extracted(unread=Unread.OVERTIME)
+    if not all(name in _PARTS for name in unread):
         return Extracted(unread=Unread.OVERTIME)
     return Extracted(tuple(texts), None, tuple(unread))
