@@ -30,6 +30,7 @@ STEPS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (5, ("config",)),
     (5, ("record", "shelf")),
     (5, ("reload",)),
+    (5, ("pdf",)),
     (6, ("serve",)),
     (6, ("stdio",)),
     (6, ("mitm",)),
@@ -62,6 +63,14 @@ EXCUSED = {
         "gateway.detect.prefilter",
         "threading",
     ): "working memory for each thread: `threading.local` alone",
+    **dict.fromkeys(
+        (
+            ("gateway.detect.automaton", "threading"),
+            ("gateway.detect.memory", "threading"),
+            ("gateway.exchange.part", "threading"),
+        ),
+        "what bodies that are judged in several threads share: a `Lock` alone",
+    ),
 }
 """Module and package of the standard library, and why this once."""
 
@@ -99,6 +108,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         "gateway.cli",
     ),
     "prometheus_client": ("gateway.serve",),
+    "pypdfium2": ("gateway.pdf.child",),
     "pydantic": ("gateway.detect", "gateway.settings", "gateway.config"),
     "pydantic_core": ("gateway.config",),
     "redis": ("gateway.state.redis",),

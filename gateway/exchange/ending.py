@@ -44,12 +44,13 @@ class State(StrEnum):
     BODY = "body"  # the request body is collected
     WAITING = "waiting"  # for the upstream's head
     WHOLE = "whole"  # the answer body is collected
+    READING = "reading"  # for the text of a PDF, which either body may be
     STREAM = "stream"  # the answer is judged event by event
     PASSING = "passing"  # the answer passes in pieces, not inspected
     DONE = "done"
 
 
-_UPSTREAM_OPEN: Final = frozenset({State.WAITING, State.WHOLE, State.STREAM, State.PASSING})
+_UPSTREAM_OPEN: Final = frozenset({State.WAITING, State.WHOLE, State.STREAM, State.PASSING, State.READING})
 
 
 class Refused(LockgateError):

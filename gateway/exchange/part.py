@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from functools import lru_cache
+from threading import Lock
 from typing import Final
 
 from msgspec import Struct
@@ -43,22 +44,25 @@ class Outcome(Struct, frozen=True):
 
 
 class PartMemory:
-    """The outcomes of parts, least recently used ones forgotten first."""
+    """The outcomes of parts, least recently used ones forgotten first. Threads may share it."""
 
     def __init__(self, capacity: int = _CAPACITY) -> None:
         self._capacity = capacity
+        self._turn = Lock()
         self._outcomes: OrderedDict[bytes, Outcome] = OrderedDict()
 
     def recall(self, name: bytes) -> Outcome | None:
-        outcome = self._outcomes.get(name)
-        if outcome is not None:
-            self._outcomes.move_to_end(name)
+        with self._turn:
+            outcome = self._outcomes.get(name)
+            if outcome is not None:
+                self._outcomes.move_to_end(name)
         return outcome
 
     def remember(self, name: bytes, outcome: Outcome) -> None:
-        self._outcomes[name] = outcome
-        if len(self._outcomes) > self._capacity:
-            self._outcomes.popitem(last=False)
+        with self._turn:
+            self._outcomes[name] = outcome
+            if len(self._outcomes) > self._capacity:
+                self._outcomes.popitem(last=False)
 
 
 class Namer:
