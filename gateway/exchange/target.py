@@ -77,7 +77,7 @@ def _judged(gate: Gate, name: bytes, target: Target) -> part.Outcome:
     verdict = decide(gate.profile, judged) if encoded else judgement.verdict
     found = tuple(finding for _, findings in judged for finding in findings)
     outcome = part.Outcome(verdict, found, len(segments))
-    if outcome.is_lasting:
+    if outcome.lasts():
         gate.parts.remember(name, outcome)
     return outcome
 
