@@ -76,13 +76,15 @@ class Sink:
 def read(rule: Rule, document: Document, root: Path = (), *, apart: bool = False) -> Reading:
     """What `rule` finds at `root`; `model` and `stream` are taken from the object there."""
     sink = Sink(document, apart=apart)
-    rule(sink, document.get(*root), root)
-    model = document.get(*root, "model")
+    value = document.get(*root)
+    rule(sink, value, root)
+    settings = value if isinstance(value, dict) else {}
+    model = settings.get("model")
     return Reading(
         tuple(sink.segments),
         tuple(sink.uninspected),
         model if isinstance(model, str) else None,
-        document.get(*root, "stream") is True,
+        settings.get("stream") is True,
         tuple(sink.parts),
         tuple(sink.parted),
     )

@@ -42,7 +42,7 @@ def judge(
             judged.append((parts[0], scan(parts[0])))
         else:
             judged += _scan_split(gate, scan, direction, segment, parts)
-    texts, findings = tuple(segment for segment, _ in judged), tuple(found for _, found in judged)
+    texts, findings = zip(*judged, strict=True) if judged else ((), ())
     return Judgement(decide(gate.profile, judged), texts, findings)
 
 

@@ -7,7 +7,7 @@ instruction hierarchy marks the result (requests that a model will read) or the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Final
 
 from msgspec import Struct
@@ -117,7 +117,7 @@ def _inspect_text(gate: Gate, direction: Direction, body: bytes, media: MediaTyp
         edited_text(body, media, edits) if edits else body,
         edited=bool(edits),
         inspected=Inspected(len(body), 1, 0, Coverage.TEXT.value),
-        findings=tuple(finding for findings in judgement.findings for finding in findings),
+        findings=tuple(chain.from_iterable(judgement.findings)),
     )
 
 
@@ -251,8 +251,8 @@ def _judge_document(
     if edits:
         patches += document.edits(edits)
     return part.Outcome(
-        Verdict(verdict.effect, verdict.would_be, verdict.reasons, (), verdict.code),
-        tuple(finding for findings in judgement.findings for finding in findings),
+        replace(verdict, edits=()) if verdict.edits else verdict,
+        tuple(chain.from_iterable(judgement.findings)),
         len(judgement.segments),
         tuple(patches),
         wrapped,
