@@ -241,7 +241,8 @@ class Carrier:
         return commands
 
     async def _tell(self, event: Event) -> None:
-        await self._carry_out(self._receive(event))
+        if commands := self._receive(event):
+            await self._carry_out(commands)
 
     async def _carry_out(self, commands: Sequence[Command]) -> None:
         try:
