@@ -11,6 +11,7 @@ Keyed hashes of the beginnings are the names, as they are for parts; no text is 
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Final
@@ -64,9 +65,7 @@ class Trail:
         self._body = memoryview(body)
         self._marks: list[tuple[int, hashlib._Hash]] = [(0, namer.begun())]
         state, position = namer.begun(), 0
-        for mark in _MARKS:
-            if mark > self.length:
-                break
+        for mark in _MARKS[: bisect_right(_MARKS, self.length)]:
             state.update(self._body[position:mark])
             self._marks.append((mark, state.copy()))
             position = mark
