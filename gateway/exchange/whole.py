@@ -69,7 +69,7 @@ def inspect(gate: Gate, endpoint: Endpoint, direction: Direction, body: bytes, m
     if form is Form.MULTIPART and media.is_multipart:
         units, unread_files = form_units(body, media.raw)
         return _inspect_units(gate, endpoint, direction, body, units, unread_files)
-    if form is Form.JSON and direction is Direction.REQUEST and len(body) >= LEAST:
+    if direction is Direction.REQUEST and _grows(endpoint, form, media) and len(body) >= LEAST:
         trail = Trail(part.namer(gate.hierarchy.key, _reader(endpoint, "beginning")), body)
         units = _units(form, body, media, gate.beginnings.recall(trail))
         return _inspect_units(gate, endpoint, direction, body, units, trail=trail)
@@ -92,6 +92,11 @@ def _is_plain_text(endpoint: Endpoint, form: Form, media: MediaType) -> bool:
         and media.is_text
         and not (media.is_json or media.is_lines)
     )
+
+
+def _grows(endpoint: Endpoint, form: Form, media: MediaType) -> bool:
+    """Whether a request is one document that may go on where an earlier one ended. A line stands somewhere else."""
+    return endpoint.generates and form is Form.JSON and not media.is_lines
 
 
 def _reader(endpoint: Endpoint, what: str) -> str:
@@ -205,6 +210,10 @@ class _Items:
 
     def _remember(self, trail: Trail, kept: int, last: int, outcome: part.Outcome) -> None:
         cut, end = self._ranges[kept - 1][1], self._unit.at(self._ranges[last - 1][1] - 1) + 1
+        # Only what ends with a brace ends there whatever follows: a number could go on in the next body.
+        ends = {self._ranges[kept - 1][1], self._ranges[last - 1][1]}
+        if any(self._unit.document.raw[at - 1 : at] != b"}" for at in ends):
+            return
         if end - cut >= LEAST and outcome.lasts(HEAVIEST) and self._lead(last) <= kept:
             items = last - kept + (0 if self._known is None else self._known.items)
             self._gate.beginnings.remember(trail, Beginning(self._parts.path, kept, cut, end, items, outcome))

@@ -196,6 +196,26 @@ def test_items_that_are_refused_teach_nothing_to_a_body_that_is_wrong_elsewhere(
     assert not known(warm)
 
 
+@pytest.mark.parametrize(
+    "middle", [[1, LONG, LONG, 7], [say("user", "x"), LONG, LONG, 7], [1, LONG, say("user", LONG)]]
+)
+def test_a_number_that_goes_on_is_another_one(middle: list[Any]) -> None:
+    warm = gate()
+    ask(warm, body([*middle, say("user", "x")]))
+    assert not known(warm)
+    again = body([*middle, say("user", "x")]).replace(b", 7, ", b", 7000000001, ")
+    assert same(ask(warm, again), ask(gate(), again))
+
+
+@pytest.mark.parametrize("first", [b"", b'{"messages": []}\n'])
+def test_a_line_teaches_nothing_about_a_body(first: bytes) -> None:
+    warm = gate()
+    lines = content_type((("content-type", "application/x-ndjson"),))
+    inspect(warm, CHAT, Direction.REQUEST, first + body(TALK), lines)
+    inspect(warm, CHAT, Direction.REQUEST, body(TALK) + b"\n" + body(TALK), lines)
+    assert not known(warm)
+
+
 def test_a_conversation_without_a_lead_gets_the_message_that_it_would_get_otherwise() -> None:
     talk = [say("user", "hi"), *TALK[2:5], say("developer", "be kind"), *TALK[2:]]
     warm = gate(mode=Mode.DELIMIT)
