@@ -209,12 +209,12 @@ class _Items:
         return len(items) if self._parts.lead is None else self._parts.lead(items)
 
     def _remember(self, trail: Trail, kept: int, last: int, outcome: part.Outcome) -> None:
-        cut, end = self._ranges[kept - 1][1], self._unit.at(self._ranges[last - 1][1] - 1) + 1
-        # Only what ends with a brace ends there whatever follows: a number could go on in the next body.
-        ends = {self._ranges[kept - 1][1], self._ranges[last - 1][1]}
-        if any(self._unit.document.raw[at - 1 : at] != b"}" for at in ends):
-            return
-        if end - cut >= LEAST and outcome.lasts(HEAVIEST) and self._lead(last) <= kept:
+        """Remember what came of the items from `kept` to `last`, where the next turn can do without them."""
+        raw, cut, stop = self._unit.document.raw, self._ranges[kept - 1][1], self._ranges[last - 1][1]
+        end = self._unit.at(stop - 1) + 1
+        # An object ends there whatever follows; a number could go on in the next body.
+        are_objects = raw[cut - 1 : cut] == raw[stop - 1 : stop] == b"}"
+        if are_objects and end - cut >= LEAST and outcome.lasts(HEAVIEST) and self._lead(last) <= kept:
             items = last - kept + (0 if self._known is None else self._known.items)
             self._gate.beginnings.remember(trail, Beginning(self._parts.path, kept, cut, end, items, outcome))
 
