@@ -67,6 +67,7 @@ EXCUSED = {
         (
             ("gateway.detect.automaton", "threading"),
             ("gateway.detect.memory", "threading"),
+            ("gateway.exchange.beginning", "threading"),
             ("gateway.exchange.part", "threading"),
         ),
         "what bodies that are judged in several threads share: a `Lock` alone",

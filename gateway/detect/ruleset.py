@@ -52,7 +52,7 @@ class RuleSet:
         text = scrubbed(text)
         findings: list[Finding] = []
         for name, matchers in self._in_scope(scope):
-            plain, *unescaped = (self._found(name, matchers, view, seen, text) for view, seen in readings(name, text))
+            plain, *unescaped = [self._found(name, matchers, view, seen, text) for view, seen in readings(name, text)]
             if any(unescaped):
                 overlaps = Overlaps()
                 overlaps.add(plain, *unescaped)
@@ -204,12 +204,16 @@ class _Sieve:
         for place, matcher in enumerate(matchers):
             named.setdefault(matcher.trigger, []).append(place)
         self._places = tuple(tuple(named.pop(expression, ())) for expression in prefilter.expressions)
-        self._unknown = tuple(place for places in named.values() for place in places)
+        unknown = sorted(place for places in named.values() for place in places)
+        self._unknown: list[tuple[int, Sequence[int]]] = [(place, ()) for place in unknown]
 
     def places(self, seen: str) -> list[tuple[int, Sequence[int]]]:
         """The places of those matchers, and where their triggers hit (see `Prefilter.may_hit`)."""
-        places: list[tuple[int, Sequence[int]]] = [(place, ()) for place in self._unknown]
-        for index, ends in self._prefilter.may_hit(seen).items():
+        hits = self._prefilter.may_hit(seen)
+        if not hits:
+            return self._unknown
+        places = list(self._unknown)
+        for index, ends in hits.items():
             places += [(place, ends) for place in self._places[index]]
         return sorted(places)
 

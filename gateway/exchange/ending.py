@@ -183,7 +183,9 @@ class Ending:
 
     def _own_headers(self) -> Headers:
         facts = self._facts
+        own = (("x-lockgate-id", facts.id), ("x-lockgate-effect", facts.applied.name.lower()))
+        if not facts.findings:
+            return own
         counts = Counter(finding.rule for finding in facts.findings)
         listed = ", ".join(f"{rule}={count}" for rule, count in sorted(counts.items()))
-        own = (("x-lockgate-id", facts.id), ("x-lockgate-effect", facts.applied.name.lower()))
-        return (*own, ("x-lockgate-findings", listed)) if listed else own
+        return (*own, ("x-lockgate-findings", listed))

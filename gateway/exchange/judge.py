@@ -48,7 +48,7 @@ def judge(
             judged.append((parts[0], scan(parts[0])))
         else:
             judged += _scan_split(gate, scan, direction, segment, parts)
-    texts, findings = tuple(segment for segment, _ in judged), tuple(found for _, found in judged)
+    texts, findings = zip(*judged, strict=True) if judged else ((), ())
     if direction is Direction.ANSWER and _calls_any(texts, gate.stopped_tools()):
         return Judgement(STOPPED_TOOL, texts, findings)
     return Judgement(decide(gate.profile, judged), texts, findings)

@@ -249,7 +249,8 @@ class Carrier:
     # -- events and commands
 
     async def _tell(self, event: Event) -> None:
-        await self._carry_out(await self._feed.receive(event))
+        if commands := await self._feed.receive(event):
+            await self._carry_out(commands)
 
     async def _carry_out(self, commands: Sequence[Command]) -> None:
         try:
