@@ -179,7 +179,9 @@ class Service:
                 return
 
     def _made(self, loaded: Loaded) -> Posture:
-        made = posture(loaded.config, loaded.secrets, loaded.rules, self._hierarchy_key, self._memory)
+        made = posture(
+            loaded.config, loaded.secrets, loaded.rules, self._hierarchy_key, self._memory, lambda: self._stops.tools
+        )
         return replace(made, stops=self._stops)
 
     def _stopped(self, stops: Stops) -> None:
