@@ -69,6 +69,11 @@ async def refused(one: Running) -> bool:
     return got.status == 400 and got.code == "secret_blocked"
 
 
+def has_it(one: Running) -> bool:
+    """Whether a gateway keeps the pushed pack. To ask for what it refuses would be the jump that takes it back."""
+    return (one.folder / "state" / "pushed" / "nightjar.toml").exists()
+
+
 async def busy(gateways: list[Running], rounds: int = 60) -> None:
     for _ in range(rounds):
         await asyncio.gather(*(post(one, PLAIN) for one in gateways))
@@ -89,25 +94,25 @@ async def test_a_push_goes_to_some_then_to_all_and_holds_over_a_restart(upstream
         assert ": leak" in told
 
         async def one_has_it() -> bool:
-            return [await refused(one) for one in gateways].count(True) == 1
+            return [has_it(one) for one in gateways].count(True) == 1
 
         await until(one_has_it, PATIENCE)
-        await busy(gateways)
 
         async def all_have_it() -> bool:
-            return all([await refused(one) for one in gateways])
+            await busy(gateways, 10)
+            return all(has_it(one) for one in gateways)
 
         await until(all_have_it, PATIENCE)
-        await busy(gateways)
 
         async def done() -> bool:
+            await busy(gateways, 10)
             push = (await status(gateways[1]))["push"]
             return push is not None and push["stage"] == "done"
 
         await until(done, PATIENCE)
         told = await lockgate(gateways[1], "rules", "pushed")
         assert "stage: done" in told
-        assert (gateways[0].folder / "state" / "pushed" / "nightjar.toml").read_text() == NIGHTJAR
+        assert all([await refused(one) for one in gateways])
         await lockgate(gateways[0], "rules", "rollback", "--why", "a mistake")
 
         async def nobody_has_it() -> bool:
