@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
+
+import orjson
 
 from gateway.state.store import Registers
 
@@ -27,9 +28,9 @@ class Members:
 
     async def beat(self) -> None:
         """Give a sign of life, and see who else did. Raises StoreError; then those last seen stay the members."""
-        await self._registers.write(REGISTER, self.me, json.dumps(self.about).encode(), ttl=LIFE)
+        await self._registers.write(REGISTER, self.me, orjson.dumps(self.about), ttl=LIFE)
         found = await self._registers.read(REGISTER)
-        self.known = {name: json.loads(entry.value) for name, entry in found.items()}
+        self.known = {name: _about(entry.value) for name, entry in found.items()}
         self._names = tuple(sorted({*found, self.me}))
 
     async def leave(self) -> None:
@@ -44,3 +45,13 @@ class Members:
     def rank(self) -> int:
         """This worker's place among the members by name, from 0."""
         return self._names.index(self.me)
+
+
+def _about(value: bytes) -> Mapping[str, Any]:
+    """What a member tells; nothing where another version, or somebody else, wrote what cannot be read. It is a member
+    all the same: a share too small is on the strict side."""
+    try:
+        found = orjson.loads(value)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
