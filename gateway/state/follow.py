@@ -1,7 +1,7 @@
 """Follows registers: whatever changes in one is handed over, soon, whoever changed it.
 
-It asks for revisions instead of waiting for messages: that is alike on one server, behind Sentinels and on a cluster, and
-after a fail-over, in which messages are lost, nothing is missed.
+It asks for revisions instead of waiting for messages: that is alike on one server, behind Sentinels and on a cluster,
+and after a fail-over, in which messages are lost, nothing is missed.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import StoreError
 from gateway.state.calendar import window
-from gateway.state.limit import SECOND_NS, Budget, Calendar, Claim, Limit, Rate, Unit
+from gateway.state.limit import SECOND_NS, Budget, Calendar, Charge, Claim, Limit, Rate, Slots, Unit
 from gateway.state.redis import scripts
 from gateway.state.redis.connection import MOST, Connection
 from gateway.state.redis.counters import RedisCounters
@@ -25,6 +25,7 @@ from tests.services.slow import link
 
 TIMEOUT = 0.1
 MONTH = Limit("month", "month/a", Unit.TOKENS, Budget(1000, Calendar.MONTH))
+SLOTS = Limit("slots", "slots/a", Unit.CONCURRENCY, Slots(2, 60 * SECOND_NS))
 RATE = Limit("rate", "rate/a", Unit.REQUESTS, Rate(1_000_000, 3600 * SECOND_NS, 1_000_000))
 
 
@@ -39,9 +40,9 @@ class TestClock:
         return [0]
 
     @pytest.fixture
-    def counters(self, ticks: list[int]) -> Iterator[RedisCounters]:
+    def counters(self, ticks: list[int]) -> RedisCounters:
         connection = Connection(Place.read("redis://127.0.0.1:1"), TIMEOUT)
-        yield RedisCounters(connection, "p", b"key", now=lambda: ticks[0])
+        return RedisCounters(connection, "p", b"key", now=lambda: ticks[0])
 
     def learn(self, counters: RedisCounters, ticks: list[int], asked: int, server: int, answered: int) -> int | None:
         """What is known after an answer; in microseconds of our clock, and the server's."""
@@ -84,6 +85,40 @@ async def test_even_the_first_take_is_not_counted_later(tmp_path: Path, prefix: 
         server.go_on()
         services.until(lambda: server.answers("PING") == "PONG")
         assert (await counters.take([Claim(MONTH, 0)], "x")).levels[0].remaining == 1000
+        await connection.close()
+
+
+COMMANDS = """
++evalsha +script|load +mget +ping +time +get +set +del +incr +pexpire +hget +hmget +hset +hdel +hgetall +zadd +zrem
++zremrangebyscore +zcard +zscore +zrange
+"""
+CLUSTER_COMMANDS = "+cluster|slots +command"
+
+
+@pytest.mark.parametrize("kind", ["one", "cluster"])
+async def test_a_user_needs_no_more_than_these_commands(tmp_path: Path, prefix: str, kind: str) -> None:
+    with ExitStack() as stack:
+        if kind == "cluster":
+            servers = stack.enter_context(services.cluster(tmp_path))
+            commands, scheme = COMMANDS + CLUSTER_COMMANDS, "redis+cluster"
+        else:
+            servers, commands, scheme = [stack.enter_context(services.single(tmp_path))], COMMANDS, "redis"
+        for server in servers:
+            user = ["ACL", "SETUSER", "gateway", "on", ">s3cret", f"~{prefix}:*"]
+            assert server.answers(*user, *commands.split()) == "OK"
+        hosts = ",".join(f"127.0.0.1:{one.port}" for one in servers)
+        connection = Connection(Place.read(f"{scheme}://gateway:s3cret@{hosts}"), 5.0)
+        await connection.open()
+        counters, registers = RedisCounters(connection, prefix, b"key"), RedisRegisters(connection, prefix)
+        limits = [RATE, MONTH, SLOTS]
+        taken = await counters.take([Claim(limit) for limit in limits], "x")
+        await counters.renew(limits, "x")
+        await counters.settle(taken.charges, "x")
+        await counters.settle([Charge(RATE, -1000)], "x")
+        version = await registers.write("things", "a", b"1", ttl=1.0)
+        assert len(await registers.read("things")) == 1
+        assert await registers.remove("things", "a", version=version)
+        assert (await registers.revisions(["things"]))[0] > 0
         await connection.close()
 
 
@@ -152,7 +187,7 @@ async def test_a_name_that_somebody_else_wrote_can_be_shown(single: str, prefix:
     registers = RedisRegisters(connection, prefix)
     await registers.write("things", "a", b"1")
     documents = f"{prefix}:v1:{{registers}}:things:documents"
-    await connection._client.hset(documents, b"\xff", b"1|0|x")  # type: ignore[arg-type]  # what we never write
+    await connection._client.hset(documents, b"\xff", b"1|0|x")
     assert set(await registers.read("things")) == {"a", "\\xff"}
     await connection.close()
 
@@ -166,9 +201,11 @@ _WINDOW = scripts._COUNTS.replace(scripts._NOW, "local now = tonumber(ARGV[3])\n
     at=st.datetimes(datetime(1970, 1, 2), datetime(2255, 1, 1)),  # noqa: DTZ001 -- Hypothesis wants them without a zone
     calendar=st.sampled_from(Calendar),
 )
-async def test_the_windows_of_all_times_are_those_of_the_calendar(single: str, at: datetime, calendar: Calendar) -> None:
+async def test_the_windows_of_all_times_are_those_of_the_calendar(
+    single: str, at: datetime, calendar: Calendar
+) -> None:
     microseconds = round(at.replace(tzinfo=UTC).timestamp()) * 1_000_000 + at.microsecond
     connection = Connection(Place.read(single), 5.0)
-    number, left = await connection._client.eval(_WINDOW, 0, 0, "", microseconds, calendar.value)  # type: ignore[misc]
+    number, left = await connection._client.eval(_WINDOW, 0, 0, "", microseconds, calendar.value)
     await connection.close()
     assert (number, left * 1000) == window(calendar, microseconds * 1000)

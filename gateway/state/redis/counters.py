@@ -26,7 +26,7 @@ _LATE: Final = -1
 _NOTHING: Final = (0, 0, 0)
 
 _KINDS: Final[Mapping[type, str]] = {Rate: "r", Budget: "b", Slots: "s"}
-"""Part of the name of a key, as each is kept in another type: a limit that is edited from one to another counts anew."""
+"""Part of the name of a key, as each is kept in another type: a limit that is edited to another kind counts anew."""
 
 
 class RedisCounters:
