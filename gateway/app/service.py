@@ -179,7 +179,9 @@ class Service:
                 return
 
     def _made(self, loaded: Loaded) -> Posture:
-        made = posture(loaded.config, loaded.secrets, loaded.rules, self._hierarchy_key, self._memory)
+        made = posture(
+            loaded.config, loaded.secrets, loaded.rules, self._hierarchy_key, self._memory, lambda: self._stops.tools
+        )
         return replace(made, stops=self._stops)
 
     def _stopped(self, stops: Stops) -> None:
@@ -215,6 +217,11 @@ class Service:
         task.add_done_callback(self._reloads.discard)
 
     # -- what it says of itself
+
+    @property
+    def digest(self) -> str:
+        """That of the rules by which it judges."""
+        return self._posture.digest
 
     def in_flight(self) -> int:
         """Exchanges that are under way."""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from functools import cache, partial
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.detect.memory import VerdictMemory
 from gateway.detect.rule import Scope
+from gateway.errors import Code
 from gateway.exchange.gate import Gate
 from gateway.policy.decide import decide, scored
 from gateway.policy.quoted import quoted_spans
 from gateway.segment import Direction, Kind, Role, Segment, Trust
-from gateway.verdict import Finding, Verdict
+from gateway.verdict import Effect, Finding, Reason, Verdict
 
 type Scan = Callable[[Segment], tuple[Finding, ...]]
 
@@ -43,7 +45,21 @@ def judge(
         else:
             judged += _scan_split(gate, scan, direction, segment, parts)
     texts, findings = tuple(segment for segment, _ in judged), tuple(found for _, found in judged)
+    if direction is Direction.ANSWER and _calls_any(texts, gate.stopped_tools()):
+        return Judgement(STOPPED_TOOL, texts, findings)
     return Judgement(decide(gate.profile, judged), texts, findings)
+
+
+STOPPED_TOOL: Final = Verdict(
+    Effect.BLOCK, Effect.BLOCK, (Reason(Effect.BLOCK, "stopped-tool", "tool.stopped", 0),), (), Code.TOOL
+)
+"""The verdict on a call of a tool that an operator has stopped, whatever the profile."""
+
+
+def _calls_any(texts: Sequence[Segment], stopped: Container[str]) -> bool:
+    """Whether a model calls one of these tools. Any text of a call that is such a name counts: while a tool is stopped,
+    one call too many is refused rather than one too few."""
+    return bool(stopped) and any(text.kind is Kind.TOOL_CALL and text.text in stopped for text in texts)
 
 
 def _scan_split(

@@ -51,6 +51,7 @@ from gateway.exchange.events import (
 from gateway.exchange.facts import Facts
 from gateway.exchange.first_bytes import FirstBytes
 from gateway.exchange.gate import Gate
+from gateway.exchange.judge import STOPPED_TOOL
 from gateway.exchange.messages import MessageStream
 from gateway.exchange.stream import AnswerStream
 from gateway.exchange.target import judge_target
@@ -160,6 +161,8 @@ class Exchange(Ending):
         body = decode(raw, coding, self._gate.limits.request) if coding else raw
         self._refuse_unknown_json(body, self._media)
         outcome = inspect(self._gate, self._endpoint, Direction.REQUEST, body, self._media)
+        if messages.calls_stopped(self._gate, self._endpoint.dialect, outcome.document):
+            outcome = replace(outcome, verdict=STOPPED_TOOL)
         self._facts.add(Direction.REQUEST, outcome)
         self._facts.operation = messages.operation(self._endpoint, outcome.document, named=not outcome.findings)
         self._endpoint = messages.bound(self._endpoint, outcome.document, Direction.REQUEST)

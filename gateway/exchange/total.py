@@ -27,8 +27,8 @@ class Total:
 
     def add(self, outcome: part.Outcome, start: int, path: Path = ()) -> None:
         """Add what became of a document that begins at byte `start`, as the value at `path`."""
-        if outcome.findings:
-            self._add_findings(outcome)
+        if outcome.verdict.reasons:
+            self._add_verdict(outcome)
         for patch in outcome.patches:
             self.patches.append(Patch(patch.start + start, patch.end + start, patch.data))
         for seen in outcome.uninspected:
@@ -36,7 +36,7 @@ class Total:
         self.segments += outcome.segments
         self.wrapped += outcome.wrapped
 
-    def _add_findings(self, outcome: part.Outcome) -> None:
+    def _add_verdict(self, outcome: part.Outcome) -> None:
         verdict = outcome.verdict
         if verdict.effect > self.effect:
             self.effect, self.code = verdict.effect, verdict.code

@@ -20,7 +20,7 @@ from typing import Final
 
 from gateway.errors import StoreError
 from gateway.state.breaker import Breaker
-from gateway.state.limit import Charge, Claim, Level, Limit, OnError, Slots, Source, Taken
+from gateway.state.limit import Budget, Charge, Claim, Level, Limit, OnError, Slots, Source, Taken
 from gateway.state.members import BEAT, Members
 from gateway.state.memory import MemoryCounters
 from gateway.state.owed import Owed
@@ -69,6 +69,7 @@ class GuardedCounters:
         self._local = MemoryCounters()
         self._seen: OrderedDict[str, tuple[Level, int]] = OrderedDict()  # by key: where it stood, and when
         self._owed = Owed()
+        self._delivering: asyncio.Task[None] | None = None
 
     @property
     def owed(self) -> int:
@@ -81,6 +82,7 @@ class GuardedCounters:
             with suppress(StoreError):
                 taken = await self._noted(self._shared.take(claims, holder))
                 self._see(taken.levels)
+                self._deliver_soon()
                 return taken
         self.unshared += 1
         return await self._take_alone(claims, holder)
@@ -125,7 +127,7 @@ class GuardedCounters:
             if self.breaker.is_open:
                 await self._reach()
             await self.members.beat()
-            await self._owed.deliver(self._shared)
+            await self._owed.deliver(self._shared, self._know)
         except StoreError as error:
             self._fail(error)
             return
@@ -134,7 +136,7 @@ class GuardedCounters:
 
     async def leave(self) -> None:
         """Tell the store what it missed, and be no member any more. Raises StoreError."""
-        await self._owed.deliver(self._shared)
+        await self._owed.deliver(self._shared, self._know)
         await self.members.leave()
 
     # -- with the store
@@ -163,6 +165,24 @@ class GuardedCounters:
                 self._seen.move_to_end(level.limit.key)
         while len(self._seen) > MOST_SEEN:
             self._seen.popitem(last=False)
+
+    def _know(self, charge: Charge) -> None:
+        """The store was told of a charge, which it did not know when it said how much was left."""
+        if seen := self._seen.get(charge.limit.key):
+            level, at = seen
+            self._seen[charge.limit.key] = replace(level, remaining=level.remaining - charge.amount), at
+
+    def _deliver_soon(self) -> None:
+        """After a hiccup the store is told at once what was counted here: until then others may use that too."""
+        if self._owed and self._delivering is None:
+            self._delivering = asyncio.create_task(self._deliver_once())
+
+    async def _deliver_once(self) -> None:
+        try:
+            with suppress(StoreError):  # then the next beat does
+                await self._owed.deliver(self._shared, self._know)
+        finally:
+            self._delivering = None
 
     # -- without it
 
@@ -197,5 +217,6 @@ class GuardedCounters:
         if level is None:
             return
         elapsed = self._now() - at
-        used = used_share(limit, share, level.remaining, elapsed) if elapsed < level.reset_ns else 0
+        is_over = isinstance(limit.bound, Budget) and elapsed >= level.reset_ns
+        used = 0 if is_over else used_share(limit, share, level.remaining, elapsed)
         self._local.begin(share, used + self._owed.units(limit))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -29,6 +30,7 @@ class Owed:
 
     def __init__(self, unix: Callable[[], int] = time.time_ns) -> None:
         self._unix = unix
+        self._turn = asyncio.Lock()  # else two deliveries at once would both charge what waits
         self._charges: OrderedDict[tuple[str, int], Charge] = OrderedDict()
 
     def __len__(self) -> int:
@@ -55,13 +57,15 @@ class Owed:
         while len(self._charges) > MOST:
             self._charges.popitem(last=False)
 
-    async def deliver(self, counters: Counters) -> None:
-        """Charge what waits now; what comes in meanwhile waits for the next time. Raises StoreError, and what was not
-        delivered waits on."""
-        for batch in batched(tuple(self._charges.values()), _BATCH):
-            await counters.settle(batch, "")
-            for charge in batch:
-                self.add(replace(charge, amount=-charge.amount))
+    async def deliver(self, counters: Counters, delivered: Callable[[Charge], None]) -> None:
+        """Charge what waits now, and tell of each; what comes in meanwhile waits for the next time. Raises StoreError, and
+        what was not delivered waits on."""
+        async with self._turn:
+            for batch in batched(tuple(self._charges.values()), _BATCH):
+                await counters.settle(batch, "")
+                for charge in batch:
+                    self.add(replace(charge, amount=-charge.amount))
+                    delivered(charge)
 
 
 def _place(charge: Charge) -> tuple[str, int]:

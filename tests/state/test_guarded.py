@@ -175,6 +175,26 @@ class TestReturn:
         await worker.guard.beat()
         assert await left(worker.shared, BUDGET) == 90
 
+    async def test_after_a_hiccup_the_next_request_has_the_store_told(self, worker: Worker) -> None:
+        worker.shared.away = True
+        assert (await worker.take(BUDGET, amount=40)).source is Source.LOCAL
+        worker.shared.away = False
+        await worker.take(SLOTS)
+        await asyncio.sleep(0)
+        assert worker.guard.owed == 0
+        assert await left(worker.shared, BUDGET) == 60
+
+    async def test_a_store_that_hiccups_again_is_told_later(self, worker: Worker) -> None:
+        worker.shared.away = True
+        await worker.take(BUDGET, amount=40)
+        worker.shared.away = False
+        await worker.take(SLOTS)
+        worker.shared.away = True
+        await asyncio.sleep(0)
+        assert worker.guard.owed == 1
+        await worker.back()
+        assert await left(worker.shared, BUDGET) == 60
+
     async def test_what_cannot_be_delivered_waits_on(self, worker: Worker) -> None:
         worker.leave()
         await worker.take(BUDGET)
@@ -275,6 +295,14 @@ class TestHiccups:
     async def test_what_the_store_was_not_told_yet_counts(self, worker: Worker) -> None:
         await self.hiccup(worker, BUDGET, 50)
         await worker.take(BUDGET, amount=40)
+        worker.leave()
+        assert sum([(await worker.take(BUDGET)).allowed for _ in range(20)]) == 10
+
+    async def test_what_the_store_was_told_since_it_was_seen_counts(self, worker: Worker) -> None:
+        await self.hiccup(worker, BUDGET, 50)
+        await worker.take(BUDGET, amount=40)
+        await worker.guard.beat()
+        assert worker.guard.owed == 0
         worker.leave()
         assert sum([(await worker.take(BUDGET)).allowed for _ in range(20)]) == 10
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.state.limit import Budget, Calendar, Claim, Level, Limit, Rate, Slots, Taken, Unit
+from gateway.state.limit import Bound, Budget, Calendar, Claim, Level, Limit, Rate, Slots, Taken, Unit
 from gateway.state.memory import MemoryCounters
 
 SECOND = 1_000_000_000
@@ -201,7 +201,7 @@ def test_an_interval_is_rounded_up(period: int, quantity: int, interval: int) ->
 
 async def test_counting_can_begin_anew() -> None:
     counters = MemoryCounters()
-    bounds = (Rate(10, 3600 * SECOND, 10), Budget(10, Calendar.MONTH), Slots(10, 60 * SECOND))
+    bounds: tuple[Bound, ...] = (Rate(10, 3600 * SECOND, 10), Budget(10, Calendar.MONTH), Slots(10, 60 * SECOND))
     limits = [Limit(str(at), str(at), Unit.REQUESTS, bound) for at, bound in enumerate(bounds)]
     await counters.take([Claim(limit) for limit in limits], "a")
     for limit in limits:

@@ -40,40 +40,50 @@ class Slow(MemoryCounters):
 
 
 async def test_what_came_in_during_a_delivery_waits_for_the_next() -> None:
-    owed, store = Owed(), Slow()
+    owed, store, told = Owed(), Slow(), list[Charge]()
     owed.add(Charge(RATE, 10))
-    delivering = asyncio.create_task(owed.deliver(store))
+    delivering = asyncio.create_task(owed.deliver(store, told.append))
     await store.began.wait()
     owed.add(Charge(RATE, 5))
     assert owed.units(RATE) == 15, "until it was delivered it waits"
     store.go_on.set()
     await delivering
     assert (owed.units(RATE), await store.used()) == (5, 10)
-    await owed.deliver(store)
+    await owed.deliver(store, told.append)
     assert (len(owed), await store.used()) == (0, 15)
+
+
+async def test_two_deliveries_at_once_charge_it_once() -> None:
+    owed, store, told = Owed(), Slow(), list[Charge]()
+    owed.add(Charge(RATE, 10))
+    delivering = [asyncio.create_task(owed.deliver(store, told.append)) for _ in range(2)]
+    await store.began.wait()
+    store.go_on.set()
+    await asyncio.gather(*delivering)
+    assert (len(owed), await store.used()) == (0, 10)
 
 
 @pytest.mark.parametrize("how", ["failed", "cancelled"])
 async def test_what_was_not_delivered_waits_on(how: str) -> None:
-    owed, store = Owed(), Slow()
+    owed, store, told = Owed(), Slow(), list[Charge]()
     owed.add(Charge(RATE, 10))
-    delivering = asyncio.create_task(owed.deliver(store))
+    delivering = asyncio.create_task(owed.deliver(store, told.append))
     await store.began.wait()
     if how == "cancelled":
         delivering.cancel()
     store.fails = True
     store.go_on.set()
     await asyncio.gather(delivering, return_exceptions=True)
-    assert (owed.units(RATE), await store.used()) == (10, 0)
+    assert (owed.units(RATE), await store.used(), told) == (10, 0, [])
 
 
 async def test_many_are_delivered_in_parts() -> None:
-    owed, store = Owed(), Slow()
+    owed, store, told = Owed(), Slow(), list[Charge]()
     store.go_on.set()
     for at in range(450):
         owed.add(Charge(Limit("rate", f"rate/{at}", Unit.TOKENS, RATE.bound), 1))
-    await owed.deliver(store)
-    assert (store.batches, len(owed)) == ([200, 200, 50], 0)
+    await owed.deliver(store, told.append)
+    assert (store.batches, len(owed), len(told)) == ([200, 200, 50], 0, 450)
 
 
 def test_what_was_taken_and_given_back_is_nothing() -> None:

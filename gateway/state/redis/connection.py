@@ -64,7 +64,8 @@ class Connection:
     async def _reach(self) -> None:
         if isinstance(self._client, RedisCluster):
             await self._client.initialize()
-        await self._client.ping()
+        for text in self._scripts:  # the first request should not have to bring them
+            await self._client.script_load(text)
 
     async def _within[V](self, seconds: float, call: Callable[[], Awaitable[V]]) -> V:
         """What a call gives, in its turn: a burst of requests waits for a connection, as redis-py would not."""
