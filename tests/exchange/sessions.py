@@ -52,6 +52,14 @@ def opened(target: str = REALTIME, by: Gate | None = None, family: str = "openai
     return one
 
 
+def plain(by: Gate | None = None) -> Session:
+    return opened("/ws", by, "http")
+
+
+def breaking(*_: Any, **__: Any) -> Any:
+    raise ZeroDivisionError("broken")
+
+
 def text(value: Any) -> Message:
     return Message(Opcode.TEXT, value if isinstance(value, bytes) else json.dumps(value).encode())
 

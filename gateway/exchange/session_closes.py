@@ -1,0 +1,31 @@
+"""How a close frame says why a session ends: its codes, and which of them may be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from gateway.exchange.session_events import Cause
+
+NORMAL: Final = 1000
+GOING_AWAY: Final = 1001
+PROTOCOL: Final = 1002
+NO_CODE: Final = 1005
+POLICY: Final = 1008
+INTERNAL: Final = 1011
+"""Close codes of RFC 6455, 7.4.1. An upstream that failed is a 1011 too: 1014 (bad gateway) is newer, and some clients
+take it for a broken frame."""
+
+GOODBYES: Final[Mapping[Cause, str]] = {
+    Cause.SHUTDOWN: "the gateway shuts down",
+    Cause.IDLE: "nothing was said for too long",
+}
+"""Reasons of a close that is nobody's fault."""
+
+
+def sendable(code: int) -> int:
+    """The code as it may stand in a frame: some only describe what never came, and most are not assigned (RFC 6455,
+    7.4.2, and the IANA registry of close codes, 2026-11)."""
+    if code == NO_CODE:
+        return NORMAL
+    return code if 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999 else PROTOCOL
