@@ -23,7 +23,7 @@ from gateway.exchange.gate import Gate
 from gateway.exchange.machine import Exchange
 from gateway.exchange.session import Session
 from gateway.exchange.target import recordable
-from gateway.serve import websocket
+from gateway.serve import upgrade
 from gateway.serve.answer import Refused
 from gateway.serve.carrier import Carrier, Course, Machine, Means
 from gateway.serve.identity import Caller
@@ -84,7 +84,7 @@ class Entrance(ABC):
         except Exception as failure:  # noqa: BLE001 -- the outer boundary: a failure of ours is a refusal and a record
             ours = ClientError(refuse.INTERNAL, code=Code.INTERNAL, status=500)
             return await self._turn_away(request, ours, upstream, began, f"door: {type(failure).__name__}: {failure}")
-        carry = self._carry_session if websocket.is_upgrade(request) else self._carry
+        carry = self._carry_session if upgrade.is_upgrade(request) else self._carry
         return await carry(posture, upstream, caller, request)
 
     async def _carry(
@@ -133,7 +133,7 @@ class Entrance(ABC):
             carrier.close_after()
         self.live[carrier] = principal, upstream.name
         try:
-            return await carrier.run(websocket.started(caller.target, caller.headers, upstream.spelt_host))
+            return await carrier.run(upgrade.started(caller.target, caller.headers, upstream.spelt_host))
         finally:
             del self.live[carrier]
 
@@ -175,8 +175,8 @@ class Entrance(ABC):
             # The server library would take it for chunked alone, and pass the rest of the coding on as the body.
             raise ClientError("the only transfer coding that is read is `chunked`", code=Code.UNREADABLE)
         self.check(posture, request)
-        if websocket.is_upgrade(request):
-            websocket.check_upgrade(request)
+        if upgrade.is_upgrade(request):
+            upgrade.check_upgrade(request)
         if self._ledger.fault is not None:
             raise ClientError("the gateway cannot write its audit log", code=Code.STOPPED, status=503)
 
@@ -192,7 +192,7 @@ class Entrance(ABC):
         refusal = Refusal(error.code, error.status, str(error), new_id())
         answer = _answer(refusal, upstream.family if upstream is not None else None)
         # After a request that asks for another protocol, or that is read in two ways, nobody knows what comes next.
-        is_last = error.code is Code.UNREADABLE or websocket.is_upgrade(request) or request.method == hdrs.METH_CONNECT
+        is_last = error.code is Code.UNREADABLE or upgrade.is_upgrade(request) or request.method == hdrs.METH_CONNECT
         if self.draining or is_last or not request.content.is_eof():
             answer.force_close()
         await answer.prepare(request)

@@ -1,0 +1,127 @@
+"""Asking an upstream for a WebSocket: what it says instead of 101, says wrong, or never says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+
+import pytest
+from aiohttp import ClientSession, WSServerHandshakeError, web
+from websockets.exceptions import InvalidStatus
+
+from gateway.errors import Code
+from gateway.exchange.gate import BodyLimits
+from gateway.serve.upstream import Patience
+from tests.serve.loopback import ask, gateway, peer, upstream_of
+from tests.serve.sockets import (
+    UPGRADE,
+    Side,
+    client,
+    request,
+    serving,
+    url,
+)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 426, 429, 500, 503])
+async def test_an_upstreams_refusal_is_the_clients_answer(status: int) -> None:
+    async def refuse(_: web.BaseRequest) -> web.StreamResponse:
+        return web.json_response({"error": "no"}, status=status, headers={"X-Up": "1", "Retry-After": "3"})
+
+    async with upstream_of(refuse) as base, gateway(serving(base)) as running:
+        with pytest.raises(InvalidStatus) as refused:
+            async with client(running):
+                pass
+        response = refused.value.response
+        assert (response.status_code, response.body) == (status, b'{"error": "no"}')
+        assert (response.headers["X-Up"], response.headers["Retry-After"]) == ("1", "3")
+        line = await running.recorded()
+    assert (line.outcome, line.status, line.method) == ("forwarded", status, "GET")
+
+
+async def test_an_upstream_that_ignores_the_upgrade_is_heard_as_it_is() -> None:
+    async def plain(_: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(text="fine")
+
+    async with upstream_of(plain) as base, gateway(serving(base)) as running:
+        got = await ask(running.address, request(*UPGRADE))
+    assert (got.status, got.body) == (200, b"fine")
+
+
+async def test_credentials_are_not_taken_elsewhere() -> None:
+    elsewhere = Side()
+
+    async def redirect(_: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(status=307, headers={"Location": elsewhere_url})
+
+    async with (
+        upstream_of(elsewhere) as elsewhere_url,
+        upstream_of(redirect) as base,
+        gateway(serving(base)) as running,
+    ):
+        got = await ask(running.address, request(*UPGRADE, "X-Api-Key: mine"))
+    assert (got.status, got.all("location")) == (307, [elsewhere_url])
+    assert elsewhere.requests == []
+
+
+async def test_an_upstream_that_is_down_is_a_bad_gateway() -> None:
+    async with gateway(serving("http://127.0.0.1:9")) as running:
+        got = await ask(running.address, request(*UPGRADE))
+        line = await running.recorded()
+    assert (got.status, json.loads(got.body)["error"]["code"]) == (502, "upstream_error")
+    assert (line.outcome, str(line.fault).split(":")[0]) == ("failed", "upstream.unreachable")
+
+
+@pytest.mark.parametrize("body", [b"", b"HTTP/1.1 401 No\r\nContent-Length: 9\r\n\r\nhalf"])
+async def test_an_upstream_that_does_not_finish_its_answer_is_late(body: bytes) -> None:
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(body)
+        await reader.read()
+
+    async with peer(hang) as base, gateway(serving(base, patience=Patience(0.1, 5, 5))) as running:
+        got = await ask(running.address, request(*UPGRADE))
+        line = await running.recorded()
+    assert (got.status, line.code) == (504, Code.TIMEOUT)
+
+
+@pytest.mark.parametrize(
+    "answered",
+    [
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: other\r\nConnection: Upgrade\r\n\r\n",
+        b"garbage\r\n\r\n",
+    ],
+)
+async def test_a_wrong_handshake_of_the_upstream_is_a_bad_gateway(answered: bytes) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answered)
+        await reader.read()
+
+    async with peer(talk) as base, gateway(serving(base)) as running:
+        assert (await ask(running.address, request(*UPGRADE))).status == 502
+
+
+async def test_a_refusal_without_end_is_not_read_to_its_end() -> None:
+    async def flood(_: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(status=400, body=b"x" * 100_000)
+
+    async with upstream_of(flood) as base:
+        found = serving(base)
+        limits = BodyLimits(answer=1000)
+        async with gateway(replace(found, default_gate=replace(found.default_gate, limits=limits))) as running:
+            got = await ask(running.address, request(*UPGRADE))
+            line = await running.recorded()
+    assert (got.status, line.fault) == (502, "upstream.broken: a refusal of more than 1000 bytes")
+
+
+async def test_aiohttp_clients_get_the_upstreams_refusal() -> None:
+    async def refuse(_: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(status=418)
+
+    async with upstream_of(refuse) as base, gateway(serving(base)) as running, ClientSession() as session:
+        with pytest.raises(WSServerHandshakeError) as refused:
+            await session.ws_connect(url(running))
+    assert refused.value.status == 418
