@@ -128,7 +128,8 @@ class Entrance(ABC):
             return await self._take(limits, session_id) if limits else _NO_LIMITS
 
         session = Session(gate, upstream.family, id=session_id, upstream=upstream.name, principal=principal)
-        carrier = SocketCarrier(request, session, upstream, posture.patience, self._means, consult)
+        patience = upstream.patience or posture.patience
+        carrier = SocketCarrier(request, session, upstream, patience, self._means, consult)
         if self.draining:
             carrier.close_after()
         self.live[carrier] = principal, upstream.name

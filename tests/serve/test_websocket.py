@@ -163,6 +163,13 @@ async def test_silence_ends_a_session() -> None:
         assert (await running.recorded()).outcome == "forwarded"
 
 
+async def test_an_upstream_with_a_patience_of_its_own_is_held_to_that() -> None:
+    async with upstream_of(Side()) as base:
+        upstream = Upstream("up", FAMILIES["http"], base, patience=Patience(5, 5, 0.2))
+        async with gateway(posture({"up": upstream})) as running, client(running, ping_interval=None) as socket:
+            assert await closing(socket) == (1001, "nothing was said for too long")
+
+
 async def test_a_session_may_be_silent_for_ever_where_that_is_configured() -> None:
     async with between(Side(), patience=Patience(5, 5, None)) as running, client(running) as socket:
         await socket.send("x")
