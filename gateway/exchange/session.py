@@ -47,6 +47,7 @@ from gateway.exchange.session_events import (
     SessionStarted,
     ToClient,
     ToServer,
+    Withdrawn,
 )
 from gateway.exchange.session_facts import SessionFacts
 from gateway.exchange.session_opening import SessionOpening
@@ -189,6 +190,7 @@ _STEPS: Final[Mapping[type[SessionEvent], Callable[[Session, Any], list[SessionC
     ClientGone: Session._on_client_gone,
     Ended: Session._on_ended,
     Stopped: Session._on_stopped,
+    Withdrawn: Session._on_withdrawn,
     Failed: Session._on_failed,
 }
 """What each event does."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.exchange.session_events import Cause
+from gateway.verdict import Refusal
 
 NORMAL: Final = 1000
 GOING_AWAY: Final = 1001
@@ -21,6 +22,17 @@ GOODBYES: Final[Mapping[Cause, str]] = {
     Cause.IDLE: "nothing was said for too long",
 }
 """Reasons of a close that is nobody's fault."""
+
+
+MOST_REASON: Final = 123
+"""Bytes of UTF-8 that a close frame has room for beside its code (RFC 6455, 5.5)."""
+
+
+def reason_of(refusal: Refusal) -> str:
+    """The code, the id of the record, and as much of why as there is room for. Few clients show more than this."""
+    why = refusal.message.partition("\n")[0]
+    reason = f"{refusal.code}, {refusal.request_id}: {why}"
+    return reason.encode()[:MOST_REASON].decode(errors="ignore")
 
 
 def sendable(code: int) -> int:

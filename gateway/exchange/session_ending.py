@@ -28,7 +28,7 @@ from gateway.exchange.events import (
 )
 from gateway.exchange.gate import Gate
 from gateway.exchange.judge import judge
-from gateway.exchange.session_closes import GOING_AWAY, GOODBYES, INTERNAL, POLICY, sendable
+from gateway.exchange.session_closes import GOING_AWAY, GOODBYES, INTERNAL, POLICY, reason_of, sendable
 from gateway.exchange.session_events import (
     Cause,
     ClientClosed,
@@ -40,6 +40,7 @@ from gateway.exchange.session_events import (
     ServerClosed,
     SessionCommand,
     ToClient,
+    Withdrawn,
 )
 from gateway.exchange.session_facts import SessionFacts
 from gateway.exchange.stream import AnswerStream
@@ -149,7 +150,13 @@ class SessionEnding:
         return [self._finish(self._outcome), CloseClient(GOING_AWAY, GOODBYES[cause]), CloseServer(GOING_AWAY, "")]
 
     def _on_stopped(self, event: Stopped) -> list[SessionCommand]:
-        return self._end_by(refuse.of(Code.STOPPED, self._facts.id, event.why), "cut", POLICY)
+        return self._withdraw(Code.STOPPED, event.why)
+
+    def _on_withdrawn(self, event: Withdrawn) -> list[SessionCommand]:
+        return self._withdraw(event.code, event.why)
+
+    def _withdraw(self, code: Code, why: str) -> list[SessionCommand]:
+        return self._end_by(refuse.of(code, self._facts.id, why), "cut" if self._is_open else "refused", POLICY)
 
     def _on_failed(self, event: Failed) -> list[SessionCommand]:
         self._facts.fault = f"{event.stage}: {event.detail}"
@@ -213,8 +220,8 @@ class SessionEnding:
     def _close(self, close_code: int, refusal: Refusal, outcome: str) -> list[SessionCommand]:
         complaint = self._socket.complaint(refusal)
         told: list[SessionCommand] = [ToClient(Message(Opcode.TEXT, complaint))] if complaint else []
-        reason = f"{refusal.code}, {refusal.request_id}"
-        return [*told, self._finish(outcome), CloseClient(close_code, reason), CloseServer(GOING_AWAY, "")]
+        close = CloseClient(close_code, reason_of(refusal))
+        return [*told, self._finish(outcome), close, CloseServer(GOING_AWAY, "")]
 
     def _finish(self, outcome: str) -> Finish:
         self._state = State.DONE

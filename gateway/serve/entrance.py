@@ -129,7 +129,11 @@ class Entrance(ABC):
 
         session = Session(gate, upstream.family, id=session_id, upstream=upstream.name, principal=principal)
         patience = upstream.patience or posture.patience
-        carrier = SocketCarrier(request, session, upstream, patience, self._means, consult)
+
+        def fault_now(address: str | None) -> ClientError | None:
+            return self._fault_now(request, upstream, principal, address)
+
+        carrier = SocketCarrier(request, session, upstream, patience, self._means, consult, fault_now)
         if self.draining:
             carrier.close_after()
         self.live[carrier] = principal, upstream.name
@@ -139,11 +143,34 @@ class Entrance(ABC):
             del self.live[carrier]
 
     def review(self) -> None:
-        """Stop what is under way and may not go on by the posture that is in force now."""
+        """End what may not go on by the posture that is in force now: whatever is stopped, and sessions that would be
+        turned away. An exchange is over soon, and keeps what it began with."""
         for carrier, (principal, upstream) in tuple(self.live.items()):
             why = self.posture.stops.against(principal, upstream)
             if why is not None:
                 carrier.stop(why)
+            elif isinstance(carrier, SocketCarrier):
+                carrier.review()
+
+    def _fault_now(
+        self, request: web.BaseRequest, upstream: Upstream, principal: str, address: str | None
+    ) -> ClientError | None:
+        """Why the request that began a session would not be let in now, by that principal and to that upstream."""
+        try:
+            found, target = self.find(self.posture, request)
+            found, caller = self.admit(self.posture, found, request, target)
+        except ClientError as error:
+            was_agent = error.code is Code.IDENTITY and principal != DEFAULT_PRINCIPAL
+            return _another_agent(self.posture, principal) if was_agent else error
+        except Exception:  # noqa: BLE001 -- the outer boundary: who cannot be asked about may not go on
+            return ClientError(refuse.INTERNAL, code=Code.INTERNAL, status=500)
+        if caller.principal != principal:
+            return _another_agent(self.posture, principal)
+        if _leads_to(found) != _leads_to(upstream):
+            message = f"`{upstream.name or upstream.spelt_host}` leads elsewhere now; open the session again"
+            return ClientError(message, code=Code.EGRESS, status=HTTPStatus.FORBIDDEN)
+        fault = found.way.may_dial(address) if found.way is not None and address is not None else None
+        return None if fault is None else ClientError(fault, code=Code.EGRESS, status=HTTPStatus.FORBIDDEN)
 
     async def _take(self, limits: tuple[Limit, ...], holder: str) -> LimitsTaken:
         try:
@@ -224,6 +251,22 @@ def _answer(refusal: Refusal, family: Family | None) -> Refused:
         *challenge(refusal.status),
     )
     return Refused(refusal.status, headers, _refusal_body(refusal, family))
+
+
+def _leads_to(upstream: Upstream) -> tuple[str, str, str]:
+    """What a session with an upstream depends on: the name it is stopped by, where it is, and what is spoken there."""
+    return upstream.name, upstream.base_url, upstream.family.name
+
+
+def _another_agent(posture: Posture, principal: str) -> ClientError:
+    """Why a session of that principal is not theirs any more."""
+    if principal == DEFAULT_PRINCIPAL:
+        message = "the session is an agent's now; open it again"
+    elif principal in posture.config.agents:
+        message = f"the gateway key, or the address, is not that of the agent `{principal}` any more"
+    else:
+        message = f"there is no agent `{principal}` any more"
+    return ClientError(message, code=Code.IDENTITY, status=HTTPStatus.UNAUTHORIZED)
 
 
 def challenge(status: int) -> Headers:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
 from time import perf_counter_ns
 from typing import Any, Final, Protocol
 
 from aiohttp import WSCloseCode, WSMsgType, hdrs, web
 
-from gateway.errors import InternalError
+from gateway.errors import ClientError, InternalError
 from gateway.exchange.events import (
     ClientGone,
     Consult,
@@ -41,6 +40,7 @@ from gateway.exchange.session_events import (
     SessionStarted,
     ToClient,
     ToServer,
+    Withdrawn,
 )
 from gateway.serve.answer import Answer
 from gateway.serve.carrier import LAST_WORDS, Course, Means
@@ -55,6 +55,9 @@ from gateway.serve.upstream import (
     Upstream,
     UpstreamSocket,
 )
+
+type FaultNow = Callable[[str | None], ClientError | None]
+"""Why a session would not be let in now; None where it would. The address is the upstream's, where it is connected."""
 
 
 class Machine(Protocol):
@@ -77,6 +80,7 @@ class SocketCarrier:
         patience: Patience,
         means: Means,
         consult: Callable[[], Awaitable[LimitsTaken]],
+        fault_now: FaultNow,
     ) -> None:
         self._request = request
         self._session = session
@@ -84,6 +88,7 @@ class SocketCarrier:
         self._patience = patience
         self._means = means
         self._ask = consult
+        self._fault_now = fault_now
         self._began = perf_counter_ns()
         self._spent = 0
         self._loop = asyncio.get_running_loop()
@@ -93,7 +98,7 @@ class SocketCarrier:
         self._answer: web.StreamResponse | None = None
         self._is_closing = False  # whether the upstream's side is told so
         self._recorded = False
-        self._last: Ended | Stopped | None = None  # what it is told when its handler is cancelled by us
+        self._last: Ended | Stopped | Withdrawn | None = None  # what it is told when its handler is cancelled by us
         self._idle: asyncio.TimerHandle | None = None
         task = asyncio.current_task()
         assert task is not None
@@ -115,6 +120,12 @@ class SocketCarrier:
     def stop(self, why: str) -> None:
         """End the session now, since an operator wants it. `why` is for the client."""
         self._interrupt(Stopped(why))
+
+    def review(self) -> None:
+        """End the session now if it would not be let in any more."""
+        fault = self._fault_now(None if self._server is None else self._server.address)
+        if fault is not None:
+            self._interrupt(Withdrawn(fault.code, str(fault)))
 
     async def run(self, begin: SessionStarted) -> web.StreamResponse:
         """Carry the session to its end, and return the answer that was given to the upgrade request."""
@@ -182,16 +193,20 @@ class SocketCarrier:
         else:
             self._idle = self._loop.call_later(left, self._watch_idleness)
 
-    def _interrupt(self, last: Ended | Stopped) -> None:
-        self._last = last
-        self._task.cancel()
+    def _interrupt(self, last: Ended | Stopped | Withdrawn) -> None:
+        """Let the handler tell the session that. What is ending already ends as it began to."""
+        if self._last is None and not self._session.finished:
+            self._last = last
+            self._task.cancel()
 
     async def _interrupted(self) -> None:
         """The handler was cancelled: by `_interrupt`, or by the server library, since the client is gone."""
         self._task.uncancel()
-        with suppress(TimeoutError, ConnectionError):
+        try:
             async with asyncio.timeout(LAST_WORDS):
                 await self._tell(ClientGone() if self._last is None else self._last)
+        except (TimeoutError, ConnectionError):
+            self._abort_client()  # it takes no last words, and would take no close frame
 
     async def _fail(self, failure: Exception) -> None:
         try:
@@ -246,11 +261,15 @@ class SocketCarrier:
         """Ask the upstream, and tell what came of it."""
         compress = offers_compression(self._request)
         found = await dialled(self._means.pool, self._target, command, self._patience, compress=compress)
-        if isinstance(found, UpstreamSocket):
-            self._server = found
-            await self._tell(Accepted(answered(found.raw_headers), found.protocol))
-        else:
+        if not isinstance(found, UpstreamSocket):
             await self._tell(found)
+            return
+        self._server = found
+        fault = self._fault_now(found.address)  # what is allowed may have changed while it was dialled
+        if fault is not None:
+            await self._tell(Withdrawn(fault.code, str(fault)))
+        else:
+            await self._tell(Accepted(answered(found.raw_headers), found.protocol))
 
     async def _accept(self, command: Accept) -> None:
         client = ClientSocket(command.headers, command.protocol, command.max_message + 1)

@@ -46,6 +46,7 @@ from tests.exchange.sessions import (
     ask,
     binary,
     breaking,
+    closed,
     ended,
     feed,
     item,
@@ -288,7 +289,7 @@ def test_the_same_session_gives_the_same_bytes() -> None:
 
 def test_a_failure_of_the_shell_ends_the_session() -> None:
     commands = opened().receive(Failed("serve", "OSError: x"))
-    assert only(commands, CloseClient) == CloseClient(1011, "internal_error, id-1")
+    assert closed(commands) == (1011, "internal_error, id-1")
     assert (record(commands).fault, record(commands).outcome) == ("serve: OSError: x", "failed")
 
 

@@ -30,6 +30,7 @@ from gateway.exchange.session_events import (
     ServerClosed,
     SessionEvent,
     SessionStarted,
+    Withdrawn,
 )
 from gateway.verdict import Effect
 from tests.exchange.sessions import (
@@ -39,6 +40,7 @@ from tests.exchange.sessions import (
     answer,
     begun,
     breaking,
+    closed,
     feed,
     made,
     only,
@@ -96,7 +98,7 @@ def test_an_upstream_that_breaks_off() -> None:
     answer(one, *list(realtime.response(Say("hello")))[:3])
     commands = one.receive(UpstreamFailed(Fault.BROKEN, "closed without a close frame"))
     assert told(commands)[-1]["error"]["code"] == "upstream_error"
-    assert only(commands, CloseClient) == CloseClient(1011, "upstream_error, id-1")
+    assert closed(commands) == (1011, "upstream_error, id-1")
     line = record(commands)
     assert (line.outcome, line.code, line.effect) == ("failed", Code.UPSTREAM, Effect.ALLOW)
     assert line.fault == "upstream.broken: closed without a close frame"
@@ -124,8 +126,27 @@ def test_an_address_that_may_not_be_dialled_is_a_refusal() -> None:
 def test_a_session_that_is_stopped_says_so() -> None:
     commands = opened().receive(Stopped("everything is stopped"))
     assert told(commands)[-1]["error"]["code"] == "stopped"
-    assert only(commands, CloseClient) == CloseClient(1008, "stopped, id-1")
+    assert closed(commands) == (1008, "stopped, id-1")
+    assert only(commands, CloseClient).reason == "stopped, id-1: everything is stopped"
     assert (record(commands).outcome, record(commands).told) == ("cut", "everything is stopped")
+
+
+def test_a_session_that_would_not_be_let_in_now_ends_with_its_answers_and_the_reason() -> None:
+    one = opened()
+    answer(one, *list(realtime.response(Say("hello there")))[:4])
+    commands = one.receive(Withdrawn(Code.EGRESS, "`up.test` is denied\nto allow it, add to the configuration: ..."))
+    assert [event["type"] for event in told(commands)][-2:] == ["response.done", "error"]
+    assert only(commands, CloseClient) == CloseClient(1008, "egress_denied, id-1: `up.test` is denied")
+    assert (record(commands).outcome, record(commands).code, record(commands).status) == ("cut", Code.EGRESS, 101)
+
+
+@pytest.mark.parametrize("event", [Stopped("enough"), Withdrawn(Code.IDENTITY, "the key is withdrawn")])
+def test_a_session_that_ends_so_before_it_is_open_is_refused(event: SessionEvent) -> None:
+    one = made()
+    feed(one, SessionStarted(REALTIME, ()), LimitsTaken())
+    commands = one.receive(event)
+    assert only(commands, Respond).status == (503 if isinstance(event, Stopped) else 401)
+    assert record(commands).outcome == "refused"
 
 
 def test_a_silent_session_is_closed() -> None:

@@ -24,6 +24,7 @@ from tests.exchange.sessions import (
     answer,
     ask,
     binary,
+    closed,
     ended,
     only,
     plain,
@@ -67,15 +68,15 @@ def test_what_must_not_pass_ends_an_unknown_session(from_client: bool) -> None:
     one = plain()
     commands = ask(one, text(TOKEN.encode())) if from_client else answer(one, text(TOKEN.encode()))
     assert not any(isinstance(command, ToServer | ToClient) for command in commands)
-    assert only(commands, CloseClient) == CloseClient(1008, "secret_blocked, id-1")
+    assert closed(commands) == (1008, "secret_blocked, id-1")
     assert record(commands).outcome == ("refused" if from_client else "cut")
 
 
 @pytest.mark.parametrize("message", [text(b"\xff"), text(b'{"a":1,"a":2}')])
 def test_what_cannot_be_read_ends_an_unknown_session(message: Message) -> None:
     commands = ask(plain(), message)
-    assert only(commands, CloseClient) == CloseClient(1008, "unreadable_body, id-1")
-    assert only(answer(plain(), message), CloseClient) == CloseClient(1011, "upstream_error, id-1")
+    assert closed(commands) == (1008, "unreadable_body, id-1")
+    assert closed(answer(plain(), message)) == (1011, "upstream_error, id-1")
 
 
 def unknown(what: UnknownJson) -> Gate:
