@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
-from aiohttp import WebSocketError, WSMsgType
+from aiohttp import WebSocketError, WSMessage, WSMsgType
 
 from gateway.exchange.events import ClientGone, Fault, RequestBroken, UpstreamFailed
-from gateway.exchange.session_closes import NO_CODE
+from gateway.exchange.session_closes import NO_CODE, POLICY
 from gateway.exchange.session_events import (
     ClientClosed,
     CloseClient,
@@ -26,6 +26,9 @@ from gateway.serve.upstream import CLOSING, UpstreamSocket
 
 SLOW: Final = 60.0
 """Seconds that a peer may take to make room for one message; then it is taken for gone (nginx: send_timeout)."""
+
+FLOODED: Final = CloseClient(POLICY, "more pings than anybody needs")
+"""How a peer is closed that floods with pings or pongs, on either side."""
 
 type Peer = ClientSocket | UpstreamSocket
 
@@ -54,6 +57,12 @@ def of_server(frame: Any) -> SessionEvent:
         return ServerClosed(frame.data or NO_CODE, frame.extra or "")
     detail = str(frame.data) if isinstance(frame.data, WebSocketError) else "closed without a close frame"
     return UpstreamFailed(Fault.BROKEN, detail)
+
+
+def broken(why: CloseClient) -> WSMessage:
+    """What the library gives for a frame that it closes the connection for, by itself: here, one that we close for."""
+    error = WebSocketError(why.code, why.reason)
+    return WSMessage(WSMsgType.ERROR, error, None)
 
 
 async def send(peer: Peer, kind: WSMsgType, data: bytes) -> bool:

@@ -46,8 +46,9 @@ from gateway.serve.answer import Answer
 from gateway.serve.carrier import LAST_WORDS, Course, Means
 from gateway.serve.client_socket import ClientSocket
 from gateway.serve.headers import without
+from gateway.serve.pings import KEPT_OPEN, Allowance
 from gateway.serve.socket_dial import dialled
-from gateway.serve.socket_frames import Peer, close, of_client, of_server, send, send_message
+from gateway.serve.socket_frames import FLOODED, Peer, broken, close, of_client, of_server, send, send_message
 from gateway.serve.ticket import client_of
 from gateway.serve.upgrade import answered, offers_compression
 from gateway.serve.upstream import (
@@ -92,7 +93,7 @@ class SocketCarrier:
         self._began = perf_counter_ns()
         self._spent = 0
         self._loop = asyncio.get_running_loop()
-        self._heard = self._loop.time()
+        self._heard = self._said = self._loop.time()  # when there was a message or a ping, and when a message
         self._client: ClientSocket | None = None
         self._server: UpstreamSocket | None = None
         self._answer: web.StreamResponse | None = None
@@ -158,27 +159,33 @@ class SocketCarrier:
         await self._read_client(self._client)
 
     async def _read_client(self, client: ClientSocket) -> None:
+        pings = Allowance()
         while not self._session.finished:
-            frame = await self._next(client)
+            frame = await self._next(client, pings)
             await self._tell(of_client(frame))
 
     async def _read_server(self, server: UpstreamSocket) -> None:
+        pings = Allowance()
         while not self._session.finished:
-            frame = await self._next(server)
+            frame = await self._next(server, pings)
             await self._tell(of_server(frame))
 
-    async def _next(self, peer: Peer) -> Any:
+    async def _next(self, peer: Peer, pings: Allowance) -> Any:
         """The next frame that is no ping or pong. Pings are between neighbours: passed on, they would be messages that
         nobody inspects. They do tell that a peer is still interested; a pong only tells that it is there."""
         while True:
             frame = await peer.receive()
-            if frame.type is WSMsgType.PONG:
-                continue
-            self._heard = self._loop.time()
-            if frame.type is not WSMsgType.PING:
+            now = self._loop.time()
+            if frame.type not in (WSMsgType.PING, WSMsgType.PONG):
+                self._heard = self._said = now
                 return frame
-            if not await send(peer, WSMsgType.PONG, frame.data):
-                peer.abort()
+            if not pings.take(now):
+                self._aside(close(peer, FLOODED))
+                return broken(FLOODED)
+            if frame.type is WSMsgType.PING:
+                self._heard = now
+                if not await send(peer, WSMsgType.PONG, frame.data):
+                    peer.abort()
 
     # -- how it ends when it does not end by itself
 
@@ -187,7 +194,7 @@ class SocketCarrier:
         patience = self._patience.idle
         if patience is None:
             return
-        left = self._heard + patience - self._loop.time()
+        left = min(self._heard + patience, self._said + max(patience, KEPT_OPEN)) - self._loop.time()
         if left <= 0:
             self._interrupt(Ended(Cause.IDLE))
         else:

@@ -116,6 +116,11 @@ def frame(first: int, payload: bytes, *, length: int | None = None) -> bytes:
     return bytes([first, 0x80 | 127]) + (len(payload) if length is None else length).to_bytes(8) + bytes(4) + payload
 
 
+def control(first: int, payload: bytes = b"") -> bytes:
+    """A client's frame as a control frame has to be: with its length, at most 125, in one byte."""
+    return bytes([first, 0x80 | len(payload)]) + bytes(4) + payload
+
+
 def deflated(data: bytes) -> bytes:
     """A payload of permessage-deflate (RFC 7692, 7.2.1)."""
     press = zlib.compressobj(wbits=-15)
