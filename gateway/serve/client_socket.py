@@ -8,7 +8,7 @@ from aiohttp import hdrs, web
 from multidict import CIMultiDict
 
 from gateway.exchange.events import Headers
-from gateway.serve.upgrade import PROTOCOL
+from gateway.serve.upgrade import PROTOCOL, compression_offered
 from gateway.serve.upstream import CLOSING, HEARTBEAT
 
 
@@ -37,8 +37,10 @@ class ClientSocket(web.WebSocketResponse[Literal[False]]):
         """As the library does it, but that the upstream chose the subprotocol already.
 
         The library would log the client's offers where it finds none of its own among them, and they hold credentials.
+        Of extensions it would take the first field alone, and any name that ends in that of the one it knows.
         """
         offers = CIMultiDict((name, value) for name, value in request.headers.items() if name.lower() != PROTOCOL)
+        offers[hdrs.SEC_WEBSOCKET_EXTENSIONS] = compression_offered(request)
         headers, _, compress, alone = super()._handshake(request.clone(headers=offers))
         if self._chosen is not None:
             headers[hdrs.SEC_WEBSOCKET_PROTOCOL] = self._chosen

@@ -7,7 +7,7 @@ import asyncio
 from gateway.exchange.events import DialDenied, Fault, UpstreamFailed
 from gateway.exchange.session_events import Declined, Dial
 from gateway.serve.dial import Denied
-from gateway.serve.upgrade import answered
+from gateway.serve.upgrade import answered, fault_of_choice
 from gateway.serve.upstream import (
     FAILURES,
     NotUpgraded,
@@ -25,7 +25,7 @@ async def dialled(
 ) -> UpstreamSocket | Declined | DialDenied | UpstreamFailed:
     """The open socket, or why there is none. `compress` is whether compression is offered."""
     try:
-        return await pool.upgrade(
+        socket = await pool.upgrade(
             upstream,
             command.target,
             command.headers,
@@ -34,6 +34,12 @@ async def dialled(
             patience,
             compress=compress,
         )
+        fault = fault_of_choice(socket.raw_headers, command.protocols, compress=compress)
+        if fault is None:
+            return socket
+        socket.abort()
+        await socket.close()
+        return UpstreamFailed(Fault.BROKEN, fault)
     except NotUpgraded as refused:
         return await _declined(refused, command.max_refusal, patience)
     except Denied as denied:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -15,6 +16,10 @@ from gateway.exchange.session_events import SessionStarted
 from gateway.serve.headers import end_to_end, without
 
 PROTOCOL: Final = "sec-websocket-protocol"
+
+_EXTENSIONS: Final = "sec-websocket-extensions"
+_COMPRESSION: Final = "permessage-deflate"  # RFC 7692, 7
+_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*(?:"|$)')  # RFC 9110, 5.6.4
 
 _KEY_BYTES: Final = 16  # RFC 6455, 4.1
 _VERSION: Final = "13"
@@ -50,13 +55,38 @@ def answered(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
     return _without_handshake(end_to_end(raw))
 
 
-def offers_compression(request: web.BaseRequest) -> bool:
-    offers = request.headers.getall(hdrs.SEC_WEBSOCKET_EXTENSIONS, ())
-    return any("permessage-deflate" in offer for offer in offers)
+def compression_offered(request: web.BaseRequest) -> str:
+    """The client's offers of permessage-deflate, as one field; empty where it makes none."""
+    offers = _listed(request.headers.getall(hdrs.SEC_WEBSOCKET_EXTENSIONS, ()))
+    return ", ".join(offer for offer in offers if _name(offer) == _COMPRESSION)
+
+
+def fault_of_choice(raw: Iterable[tuple[bytes, bytes]], protocols: tuple[str, ...], *, compress: bool) -> str | None:
+    """Why an upstream's choice in the fields of its 101 is not one among what it was offered, `protocols` and, with
+    `compress`, permessage-deflate. A client must not take such a connection (RFC 6455, 4.1)."""
+    fields = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in raw]
+    chosen = [value.strip() for name, value in fields if name == PROTOCOL]
+    if chosen and (len(chosen) > 1 or chosen[0] not in protocols):
+        return "it chose a subprotocol that was not offered"
+    extensions = [_name(offer) for offer in _listed(value for name, value in fields if name == _EXTENSIONS)]
+    if any(name != _COMPRESSION or not compress for name in extensions):
+        return "it chose an extension that was not offered"
+    return "it chose an extension twice" if len(extensions) > 1 else None
 
 
 def _without_handshake(headers: Headers) -> Headers:
     return tuple(field for field in without(headers, "content-length") if not field[0].lower().startswith(_HANDSHAKE))
+
+
+def _listed(values: Iterable[str]) -> list[str]:
+    """The extensions that fields list, each with its parameters (RFC 6455, 9.1); quoted values are left out, since no
+    parameter of permessage-deflate needs one, and they may hold commas."""
+    listed = (offer.strip() for value in values for offer in _QUOTED.sub('""', value).split(","))
+    return [offer for offer in listed if offer]
+
+
+def _name(offer: str) -> str:
+    return offer.partition(";")[0].rstrip()
 
 
 def _tokens(request: web.BaseRequest, field: str) -> set[str]:

@@ -50,7 +50,7 @@ from gateway.serve.pings import KEPT_OPEN, Allowance
 from gateway.serve.socket_dial import dialled
 from gateway.serve.socket_frames import FLOODED, Peer, broken, close, of_client, of_server, send, send_message
 from gateway.serve.ticket import client_of
-from gateway.serve.upgrade import answered, offers_compression
+from gateway.serve.upgrade import answered, compression_offered
 from gateway.serve.upstream import (
     Patience,
     Upstream,
@@ -266,7 +266,7 @@ class SocketCarrier:
 
     async def _dial(self, command: Dial) -> None:
         """Ask the upstream, and tell what came of it."""
-        compress = offers_compression(self._request)
+        compress = bool(compression_offered(self._request))
         found = await dialled(self._means.pool, self._target, command, self._patience, compress=compress)
         if not isinstance(found, UpstreamSocket):
             await self._tell(found)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 from aiohttp import ClientSession, WSServerHandshakeError, web
 from websockets.exceptions import InvalidStatus
 
+from gateway.dialect.families import FAMILIES
 from gateway.errors import Code
 from gateway.exchange.gate import BodyLimits
-from gateway.serve.upstream import Patience
-from tests.serve.loopback import ask, gateway, peer, upstream_of
+from gateway.serve.dial import Way
+from gateway.serve.upstream import Patience, Upstream
+from tests.serve.loopback import ask, dialled, gateway, peer, posture, upstream_of
 from tests.serve.sockets import (
     UPGRADE,
     Side,
@@ -104,6 +110,18 @@ async def test_a_wrong_handshake_of_the_upstream_is_a_bad_gateway(answered: byte
         assert (await ask(running.address, request(*UPGRADE))).status == 502
 
 
+async def test_an_address_that_may_not_be_dialled_is_a_refusal() -> None:
+    side = Side()
+    async with upstream_of(side) as base:
+        way = Way(
+            "up.test", "http", "127.0.0.1", int(base.rpartition(":")[2]), lambda address: f"{address} is not public"
+        )
+        async with gateway(posture({"up": Upstream("up", FAMILIES["http"], base, way=way)})) as running:
+            got = await ask(running.address, request(*UPGRADE))
+            line = await running.recorded()
+    assert (got.status, line.code, line.told, side.requests) == (403, Code.EGRESS, "127.0.0.1 is not public", [])
+
+
 async def test_a_refusal_without_end_is_not_read_to_its_end() -> None:
     async def flood(_: web.BaseRequest) -> web.StreamResponse:
         return web.Response(status=400, body=b"x" * 100_000)
@@ -125,3 +143,71 @@ async def test_aiohttp_clients_get_the_upstreams_refusal() -> None:
         with pytest.raises(WSServerHandshakeError) as refused:
             await session.ws_connect(url(running))
     assert refused.value.status == 418
+
+
+@asynccontextmanager
+async def choosing(*fields: str, accept: str | None = None) -> AsyncIterator[str]:
+    """An upstream whose 101 has these fields too; `accept` stands in for the right answer to the key."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        key = next(line.partition(": ")[2] for line in head.split("\r\n") if line.startswith("Sec-WebSocket-Key"))
+        right = base64.b64encode(hashlib.sha1(key.encode() + GUID).digest()).decode()
+        lines = ("HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade")
+        writer.write("\r\n".join([*lines, f"Sec-WebSocket-Accept: {accept or right}", *fields, "", ""]).encode())
+        await reader.read()
+
+    async with peer(talk) as base:
+        yield base
+
+
+GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
+OFFERS = ("Sec-WebSocket-Protocol: one, two", "Sec-WebSocket-Extensions: permessage-deflate")
+
+CHOICES = [
+    ((), None),
+    (("Sec-WebSocket-Protocol: two",), None),
+    (("Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover",), None),
+    (("Sec-WebSocket-Protocol: three",), "it chose a subprotocol that was not offered"),
+    (("Sec-WebSocket-Protocol: Two",), "it chose a subprotocol that was not offered"),
+    (("Sec-WebSocket-Protocol: one, two",), "it chose a subprotocol that was not offered"),
+    (("Sec-WebSocket-Protocol: one", "Sec-WebSocket-Protocol: two"), "it chose a subprotocol that was not offered"),
+    (("Sec-WebSocket-Protocol: ",), "it chose a subprotocol that was not offered"),
+    (("Sec-WebSocket-Extensions: x-permessage-deflate",), "it chose an extension that was not offered"),
+    (("Sec-WebSocket-Extensions: permessage-deflate, other",), "it chose an extension that was not offered"),
+    (("Sec-WebSocket-Extensions: permessage-deflate, permessage-deflate",), "it chose an extension twice"),
+]
+
+
+@pytest.mark.parametrize(("fields", "fault"), CHOICES)
+async def test_an_upstream_may_choose_among_what_was_offered(fields: tuple[str, ...], fault: str | None) -> None:
+    async with (
+        choosing(*fields) as base,
+        gateway(serving(base)) as running,
+        dialled(running.address) as (reader, writer),
+    ):
+        writer.write(request(*UPGRADE, *OFFERS))
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        if fault is None:
+            assert head.startswith("HTTP/1.1 101 ")
+            assert ("Sec-WebSocket-Protocol: two\r\n" in head) == ("Sec-WebSocket-Protocol: two" in fields)
+            return
+        assert head.startswith("HTTP/1.1 502 ")
+        line = await running.recorded()
+    assert (line.outcome, line.code, line.fault) == ("failed", Code.UPSTREAM, f"upstream.broken: {fault}")
+
+
+@pytest.mark.parametrize("field", ["Sec-WebSocket-Protocol: one", "Sec-WebSocket-Extensions: permessage-deflate"])
+async def test_an_upstream_that_was_offered_nothing_has_nothing_to_choose(field: str) -> None:
+    async with choosing(field) as base, gateway(serving(base)) as running:
+        got = await ask(running.address, request(*UPGRADE))
+        line = await running.recorded()
+    assert (got.status, "that was not offered" in str(line.fault)) == (502, True)
+
+
+@pytest.mark.parametrize("accept", ["c2hvcnQ=", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", " "])
+async def test_a_wrong_answer_to_the_key_is_a_bad_gateway(accept: str) -> None:
+    async with choosing(accept=accept) as base, gateway(serving(base)) as running:
+        got = await ask(running.address, request(*UPGRADE))
+        line = await running.recorded()
+    assert (got.status, line.fault) == (502, "upstream.broken: WSServerHandshakeError: Invalid challenge response")

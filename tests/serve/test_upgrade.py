@@ -160,3 +160,35 @@ async def test_the_connection_of_a_refused_upgrade_is_closed(target: str) -> Non
         got = await answer(reader)
         assert (got.status, got.all("connection")) == (404, ["close"])
         assert await asyncio.wait_for(reader.read(), 5) == b""
+
+
+OFFERS = [
+    (("permessage-deflate",), True),
+    (("permessage-deflate; client_max_window_bits",), True),
+    (("x-webkit-deflate-frame, permessage-deflate; server_no_context_takeover",), True),
+    (("foo", "permessage-deflate"), True),
+    (("Permessage-Deflate",), False),
+    (("permessage-deflate-2",), False),
+    (("x-permessage-deflate; client_max_window_bits=15",), False),
+    (("foo; bar=permessage-deflate",), False),
+    (('foo; bar="a, permessage-deflate; b"',), False),
+    (('foo; bar="a\\", permessage-deflate"',), False),
+    ((), False),
+]
+
+
+@pytest.mark.parametrize(("offers", "is_offered"), OFFERS)
+async def test_compression_is_used_with_both_sides_if_its_very_name_is_offered(
+    offers: tuple[str, ...], is_offered: bool
+) -> None:
+    side = Side()
+    fields = (f"Sec-WebSocket-Extensions: {offer}" for offer in offers)
+    async with between(side) as running, dialled(running.address) as (reader, writer):
+        writer.write(request(*UPGRADE, *fields))
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        writer.write(frame(0x81, b"x" * 100))
+        first = await asyncio.wait_for(reader.readexactly(1), 5)
+    assert head.startswith("HTTP/1.1 101 ")
+    assert ("Sec-WebSocket-Extensions: permessage-deflate" in head) == is_offered
+    assert (first == b"\xc1") == is_offered
+    assert ("Sec-WebSocket-Extensions" in side.requests[0].headers) == is_offered
