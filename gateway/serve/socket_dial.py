@@ -49,12 +49,15 @@ async def dialled(
 
 
 async def _declined(refused: NotUpgraded, limit: int, patience: Patience) -> Declined | UpstreamFailed:
+    """What an upstream said instead. It may take as long as any answer: `idle` between two pieces; and all of it no
+    longer than the head of one may, since nobody waits for a model here."""
     response = refused.response
     body = bytearray()
     try:
-        async with asyncio.timeout(patience.connect):
+        async with asyncio.timeout(patience.first_byte):
             while not response.content.at_eof():
-                body += await response.content.readany()
+                async with asyncio.timeout(patience.idle):
+                    body += await response.content.readany()
                 if len(body) > limit:
                     return UpstreamFailed(Fault.BROKEN, f"a refusal of more than {limit} bytes")
     except FAILURES as failure:

@@ -93,7 +93,7 @@ class SocketCarrier:
         self._began = perf_counter_ns()
         self._spent = 0
         self._loop = asyncio.get_running_loop()
-        self._heard = self._said = self._loop.time()  # when there was a message or a ping, and when a message
+        self._heard = self._said = 0.0  # when there was a message or a ping, and when a message
         self._client: ClientSocket | None = None
         self._server: UpstreamSocket | None = None
         self._answer: web.StreamResponse | None = None
@@ -130,7 +130,6 @@ class SocketCarrier:
 
     async def run(self, begin: SessionStarted) -> web.StreamResponse:
         """Carry the session to its end, and return the answer that was given to the upgrade request."""
-        self._watch_idleness()
         try:
             await self._drive(begin)
         except asyncio.CancelledError:
@@ -283,6 +282,8 @@ class SocketCarrier:
         self._answer = client
         await client.prepare(self._request)
         self._client = client
+        self._heard = self._said = self._loop.time()
+        self._watch_idleness()
 
     async def _respond(self, command: Respond) -> None:
         headers = (*without(command.headers, "content-length"), (hdrs.CONTENT_LENGTH, str(len(command.body))))

@@ -86,7 +86,7 @@ async def test_an_upstream_that_does_not_finish_its_answer_is_late(body: bytes) 
         writer.write(body)
         await reader.read()
 
-    async with peer(hang) as base, gateway(serving(base, patience=Patience(0.1, 5, 5))) as running:
+    async with peer(hang) as base, gateway(serving(base, patience=Patience(0.1, 5, 0.1))) as running:
         got = await ask(running.address, request(*UPGRADE))
         line = await running.recorded()
     assert (got.status, line.code) == (504, Code.TIMEOUT)
@@ -110,6 +110,31 @@ async def test_a_wrong_handshake_of_the_upstream_is_a_bad_gateway(answered: byte
         assert (await ask(running.address, request(*UPGRADE))).status == 502
 
 
+REFUSED = b"HTTP/1.1 401 No\r\nContent-Type: text/plain\r\nContent-Length: 9\r\n\r\n"
+
+
+async def dripping(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(REFUSED)
+    for _ in range(9):
+        await asyncio.sleep(0.1)
+        writer.write(b"x")
+        await writer.drain()
+
+
+async def test_a_refusal_may_come_slower_than_a_connection() -> None:
+    async with peer(dripping) as base, gateway(serving(base, patience=Patience(0.3, 5, 0.5))) as running:
+        got = await ask(running.address, request(*UPGRADE))
+    assert (got.status, got.body) == (401, b"x" * 9)
+
+
+async def test_a_refusal_that_drips_does_not_go_on_for_ever() -> None:
+    async with peer(dripping) as base, gateway(serving(base, patience=Patience(5, 0.3, 5))) as running:
+        got = await ask(running.address, request(*UPGRADE))
+        line = await running.recorded()
+    assert (got.status, line.code, line.fault) == (504, Code.TIMEOUT, "upstream.timeout: TimeoutError: ")
+
+
 async def test_an_address_that_may_not_be_dialled_is_a_refusal() -> None:
     side = Side()
     async with upstream_of(side) as base:
@@ -120,6 +145,21 @@ async def test_an_address_that_may_not_be_dialled_is_a_refusal() -> None:
             got = await ask(running.address, request(*UPGRADE))
             line = await running.recorded()
     assert (got.status, line.code, line.told, side.requests) == (403, Code.EGRESS, "127.0.0.1 is not public", [])
+
+
+async def test_a_handshake_is_no_silence() -> None:
+    """The idle clock begins with the session, or a slow upstream would be our own fault."""
+    side = Side()
+
+    async def slow(asked: web.BaseRequest) -> web.StreamResponse:
+        await asyncio.sleep(0.4)
+        return await side(asked)
+
+    async with upstream_of(slow) as base, gateway(serving(base, patience=Patience(5, 5, 0.2))) as running:
+        async with client(running) as socket:
+            await socket.send("x")
+            assert await socket.recv() == "x"
+        assert (await running.recorded()).outcome == "forwarded"
 
 
 async def test_a_refusal_without_end_is_not_read_to_its_end() -> None:
