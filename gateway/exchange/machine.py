@@ -10,9 +10,7 @@ knows no socket, clock or loop; the same events give the same commands.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -20,12 +18,14 @@ from msgspec.structs import replace
 from gateway.dialect.base import Coverage
 from gateway.dialect.message import MessageDialect
 from gateway.dialect.route import Family, Form
-from gateway.errors import ClientError, Code, LockgateError, Malformed, OverLimit, UpstreamError
+from gateway.errors import Code, LockgateError, Malformed
 from gateway.exchange import answer as answers
 from gateway.exchange import headers as fields
 from gateway.exchange import messages, refuse
 from gateway.exchange.body import is_json
+from gateway.exchange.collected import Collected
 from gateway.exchange.content import inspect, is_told_by_first_bytes, readable
+from gateway.exchange.ending import Ending, Refused, State
 from gateway.exchange.events import (
     AnswerData,
     AnswerStarted,
@@ -34,12 +34,8 @@ from gateway.exchange.events import (
     Command,
     Consult,
     DialDenied,
-    DropUpstream,
-    EndAnswer,
     Event,
     Failed,
-    Fault,
-    Finish,
     Headers,
     Inspected,
     LimitsTaken,
@@ -47,8 +43,6 @@ from gateway.exchange.events import (
     RequestBroken,
     RequestData,
     RequestStarted,
-    Respond,
-    SendAnswer,
     SendUpstream,
     StartUpstream,
     Stopped,
@@ -63,55 +57,35 @@ from gateway.exchange.target import judge_target
 from gateway.exchange.whole import Outcome
 from gateway.policy.profile import UnknownJson
 from gateway.segment import Direction, Uninspected
-from gateway.verdict import Effect, Refusal, Verdict
+from gateway.verdict import Effect
 from gateway.wire.coding import Decoder, decode
 from gateway.wire.document import Document
 from gateway.wire.frames import Framing
 from gateway.wire.media import MediaType, content_type
-
-
-class _State(StrEnum):
-    START = "start"
-    LIMITS = "limits"
-    BODY = "body"  # the request body is collected
-    WAITING = "waiting"  # for the upstream's head
-    WHOLE = "whole"  # the answer body is collected
-    STREAM = "stream"  # the answer is judged event by event
-    PASSING = "passing"  # the answer passes in pieces, not inspected
-    DONE = "done"
-
 
 _BINARY: Final = (Uninspected("binary_body"),)
 _SWITCHING_PROTOCOLS: Final = 101
 """RFC 9110, section 15.2.2. No `Upgrade` leaves with an exchange: a WebSocket has a session."""
 
 
-class Exchange:
+class Exchange(Ending):
     """One request and its answer. Feed it events until `finished`; it never raises."""
 
     def __init__(self, gate: Gate, family: Family, *, id: str, upstream: str, principal: str) -> None:
+        super().__init__(family, Facts(id, upstream, principal, gate.rules.digest))
         self._gate = gate
         self._family = family
-        self._facts = Facts(id, upstream, principal, gate.rules.digest)
-        self._state = _State.START
-        self._endpoint = family.fallback
         self._unknown = True
         self._request = RequestStarted("", "/", (), has_body=False)
         self._media = MediaType()
-        self._collected: list[bytes] = []
-        self._size = 0
-        self._answer: AnswerStarted | None = None
-        self._limit_headers: Headers = ()
+        self._body = Collected("request", gate.limits.request)
         self._decoder: Decoder | None = None
-        self._stream: AnswerStream | MessageStream | None = None
-        self._first_bytes: FirstBytes | None = None  # while they have not told yet whether the body is text
-        self._begun = False
         self._uploading = False
         self._bodiless = False
 
     @property
     def finished(self) -> bool:
-        return self._state is _State.DONE
+        return self._state is State.DONE
 
     def receive(self, event: Event) -> list[Command]:
         """The commands that follow from an event. An exchange that is over ignores what still comes."""
@@ -141,7 +115,7 @@ class Exchange:
         self._facts.add_head(head)
         if head.total.effect >= Effect.ASK:
             return self._refuse(self._content_refusal(head.total.verdict))
-        self._state = _State.LIMITS
+        self._state = State.LIMITS
         return [Consult()]
 
     def _on_limits(self, event: LimitsTaken) -> list[Command]:
@@ -152,29 +126,19 @@ class Exchange:
         if not self._request.has_body:
             return self._start_upstream(b"", self._fields(None, b""))
         if self._refuses_unknown or readable(self._endpoint, self._endpoint.request_form, self._media):
-            self._state = _State.BODY
+            self._state = State.BODY
             return [ReadBody()]
         if is_told_by_first_bytes(self._endpoint, self._endpoint.request_form):
-            self._first_bytes = self._looking_at(self._request.headers, self._gate.limits.request)
-            self._state = _State.BODY
+            self._body = _labelled_binary("request", self._gate.limits.request, self._request.headers)
+            self._state = State.BODY
             return [ReadBody()]
         return [self._begin_upload(), ReadBody()]
 
     def _begin_upload(self) -> StartUpstream:
-        self._state = _State.WAITING
+        self._state = State.WAITING
         self._uploading = True
         self._facts.request = Inspected(coverage=Coverage.PASS.value, uninspected=_BINARY)
         return self._upstream_command(None, self._onward_headers())
-
-    def _looking_at(self, headers: Headers, limit: int) -> FirstBytes:
-        return FirstBytes(fields.value(headers, "content-encoding"), limit)
-
-    def _are_binary(self, event: RequestData | AnswerData) -> bool:
-        """Whether the first bytes of a body tell now that it is no text."""
-        told = self._first_bytes.are_binary(event.data, last=event.last) if self._first_bytes else False
-        if told is not None:
-            self._first_bytes = None
-        return told is True
 
     def _on_request_data(self, event: RequestData) -> list[Command]:
         if self._uploading:
@@ -182,13 +146,13 @@ class Exchange:
             self._uploading = not event.last
             self._facts.request = replace(self._facts.request, bytes=self._facts.request.bytes + len(event.data))
             return [SendUpstream(event.data, event.last)]
-        if self._state is not _State.BODY:
+        if self._state is not State.BODY:
             return []
-        self._collect(event.data, self._gate.limits.request, "request")
-        if self._are_binary(event):
+        self._body.add(event.data)
+        if self._body.are_binary(event.data, last=event.last):
             start = self._begin_upload()
-            return [start, *self._on_request_data(RequestData(self._take_collected(), event.last))]
-        return self._judge_request(self._take_collected()) if event.last else []
+            return [start, *self._on_request_data(RequestData(self._body.take(), event.last))]
+        return self._judge_request(self._body.take()) if event.last else []
 
     def _judge_request(self, raw: bytes) -> list[Command]:
         coding = fields.value(self._request.headers, "content-encoding")
@@ -220,7 +184,7 @@ class Exchange:
     def _refuse_unknown_json(self, body: bytes, media: MediaType) -> None:
         """A profile may refuse JSON on paths that no dialect knows instead of reading it as text."""
         if self._refuses_unknown and (media.is_json or media.is_lines or is_json(body)):
-            raise _Refused(
+            raise Refused(
                 refuse.of(
                     Code.CONTENT,
                     self._facts.id,
@@ -241,7 +205,7 @@ class Exchange:
         return fields.without(fields.uncoded(self._request.headers), ("range", "if-range"))
 
     def _start_upstream(self, body: bytes, headers: Headers) -> list[Command]:
-        self._state = _State.WAITING
+        self._state = State.WAITING
         return [self._upstream_command(body, headers)]
 
     def _upstream_command(self, body: bytes | None, headers: Headers) -> StartUpstream:
@@ -263,16 +227,17 @@ class Exchange:
         if framing is not None:
             return self._begin_stream(event, framing)
         if self._refuses_unknown or answers.is_read(self._endpoint, self._media):
-            self._state = _State.WHOLE
+            self._state = State.WHOLE
+            self._body = Collected("answer", self._gate.limits.answer)
             return []
         if is_told_by_first_bytes(self._endpoint, self._endpoint.answer_form):
-            self._first_bytes = self._looking_at(event.headers, self._gate.limits.answer)
-            self._state = _State.WHOLE
+            self._body = _labelled_binary("answer", self._gate.limits.answer, event.headers)
+            self._state = State.WHOLE
             return []
         return self._begin_passing(event, uninspected=_BINARY)
 
     def _begin_passing(self, event: AnswerStarted, uninspected: tuple[Uninspected, ...]) -> list[Command]:
-        self._state = _State.PASSING
+        self._state = State.PASSING
         self._facts.answer = Inspected(coverage=Coverage.PASS.value, uninspected=uninspected)
         return [self._begin(event.status, event.headers)]
 
@@ -285,7 +250,7 @@ class Exchange:
         else:
             self._stream = AnswerStream(self._gate, dialect, framing)
         self._facts.streamed = True
-        self._state = _State.STREAM
+        self._state = State.STREAM
         return [self._begin(event.status, fields.of_edited(event.headers))]
 
     def _begin(self, status: int, headers: Headers) -> BeginAnswer:
@@ -293,20 +258,20 @@ class Exchange:
         return BeginAnswer(status, (*headers, *self._limit_headers, *self._own_headers()))
 
     def _on_answer_data(self, event: AnswerData) -> list[Command]:
-        if self._state is _State.PASSING:
+        if self._state is State.PASSING:
             data = b"" if self._bodiless else event.data
             self._facts.answer = replace(self._facts.answer, bytes=self._facts.answer.bytes + len(data))
             return self._sent(data) + (self._end("forwarded") if event.last else [])
-        if self._state is _State.STREAM:
+        if self._state is State.STREAM:
             return self._on_stream_data(event)
-        if self._state is not _State.WHOLE:
+        if self._state is not State.WHOLE:
             return []
-        self._collect(event.data, self._gate.limits.answer, "answer")
-        if self._are_binary(event):
+        self._body.add(event.data)
+        if self._body.are_binary(event.data, last=event.last):
             assert self._answer is not None
             begin = self._begin_passing(self._answer, uninspected=_BINARY)
-            return [*begin, *self._on_answer_data(AnswerData(self._take_collected(), event.last))]
-        return self._judge_answer(self._take_collected()) if event.last else []
+            return [*begin, *self._on_answer_data(AnswerData(self._body.take(), event.last))]
+        return self._judge_answer(self._body.take()) if event.last else []
 
     def _on_stream_data(self, event: AnswerData) -> list[Command]:
         stream, decoder = self._stream, self._decoder
@@ -320,9 +285,6 @@ class Exchange:
             return self._cut_content(stream, stream.cut)
         outcome = "edited" if stream.totals.edited else "forwarded"
         return self._sent(stream.drain()) + (self._end(outcome) if event.last else [])
-
-    def _cut_content(self, stream: AnswerStream | MessageStream, cut: Verdict) -> list[Command]:
-        return self._cut(stream.drain(), self._content_refusal(cut))
 
     def _judge_answer(self, raw: bytes) -> list[Command]:
         assert self._answer is not None
@@ -338,129 +300,6 @@ class Exchange:
         if not outcome.edited:
             return self._respond(status, headers, raw, self._facts.outcome_of_edits())
         return self._respond(status, fields.of_edited(headers), outcome.body, "edited")
-
-    # --- failures and refusals -------------------------------------------------------------------------------------
-
-    def _on_upstream_failed(self, event: UpstreamFailed) -> list[Command]:
-        self._facts.fault = f"upstream.{event.fault}: {event.detail}"
-        if self._stream is not None and self._begun:
-            self._stream.break_off()
-            if self._stream.cut is not None:
-                return self._cut_content(self._stream, self._stream.cut)
-            return self._sent(self._stream.drain()) + self._end("failed", clean=False)
-        if self._begun:
-            return self._end("failed", clean=False)
-        code = Code.TIMEOUT if event.fault is Fault.TIMEOUT else Code.UPSTREAM
-        self._facts.upstream_failed = True
-        return self._refuse(refuse.of(code, self._facts.id, refuse.FAULTS[event.fault]), outcome="failed")
-
-    def _on_dial_denied(self, event: DialDenied) -> list[Command]:
-        return self._refuse(refuse.of(Code.EGRESS, self._facts.id, event.reason))
-
-    def _on_request_broken(self, event: RequestBroken) -> list[Command]:
-        self._facts.fault = f"request_body: {event.detail}"
-        return self._refuse(refuse.of(Code.UNREADABLE, self._facts.id, f"the request body is broken: {event.detail}"))
-
-    def _on_client_gone(self, _: ClientGone) -> list[Command]:
-        return [DropUpstream(), self._finish("client_gone")]
-
-    def _on_stopped(self, event: Stopped) -> list[Command]:
-        return self._guarded(lambda: self._refuse(refuse.of(Code.STOPPED, self._facts.id, event.why)))
-
-    def _on_failed(self, event: Failed) -> list[Command]:
-        self._facts.fault = f"{event.stage}: {event.detail}"
-        refusal = refuse.of(Code.INTERNAL, self._facts.id, refuse.INTERNAL)
-        return self._guarded(lambda: self._refuse(refusal, outcome="failed"))
-
-    def _refuse_error(self, error: LockgateError) -> list[Command]:
-        if isinstance(error, _Refused):
-            return self._refuse(error.refusal)
-        if isinstance(error, ClientError):
-            return self._refuse(refuse.of(error.code, self._facts.id, str(error)))
-        if not isinstance(error, Malformed | OverLimit | UpstreamError):
-            return self._on_failed(Failed(f"exchange.{self._state}", f"{type(error).__name__}: {error}"))
-        self._facts.fault = f"{self._state}: {error}"
-        if self._answer is not None:
-            code = Code.UPSTREAM
-            message = f"the upstream's answer cannot be inspected: {error}"
-        else:
-            code = Code.TOO_LARGE if isinstance(error, OverLimit) else Code.UNREADABLE
-            message = str(error)
-        refusal = refuse.of(code, self._facts.id, message)
-        return self._guarded(lambda: self._refuse(refusal, outcome="refused"))
-
-    def _content_refusal(self, verdict: Verdict) -> Refusal:
-        code = verdict.code or Code.CONTENT
-        rules = refuse.rules_of(verdict.reasons)
-        self._facts.code = code
-        return refuse.of(code, self._facts.id, refuse.content_message(code, rules), rules=rules)
-
-    def _refuse(self, refusal: Refusal, outcome: str = "refused") -> list[Command]:
-        self._facts.code, self._facts.told = refusal.code, refusal.message
-        if self._stream is not None and self._begun:
-            return self._cut(self._stream.drain(), refusal, outcome)
-        drop: list[Command] = [DropUpstream()] if self._state in _UPSTREAM_OPEN else []
-        if self._begun:
-            return [*drop, *self._end(outcome, clean=False)]
-        headers = (*refuse.headers(refusal), *self._limit_headers)
-        status = messages.status(self._endpoint, refusal)
-        return [*drop, *self._respond(status, headers, self._endpoint.dialect.refusal(refusal), outcome)]
-
-    def _cut(self, out: bytes, refusal: Refusal, outcome: str = "cut") -> list[Command]:
-        """End a stream early: what may leave, then the dialect's ending; a reset where the dialect has none."""
-        assert self._stream is not None
-        self._facts.code, self._facts.told = refusal.code, refusal.message
-        ending = self._stream.ending(refusal)
-        return [DropUpstream(), *self._sent(out + ending), *self._end(outcome, clean=bool(ending))]
-
-    def _guarded(self, refuse_it: Callable[[], list[Command]]) -> list[Command]:
-        """Refuse; where even that fails (the dialect's own shape is what broke), end without one."""
-        try:
-            return refuse_it()
-        except Exception as error:  # noqa: BLE001 - the outer boundary, second line: a bare refusal needs no dialect
-            self._facts.fault = f"{self._facts.fault}; refusing failed: {type(error).__name__}: {error}"
-            if self._begun:
-                return [DropUpstream(), *self._end("failed", clean=False)]
-            return [DropUpstream(), *self._respond(500, refuse.BARE_HEADERS, refuse.BARE_BODY, "failed")]
-
-    # --- endings ---------------------------------------------------------------------------------------------------
-
-    def _sent(self, data: bytes) -> list[Command]:
-        return [SendAnswer(data)] if data else []
-
-    def _respond(self, status: int, headers: Headers, body: bytes, outcome: str) -> list[Command]:
-        self._facts.status = status
-        return [Respond(status, (*headers, *self._own_headers()), body), self._finish(outcome)]
-
-    def _end(self, outcome: str, *, clean: bool = True) -> list[Command]:
-        return [EndAnswer(clean), self._finish(outcome)]
-
-    def _finish(self, outcome: str) -> Finish:
-        self._state = _State.DONE
-        if self._stream is not None:
-            self._facts.add_stream(self._stream.totals, self._endpoint)
-        return Finish(self._facts.record(outcome))
-
-    def _own_headers(self) -> Headers:
-        facts = self._facts
-        counts = Counter(finding.rule for finding in facts.findings)
-        listed = ", ".join(f"{rule}={count}" for rule, count in sorted(counts.items()))
-        own = (("x-lockgate-id", facts.id), ("x-lockgate-effect", facts.applied.name.lower()))
-        return (*own, ("x-lockgate-findings", listed)) if listed else own
-
-    # --- collecting ------------------------------------------------------------------------------------------------
-
-    def _collect(self, data: bytes, limit: int, what: str) -> None:
-        self._size += len(data)
-        if self._size > limit:
-            raise OverLimit(f"the {what} body is over the limit of {limit} bytes (`max_{what}` under [gateway])")
-        self._collected.append(data)
-
-    def _take_collected(self) -> bytes:
-        body = b"".join(self._collected)
-        self._collected.clear()
-        self._size = 0
-        return body
 
 
 _STEPS: Final[Mapping[type[Event], Callable[[Exchange, Any], list[Command]]]] = {
@@ -478,12 +317,7 @@ _STEPS: Final[Mapping[type[Event], Callable[[Exchange, Any], list[Command]]]] = 
 }
 """What each event does."""
 
-_UPSTREAM_OPEN: Final = frozenset({_State.WAITING, _State.WHOLE, _State.STREAM, _State.PASSING})
 
-
-class _Refused(LockgateError):
-    """Carries a refusal out of a nested step."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.message)
-        self.refusal = refusal
+def _labelled_binary(what: str, limit: int, headers: Headers) -> Collected:
+    """A body whose label says that it is no text, to be collected until its first bytes have told."""
+    return Collected(what, limit, FirstBytes(fields.value(headers, "content-encoding"), limit))

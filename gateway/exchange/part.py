@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -61,12 +62,19 @@ class PartMemory:
 
 
 class Namer:
-    """Names parts by a keyed hash (128 bits) of their bytes, and of the `reader` that says how they are read."""
+    """Names parts by a keyed hash (256 bits) of their bytes, and of the `reader` that says how they are read.
+
+    SHA-256 has instructions of its own in today's processors, and takes half of BLAKE2b's time with them. What is
+    hashed begins with a secret of fixed length, so nobody outside knows a name, and no reader's parts meet another's.
+    """
 
     def __init__(self, key: bytes, reader: str) -> None:
-        self._begun = hashlib.blake2b(reader.encode() + b"\0", digest_size=16, key=key[:64])
+        self._secret = hashlib.blake2b(reader.encode(), key=key[:64]).digest()
 
     def name(self, raw: bytes) -> bytes:
-        named = self._begun.copy()
-        named.update(raw)
-        return named.digest()
+        return hashlib.sha256(self._secret + raw).digest()
+
+
+@lru_cache(maxsize=256)  # the readers of all dialects, under a key or two
+def namer(key: bytes, reader: str) -> Namer:
+    return Namer(key, reader)

@@ -58,11 +58,11 @@ def judge_target(gate: Gate, family: Family, host: str, target: str, headers: He
         return not outcome.findings
 
     key = gate.hierarchy.key
-    is_host_clean = not host or add(part.Namer(key, _HOST), host, partial(Target, host, ""))
+    is_host_clean = not host or add(part.namer(key, _HOST), host, partial(Target, host, ""))
     # Family by family, as what is a key to one API is a secret on its way to another.
-    in_path = part.Namer(key, _PATH + family.name)
+    in_path = part.namer(key, _PATH + family.name)
     is_path_clean = add(in_path, target, partial(Target, "", path, query, query_credentials=family.query_keys))
-    in_field = part.Namer(key, _FIELD)
+    in_field = part.namer(key, _FIELD)
     for field in headers:
         add(in_field, "\n".join(field), partial(Target, "", "", fields=(field,)))
     return Head(total, host if is_host_clean else WITHHELD, path if is_path_clean else WITHHELD)

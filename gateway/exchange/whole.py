@@ -159,7 +159,7 @@ def _add_parts(total: Total, gate: Gate, endpoint: Endpoint, unit: Unit, parts: 
     """Judge the items of an array one by one, those that were seen before from memory."""
     document, known = unit.document, gate.parts
     # The array's own name tells how its items are read; what else decides is fixed for this gate.
-    namer = part.Namer(gate.hierarchy.key, f"{endpoint.dialect.name}/{parts.path[-1]}/{endpoint.generates}")
+    namer = part.namer(gate.hierarchy.key, f"{endpoint.dialect.name}/{parts.path[-1]}/{endpoint.generates}")
     for index, (start, end) in document.members(parts.path).items():
         raw = document.raw[start:end]
         name = namer.name(raw)

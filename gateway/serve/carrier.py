@@ -7,14 +7,14 @@ record; where even that fails, the connection is cut. The time that the exchange
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter_ns
 from typing import Any, Final, Protocol
 
-from aiohttp import ClientResponse, hdrs, web
+from aiohttp import ClientResponse, web
 
 from gateway.errors import InternalError
 from gateway.exchange.events import (
@@ -31,11 +31,9 @@ from gateway.exchange.events import (
     ExchangeRecord,
     Failed,
     Finish,
-    Headers,
     LimitsTaken,
     ReadBody,
     RequestBroken,
-    RequestData,
     RequestStarted,
     Respond,
     SendAnswer,
@@ -44,22 +42,16 @@ from gateway.exchange.events import (
     Stopped,
     UpstreamFailed,
 )
-from gateway.serve.answer import Answer
+from gateway.serve.client_body import BrokenBody, ClientBody
 from gateway.serve.dial import Denied
-from gateway.serve.headers import end_to_end, first, without
+from gateway.serve.headers import end_to_end, without
+from gateway.serve.reply import Reply, timed
 from gateway.serve.ticket import client_of
+from gateway.serve.upload import Upload
 from gateway.serve.upstream import FAILURES, Patience, Pool, Upstream, detail_of, fault_of
-
-SLOW_CLIENT: Final = 60.0
-"""Seconds without a byte of a request body after which its sender is taken for gone (nginx: client_body_timeout)."""
-
-SLOWEST: Final = 500
-"""Bytes a second that a request body must make after that time (Apache mod_reqtimeout: `body=20,MinRate=500`)."""
 
 LAST_WORDS: Final = 1.0
 """Seconds that an exchange cut by a shutdown gets to end its answer properly."""
-
-_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Machine(Protocol):
@@ -88,14 +80,6 @@ class Means:
     finish: Callable[[ExchangeRecord, Course], None]
 
 
-class _Deferred(Exception):
-    """The exchange wants something else than to send on: ends an upload, and never leaves this module."""
-
-
-class _BrokenBody(Exception):
-    """The client's body is broken or does not come; never leaves this module."""
-
-
 class Carrier:
     """One exchange on its way. `run` it in the client's handler task."""
 
@@ -116,18 +100,13 @@ class Carrier:
         self._ask = consult
         self._began = perf_counter_ns()
         self._spent = 0
-        self._answer: Answer | None = None
-        self._unsent: list[bytes] = []
+        self._body = ClientBody(request)
+        self._upload = Upload(self._body, self._receive)
+        self._reply = Reply(request)
         self._start: StartUpstream | None = None
-        self._uploads: deque[SendUpstream] = deque()
-        self._deferred: list[Command] = []
-        self._upload_fault: Exception | None = None
-        self._ended = False
         self._upstream: ClientResponse | None = None
         self._body_wanted = False
-        self._closing = False
         self._recorded = False
-        self._received = 0
         self._last: Stopped | Failed | None = None
         self._task = asyncio.current_task()
 
@@ -137,9 +116,7 @@ class Carrier:
 
     def close_after(self) -> None:
         """Let the client's connection end with this answer."""
-        self._closing = True
-        if self._answer is not None:
-            self._answer.force_close()
+        self._reply.close_after()
 
     def cut(self) -> None:
         """End the exchange now, as the gateway shuts down."""
@@ -165,19 +142,18 @@ class Carrier:
             await self._last_words(self._last)
         except ConnectionError:
             self._abandon()
-            if self._answer is None:
+            if self._reply.answer is None:
                 raise
         except Exception as failure:  # noqa: BLE001 -- the outer boundary: whatever it is ends in a refusal and a record
             await self._fail(failure)
         finally:
-            if self._upstream is not None:
-                self._upstream.close()
-        if self._answer is None:
+            self._close_upstream()
+        if self._reply.answer is None:
             raise InternalError("an exchange ended without an answer")
-        if not self._ended:
+        if not self._reply.ended:
             # The server would end an open answer properly, and the client would take a part for the whole.
-            self._reset()
-        return self._answer
+            self._reply.reset()
+        return self._reply.answer
 
     # -- the course of an exchange
 
@@ -185,8 +161,8 @@ class Carrier:
         await self._tell(started)
         try:
             while self._body_wanted and self._start is None and not self._exchange.finished:
-                await self._tell(await self._read_request())
-        except _BrokenBody as broken:
+                await self._tell(await self._body.read())
+        except BrokenBody as broken:
             await self._tell(RequestBroken(str(broken)))
         if self._start is not None and not self._exchange.finished:
             await self._call(self._start)
@@ -214,12 +190,13 @@ class Carrier:
 
     async def _upstream_failed(self, failure: Exception) -> None:
         """What broke may be the upstream, the client's body, or nothing: the exchange wanted no more of the upload."""
-        if self._deferred:
-            await self._carry_out(self._deferred)
-        elif isinstance(self._upload_fault, _BrokenBody):
-            await self._tell(RequestBroken(str(self._upload_fault)))
-        elif self._upload_fault is not None:
-            raise self._upload_fault
+        upload = self._upload
+        if upload.deferred:
+            await self._carry_out(upload.deferred)
+        elif isinstance(upload.fault, BrokenBody):
+            await self._tell(RequestBroken(str(upload.fault)))
+        elif upload.fault is not None:
+            raise upload.fault
         else:
             await self._tell(UpstreamFailed(fault_of(failure), detail_of(failure)))
 
@@ -230,59 +207,16 @@ class Carrier:
         body: bytes | AsyncIterator[bytes] | None = start.body or None
         if start.body is None:
             # Sent on as it came: with the length that the client declared, or in chunks.
-            body = self._upload(deadline)
+            body = self._upload.pieces(partial(self._extend, deadline), self._close_upstream)
         else:
             headers = without(headers, "content-length")
         return await self._means.pool.send(self._target, start.method, start.target, headers, body, patience, deadline)
-
-    async def _upload(self, deadline: asyncio.Timeout) -> AsyncIterator[bytes]:
-        """The request body as the exchange lets it through. Runs in the client library's own task."""
-        while True:
-            while self._uploads:
-                piece = self._uploads.popleft()
-                if piece.data:
-                    yield piece.data
-                if piece.last:
-                    return
-                self._extend(deadline)
-            try:
-                event = await self._read_request()
-                commands = self._receive(event)
-            except Exception as fault:
-                self._upload_fault = fault
-                raise
-            self._uploads += (command for command in commands if isinstance(command, SendUpstream))
-            self._deferred += (command for command in commands if not isinstance(command, SendUpstream))
-            if self._deferred or (event.last and not self._uploads):
-                # Not all of the body may go on, so the upstream must not take it for all.
-                if self._upstream is not None:
-                    self._upstream.close()
-                raise _Deferred
 
     def _extend(self, deadline: asyncio.Timeout) -> None:
         """An upload that moves is not late."""
         if not deadline.expired() and self._upstream is None:
             patience = self._patience
             deadline.reschedule(asyncio.get_running_loop().time() + patience.connect + patience.first_byte)
-
-    async def _read_request(self) -> RequestData:
-        content = self._request.content
-        try:
-            data = content.read_nowait()
-            if not data and not content.at_eof():
-                async with asyncio.timeout(self._patience_left()):
-                    data = await content.readany()
-        except TimeoutError:
-            raise _BrokenBody(f"it comes too slowly, less than {SLOWEST} bytes a second") from None
-        except web.RequestPayloadError as failure:
-            raise _BrokenBody(str(failure)) from None
-        self._received += len(data)
-        return RequestData(data, content.at_eof())
-
-    def _patience_left(self) -> float:
-        """Seconds until the body is too slow. A byte now and then is no progress: it would hold the connection."""
-        spent = (perf_counter_ns() - self._began) / 1e9
-        return max(0.0, min(SLOW_CLIENT, SLOW_CLIENT + self._received / SLOWEST - spent))
 
     # -- how it ends when it does not end well
 
@@ -297,7 +231,7 @@ class Carrier:
             await self._tell(Failed("serve", f"{type(failure).__name__}: {failure}"))
         finally:
             if not self._exchange.finished:
-                self._reset()
+                self._reply.reset()
 
     async def _last_words(self, last: Stopped | Failed) -> None:
         if self._task is not None:
@@ -305,10 +239,6 @@ class Carrier:
         with suppress(TimeoutError, ConnectionError):
             async with asyncio.timeout(LAST_WORDS):
                 await self._tell(last)
-
-    def _reset(self) -> None:
-        if self._request.transport is not None:
-            self._request.transport.abort()
 
     # -- events and commands
 
@@ -325,7 +255,7 @@ class Carrier:
         try:
             for command in commands:
                 await _CARRY[type(command)](self, command)
-            await self._flush()
+            await self._reply.flush()
         finally:
             # A client that leaves with the last byte makes a write fail; its exchange is recorded all the same.
             for command in commands:
@@ -337,63 +267,36 @@ class Carrier:
 
     async def _read_body(self, _: ReadBody) -> None:
         self._body_wanted = True
-        request = self._request
-        if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue" and not request.content.total_bytes:
-            await request.writer.write(_CONTINUE)
-            request.writer.output_size = 0
+        await self._reply.invite()
 
     async def _start_upstream(self, command: StartUpstream) -> None:
         self._start = command
 
     async def _send_upstream(self, command: SendUpstream) -> None:
-        self._uploads.append(command)
+        self._upload.add(command)
 
     async def _begin(self, command: BeginAnswer) -> None:
-        await self._open(Answer(command.status, self._reason(command.status), self._timed(command.headers)))
+        await self._reply.begin(command.status, self._reason(command.status), timed(command.headers, self._spent))
+
+    async def _respond(self, command: Respond) -> None:
+        headers = timed(command.headers, self._spent)
+        await self._reply.whole(command.status, self._reason(command.status), headers, command.body)
 
     def _reason(self, status: int) -> str | None:
         """The upstream's own words for its status; None where the status is the gateway's."""
         upstream = self._upstream
         return upstream.reason if upstream is not None and upstream.status == status else None
 
-    async def _respond(self, command: Respond) -> None:
-        headers = (*without(command.headers, "content-length"), (hdrs.CONTENT_LENGTH, str(len(command.body))))
-        answer = Answer(command.status, self._reason(command.status), self._timed(headers))
-        if not self._request.content.is_eof():
-            # The rest of the body is not wanted; on a kept connection it would have to be read to its end.
-            answer.force_close()
-        await self._open(answer)
-        if not answer.bodiless:
-            self._unsent.append(command.body)
-        await self._end(EndAnswer(clean=True))
-
-    async def _open(self, answer: Answer) -> None:
-        self._answer = answer
-        if self._closing:
-            answer.force_close()
-        await answer.prepare(self._request)
-
     async def _send_answer(self, command: SendAnswer) -> None:
-        if self._answer is not None and not self._answer.bodiless:
-            self._unsent.append(command.data)
+        self._reply.add(command.data)
 
     async def _end(self, command: EndAnswer) -> None:
-        answer = self._answer
-        assert answer is not None
-        self._ended = True
-        if command.clean:
-            await answer.write_eof(b"".join(self._unsent))
-            self._unsent.clear()
-            return
-        await self._flush()
-        transport = self._request.transport
-        if transport is None or not answer.ends_by_framing:
-            self._reset()
-        else:
-            # What was written still leaves; the missing end tells the client that the answer is not complete.
-            transport.close()
+        await self._reply.end(clean=command.clean)
 
     async def _drop_upstream(self, _: DropUpstream) -> None:
+        self._close_upstream()
+
+    def _close_upstream(self) -> None:
         if self._upstream is not None:
             self._upstream.close()
 
@@ -406,26 +309,6 @@ class Carrier:
         self._recorded = True
         took = perf_counter_ns() - self._began
         self._means.finish(record, Course(client_of(self._request), took, self._spent))
-
-    async def _flush(self) -> None:
-        """Write what the commands so far gave: once for all of them, header included."""
-        answer = self._answer
-        if answer is None or not answer.prepared:
-            return
-        if self._unsent:
-            data = b"".join(self._unsent)
-            self._unsent.clear()
-            await answer.write(data)
-        else:
-            self._request.writer.send_headers()
-
-    def _timed(self, headers: Headers) -> Headers:
-        """The headers with the time spent inspecting so far, in milliseconds (W3C Server Timing)."""
-        timing = f"lockgate;dur={self._spent / 1e6:.2f}"
-        upstream = first(headers, "server-timing")
-        if upstream is None:
-            return (*headers, ("server-timing", timing))
-        return (*without(headers, "server-timing"), ("server-timing", f"{upstream}, {timing}"))
 
 
 type _CarryOut = Callable[[Carrier, Any], Awaitable[None]]

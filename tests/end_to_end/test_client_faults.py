@@ -13,7 +13,7 @@ from typing import NoReturn
 import aiohttp
 import pytest
 
-from gateway.serve import carrier
+from gateway.serve import client_body
 from gateway.serve.answer import Answer
 from tests.end_to_end.conftest import Start
 from tests.end_to_end.faults import BOMB, CLEAN, CLEAN_STREAM, PATH, PATIENCE, SECRET_BODY, post
@@ -103,7 +103,7 @@ async def test_a_body_over_the_limit_is_refused_while_it_streams_in(start: Start
 async def test_a_client_that_falls_silent_in_its_body_is_refused(
     gateway: Running, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(carrier, "SLOW_CLIENT", 0.2)
+    monkeypatch.setattr(client_body, "SLOW_CLIENT", 0.2)
     host, port = gateway.url.removeprefix("http://").split(":")
     async with asyncio.timeout(PATIENCE):
         reader, writer = await asyncio.open_connection(host, int(port))
@@ -120,7 +120,7 @@ async def test_a_client_that_drips_its_body_is_refused(
     gateway: Running, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A byte now and then is not progress: it would hold a connection and its memory for days."""
-    monkeypatch.setattr(carrier, "SLOW_CLIENT", 0.2)
+    monkeypatch.setattr(client_body, "SLOW_CLIENT", 0.2)
 
     async def drip() -> AsyncIterator[bytes]:
         for byte in CLEAN:

@@ -31,7 +31,7 @@ from gateway.exchange.events import (
     StartUpstream,
     UpstreamFailed,
 )
-from gateway.serve import carrier
+from gateway.serve import client_body
 from gateway.serve.entrance import MakeExchange
 from gateway.serve.posture import Posture
 from gateway.serve.upstream import Patience, Upstream
@@ -183,7 +183,7 @@ TOO_SLOW = "request_body: it comes too slowly, less than 500 bytes a second"
 
 @pytest.mark.parametrize("path", ["/up/x", "/up/read/x"], ids=["in-pieces", "collected"])
 async def test_a_body_whose_framing_breaks_is_refused(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(carrier, "SLOW_CLIENT", 0.1)  # the server library stops reading, and tells nobody
+    monkeypatch.setattr(client_body, "SLOW_CLIENT", 0.1)  # the server library stops reading, and tells nobody
     echo = Echo()
     async with through(echo) as running, dialled(running.address) as (reader, writer):
         writer.write(request(f"POST {path}", "Transfer-Encoding: chunked") + b"5\r\nbytes\r\n")
@@ -197,7 +197,7 @@ async def test_a_body_whose_framing_breaks_is_refused(path: str, monkeypatch: py
 
 @pytest.mark.parametrize("path", ["/up/x", "/up/read/x"], ids=["in-pieces", "collected"])
 async def test_a_client_that_falls_silent_in_its_body_is_refused(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(carrier, "SLOW_CLIENT", 0.1)
+    monkeypatch.setattr(client_body, "SLOW_CLIENT", 0.1)
     async with through(Echo()) as running, dialled(running.address) as (reader, writer):
         writer.write(request(f"POST {path}", "Content-Length: 1000") + b"part")
         assert (await answer(reader)).status == 400
