@@ -20,6 +20,7 @@ from urllib.parse import unquote
 from msgspec import Struct
 
 from gateway.dialect.base import Coverage, Dialect
+from gateway.dialect.meter import Meter
 
 
 class Form(StrEnum):
@@ -35,13 +36,17 @@ class Form(StrEnum):
 
 
 class Endpoint(Struct, frozen=True):
-    """What an endpoint's bodies are. `generates` is whether a request makes a model read it (hierarchy applies)."""
+    """What an endpoint's bodies are. `generates` is whether a request makes a model read it (hierarchy applies).
+
+    `meter` tells what a request costs; None where it costs nothing that is counted in tokens.
+    """
 
     dialect: Dialect
     coverage: Coverage
     request_form: Form = Form.JSON
     answer_form: Form = Form.JSON
     generates: bool = False
+    meter: Meter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,11 @@ _ESCAPED_PLAIN: Final = re.compile(r"%(?:2[dDeE]|3[0-9aA]|[46][1-9a-fA-F]|[57][0
 _SLASHES: Final = re.compile("//+")
 _LAYERS: Final = 4
 """How often a path is decoded: more than servers behind one another do. What is escaped deeper stays as it is."""
+
+
+def resolved(path: str) -> str:
+    """A path (no query) as the servers that read most into it take it: what is named in it is found here."""
+    return _decoded(_normal(path))
 
 
 def _normal(path: str) -> str:
