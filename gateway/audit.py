@@ -1,6 +1,7 @@
 """Writes the audit files: a sealed line for each record, a file for each day (UTC), each line tied to the one before.
 
-`gateway.chain` has the form of a line, `gateway.verify` the check. One writer at a time has the folder.
+`gateway.chain` has the form of a line, `gateway.verify` the check. One writer at a time has the folder; of several
+workers each has one of its own below it.
 
 A line is in the hands of the kernel when `append` returns, so a crash of the process loses none. Once a second a thread
 forces the file to the disk and then replaces `head.json`, which names the last line; both happen on close too. So a
@@ -35,6 +36,7 @@ if sys.platform != "win32":
 
 HEAD: Final = "head.json"
 
+_WORKER: Final = "worker-{}"
 _NAME: Final = re.compile(r"audit-(\d{4}-\d\d-\d\d)\.jsonl")
 _LOCK: Final = "writer.lock"
 _FLUSH_S: Final = 1.0
@@ -48,6 +50,11 @@ class AuditError(InternalError):
 def files(folder: Path) -> list[Path]:
     """The audit files of a folder, oldest first."""
     return sorted(path for path in folder.glob("audit-*.jsonl") if _NAME.fullmatch(path.name))
+
+
+def worker_folder(folder: Path, number: int) -> Path:
+    """Where the worker with that number (from 1) has its chain: whoever takes its place goes on with it."""
+    return folder / _WORKER.format(number)
 
 
 def lines_back(path: Path) -> Iterator[bytes]:
@@ -67,7 +74,8 @@ class Writer:
     """Appends records to the audit files of a folder.
 
     `keep` is how long a day's file is kept. `now` gives the time in UTC. `fsync` is whether files are forced to the
-    disk; `head.json` is written either way. Raises AuditError where the folder cannot be used.
+    disk; `head.json` is written either way. `workers` is how many chains there are beside this one, itself included: it
+    stands in the start, so that the others tell of one that is gone. Raises AuditError where the folder cannot be used.
     """
 
     def __init__(
@@ -77,9 +85,11 @@ class Writer:
         *,
         keep: timedelta,
         fsync: bool = True,
+        workers: int | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._folder, self._key, self._keep, self._fsync, self._now = folder, key, keep, fsync, now
+        self._workers = workers
         self._chain = secrets.token_hex(8)
         self._seq = 0
         self._last: Position | None = None
@@ -89,7 +99,7 @@ class Writer:
         self._is_closed = False
         with _as_audit_error(folder):
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock = _locked(self._folder / _LOCK)
+            self._lock = _hold(self._folder)
         try:
             with _as_audit_error(folder):
                 self._open()
@@ -142,6 +152,8 @@ class Writer:
         # A clock that was set back must not bring the files out of their order.
         self._today = max([self._day(), *(_date(path) for path in present[-1:])])
         start: dict[str, Any] = {"event": chain.START}
+        if self._workers is not None:
+            start[chain.WORKERS] = self._workers
         if present and (torn := _cut_torn_line(present[-1])):
             start["torn"] = torn
         if previous := _last_line(self._key, present):
@@ -278,15 +290,25 @@ def _head(folder: Path, key: bytes) -> Position | None:
     return chain.read_head(key, path.read_bytes()) if path.exists() else None
 
 
-def _locked(path: Path) -> int:
-    """Hold the folder while the descriptor is open. The system lets go when the process ends, however it ends."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+def claim(folder: Path) -> int:
+    """Hold a folder for workers that write below it, so that no other gateway does. Raises AuditError."""
+    with _as_audit_error(folder):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return _hold(folder)
+
+
+def _hold(folder: Path) -> int:
+    """Hold the folder while the descriptor is open. The system lets go when the process ends, however it ends.
+
+    Raises AuditError where somebody else has it, and OSError.
+    """
+    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     if sys.platform != "win32":
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(descriptor)
-            raise AuditError(f"another gateway writes to the audit folder `{path.parent}`") from error
+            raise AuditError(f"another gateway writes to the audit folder `{folder}`") from error
     return descriptor
 
 

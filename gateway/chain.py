@@ -28,6 +28,9 @@ START: Final = "start"
 END: Final = "end"
 PRUNED: Final = "pruned"
 
+WORKERS: Final = "workers"
+"""The field of a start that says how many workers there were, each with a chain of its own."""
+
 _SEALED: Final = re.compile(rb'(\{.*),"mac":"([0-9a-f]{64})"\}', re.DOTALL)
 
 

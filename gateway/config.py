@@ -34,9 +34,11 @@ __all__ = [
     "ca_folder",
     "load",
     "parse",
+    "read",
     "secret",
     "secrets",
     "state_folder",
+    "store",
     "variables",
 ]
 
@@ -73,7 +75,7 @@ class Secrets:
     agents: Mapping[str, str] = field(repr=False)
     admin_token: str | None = field(repr=False)
     parent_proxy: str | None = field(default=None, repr=False)
-    store: Place | None = None
+    store: Place | None = field(default=None, repr=False)
 
     def agent(self, key: str) -> str | None:
         """Whose gateway key this is. By digest, so that the time a look-up takes says nothing about a key."""
@@ -82,12 +84,16 @@ class Secrets:
 
 def load(path: Path) -> Config:
     """The configuration in that file."""
+    return parse(read(path), str(path))
+
+
+def read(path: Path) -> str:
+    """The text of that file."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "is not UTF-8 text"
         raise ConfigError((f"{path}: cannot be read: {reason.lower()}",)) from error
-    return parse(text, str(path))
 
 
 def parse(text: str, source: str) -> Config:
@@ -153,7 +159,7 @@ def secrets(config: Config, environ: Mapping[str, str]) -> Secrets:
         agents=MappingProxyType(_agents(config, values)),
         admin_token=values.get("admin.token_env"),
         parent_proxy=_parent(values.get("gateway.parent_proxy_env")),
-        store=_store(config, values.get("store.url_env")),
+        store=store(config, environ),
     )
 
 
@@ -203,10 +209,14 @@ def _parent(url: str | None) -> str | None:
     return url
 
 
-def _store(config: Config, url: str | None) -> Place | None:
-    """Where the shared store is; None where there is none."""
-    if url is None:
+def store(config: Config, environ: Mapping[str, str]) -> Place | None:
+    """Where the shared store is; None where there is none. Raises ConfigError."""
+    variable = config.store.url_env
+    if variable is None:
         return config.store.url
+    url = environ.get(variable)
+    if not url:
+        raise ConfigError((_unset("store.url_env", variable),))
     try:
         return Place.read(url)
     except ValueError as error:

@@ -39,6 +39,7 @@ class Code(StrEnum):
     UNREADABLE = "unreadable_body"
     MISMATCH = "header_mismatch"
     TOO_LARGE = "body_too_large"
+    STORE = "store_unavailable"
     UPSTREAM = "upstream_error"
     TIMEOUT = "upstream_timeout"
     INTERNAL = "internal_error"

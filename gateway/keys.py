@@ -17,6 +17,9 @@ from gateway.errors import ConfigError
 MIN_SECRET: Final = 16
 """Bytes. One audit line is enough to try secrets against, offline, so a secret must be out of reach of guessing."""
 
+KEY_BYTES: Final = 32
+"""The length of a key: that of a SHA-256 digest."""
+
 _SALT: Final = b"lockgate/1"
 _FILE: Final = "the secret file"
 _NEW_SECRET: Final = 32  # bytes of randomness in a secret made here: the length of a SHA-256 digest

@@ -66,6 +66,7 @@ class Field:
     WRAPPED: Final = "wrapped"
     HELD_MAX: Final = "held_max"
     USAGE: Final = "usage"
+    LIMITS: Final = "limits"  # who counted: shared, local (by this worker's share), unchecked
     FAULT: Final = "fault"
     TOLD: Final = "told"  # what a refused client was told; for a host that is not allowed, with the lines to add
     RULESET: Final = "ruleset"
@@ -105,6 +106,7 @@ def canonical(
         Field.WRAPPED: record.wrapped,
         Field.HELD_MAX: record.held_max,
         Field.USAGE: dict(record.usage),
+        Field.LIMITS: record.limits,
         Field.FAULT: record.fault,
         Field.TOLD: _told(record),
         Field.RULESET: record.ruleset,
@@ -239,6 +241,12 @@ def write(line: Mapping[str, Any]) -> None:
     """Log one canonical line: within `WAIT` seconds in a running event loop, at once elsewhere."""
     if _lines.form is not None:
         _lines.out.line(_lines.form(line))
+
+
+def pass_on(lines: bytes) -> None:
+    """Log what another process of this gateway wrote to its own log: whole lines, which are left as they are."""
+    if lines:
+        _lines.out.message(lines.decode(errors="replace").removesuffix("\n"))
 
 
 def flush() -> None:

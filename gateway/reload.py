@@ -31,6 +31,7 @@ from gateway.verdict import Effect
 
 NEEDS_RESTART: Final = (
     "gateway.listen",
+    "gateway.workers",
     "gateway.secret_env",
     "gateway.secret_file",
     "gateway.state_dir",
@@ -43,6 +44,11 @@ NEEDS_RESTART: Final = (
     "proxy.leaf_lifetime",
     "admin.listen",
     "admin.token_env",
+    "store.url",
+    "store.url_env",
+    "store.ca_file",
+    "store.prefix",
+    "store.timeout",
     "rules.reload",
     "audit.enabled",
     "audit.folder",
@@ -98,7 +104,8 @@ class Loader:
     """Loads the configuration at `path` (None: the defaults) and its packs, and follows them.
 
     `key` keys the fingerprints of findings. `swap` is called on the event loop with each value after the first. `shelf`
-    keeps compiled pre-filters between runs.
+    keeps compiled pre-filters between runs. `origin` is the configuration that the gateway began with, where that was
+    before: a worker that is started again must not take up what its fellows still wait to be restarted for.
     """
 
     path: Path | None
@@ -106,6 +113,7 @@ class Loader:
     key: bytes
     swap: Callable[[Loaded], None]
     shelf: Shelf | None = None
+    origin: Config | None = None
     status: Status = Status()
     _current: Loaded | None = None
     _inputs: _Inputs | None = None  # what was tried last, taken or not
@@ -211,8 +219,9 @@ class Loader:
     def _take(self, fresh: Loaded) -> Loaded:
         """Make the fresh value the current one, but for the keys that need a restart."""
         waiting: tuple[str, ...] = ()
-        if self._current is not None:
-            config, waiting = carried(self._current.config, fresh.config)
+        before = self._current.config if self._current is not None else self.origin
+        if before is not None:
+            config, waiting = carried(before, fresh.config)
             fresh = replace(fresh, config=config)
         self._current = fresh
         self.status = Status(fresh.rules.digest, datetime.now(UTC), needs_restart=waiting)
@@ -236,8 +245,12 @@ class Loader:
         restored = self.shelf.restored(rules)
         if restored is not None:
             return restored
-        accelerated = rules.accelerated()
-        self.shelf.store(accelerated)
+        with self.shelf.turn():
+            restored = self.shelf.restored(rules)  # by who had the turn before
+            if restored is not None:
+                return restored
+            accelerated = rules.accelerated()
+            self.shelf.store(accelerated)
         return accelerated
 
     def _read(self) -> _Inputs:

@@ -62,6 +62,8 @@ MEMORY: Final = "memory://"
 _MIN_STORE_TIMEOUT: Final = 0.005
 _MAX_STORE_TIMEOUT: Final = 5.0
 """Seconds: each request may wait that long when the store hangs."""
+MAX_WORKERS: Final = 256
+"""Processes of one gateway. More than the cores of a large machine are a slip of the pen."""
 
 _RESERVED: Final = frozenset({"mcp", "healthz"})  # paths of the gateway itself, now or soon
 
@@ -123,6 +125,13 @@ def _variable(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
         # The value is not quoted: it may be the secret itself, pasted here by mistake.
         raise ValueError("no name of an environment variable; accepted: letters, digits and underscores")
+    return value
+
+
+def _workers(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_WORKERS:
+        shown = units.shown(value)
+        raise ValueError(f"{shown} is no number of workers; accepted: a whole number from 1 to {MAX_WORKERS}")
     return value
 
 
@@ -298,6 +307,7 @@ class Gateway(_Table):
 
     listen: Listen = Address("127.0.0.1", 8080)
     hosts: Array[str] = ()  # further names that a Host header may carry
+    workers: Annotated[int, PlainValidator(_workers)] = 1
     origins: Array[str] = ()  # origins that a browser's request may come from
     max_request: Size = 32 * 2**20
     max_answer: Size = 64 * 2**20

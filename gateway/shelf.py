@@ -9,6 +9,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,6 +19,10 @@ from typing import Final
 from gateway.detect.prefilter import AVAILABLE, Prefilter
 from gateway.detect.ruleset import RuleSet
 
+if sys.platform != "win32":
+    import fcntl
+
+_LOCK: Final = "compiling.lock"
 _MAC_BYTES: Final = 32
 _KEPT: Final = 8
 """Files kept, newest first: two for each rule set, so the last few edits and their undoing are quick."""
@@ -51,6 +58,23 @@ class Shelf:
                 file.unlink(missing_ok=True)
         except OSError:
             return
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """One process compiles, and others that want to wait for it. Blocks; where it cannot, all compile."""
+        descriptor: int | None = None
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+            if sys.platform != "win32":
+                fcntl.flock(descriptor, fcntl.LOCK_EX)  # the system lets go of it when the process ends
+        except OSError:
+            pass
+        try:
+            yield
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
 
     def _read(self, view: str, triggers: tuple[str, ...]) -> Prefilter | None:
         file = self._file(view, triggers)

@@ -1,19 +1,21 @@
 """Checks the audit files of a folder, and says what was done to them. It needs the key, and changes nothing.
 
-`gateway.audit` says what cannot be found.
+Workers, and servers behind pipes, have each a chain in a folder of their own below it. `gateway.audit` says what cannot
+be found.
 """
 
 from __future__ import annotations
 
+import heapq
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
 from gateway import chain
-from gateway.audit import HEAD, files, lines_back
+from gateway.audit import HEAD, files, lines_back, worker_folder
 from gateway.chain import Line, Position
 
 
@@ -45,12 +47,13 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was checked, and what is wrong. `last` is where the chain ends."""
+    """What was checked, and what is wrong. `last` is where the chain ends, `workers` the most that a start spoke of."""
 
     files: int
     lines: int
     problems: tuple[Problem, ...]
     last: Position | None
+    workers: int = 0
 
     @property
     def is_intact(self) -> bool:
@@ -73,18 +76,52 @@ def verify(folder: Path, key: bytes) -> Report:
         problems: tuple[Problem, ...] = (Problem(present[0].name, 0, What.WRONG_KEY, "no line fits this key"),)
     else:
         problems = tuple(check.problems)
-    return Report(len(present), count, problems, check.last)
+    return Report(len(present), count, problems, check.last, check.workers)
+
+
+def chains(folder: Path) -> tuple[Path, ...]:
+    """The folders that have a chain: this one, and those below it. This one alone where there is none at all."""
+    found = {path.parent for name in (HEAD, "audit-*.jsonl") for path in folder.rglob(name)}
+    return tuple(sorted(found)) or (folder,)
+
+
+def verify_all(folder: Path, key: bytes) -> Mapping[Path, Report]:
+    """Check each chain of a folder. Raises OSError where a file cannot be read.
+
+    A worker's chain that is gone is a problem of the folder itself: each start of the others says how many there were.
+    """
+    reports = {one: verify(one, key) for one in chains(folder)}
+    most = max((report.workers for one, report in reports.items() if one.parent == folder), default=0)
+    gone = [one for number in range(1, most + 1) if not files(one := worker_folder(folder, number))]
+    if not gone:
+        return reports
+    own = reports.pop(folder, Report(0, 0, (), None))
+    missing = (Problem(one.name, 0, What.DROPPED, "the chain of this worker is missing") for one in gone)
+    return {folder: replace(own, problems=(*own.problems, *missing)), **reports}
 
 
 def tail(folder: Path, count: int) -> tuple[str, ...]:
-    """The last lines, oldest first, as they stand in the files; nothing is checked."""
-    return tuple(reversed([line for _, line in zip(range(count), _back(folder), strict=False)]))
+    """The last lines of all chains, oldest first, as they stand in the files; nothing is checked."""
+    backwards = heapq.merge(*map(_back, chains(folder)), key=lambda timed: timed[0], reverse=True)
+    return tuple(reversed([line for _, (_, line) in zip(range(count), backwards, strict=False)]))
 
 
-def _back(folder: Path) -> Iterator[str]:
+def _back(folder: Path) -> Iterator[tuple[str, str]]:
+    """Time and text of each line, the last first. A line that says no time stands where it stands."""
+    time = "9"  # later than any year that has four digits
     for path in reversed(files(folder)):
         for data in lines_back(path):
-            yield data.rstrip(b"\n").decode("utf-8", "replace")
+            time = _time(data) or time
+            yield time, data.rstrip(b"\n").decode("utf-8", "replace")
+
+
+def _time(data: bytes) -> str | None:
+    """When a line was written: ISO 8601 in UTC and of one length, so that texts are in the order of times."""
+    try:
+        time = json.loads(data)["time"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return time if isinstance(time, str) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +144,7 @@ class _Check:
     problems: list[Problem] = field(default_factory=list)
     last: Position | None = None
     fitting: int = 0
+    workers: int = 0
     _place: _Place = _NOWHERE
     _bad: list[int] = field(default_factory=list)  # indices of problems: lines since the last good one that do not fit
     _reached: dict[str, int] = field(default_factory=dict)  # the highest number seen of each chain
@@ -165,6 +203,7 @@ class _Check:
         self._reached[line.position.chain] = line.position.seq
         event = line.record.get("event")
         if event == chain.START:
+            self.workers = max(self.workers, line.record.get(chain.WORKERS, 0))
             self._check_start(line)
         elif event == chain.PRUNED:
             first = line.record["first"]

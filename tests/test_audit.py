@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gateway import audit
-from gateway.audit import AuditError, Writer, files, lines_back
+from gateway.audit import AuditError, Writer, files, lines_back, worker_folder
 from gateway.chain import GENESIS
 from gateway.verify import What, verify
 
@@ -298,3 +298,31 @@ def test_lines_come_back_from_the_last(tmp_path: Path) -> None:
     assert list(lines_back(path)) == [b"half", b"two\n", b"\n", b"one\n"]
     path.write_bytes(b"")
     assert list(lines_back(path)) == []
+
+
+class TestWorkers:
+    def test_a_start_says_how_many_there_are(self, tmp_path: Path, clock: Clock) -> None:
+        own = worker_folder(tmp_path, 2)
+        Writer(own, KEY, keep=timedelta(days=2), fsync=False, workers=3, now=clock).close()
+        assert own.name == "worker-2"
+        assert lines(own)[0]["record"] == {"event": "start", "workers": 3}
+        assert verify(own, KEY).workers == 3
+
+    def test_who_claims_the_folder_above_keeps_other_gateways_out_and_no_worker(
+        self, tmp_path: Path, clock: Clock
+    ) -> None:
+        claim = audit.claim(tmp_path / "audit")
+        try:
+            opened(worker_folder(tmp_path / "audit", 1), clock).close()
+            with pytest.raises(AuditError, match="another gateway writes"):
+                opened(tmp_path / "audit", clock)
+            with pytest.raises(AuditError, match="another gateway writes"):
+                audit.claim(tmp_path / "audit")
+        finally:
+            os.close(claim)
+        opened(tmp_path / "audit", clock).close()
+
+    def test_a_folder_that_cannot_be_claimed_is_an_error(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        with pytest.raises(AuditError, match="cannot be written"):
+            audit.claim(tmp_path / "file")

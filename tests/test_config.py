@@ -30,10 +30,11 @@ from gateway.settings import (
     McpServer,
     Proxy,
     Rules,
+    StoreTable,
     Thresholds,
     Upstream,
 )
-from gateway.state.limit import Limit, Rate, Unit
+from gateway.state.limit import Limit, OnError, Rate, Unit
 from gateway.units import Address
 from gateway.verdict import Effect
 
@@ -62,7 +63,9 @@ class TestExample:
         config = parse(uncommented(EXAMPLE.read_text()), str(EXAMPLE))
         assert config.agents["research"].profile == "strict"
         assert config.mcp["github"].idle_timeout is None
-        assert config.limits["slow"] == LimitTable(requests=60, burst=10, agents=("default",), upstreams=("openai",))
+        assert config.limits["slow"] == LimitTable(
+            requests=60, burst=10, agents=("default",), upstreams=("openai",), on_error=OnError.DENY
+        )
         assert config.rules.effects == {"pii.email": Effect.REDACT, "hidden.bare.comment": Effect.ALLOW}
         assert config.egress["git"].entry("git").methods == {"GET", "HEAD"}
 
@@ -84,6 +87,7 @@ def schema_keys() -> Iterator[tuple[str, str]]:
         "gateway": Gateway,
         "proxy": Proxy,
         "admin": Admin,
+        "store": StoreTable,
         "rules": Rules,
         "rules.thresholds": Thresholds,
         "upstreams.openai": Upstream,
@@ -215,7 +219,15 @@ class TestProblems:
     @pytest.mark.parametrize(
         ("text", "line", "what"),
         [
-            ("x = 1", 1, "x: unknown key; accepted: gateway, proxy, admin, rules,"),
+            (
+                "[gateway]\nworkers = 0",
+                2,
+                "gateway.workers: `0` is no number of workers; accepted: a whole number from 1",
+            ),
+            ("[gateway]\nworkers = 257", 2, "gateway.workers: `257` is no number of workers; accepted:"),
+            ("[gateway]\nworkers = true", 2, "gateway.workers: `true` is no number of workers; accepted:"),
+            ("[gateway]\nworkers = '2'", 2, "gateway.workers: `2` is no number of workers; accepted:"),
+            ("x = 1", 1, "x: unknown key; accepted: gateway, proxy, admin, store, rules,"),
             ("[upstream.a]", 1, "upstream: unknown key; did you mean `upstreams`?"),
             ("[rules.thresholds]\ndato = 1", 2, "rules.thresholds.dato: unknown key; did you mean `data`?"),
             ("[limits.a]\nrequests = 1\nburts = 1", 3, "limits.a.burts: unknown key; did you mean `burst`?"),
@@ -292,7 +304,7 @@ class TestProblems:
                 1,
                 "egress.a: allows all of `*.com`; accepted: two",
             ),
-            (f"{ENTRY}ports = [0]", 4, "egress.a.ports: `0` is no port; accepted: a whole number from 1"),
+            (f"{ENTRY}ports = [0]", 4, "egress.a.ports: `0` is no port; accepted: a whole"),
             (
                 f"{ENTRY}ports = [true]",
                 4,
@@ -532,4 +544,4 @@ class TestLimits:
             Limit("all", "all/a/openai", Unit.REQUESTS, Rate(6, 1_500_000_000, 2)),
         )
         config = parse("[limits.all]\nrequests = 6", "gate.toml")
-        assert config.limits_for("a", "openai")[0].burst == 6
+        assert config.limits_for("a", "openai")[0].bound == Rate(6, 60_000_000_000, 6)

@@ -58,6 +58,7 @@ RECORD = ExchangeRecord(
     model="gpt",
     operation="tools/call add",
     usage={"input": 7},
+    limits="local",
 )
 
 
@@ -101,6 +102,7 @@ def test_it_has_each_field_once_in_order() -> None:
         "wrapped": 0,
         "held_max": 0,
         "usage": {"input": 7},
+        "limits": "local",
         "fault": None,
         "told": None,
         "ruleset": "digest",
@@ -179,7 +181,7 @@ class TestNoBodyText:
 
     NAMES = frozenset(
         {"id", "upstream", "principal", "dialect", "host", "method", "path", "ruleset", "outcome", "model", "fault"}
-        | {"fingerprints", "coverage", "rule", "category", "what", "operation", "told"}
+        | {"fingerprints", "coverage", "rule", "category", "what", "operation", "told", "limits"}
     )
     HARMLESS = (int, bool, Effect, Code, Reason, Inspected, Uninspected)
 

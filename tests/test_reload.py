@@ -366,13 +366,23 @@ class TestReloadNow:
         await found.until(lambda: found.loader.status.is_accelerated)
         assert found.loader.status.needs_restart == ("gateway.listen",)
 
+    async def test_a_first_load_keeps_to_what_others_began_with(self, file: Path) -> None:
+        save(file, CONFIG + 'profile = "strict"\n[gateway]\nlisten = "127.0.0.1:1"\n')
+        found = Following(file)
+        found.loader.origin = Config()
+        loaded = found.loader.load()
+        assert loaded.config.gateway.listen == Config().gateway.listen
+        assert loaded.config.rules.profile == "strict"
+        assert "gateway.listen" in found.loader.status.needs_restart
+
 
 def test_a_key_that_needs_a_restart_is_a_key() -> None:
-    text = '[gateway]\nlisten = "a:1"\nsecret_env = "S"\nstate_dir = "s"\nparent_proxy_env = "P"\n'
+    text = '[gateway]\nlisten = "a:1"\nsecret_env = "S"\nstate_dir = "s"\nparent_proxy_env = "P"\nworkers = 2\n'
     text += '[admin]\nlisten = "a:2"\ntoken_env = "T"\n'
+    text += '[store]\nurl_env = "U"\nca_file = "r"\nprefix = "p"\ntimeout = "1s"\n'
     text += '[rules]\nreload = false\n[audit]\nenabled = false\nfolder = "f"\nkeep = "1d"\nfsync = false\n'
     text += '[proxy]\nenabled = false\nlisten = "a:3"\nca_dir = "c"\nname_constraints = ["a.b"]\nleaf_lifetime = "1d"\n'
     text += 'hop = "127.0.0.1:4"\n[log]\nlevel = "debug"\nformat = "json"\n'
     config, waiting = carried(Config(), parse(text, "gate.toml"))
-    assert set(waiting) == set(NEEDS_RESTART) - {"gateway.secret_file"}
+    assert set(waiting) == set(NEEDS_RESTART) - {"gateway.secret_file", "store.url"}
     assert config == Config()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,27 @@ def test_a_platform_without_the_engine_has_no_shelf(tmp_path: Path, monkeypatch:
     shelf.store(rules().accelerated())
     monkeypatch.setattr(shelves, "AVAILABLE", False)
     assert shelf.restored(rules()) is None
+
+
+def test_of_two_that_want_the_turn_one_waits(tmp_path: Path) -> None:
+    shelf, order = Shelf(tmp_path / "new", b"key"), []
+
+    def take(name: str) -> None:
+        with Shelf(tmp_path / "new", b"key").turn():
+            order.append(name)
+
+    with shelf.turn():
+        waiting = threading.Thread(target=take, args=("second",))
+        waiting.start()
+        order.append("first")
+        waiting.join(0.1)
+        assert waiting.is_alive()
+    waiting.join(60)
+    assert order == ["first", "second"]
+
+
+def test_where_nothing_can_be_written_nobody_waits(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    shelf = Shelf(tmp_path / "file" / "inside", b"key")
+    with shelf.turn(), shelf.turn():
+        pass

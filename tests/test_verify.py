@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.audit import HEAD, Writer, files
-from gateway.verify import Problem, What, tail, verify
+from gateway.verify import Problem, What, chains, tail, verify, verify_all
 
 KEY = b"k" * 32
 FIRST, SECOND = "audit-2026-11-20.jsonl", "audit-2026-11-21.jsonl"
@@ -196,3 +198,75 @@ def test_the_tail_spans_files_and_is_oldest_first(original: Path) -> None:
     lines = [line for name in (FIRST, SECOND) for line in (original / name).read_text().splitlines()]
     for count in (0, 1, 6, 10, 99):
         assert tail(original, count) == tuple(lines[max(len(lines) - count, 0) :])
+
+
+@dataclass
+class Ticking:
+    """A clock that is set."""
+
+    now: datetime
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+class TestSeveralChains:
+    """Two workers, each with a chain of its own, and a server behind pipes."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        for place, workers, offset in (("worker-1", 2, 0), ("worker-2", 2, 1), ("mcp-files/1", None, 2)):
+            clock = Ticking(datetime(2026, 11, 20, 12, 0, offset, tzinfo=UTC))
+            folder = tmp_path / place
+            writer = Writer(folder, KEY, keep=timedelta(days=9), fsync=False, workers=workers, now=clock)
+            for n in range(3):
+                clock.now += timedelta(seconds=10)
+                writer.append({"at": f"{place} {n}"})
+            clock.now += timedelta(seconds=10)
+            writer.close()
+        return tmp_path
+
+    def test_each_is_checked(self, folder: Path) -> None:
+        assert chains(folder) == (folder / "mcp-files" / "1", folder / "worker-1", folder / "worker-2")
+        reports = verify_all(folder, KEY)
+        assert [(report.lines, report.problems) for report in reports.values()] == [(5, ()), (5, ()), (5, ())]
+
+    def test_a_problem_is_that_of_its_chain(self, folder: Path) -> None:
+        (file,) = files(folder / "worker-2")
+        file.write_bytes(file.read_bytes().replace(b"worker-2 1", b"worker-2 7"))
+        reports = verify_all(folder, KEY)
+        assert [problem.what for problem in reports[folder / "worker-2"].problems] == [What.CHANGED]
+        assert reports[folder / "worker-1"].is_intact
+
+    @pytest.mark.parametrize("empties", [True, False])
+    def test_the_chain_of_a_worker_that_is_gone_is_missed_by_the_others(self, folder: Path, empties: bool) -> None:
+        shutil.rmtree(folder / "worker-1")
+        if empties:
+            (folder / "worker-1").mkdir()
+        (problem,) = verify_all(folder, KEY)[folder].problems
+        assert (problem.file, problem.what) == ("worker-1", What.DROPPED)
+        assert problem.detail == "the chain of this worker is missing"
+
+    def test_one_chain_alone_misses_no_other(self, folder: Path) -> None:
+        assert list(verify_all(folder / "worker-2", KEY)) == [folder / "worker-2"]
+        assert verify_all(folder / "worker-2", KEY)[folder / "worker-2"].is_intact
+
+    def test_the_last_lines_are_in_the_order_of_time(self, folder: Path) -> None:
+        said = [json.loads(line)["record"].get("at", "end") for line in tail(folder, 9)]
+        order = [f"{place} {n}" for n in range(3) for place in ("worker-1", "worker-2", "mcp-files/1")]
+        assert said == [*order[3:], "end", "end", "end"]
+
+    def test_a_line_that_says_no_time_stays_where_it_stands(self, folder: Path) -> None:
+        (file,) = files(folder / "worker-2")
+        lines = file.read_bytes().splitlines(keepends=True)
+        file.write_bytes(b"".join([*lines[:3], b"[1]\n", b"{}\n", *lines[3:], b'{"time":5}\n', b"torn"]))
+        shown = tail(folder, 100)
+        assert shown[-2:] == ('{"time":5}', "torn")
+        assert shown[shown.index("[1]") + 1] == "{}"
+        own = [line for line in shown if "worker-2" in line or line in ("[1]", "{}")]
+        assert own.index("[1]") == 2
+        assert len(shown) == 19
+
+    def test_a_folder_without_a_chain_is_as_it_was(self, tmp_path: Path) -> None:
+        assert list(verify_all(tmp_path, KEY)) == [tmp_path]
+        assert tail(tmp_path, 3) == ()

@@ -106,9 +106,9 @@ def stop(
 
     It holds over restarts, until `lockgate resume`.
     """
-    from gateway.cli import stop as switch
+    from gateway.cli.stop import decide, scope
 
-    raise typer.Exit(switch.decide(config, switch.scope(agent, tool, upstream), why, admin, stopped=True))
+    raise typer.Exit(decide(config, scope(agent, tool, upstream), why, admin, stopped=True))
 
 
 @app.command()
@@ -121,17 +121,17 @@ def resume(
     admin: AdminUrl = None,
 ) -> None:
     """End a stop: that of everything, or of one agent, tool or upstream. Other stops go on."""
-    from gateway.cli import stop as switch
+    from gateway.cli.stop import decide, scope
 
-    raise typer.Exit(switch.decide(config, switch.scope(agent, tool, upstream), why, admin, stopped=False))
+    raise typer.Exit(decide(config, scope(agent, tool, upstream), why, admin, stopped=False))
 
 
 @app.command()
 def stops(config: ConfigFile = None, admin: AdminUrl = None) -> None:
     """Show what is stopped, since when, by whom and why."""
-    from gateway.cli import stop as switch
+    from gateway.cli.stop import show
 
-    raise typer.Exit(switch.show(config, admin))
+    raise typer.Exit(show(config, admin))
 
 
 @app.command()

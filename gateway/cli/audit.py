@@ -15,19 +15,19 @@ from gateway.errors import ConfigError
 
 
 def verify(path: Path | None, folder: Path | None) -> int:
-    """Print what was done to the files, and return 1; or that they are whole, and return 0."""
+    """Print for each chain what was done to its files, or that they are whole. Returns 1 where anything was done."""
     config = _config(path)
-    where = _folder(config, folder)
-    report = verification.verify(where, keys.derive(_secret(config), AUDIT_KEY))
-    for problem in report.problems:
-        print(f"error: {problem}", file=sys.stderr)
-    state = "intact" if report.is_intact else f"problems: {len(report.problems)}"
-    print(f"{where}: {report.files} files, {report.lines} lines: {state}")
-    return 0 if report.is_intact else 1
+    reports = verification.verify_all(_folder(config, folder), keys.derive(_secret(config), AUDIT_KEY))
+    for where, report in reports.items():
+        for problem in report.problems:
+            print(f"error: {problem}", file=sys.stderr)
+        state = "intact" if report.is_intact else f"problems: {len(report.problems)}"
+        print(f"{where}: {report.files} files, {report.lines} lines: {state}")
+    return 0 if all(report.is_intact for report in reports.values()) else 1
 
 
 def tail(path: Path | None, folder: Path | None, lines: int) -> None:
-    """Print the last lines as they stand in the files."""
+    """Print the last lines of all chains as they stand in the files."""
     for line in verification.tail(_folder(_config(path), folder), lines):
         print(line)
 

@@ -19,6 +19,7 @@ from typing import Final
 
 from gateway import app, audit, keys, record
 from gateway import config as configuration
+from gateway.app.loop import loop_factory
 from gateway.audit import AuditError
 from gateway.cli.offline import ANY_VARIABLE
 from gateway.config import Config
@@ -48,7 +49,7 @@ def run(path: Path | None, name: str | None, command: Sequence[str]) -> int:
     config = configuration.load(path) if path is not None else Config()
     record.configure(config.log.format, config.log.level)
     session = _Session(path, config, os.environ, named(name or Path(command[0]).name))
-    with asyncio.Runner(loop_factory=app.loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         code = runner.run(session.relay(command))
         session.close()
         # A pre-filter may still be compiled, on a thread that cannot be told to stop, and a client waits for our end.

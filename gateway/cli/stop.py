@@ -23,8 +23,7 @@ from gateway import config as configuration
 from gateway.config import Config
 from gateway.errors import ConfigError, OperatorError
 from gateway.settings import DEFAULT_PRINCIPAL
-from gateway.state.redis.connection import Connection
-from gateway.state.redis.registers import RedisRegisters
+from gateway.state.shared import OpenRegisters
 from gateway.stops.decision import EVERYTHING, Over, Scope
 from gateway.stops.folder import Folder, StopsError
 from gateway.stops.switch import Switch, told_stops
@@ -100,16 +99,13 @@ def _known(config: Config, over: Scope) -> None:
 @asynccontextmanager
 async def _switch(config: Config) -> AsyncIterator[Switch]:
     folder = Folder(configuration.state_folder(config, os.environ))
-    place = configuration.secrets(config, os.environ).store
-    if place is None:
-        yield Switch(folder, None, lambda _: None)
-        return
+    place, table = configuration.store(config, os.environ), config.store
     # A person waits here, not a request.
-    connection = Connection(place, _PATIENCE, config.store.ca_file)
+    store = OpenRegisters(place, _PATIENCE, table.prefix, table.ca_file)
     try:
-        yield Switch(folder, RedisRegisters(connection, config.store.prefix), lambda _: None)
+        yield Switch(folder, store.registers, lambda _: None)
     finally:
-        await connection.close()
+        await store.close()
 
 
 def _asked(config: Config, admin: str, path: str, body: Mapping[str, str] | None) -> Mapping[str, Any]:

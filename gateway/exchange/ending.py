@@ -98,7 +98,8 @@ class Ending:
         return [DropUpstream(), self._finish("client_gone")]
 
     def _on_stopped(self, event: Stopped) -> list[Command]:
-        return self._guarded(lambda: self._refuse(refuse.of(Code.STOPPED, self._facts.id, event.why)))
+        refusal = refuse.of(Code.STOPPED, self._facts.id, event.why)
+        return self._guarded(lambda: self._refuse(refusal, outcome="cut" if self._begun else "refused"))
 
     def _on_failed(self, event: Failed) -> list[Command]:
         self._facts.fault = f"{event.stage}: {event.detail}"

@@ -58,11 +58,17 @@ class RequestStarted(Struct, frozen=True):
 
 
 class LimitsTaken(Struct, frozen=True):
-    """The store's answer. `denied` names the limit that refused; `headers` are its RateLimit fields, for any answer."""
+    """The store's answer. `denied` names the limit that refused; `headers` are its RateLimit fields, for any answer.
+
+    `retry_after` is in seconds, None where no waiting helps. `source` is who counted: "shared", "local" (this worker,
+    by its share) or "unchecked". `unavailable` is set where the limits must be checked and cannot: why, for the log.
+    """
 
     denied: str | None = None
     retry_after: int | None = None
     headers: Headers = ()
+    source: str | None = None
+    unavailable: str | None = None
 
 
 class RequestData(Struct, frozen=True):
@@ -253,5 +259,6 @@ class ExchangeRecord(Struct, frozen=True):
     wrapped: int = 0  # segments marked as data
     held_max: int = 0  # most code points held back in the answer stream
     usage: Mapping[str, int] = field(default_factory=dict)
+    limits: str | None = None  # who counted: "shared", "local", "unchecked"; None where nothing was to be counted
     fault: str | None = None  # stage and kind of a failure, for the log
     told: str | None = None  # why the client was refused, in the words that it was told

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gateway.dialect.route import Endpoint
 from gateway.errors import Code
-from gateway.exchange.events import ExchangeRecord, Inspected
+from gateway.exchange.events import ExchangeRecord, Inspected, LimitsTaken
 from gateway.exchange.stream import StreamTotals
 from gateway.exchange.target import Head
 from gateway.exchange.whole import Outcome
@@ -37,6 +37,7 @@ class Facts:
         self.wrapped = 0
         self.held_max = 0
         self.usage: dict[str, int] = {}
+        self.limits: str | None = None
         self.fault: str | None = None
         self.told: str | None = None
         self.upstream_failed = False
@@ -50,6 +51,12 @@ class Facts:
             self.answer = outcome.inspected
         self.edited = self.edited or outcome.edited
         self.model = self.model or outcome.model
+
+    def limited(self, taken: LimitsTaken) -> None:
+        """Add who counted, or why nobody could."""
+        self.limits = taken.source
+        if taken.unavailable is not None:
+            self.fault = f"limits: {taken.unavailable}"
 
     def add_head(self, head: Head) -> None:
         """Add what became of the head of the request, before its body."""
@@ -102,6 +109,7 @@ class Facts:
             wrapped=self.wrapped,
             held_max=self.held_max,
             usage=dict(self.usage),
+            limits=self.limits,
             fault=self.fault,
             told=self.told,
         )

@@ -120,9 +120,10 @@ class Exchange(Ending):
 
     def _on_limits(self, event: LimitsTaken) -> list[Command]:
         self._limit_headers = event.headers
-        if event.denied is not None:
-            message = f"the limit `{event.denied}` is used up; it frees again in {event.retry_after} s"
-            return self._refuse(refuse.of(Code.RATE, self._facts.id, message, retry_after=event.retry_after))
+        self._facts.limited(event)
+        refusal = refuse.limited(event, self._facts.id)
+        if refusal is not None:
+            return self._refuse(refusal)
         if not self._request.has_body:
             return self._start_upstream(b"", self._fields(None, b""))
         if self._refuses_unknown or readable(self._endpoint, self._endpoint.request_form, self._media):

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from gateway.errors import Code
-from gateway.exchange.events import Fault, Headers
+from gateway.exchange.events import Fault, Headers, LimitsTaken
 from gateway.verdict import Effect, Reason, Refusal
 
 STATUS: Final[Mapping[Code, int]] = MappingProxyType(
@@ -29,12 +29,13 @@ STATUS: Final[Mapping[Code, int]] = MappingProxyType(
         Code.INTERNAL: 500,
         Code.UPSTREAM: 502,
         Code.STOPPED: 503,
+        Code.STORE: 503,
         Code.TIMEOUT: 504,
     }
 )
 
 # A client may try these again later; every other refusal is final and says so.
-_RETRIABLE: Final = frozenset({Code.RATE, Code.UPSTREAM, Code.TIMEOUT})
+_RETRIABLE: Final = frozenset({Code.RATE, Code.STORE, Code.UPSTREAM, Code.TIMEOUT})
 
 _WORDS: Final[Mapping[Code, str]] = MappingProxyType(
     {
@@ -68,6 +69,24 @@ def of(
     return Refusal(code, STATUS[code], message, request_id, rules, retry_after)
 
 
+STORE_RETRY: Final = 5
+"""Seconds after which a client may try again while the store that counts is away: a fail-over takes about so long."""
+
+
+def limited(taken: LimitsTaken, request_id: str) -> Refusal | None:
+    """The refusal of a request that a limit denies, or whose limits cannot be checked; None for one that may go on."""
+    if taken.unavailable is not None:
+        message = "the limits of this request cannot be checked now, and it may not go on without; try again later"
+        return of(Code.STORE, request_id, message, retry_after=STORE_RETRY)
+    if taken.denied is None:
+        return None
+    if taken.retry_after is None:
+        message = f"the request asks for more than the limit `{taken.denied}` ever allows; ask for less"
+    else:
+        message = f"the limit `{taken.denied}` is used up; it frees again in {taken.retry_after} s"
+    return of(Code.RATE, request_id, message, retry_after=taken.retry_after)
+
+
 def rules_of(reasons: Iterable[Reason]) -> tuple[str, ...]:
     """The rules behind a refusal, each once, strongest effect first."""
     enforced = sorted((reason for reason in reasons if not reason.shadow), key=lambda reason: -reason.effect)
@@ -86,7 +105,7 @@ def content_message(code: Code, rules: tuple[str, ...]) -> str:
 def headers(refusal: Refusal) -> Headers:
     """The fields of a refusal; `x-should-retry` is what the OpenAI and Anthropic SDKs obey."""
     found: list[tuple[str, str]] = [("content-type", "application/json")]
-    if refusal.code not in _RETRIABLE:
+    if refusal.code not in _RETRIABLE or (refusal.code is Code.RATE and refusal.retry_after is None):
         found.append(("x-should-retry", "false"))
     if refusal.retry_after is not None:
         found.append(("retry-after", str(refusal.retry_after)))

@@ -180,16 +180,14 @@ class Session:
         if self._state is not _State.LIMITS:
             raise InternalError("limits came that nobody asked for")
         self._limit_headers = event.headers
-        if event.denied is not None:
-            return self._decline(self._limited(event))
+        self._facts.limited(event)
+        refusal = refuse.limited(event, self._facts.id)
+        if refusal is not None:
+            return self._decline(refusal)
         self._state = _State.DIALLING
         limits = self._gate().limits
         headers = fields.uncoded(self._started.headers)
         return [Dial(self._started.target, headers, self._started.protocols, limits.event, limits.answer)]
-
-    def _limited(self, event: LimitsTaken) -> Refusal:
-        message = f"the limit `{event.denied}` is used up; it frees again in {event.retry_after} s"
-        return refuse.of(Code.RATE, self._facts.id, message, retry_after=event.retry_after)
 
     def _on_accepted(self, event: Accepted) -> list[SessionCommand]:
         self._state = _State.OPEN
@@ -250,8 +248,10 @@ class Session:
         assert asked is not None
         self._asked = None
         self._state = _State.OPEN
-        if event.denied is not None:
-            return [*self._turn_down(self._limited(event), asked.document), *self._go_on()]
+        self._facts.limited(event)
+        refusal = refuse.limited(event, self._facts.id)
+        if refusal is not None:
+            return [*self._turn_down(refusal, asked.document), *self._go_on()]
         return self._forward(asked)
 
     def _forward(self, asked: _Asked) -> list[SessionCommand]:

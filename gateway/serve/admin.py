@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import hdrs, web
 
 from gateway.serve.identity import Site
-from gateway.serve.metrics import CONTENT_TYPE, Metrics
+from gateway.serve.metrics import CONTENT_TYPE
 from gateway.serve.ticket import FIELD, FORGED
 from gateway.stops.decision import Scope
 from gateway.stops.folder import StopsError
@@ -31,12 +31,21 @@ type Page = Callable[[web.BaseRequest], Awaitable[web.Response]]
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """What the listener shows, and the switch that it throws. `unready` gives the reasons not to send traffic."""
+class Readiness:
+    """`reasons` are why no traffic should come; where there are none, `amiss` is what is wrong all the same."""
 
-    metrics: Metrics
-    unready: Callable[[], Sequence[str]]
-    status: Callable[[], Mapping[str, object]]
+    reasons: tuple[str, ...] = ()
+    amiss: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the listener shows, which may have to be asked of other processes, and the switch that it throws. `metrics`
+    are the text, `status` the body of /status."""
+
+    metrics: Callable[[], Awaitable[bytes]]
+    readiness: Callable[[], Awaitable[Readiness]]
+    status: Callable[[], Awaitable[Mapping[str, object]]]
     switch: Switch
 
 
@@ -88,16 +97,19 @@ class Admin:
         return _plain(200, "alive\n")
 
     async def _ready(self, _: web.BaseRequest) -> web.Response:
-        reasons = self._view.unready()
-        return _plain(503, "".join(f"{reason}\n" for reason in reasons)) if reasons else _plain(200, "ready\n")
+        found = await self._view.readiness()
+        if found.reasons:
+            return _plain(503, _lines(found.reasons))
+        return _plain(200, _lines(("ready", *found.amiss)))
 
     async def _metrics(self, _: web.BaseRequest) -> web.Response:
-        return web.Response(body=self._view.metrics.text(), headers={hdrs.CONTENT_TYPE: CONTENT_TYPE})
+        return web.Response(body=await self._view.metrics(), headers={hdrs.CONTENT_TYPE: CONTENT_TYPE})
 
     async def _status(self, _: web.BaseRequest) -> web.Response:
-        return _json(200, self._view.status())
+        return _json(200, {**await self._view.status(), "stops": self._stopped()})
 
     async def _stops(self, _: web.BaseRequest) -> web.Response:
+        await self._view.switch.look()
         return _json(200, self._stopped())
 
     async def _stop(self, request: web.BaseRequest) -> web.Response:
@@ -153,6 +165,10 @@ def _wanted(data: bytes) -> tuple[Scope, str, str]:
 
 def _json(status: int, value: Mapping[str, object]) -> web.Response:
     return web.Response(status=status, body=json.dumps(value, indent=2).encode(), headers={hdrs.CONTENT_TYPE: _JSON})
+
+
+def _lines(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _plain(status: int, text: str, *fields: tuple[str, str]) -> web.Response:

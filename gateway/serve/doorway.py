@@ -12,7 +12,7 @@ from gateway.serve.carrier import LAST_WORDS
 from gateway.serve.entrance import Entrance
 from gateway.serve.hop import Hop
 from gateway.serve.ledger import Ledger
-from gateway.serve.listener import Listener
+from gateway.serve.listener import Listener, Sockets
 from gateway.serve.posture import Posture
 from gateway.serve.proxy import Proxy
 from gateway.serve.ticket import Tickets
@@ -32,7 +32,7 @@ class Doorway:
         self._listener = listener
         self._keeper = keeper
 
-    async def start(self, at: Address) -> Address:
+    async def start(self, at: Address | Sockets) -> Address:
         """Listen, and return where. Raises ConfigError where that cannot be."""
         return await self._listener.start(at)
 

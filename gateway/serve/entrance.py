@@ -16,7 +16,7 @@ from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 
 from gateway.dialect import refusals
 from gateway.dialect.route import Family
-from gateway.errors import ClientError, Code, InternalError
+from gateway.errors import ClientError, Code, InternalError, StoreError
 from gateway.exchange import refuse
 from gateway.exchange.events import ExchangeRecord, Headers, Inspected, LimitsTaken, RequestStarted
 from gateway.exchange.gate import Gate
@@ -145,11 +145,14 @@ class Entrance(ABC):
                 carrier.stop(why)
 
     async def _take(self, limits: tuple[Limit, ...], holder: str) -> LimitsTaken:
-        taken = await self._store.counters.take([Claim(limit) for limit in limits], holder)
+        try:
+            taken = await self._store.counters.take([Claim(limit) for limit in limits], holder)
+        except StoreError as error:
+            return LimitsTaken(unavailable=str(error))
         headers = ratelimit_headers(taken)
         if taken.allowed:
-            return LimitsTaken(headers=headers)
-        return LimitsTaken(taken.denied_by, taken.retry_after, headers)
+            return LimitsTaken(headers=headers, source=taken.source)
+        return LimitsTaken(taken.denied_by, taken.retry_after, headers, taken.source)
 
     @abstractmethod
     def check(self, posture: Posture, request: web.BaseRequest) -> None:

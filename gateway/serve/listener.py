@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
-from collections.abc import Awaitable, Callable, Collection
+import socket
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from typing import Any, Final, override
 from weakref import WeakSet
 
@@ -22,6 +24,15 @@ type Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 IDLE: Final = 75.0
 """Seconds that a client's connection may stand idle, or take over the head of a request (nginx: keepalive_timeout)."""
+
+BACKLOG: Final = 1024
+"""Connections that may wait to be taken, if the system allows as many: a burst, or what comes while a worker starts."""
+
+type Sockets = tuple[socket.socket, ...]
+"""Sockets that listen, as the one place that a listener has: a name may stand for several addresses."""
+
+_NOT_HERE: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+"""What the system says of an address in a family that is switched off, such as that of `localhost` in IPv6."""
 
 _POLL: Final = 0.02
 _CLOSE: Final = 1.0  # seconds that the server library gets to end what is left
@@ -42,19 +53,20 @@ class Listener:
         self._handle = handle
         self._front = front
         self._servers: WeakSet[web.Server] = WeakSet()
-        self._server: asyncio.Server | None = None
+        self._listening: list[asyncio.Server] = []
 
-    async def start(self, at: Address) -> Address:
-        """Listen, and return where (port 0 lets the system choose). Raises ConfigError where that cannot be."""
+    async def start(self, at: Address | Sockets) -> Address:
+        """Listen, and return where (port 0 lets the system choose). Raises ConfigError where that cannot be.
+
+        Sockets that are given are the listener's from then on, and closed with it.
+        """
+        sockets = bound(at) if isinstance(at, Address) else at
+        where = standing(sockets)
         front = self._front or self._served(self._handle)
-        try:
-            self._server = await asyncio.get_running_loop().create_server(front, at.host, at.port)
-        except OSError as error:
-            # The event loop's own words for a number repeat the address.
-            reason = (os.strerror(error.errno) if error.errno else str(error)).lower()
-            raise ConfigError((f"cannot listen on {at}: {reason}; free the address, or choose another",)) from error
-        host, port = self._server.sockets[0].getsockname()[:2]
-        return Address(host, port)
+        create = asyncio.get_running_loop().create_server
+        for one in sockets:
+            self._listening.append(await create(front, sock=one, backlog=BACKLOG))
+        return where
 
     def serve(self, handle: Handle) -> web.RequestHandler:
         """The HTTP server's end of one connection, for a handler of its own."""
@@ -76,9 +88,9 @@ class Listener:
 
     async def drain(self, busy: Callable[[], Collection[object]], patience: float) -> None:
         """Take no new connections, close the idle ones, and wait until no connection is `busy`, at most `patience`."""
-        if self._server is None:
+        if not self._listening:
             return
-        self._server.close()
+        self._shut()
         clock = asyncio.get_running_loop()
         deadline = clock.time() + patience
         while True:
@@ -90,10 +102,13 @@ class Listener:
 
     async def close(self) -> None:
         """Close the socket and every connection."""
-        if self._server is not None:
-            self._server.close()
+        self._shut()
         self._close_idle(())
         await asyncio.gather(*(server.shutdown(_CLOSE) for server in tuple(self._servers)))
+
+    def _shut(self) -> None:
+        for one in self._listening:
+            one.close()
 
     def _close_idle(self, working: Collection[object]) -> None:
         for server in tuple(self._servers):
@@ -138,3 +153,44 @@ class _Connection(web.RequestHandler):
 def complaint(error: HttpProcessingError) -> str:
     """What the parser has against a head, without the bytes that it quotes."""
     return error.message.partition("\n")[0].rstrip(":") or type(error).__name__
+
+
+def bound(at: Address) -> Sockets:
+    """Sockets that listen there, one for each address that the host has. Raises ConfigError where that cannot be."""
+    opened: list[socket.socket] = []
+    missing: OSError | None = None
+    try:
+        for family, place in _places(at):
+            try:
+                opened.append(socket.create_server(place, family=family, backlog=BACKLOG))
+            except OSError as error:
+                if error.errno not in _NOT_HERE:
+                    raise
+                missing = error
+        if missing is not None and not opened:
+            raise missing
+    except OSError as error:
+        for one in opened:
+            one.close()
+        reason = _reason(error).lower()
+        raise ConfigError((f"cannot listen on {at}: {reason}; free the address, or choose another",)) from error
+    return tuple(opened)
+
+
+def standing(sockets: Sockets) -> Address:
+    """Where they stand: the first of the addresses, with the port that the system chose if it was to."""
+    host, port = sockets[0].getsockname()[:2]
+    return Address(host, port)
+
+
+def _places(at: Address) -> Iterator[tuple[int, Any]]:
+    """The family and the socket address of each address of the host. Raises OSError where it has none."""
+    found = socket.getaddrinfo(at.host, at.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    yield from dict.fromkeys((int(family), place) for family, _, _, _, place in found)
+
+
+def _reason(error: OSError) -> str:
+    """The system's words for it; the library's own repeat the address. A resolver numbers its faults by itself."""
+    if isinstance(error, socket.gaierror) or not error.errno:
+        return error.strerror or str(error)
+    return os.strerror(error.errno)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 
 from gateway.errors import Code
 from gateway.exchange.events import ExchangeRecord
+from gateway.serve.totals import Counts, Merge, counted
 from gateway.verdict import Effect
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
@@ -18,6 +19,15 @@ CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 _INSPECTION: Final = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0)
 
 _NONE: Final = "none"
+
+GAUGES: Final[Mapping[str, Merge]] = {
+    "lockgate_ruleset_info": Merge.HIGHEST,
+    "lockgate_ca_not_after_timestamp_seconds": Merge.LOWEST,
+    "lockgate_in_flight": Merge.SUM,
+    "lockgate_stops": Merge.HIGHEST,
+    "lockgate_store_up": Merge.LOWEST,
+}
+"""What the gauges of several workers are together. A gauge that is not here cannot be shown by a supervisor."""
 
 
 class Metrics:
@@ -64,6 +74,19 @@ class Metrics:
             "When the certificate authority of the proxy expires, in Unix time; 0 without a proxy.",
             registry=self._registry,
         )
+        self._stops = Gauge("lockgate_stops", "Stops that hold here.", registry=self._registry)
+        self._store_up = Gauge(
+            "lockgate_store_up",
+            "1 while the store of limits answers, 0 while they are kept without it.",
+            registry=self._registry,
+        )
+        self._store_up.set(1)
+        self._limits = Counter(
+            "lockgate_limits",
+            "Requests whose limits were counted, by who did: the store, this worker by its share, or nobody.",
+            ("source",),
+            registry=self._registry,
+        )
         in_flight = Gauge("lockgate_in_flight", "Exchanges that are under way.", registry=self._registry)
         in_flight.set_function(live)
 
@@ -77,6 +100,8 @@ class Metrics:
             )
         counter.inc()
         self._inspection.observe(spent_ns / 1e9)
+        if record.limits is not None:
+            self._limits.labels(record.limits).inc()
         for reason in record.reasons:
             self._findings.labels(reason.category, "yes" if reason.shadow else "no").inc()
         if record.outcome == "failed" and record.fault is not None and record.fault.startswith("upstream."):
@@ -93,9 +118,21 @@ class Metrics:
         self._ruleset.clear()
         self._ruleset.labels(digest).set(1)
 
+    def stops(self, count: int) -> None:
+        """Tell how many stops hold."""
+        self._stops.set(count)
+
+    def store_up(self, is_up: Callable[[], bool]) -> None:
+        """Tell how to ask whether the store answers."""
+        self._store_up.set_function(is_up)
+
     def authority_ends(self, at: datetime) -> None:
         """Tell when the certificate authority expires."""
         self._authority_ends.set(at.timestamp())
+
+    def counts(self) -> Counts:
+        """All of it as JSON values, to be put together with those of other processes."""
+        return counted(self._registry, GAUGES)
 
     def text(self) -> bytes:
         """All of it in the text format, as `CONTENT_TYPE`."""

@@ -30,6 +30,24 @@ class Means:
     ca_file: Path | None = None
 
 
+class OpenRegisters:
+    """The registers of a shared store alone: for who only takes a decision. `registers` None: nothing is shared.
+
+    `timeout` is in seconds.
+    """
+
+    def __init__(self, place: Place | None, timeout: float, prefix: str, ca_file: Path | None) -> None:
+        self.registers: Registers | None = None
+        self._connection: Connection | None = None
+        if place is not None:
+            self._connection = Connection(place, timeout, ca_file)
+            self.registers = RedisRegisters(self._connection, prefix)
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+
 class OpenStore:
     """A store in use. `place` None is the memory of this process. `me` names this worker among those who share it."""
 
@@ -70,6 +88,11 @@ class OpenStore:
                 await self.guard.members.leave()
         if self._connection is not None:
             await self._connection.close()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the store answers, as far as is known."""
+        return self.guard is None or not self.guard.breaker.is_open
 
     def status(self, on_error: OnError) -> dict[str, object]:
         """What an operator is told; JSON values only. `on_error` is what holds for limits that say nothing else."""

@@ -114,6 +114,11 @@ class Stops:
         """The stops that hold, by scope."""
         return tuple(self.decisions[scope] for scope in sorted(self.decisions) if self.decisions[scope].stopped)
 
+    @property
+    def count(self) -> int:
+        """How many stops hold."""
+        return len(self.active) + (self.here is not None)
+
     def against(self, agent: str, upstream: str) -> str | None:
         """Why this agent may not use that upstream now, in words for the client; None where it may."""
         if self.here is not None:

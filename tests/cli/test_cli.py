@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -246,6 +247,26 @@ def test_a_dropped_line_is_found(tmp_path: Path) -> None:
     result = lockgate("audit", "verify", "--config", path)
     assert result.exit_code == 1
     assert "dropped" in result.output
+
+
+def test_the_chains_of_workers_are_checked_each_and_shown_together(tmp_path: Path) -> None:
+    path = audited(tmp_path)
+    key = keys.derive(SECRET.encode(), AUDIT_KEY)
+    for number in (1, 2):
+        folder = audit.worker_folder(tmp_path / "audit", number)
+        audit.Writer(folder, key, keep=timedelta(days=1), workers=2).close()
+    result = lockgate("audit", "verify", "--config", path)
+    assert result.exit_code == 0, result.output
+    assert [line.rpartition("/")[2] for line in result.stdout.splitlines()] == [
+        "audit: 1 files, 4 lines: intact",
+        "worker-1: 1 files, 2 lines: intact",
+        "worker-2: 1 files, 2 lines: intact",
+    ]
+    assert len(lockgate("audit", "tail", "--config", path, "-n", "9").output.splitlines()) == 8
+    shutil.rmtree(tmp_path / "audit" / "worker-1")
+    result = lockgate("audit", "verify", "--config", path)
+    assert result.exit_code == 1
+    assert "worker-1:0: dropped: the chain of this worker is missing" in result.output
 
 
 def test_the_last_lines_are_shown(tmp_path: Path) -> None:

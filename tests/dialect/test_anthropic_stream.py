@@ -85,7 +85,7 @@ def test_the_name_of_a_call_is_open_until_its_block_stops(kind: str) -> None:
 
 def test_cached_tokens_count_as_input() -> None:
     (reading,) = play(MessageStream(), [START])
-    assert reading.usage == {"input": 13, "output": 1}
+    assert reading.usage == {"input": 13, "output": 1, "cached": 4}
 
 
 def test_a_block_that_starts_with_text_goes_on_with_it() -> None:

@@ -28,7 +28,7 @@ from aioquic.h3.events import DataReceived, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.events import QuicEvent
 
-from gateway.app import Service, serve_in_process
+from gateway.app import Alone, serve_in_process
 from gateway.audit import files
 from gateway.errors import ConfigError
 from gateway.trust import authority, folder
@@ -127,7 +127,7 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
 class Scene:
     """A gateway behind its mitmproxy. `ports` are those of the modes, `url` is the upstream's."""
 
-    service: Service
+    service: Alone
     folder: Path
     ports: dict[str, int]
     url: str

@@ -16,7 +16,7 @@ from aiohttp import web
 from openai import AsyncOpenAI, PermissionDeniedError
 
 from gateway import record
-from gateway.app import Service, serve_in_process
+from gateway.app import Alone, serve_in_process
 from gateway.settings import Format
 from gateway.units import Address
 from tests.serve.loopback import dialled, until, upstream_of
@@ -46,18 +46,18 @@ def log() -> Iterator[io.StringIO]:
 
 
 @asynccontextmanager
-async def gateway(folder: Path, more: str = "") -> AsyncIterator[Service]:
+async def gateway(folder: Path, more: str = "") -> AsyncIterator[Alone]:
     path = folder / "lockgate.toml"
     path.write_text(HEAD + more, encoding="utf-8")
     async with serve_in_process(path, {"RESEARCH_KEY": KEY}, follow=False) as service:
         yield service
 
 
-def through(service: Service, user: str = "") -> httpx2.AsyncClient:
+def through(service: Alone, user: str = "") -> httpx2.AsyncClient:
     return httpx2.AsyncClient(proxy=f"http://{user}{service.proxy}")
 
 
-def proxy_of(service: Service) -> Address:
+def proxy_of(service: Alone) -> Address:
     assert service.proxy is not None
     return service.proxy
 

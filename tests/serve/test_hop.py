@@ -15,7 +15,7 @@ from gateway.config import parse
 from gateway.exchange.events import ExchangeRecord
 from gateway.policy.egress.entry import Scheme
 from gateway.serve import doorway
-from gateway.serve.admin import Admin, View
+from gateway.serve.admin import Admin
 from gateway.serve.hop import destination
 from gateway.serve.identity import Site
 from gateway.serve.listener import Listener
@@ -26,6 +26,7 @@ from gateway.state.memory import memory_store
 from gateway.trust import authority
 from gateway.units import Address
 from tests.serve.loopback import ANY_PORT, Got, Noting, Paper, ask, posture, until, upstream_of
+from tests.serve.test_admin import view
 from tests.serve.tickets import KEY, said, ticket
 
 CONFIG = """
@@ -90,7 +91,7 @@ async def running(more: str = "") -> AsyncIterator[Gateway]:
             doorway.base_url(serving, pool, store, ledger),
             doorway.proxy(serving, pool, store, ledger, made, 3600.0),
         )
-        side = Listener(Admin(View(metrics, tuple, dict), Site(), None))
+        side = Listener(Admin(view(), Site(), None))
         try:
             hop, base_url, proxy = [await way.start(ANY_PORT) for way in ways]
             yield Gateway(hop, base_url, proxy, await side.start(ANY_PORT), port, records)

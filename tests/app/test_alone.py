@@ -1,4 +1,4 @@
-"""The gateway as a process of its own: what it says, how it reloads, and how it ends."""
+"""The gateway as one process: what it says, how it reloads, and how it ends."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ import pytest
 from aiohttp import ClientSession, web
 from structlog.typing import FilteringBoundLogger
 
-from gateway import app, keys, record, verify
+from gateway import keys, record, verify
 from gateway.app import AUDIT_KEY, serve_in_process
+from gateway.app import service as service_part
 from gateway.errors import ConfigError
 from gateway.reload import Loader
 from tests.serve.loopback import ANY_PORT, ask, dialled, until, upstream_of
@@ -135,7 +136,7 @@ async def test_a_watcher_that_fails_is_shown_and_begun_again(tmp_path: Path, mon
         raise ValueError("the log is closed")
 
     monkeypatch.setattr(Loader, "watch", watch)
-    monkeypatch.setattr(app, "RETRY", 0.1)
+    monkeypatch.setattr(service_part, "RETRY", 0.1)
     monkeypatch.setattr(record, "log", broken)
     async with serve_in_process(configured(tmp_path, "http://127.0.0.1:1"), ENVIRON) as service:
         await until(lambda: any("edited files are not followed: OSError: gone" in why for why in service.unready()))
@@ -247,12 +248,12 @@ async def test_draining_cuts_what_does_not_end(tmp_path: Path) -> None:
 
 
 @asynccontextmanager
-async def process(path: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, str, list[str]]]:
-    """`lockgate run`, its base URL, and what it logs."""
+async def process(path: Path, before: str = "") -> AsyncIterator[tuple[asyncio.subprocess.Process, str, list[str]]]:
+    """`lockgate run`, its base URL, and what it logs. `before` is Python that runs first."""
     started = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
-        "from gateway.cli import main; main()",
+        f"{before}from gateway.cli import main; main()",
         "run",
         "--config",
         str(path),
