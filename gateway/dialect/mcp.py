@@ -7,6 +7,7 @@ Source: the specifications of 2024-11-05 (HTTP+SSE), 2025-03-26 to 2025-11-25 (s
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self, override
 
@@ -170,6 +171,17 @@ class Mcp(MessageDialect):
         target = document.get("params", "name") if known in TARGETS else None
         is_name = named and isinstance(target, str) and _TOOL_NAME.fullmatch(target)
         return f"{known} {target}" if is_name else known
+
+    @override
+    def called(self, document: Document) -> tuple[str, ...]:
+        return tuple(name for message in _messages(document) for name in _call(message))
+
+
+def _call(message: Any) -> Iterator[str]:
+    params = message.get("params") if isinstance(message, dict) and message.get("method") == "tools/call" else None
+    name = params.get("name") if isinstance(params, dict) else None
+    if isinstance(name, str):
+        yield name
 
 
 def _read(document: Document, direction: Direction) -> Reading:

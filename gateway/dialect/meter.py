@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
+from urllib.parse import quote
 
 from msgspec import Struct
 
 from gateway.dialect import estimate, usage
+from gateway.dialect.spelling import resolved
 from gateway.dialect.usage import Shape, Usage
 from gateway.segment import Path, Uninspected
-from gateway.wire.document import Document
+from gateway.wire.document import Document, apply, parse
 
 UNSAID: Final = 4_096
 """Tokens of output that are reserved where a request sets no bound: what most answers stay under."""
@@ -77,6 +79,22 @@ class Meter(Struct, frozen=True):
         model = document.get(*self.model) if document is not None else None
         return model if isinstance(model, str) and model else None
 
+    def renamed(self, target: str, body: bytes, model: str) -> tuple[str, bytes] | None:
+        """The target and the body of a request for another model; None where nothing may be changed.
+
+        Only where the target itself names the model, in no other spelling, is it changed there.
+        """
+        path, mark, query = target.partition("?")
+        if self.in_path is not None and self.in_path.search(resolved(path)) is not None:
+            found = self.in_path.search(path)
+            if found is None or found.lastgroup != _NAMED:
+                return None
+            return path[: found.start(_NAMED)] + quote(model, safe="") + path[found.end(_NAMED) :] + mark + query, body
+        document = parse(body)
+        if not isinstance(document.get(*self.model), str):
+            return None
+        return target, apply(body, [document.replace(self.model, model)])
+
     def used(self, document: Document | None) -> Usage:
         """The counts that an answer has; empty where it has none."""
         if document is None:
@@ -120,8 +138,12 @@ def _cases(name: str) -> tuple[str, str]:
     return name, re.sub(r"(?=[A-Z])", "_", name).lower()
 
 
-_DEPLOYMENT: Final = re.compile(r"/deployments/([^/]+)/", re.IGNORECASE)  # Azure, which does not mind the case
-_BEFORE_METHOD: Final = re.compile(r"/([^/:]+):[a-zA-Z]+$")
+_NAMED: Final = "model"
+"""The group of a model in a path. One that is no such group is a name of something else that stands for the model (a
+deployment), or the path is signed (Bedrock): another one may not be put in its place."""
+
+_DEPLOYMENT: Final = re.compile(r"/deployments/([^/]+)/", re.IGNORECASE)  # Azure does not mind the case
+_BEFORE_METHOD: Final = re.compile(rf"/(?P<{_NAMED}>[^/:]+):[a-zA-Z]+$")
 _BEDROCK: Final = re.compile(r"/model/([^/]+)/")
 
 CHAT: Final = Meter(

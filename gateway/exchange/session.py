@@ -21,11 +21,13 @@ from msgspec.structs import replace
 from gateway.dialect.base import Coverage
 from gateway.dialect.route import Family
 from gateway.dialect.sockets import opened
+from gateway.dialect.spelling import resolved
 from gateway.errors import Code, InternalError, LockgateError, Malformed, OverLimit
 from gateway.exchange import answer as answers
 from gateway.exchange import headers as fields
-from gateway.exchange import refuse
+from gateway.exchange import quota_fields, refuse
 from gateway.exchange.body import is_json
+from gateway.exchange.demand import Demand, Part
 from gateway.exchange.events import (
     ClientGone,
     Consult,
@@ -119,7 +121,7 @@ class Session:
         self._state = _State.START
         self._endpoint, self._socket = opened(family, "/")
         self._started = SessionStarted("/", ())
-        self._limit_headers: Headers = ()
+        self._limits = LimitsTaken()
         self._stream: AnswerStream | None = None
         self._asked: _Asked | None = None
         self._ending = False
@@ -172,14 +174,17 @@ class Session:
         if head.total.effect >= Effect.ASK:
             return self._decline(self._content(head.total.verdict))
         self._state = _State.LIMITS
-        return [Consult()]
+        meter = self._endpoint.meter
+        # Of what such a session costs nothing will be told, so it is the session itself that the limits must allow.
+        asked = meter.asked("", None) if meter is not None and not meter.counted else None
+        return [Consult(Demand(Part.OPENING, asked))]
 
     def _on_limits(self, event: LimitsTaken) -> list[SessionCommand]:
         if self._state is _State.ASKING:
             return self._on_asked_limits(event)
         if self._state is not _State.LIMITS:
             raise InternalError("limits came that nobody asked for")
-        self._limit_headers = event.headers
+        self._limits = event
         self._facts.limited(event)
         refusal = refuse.limited(event, self._facts.id)
         if refusal is not None:
@@ -195,7 +200,7 @@ class Session:
         self._facts.streamed = True
         self._facts.coverage = self._endpoint.coverage.value
         self._begin_stream()
-        headers = (*event.headers, *self._limit_headers, *self._own_headers())
+        headers = (*self._with_limits(event.headers), *self._own_headers())
         accept: list[SessionCommand] = [Accept(headers, event.protocol, self._gate().limits.event)]
         return [*accept, *self._go_on()]
 
@@ -240,7 +245,7 @@ class Session:
         if document is not None and self._socket.asks(document):
             self._asked = asked
             self._state = _State.ASKING
-            return [Consult()]
+            return [Consult(self._demand(document, outcome))]
         return self._forward(asked)
 
     def _on_asked_limits(self, event: LimitsTaken) -> list[SessionCommand]:
@@ -253,6 +258,18 @@ class Session:
         if refusal is not None:
             return [*self._turn_down(refusal, asked.document), *self._go_on()]
         return self._forward(asked)
+
+    def _demand(self, document: Document, outcome: Outcome) -> Demand:
+        """What an answer to a message may cost, and what those before it have."""
+        meter = self._endpoint.meter
+        used = self._stream.totals.usage if self._stream is not None else {}
+        if meter is None:
+            return Demand(Part.MESSAGE)
+        path = resolved(self._started.target.partition("?")[0])
+        asked = meter.asked(path, document, outcome.inspected.uninspected)
+        if asked.model is None:
+            asked = replace(asked, model=self._facts.model)
+        return Demand(Part.MESSAGE, asked, used={**self._facts.usage, **used})
 
     def _forward(self, asked: _Asked) -> list[SessionCommand]:
         if asked.document is not None:
@@ -455,7 +472,7 @@ class Session:
     def _decline(self, refusal: Refusal, outcome: str = "refused") -> list[SessionCommand]:
         """Refuse the upgrade."""
         self._facts.code, self._facts.told = refusal.code, refusal.message
-        headers = (*refuse.headers(refusal), *self._limit_headers)
+        headers = self._with_limits(refuse.headers(refusal))
         return self._respond(refusal.status, headers, self._socket.refusal(refusal), outcome)
 
     def _respond(self, status: int, headers: Headers, body: bytes, outcome: str) -> list[SessionCommand]:
@@ -490,6 +507,9 @@ class Session:
         if self._stream is not None:
             self._facts.answered(self._stream.totals)
         return Finish(self._facts.record(outcome))
+
+    def _with_limits(self, headers: Headers) -> Headers:
+        return quota_fields.added(headers, self._facts.dialect, self._limits.headers, self._limits.quotas)
 
     def _own_headers(self) -> Headers:
         facts = self._facts
