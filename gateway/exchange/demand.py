@@ -30,7 +30,7 @@ class Demand(Struct, frozen=True):
 
     `asked` is None where nothing is counted in tokens, or was not looked at. `tools` are the names of the tools that
     the request calls, one for each call. `switched` is whether the model was switched already. `used` is what a
-    session has used so far.
+    session has used so far, and `is_over` whether that is all of what it asked for before.
     """
 
     part: Part = Part.WHOLE
@@ -38,6 +38,7 @@ class Demand(Struct, frozen=True):
     tools: tuple[str, ...] = ()
     switched: bool = False
     used: Usage = field(default_factory=dict)
+    is_over: bool = False
 
 
 class Counted(StrEnum):

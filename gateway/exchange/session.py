@@ -22,12 +22,13 @@ from gateway.dialect.base import Coverage
 from gateway.dialect.route import Family
 from gateway.dialect.sockets import opened
 from gateway.dialect.spelling import resolved
+from gateway.dialect.usage import Usage
 from gateway.errors import Code, InternalError, LockgateError, Malformed, OverLimit
 from gateway.exchange import answer as answers
 from gateway.exchange import headers as fields
 from gateway.exchange import quota_fields, refuse
 from gateway.exchange.body import is_json
-from gateway.exchange.demand import Demand, Part
+from gateway.exchange.demand import Counted, Demand, Part
 from gateway.exchange.events import (
     ClientGone,
     Consult,
@@ -124,6 +125,7 @@ class Session:
         self._limits = LimitsTaken()
         self._stream: AnswerStream | None = None
         self._asked: _Asked | None = None
+        self._used_before: Usage = {}  # when an answer was last asked for
         self._ending = False
         self._steps: dict[type, Callable[..., list[SessionCommand]]] = {
             SessionStarted: self._on_started,
@@ -253,6 +255,7 @@ class Session:
         assert asked is not None
         self._asked = None
         self._state = _State.OPEN
+        self._used_before = self._used
         self._facts.limited(event)
         refusal = refuse.limited(event, self._facts.id)
         if refusal is not None:
@@ -262,14 +265,23 @@ class Session:
     def _demand(self, document: Document, outcome: Outcome) -> Demand:
         """What an answer to a message may cost, and what those before it have."""
         meter = self._endpoint.meter
-        used = self._stream.totals.usage if self._stream is not None else {}
         if meter is None:
             return Demand(Part.MESSAGE)
         path = resolved(self._started.target.partition("?")[0])
         asked = meter.asked(path, document, outcome.inspected.uninspected)
         if asked.model is None:
             asked = replace(asked, model=self._facts.model)
-        return Demand(Part.MESSAGE, asked, used={**self._facts.usage, **used})
+        return Demand(Part.MESSAGE, asked, used=self._used, is_over=self._is_answered)
+
+    @property
+    def _used(self) -> Usage:
+        """The provider's counts of all answers so far."""
+        return {**self._facts.usage, **(self._stream.totals.usage if self._stream is not None else {})}
+
+    @property
+    def _is_answered(self) -> bool:
+        """Whether the provider has counted what was last asked for, and nothing is under way."""
+        return self._socket.is_idle and self._used != self._used_before
 
     def _forward(self, asked: _Asked) -> list[SessionCommand]:
         if asked.document is not None:
@@ -506,6 +518,7 @@ class Session:
         self._state = _State.DONE
         if self._stream is not None:
             self._facts.answered(self._stream.totals)
+        self._facts.counted = Counted.PROVIDER if self._is_answered else Counted.RESERVATION
         return Finish(self._facts.record(outcome))
 
     def _with_limits(self, headers: Headers) -> Headers:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import override
 
-from gateway.exchange.demand import Counted
 from gateway.exchange.events import ExchangeRecord, Inspected
 from gateway.exchange.facts import Facts
 from gateway.exchange.judge import Judgement
@@ -63,7 +62,6 @@ class SessionFacts(Facts):
         self._sides[Direction.ANSWER].leave_out(totals.uninspected)
         self.held_max = max(self.held_max, totals.held_max)
         self.usage |= totals.usage
-        self.counted = Counted.PROVIDER if self.usage else Counted.NOBODY
         self.edited = self.edited or totals.edited
 
     def closed_with(self, judgement: Judgement) -> None:

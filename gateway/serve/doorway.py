@@ -53,12 +53,14 @@ class Doorway:
         for carrier in tuple(live):
             carrier.cut()
         await self._listener.drain(self._busy, LAST_WORDS)
+        await self.entrance.loose.end()
 
     async def close(self) -> None:
         """End everything at once."""
         if self._keeper is not None:
             await self._keeper.close()
         await self._listener.close()
+        await self.entrance.loose.end()
 
     def _busy(self) -> AbstractSet[web.RequestHandler]:
         return {carrier.connection for carrier in self.entrance.live}

@@ -19,6 +19,7 @@ from aiohttp import HttpVersion11, WebSocketError, WSCloseCode, WSMsgType, hdrs,
 from multidict import CIMultiDict
 
 from gateway.errors import ClientError, Code, InternalError
+from gateway.exchange.demand import Demand
 from gateway.exchange.events import (
     ClientGone,
     Consult,
@@ -140,7 +141,7 @@ class SocketCarrier:
         upstream: Upstream,
         patience: Patience,
         means: Means,
-        consult: Callable[[], Awaitable[LimitsTaken]],
+        consult: Callable[[Demand], Awaitable[LimitsTaken]],
     ) -> None:
         self._request = request
         self._session = session
@@ -303,8 +304,8 @@ class SocketCarrier:
                 if isinstance(command, Finish):
                     self._record(command.record)
 
-    async def _consult(self, _: Consult) -> None:
-        await self._tell(await self._ask())
+    async def _consult(self, command: Consult) -> None:
+        await self._tell(await self._ask(command.demand))
 
     async def _dial(self, command: Dial) -> None:
         """Ask the upstream, and tell what came of it."""
