@@ -113,7 +113,10 @@ def content_message(code: Code, rules: tuple[str, ...]) -> str:
 def headers(refusal: Refusal) -> Headers:
     """The fields of a refusal; `x-should-retry` is what the OpenAI and Anthropic SDKs obey."""
     found: list[tuple[str, str]] = [("content-type", "application/json")]
-    if refusal.code not in _RETRIABLE or (refusal.code is Code.RATE and refusal.retry_after is None):
+    if refusal.code is Code.RATE:
+        is_soon = refusal.retry_after is not None and refusal.retry_after <= SOON
+        found.append(("x-should-retry", "true" if is_soon else "false"))
+    elif refusal.code not in _RETRIABLE:
         found.append(("x-should-retry", "false"))
     if refusal.retry_after is not None:
         found.append(("retry-after", str(refusal.retry_after)))

@@ -255,11 +255,11 @@ class Session:
         assert asked is not None
         self._asked = None
         self._state = _State.OPEN
-        self._used_before = self._used
         self._facts.limited(event)
         refusal = refuse.limited(event, self._facts.id)
         if refusal is not None:
             return [*self._turn_down(refusal, asked.document), *self._go_on()]
+        self._used_before = self._used
         return self._forward(asked)
 
     def _demand(self, document: Document, outcome: Outcome) -> Demand:

@@ -286,7 +286,9 @@ def test_each_request_for_an_answer_takes_from_the_limits() -> None:
     (event,) = told(one.receive(LimitsTaken("per-minute", 3)))
     assert (event["error"]["code"], event["error"]["event_id"]) == ("rate_limited", "mine")
     assert "`per-minute`" in event["error"]["message"]
-    assert one.receive(FromClient(text({"type": "input_audio_buffer.clear"})))[0] == ToServer(text({"type": "input_audio_buffer.clear"}))
+    assert one.receive(FromClient(text({"type": "input_audio_buffer.clear"})))[0] == ToServer(
+        text({"type": "input_audio_buffer.clear"})
+    )
     assert ended(one).code is Code.RATE
 
 

@@ -22,5 +22,3 @@ def test_a_limit_can_name_agents_and_upstreams() -> None:
     assert names(text, "b", "openai") == names(text, "default", "openai") == ["some"]
     assert names(text, "b", "gemini") == []
     assert names(text, "a", "openai") == ["own"]
-
-
