@@ -113,8 +113,6 @@ def _want(rule: Rule, measure: Measure, key: str, amount: int) -> Want:
 
 def _keys(rule: Rule, prices: Prices, caller: Caller, demand: Demand) -> Iterator[tuple[str, int]]:
     """The keys under which a request is counted, each with how often; none where the rule is not for it."""
-    if demand.part is Part.OPENING and rule.reads_body and (demand.asked is None or demand.asked.counted):
-        return
     model = _model(rule, prices, demand.asked)
     domain = _domain(rule, caller.host)
     if model is None or domain is None:

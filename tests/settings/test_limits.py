@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from gateway.config import parse
-from gateway.state.limit import Limit, Rate, Unit
 
 
 def names(text: str, principal: str, upstream: str) -> list[str]:
