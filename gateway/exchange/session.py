@@ -265,8 +265,7 @@ class Session:
     def _demand(self, document: Document, outcome: Outcome) -> Demand:
         """What an answer to a message may cost, and what those before it have."""
         meter = self._endpoint.meter
-        if meter is None:
-            return Demand(Part.MESSAGE)
+        assert meter is not None  # whatever API a message asks a model in
         path = resolved(self._started.target.partition("?")[0])
         asked = meter.asked(path, document, outcome.inspected.uninspected)
         if asked.model is None:

@@ -132,7 +132,7 @@ class LimitTable(Table):
 
     def shown(self) -> dict[str, object]:
         """What was configured, as JSON values; `per` and `at_limit` in any case."""
-        said = self.model_dump(mode="json", exclude_defaults=True, exclude={"cost", "domains"})
+        said = self.model_dump(mode="json", exclude_defaults=True, exclude={"cost", "domains", "per"})
         said |= {"cost": self.cost / UNIT} if self.cost is not None else {}
         said |= {"domains": [str(domain) for domain in self.domains]} if self.domains else {}
         per = self.per if isinstance(self.per, str) else f"{self.per:g}s"

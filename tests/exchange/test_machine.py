@@ -654,6 +654,14 @@ def test_a_request_that_was_switched_is_not_switched_again(switch_to: str | None
     assert record(commands).limit == "dear"
 
 
+def test_in_the_path_the_model_is_switched_and_the_body_stays_as_it_came() -> None:
+    one, body = late("gemini"), b'{"contents": [] }'
+    feed(one, started(target="/v1beta/models/dear:generateContent?a=b"), RequestData(body, last=True))
+    feed(one, LimitsTaken("dear", 5, switch_to="small"))
+    start = only(one.receive(LimitsTaken()), StartUpstream)
+    assert (start.target, start.body) == ("/v1beta/models/small:generateContent?a=b", body)
+
+
 def test_where_the_model_cannot_be_changed_the_limit_refuses() -> None:
     one = late("azure")
     feed(one, started(target="/openai/deployments/d/chat/completions"), RequestData(asked(), last=True))
