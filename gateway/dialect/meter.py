@@ -34,13 +34,15 @@ type _Places = tuple[Path, ...]
 class Asked(Struct, frozen=True):
     """What a request may cost. `output` is the most tokens that all its answers may have, `input` an estimate.
 
-    `counted` is false where a request costs something and nothing of it tells how much.
+    `counted` is false where a request costs something and nothing of it tells how much. `goes_on` is whether the
+    provider answers to the end though nobody listens.
     """
 
     model: str | None = None
     input: int = 0
     output: int = 0
     counted: bool = True
+    goes_on: bool = False
 
 
 class Meter(Struct, frozen=True):
@@ -69,6 +71,7 @@ class Meter(Struct, frozen=True):
             self.model_of(path, document),
             min(estimate.of_body(document.value, unread), MOST_TOKENS),
             self._most(document) if self.writes else 0,
+            goes_on=bool(document.get("background")),
         )
 
     def model_of(self, path: str, document: Document | None) -> str | None:
@@ -77,7 +80,7 @@ class Meter(Struct, frozen=True):
         if found is not None:
             return next(group for group in found.groups() if group is not None)
         model = document.get(*self.model) if document is not None else None
-        return model if isinstance(model, str) and model else None
+        return model.removeprefix(_RESOURCE) if isinstance(model, str) and model else None
 
     def renamed(self, target: str, body: bytes, model: str) -> tuple[str, bytes] | None:
         """The target and the body of a request for another model; None where nothing may be changed.
@@ -137,6 +140,9 @@ def _both_cases(outer: str, *inner: str) -> _Places:
 def _cases(name: str) -> tuple[str, str]:
     return name, re.sub(r"(?=[A-Z])", "_", name).lower()
 
+
+_RESOURCE: Final = "models/"
+"""How Google's servers may write a model in a body, as the name of a resource (OpenAI compatibility, 2026-11)."""
 
 _NAMED: Final = "model"
 """The group of a model in a path. One that is no such group is a name of something else that stands for the model (a

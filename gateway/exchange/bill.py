@@ -76,7 +76,7 @@ class Bill:
         if self._is_told and last in self._usage:
             return self._usage, Counted.PROVIDER
         asked = self.asked if self.asked is not None and self.asked.counted else None
-        if self._is_read:
+        if self._is_read and not (asked is not None and asked.goes_on):
             return self._estimated(asked), Counted.ESTIMATE
         if asked is None:
             return {}, Counted.NOBODY

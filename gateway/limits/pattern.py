@@ -6,13 +6,18 @@ from collections.abc import Iterable
 
 
 def matching(patterns: Iterable[str], name: str) -> str | None:
-    """The pattern that a name falls under: itself, else the longest that ends in `*`; None where there is none."""
+    """The pattern that a name falls under: itself, else the longest that ends in `*`; None where there is none.
+
+    Whatever the case of letters is: there are servers that do not mind it.
+    """
     best: str | None = None
+    wanted = name.casefold()
     for pattern in patterns:
-        if pattern == name:
+        known = pattern.casefold()
+        if known == wanted:
             return pattern
         is_longer = best is None or len(pattern) > len(best)
-        if is_longer and pattern.endswith("*") and name.startswith(pattern[:-1]):
+        if is_longer and known.endswith("*") and wanted.startswith(known[:-1]):
             best = pattern
     return best
 

@@ -17,7 +17,7 @@ from gateway.limits.claims import Caller, Terms, Unknown, Want, corrections, nam
 from gateway.limits.price import UNIT, Price
 from gateway.limits.rule import AtLimit
 from gateway.state.fields import ratelimit_headers
-from gateway.state.limit import SECOND_NS, Charge, Level, Limit, Slots, Taken, Unit
+from gateway.state.limit import SECOND_NS, Charge, Claim, Level, Limit, Slots, Taken, Unit
 from gateway.state.store import Counters
 
 _CODES: Final = {AtLimit.ASK: Code.APPROVAL}
@@ -101,13 +101,27 @@ class Allowance:
         self._takes += 1
         holder = self._holder if demand.part is not Part.MESSAGE else f"{self._holder}/{self._takes}"
         try:
-            taken = await self._counters.take([want.claim for want in wants], holder)
+            taken = await self._taken([want.claim for want in wants], holder)
         except StoreError as error:
             return LimitsTaken(unavailable=str(error))
         if not taken.allowed:
             return self._denied(terms, demand, taken)
         self._keep(demand, _Held(holder, taken.charges, _grains(wants), price_of(terms, demand)))
         return _told(taken)
+
+    async def _taken(self, claims: Sequence[Claim], holder: str) -> Taken:
+        """The store's answer. Where nobody waits for it any more, what it took is given back."""
+        asking = asyncio.ensure_future(self._counters.take(claims, holder))
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            self._loose.begin(self._give_back(asking, holder))
+            raise
+
+    async def _give_back(self, asking: asyncio.Future[Taken], holder: str) -> None:
+        with suppress(StoreError):
+            charges = (await asking).charges
+            await self._counters.settle(corrections(charges, {}, None, {}, Counted.NOBODY), holder)
 
     def settle(self, record: ExchangeRecord) -> Bill:
         """The exchange is over: put right what was taken, once, and tell what it came to."""

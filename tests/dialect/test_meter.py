@@ -41,6 +41,7 @@ ASKED: list[tuple[str, str, dict[str, Any], str | None, int]] = [
     ("gemini", GEMINI, {"generation_config": {"max_output_tokens": 4}}, "gemini-2.5-pro", 4),
     ("gemini", "/v1beta/models/e:embedContent", {"content": {"parts": [{"text": "x"}]}}, "e", 0),
     ("gemini", "/v1beta/openai/chat/completions", {"model": "g", "max_tokens": 3}, "g", 3),
+    ("gemini", "/v1beta/openai/chat/completions", {"model": "models/g", "max_tokens": 3}, "g", 3),
     ("ollama", "/api/chat", {"model": "l", "options": {"num_predict": 11}}, "l", 11),
     ("ollama", "/api/generate", {"model": "l", "options": {"num_predict": -1}}, "l", UNSAID),
     ("ollama", "/api/embed", {"model": "l", "input": "x"}, "l", 0),
@@ -65,6 +66,11 @@ def test_the_model_and_the_most_that_is_written(
 @pytest.mark.parametrize("bound", [-1, 0, 1.5, "many", True, None, [5], {}])
 def test_a_bound_that_is_none_is_not_believed(bound: Any) -> None:
     assert meter.CHAT.asked("/", made({"max_tokens": bound})).output == UNSAID
+
+
+def test_an_answer_in_the_background_goes_on_without_its_client() -> None:
+    assert meter.RESPONSES.asked("/", made({"background": True})).goes_on
+    assert not meter.RESPONSES.asked("/", made({"background": False})).goes_on
 
 
 def test_what_no_model_does_is_cut() -> None:

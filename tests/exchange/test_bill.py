@@ -55,6 +55,18 @@ def test_a_whole_answer_without_counts_is_estimated() -> None:
     assert bill.settled() == ({"input": 10, "output": 11}, Counted.ESTIMATE)
 
 
+@pytest.mark.parametrize("background", [{"status": "queued", "usage": None}, {"status": "in_progress"}])
+def test_an_answer_that_goes_on_in_the_background_is_what_was_reserved(background: dict[str, object]) -> None:
+    """Else a client could ask, hang up, and fetch for nothing what was written meanwhile."""
+    whole, left = Bill(meter.RESPONSES), Bill(meter.RESPONSES)
+    for bill in (whole, left):
+        bill.asked = Asked("m", 10, 100, goes_on=True)
+        bill.sent()
+    whole.answered(made(background))
+    left.streamed(StreamTotals(written=8), to_its_end=False)
+    assert whole.settled() == left.settled() == ({"input": 10, "output": 100}, Counted.RESERVATION)
+
+
 def test_embeddings_have_no_output() -> None:
     bill = Bill(meter.INPUTS)
     bill.asked = ASKED

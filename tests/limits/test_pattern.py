@@ -13,6 +13,8 @@ from gateway.limits.pattern import matching, pattern
         ("gpt-5", "gpt-5"),
         ("gpt-5-mini", "gpt-5*"),
         ("gpt-4", "gpt*"),
+        ("GPT-5", "gpt-5"),
+        ("Gpt-5-mini", "gpt-5*"),
         ("claude", "*"),
         ("", "*"),
         ("gpt-5*", "gpt-5*"),

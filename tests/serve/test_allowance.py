@@ -151,6 +151,26 @@ async def test_settlements_that_wait_for_a_store_are_waited_for_at_the_end() -> 
     assert await spent(counters) == 3
 
 
+async def test_a_client_that_leaves_while_the_store_is_asked_takes_nothing() -> None:
+    class Slow(MemoryCounters):
+        async def take(self, claims: Sequence[Claim], holder: str) -> Taken:
+            taken = await super().take(claims, holder)
+            if holder:
+                await asyncio.sleep(0.01)
+            return taken
+
+    counters, loose = Slow(), Loose()
+    asking = asyncio.create_task(allowance(counters, loose=loose).take(asked()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert await spent(counters) == 150
+    await loose.end()
+    assert (await spent(counters), await spent(counters, COST)) == (0, 0)
+
+
 TOKEN = st.integers(0, 5_000)
 EXCHANGES = st.lists(st.tuples(TOKEN, TOKEN, TOKEN, TOKEN, st.sampled_from(list(Counted))), max_size=12)
 type Exchanges = list[tuple[int, int, int, int, Counted]]
