@@ -153,9 +153,11 @@ class Exchange(Ending):
         meter = self._bill.meter
         if meter is None or self._consults is Consults.EARLY:
             return None
-        asked = meter.asked(resolved(self._request.target.partition("?")[0]), document, unread)
-        self._facts.model = self._facts.model or asked.model
-        return asked
+        return meter.asked(self._path, document, unread)
+
+    @property
+    def _path(self) -> str:
+        return resolved(self._request.target.partition("?")[0])
 
     def _consult(self, demand: Demand) -> list[Command]:
         self._state = State.LIMITS
@@ -232,6 +234,8 @@ class Exchange(Ending):
         self._refuse_unknown_json(body, self._media)
         outcome = inspect(self._gate, self._endpoint, Direction.REQUEST, body, self._media)
         self._facts.add(Direction.REQUEST, outcome)
+        if self._bill.meter is not None:
+            self._facts.model = self._bill.meter.model_of(self._path, outcome.document)
         self._facts.operation = messages.operation(self._endpoint, outcome.document, named=not outcome.findings)
         self._endpoint = messages.bound(self._endpoint, outcome.document, Direction.REQUEST)
         headers = self._fields(outcome.document, outcome.body)

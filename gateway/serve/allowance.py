@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from gateway.errors import Code, StoreError
 from gateway.exchange.demand import Counted, Demand, Part, Quota
 from gateway.exchange.events import ExchangeRecord, LimitsTaken
 from gateway.limits.claims import Caller, Terms, Unknown, Want, corrections, named, price_of, wanted
-from gateway.limits.price import UNIT, Price
+from gateway.limits.price import OTHER, UNIT, Price
 from gateway.limits.rule import AtLimit
 from gateway.state.fields import ratelimit_headers
 from gateway.state.limit import SECOND_NS, Charge, Claim, Level, Limit, Slots, Taken, Unit
@@ -22,6 +23,10 @@ from gateway.state.store import Counters
 
 _CODES: Final = {AtLimit.ASK: Code.APPROVAL}
 """What a denied request is refused with, where it is not with `rate_limited`."""
+
+MOST_HELD: Final = 256
+"""Answers of a session that may be under way, as many as a session reads at once. What was reserved for those before,
+of which nothing was told, stays so."""
 
 _RENEWALS: Final = 3
 """Renewals in the time of a lease, so that one may fail."""
@@ -78,8 +83,9 @@ class Allowance:
         self._terms = terms
         self._caller = caller
         self._holder = holder
-        self._held: list[_Held] = []  # of a session: of the answers that are under way
+        self._held: deque[_Held] = deque(maxlen=MOST_HELD)  # of a session: of the answers that are under way
         self._opening: _Held | None = None  # of a session: what it took as it began
+        self._is_session = False
         self._takes = 0
         self._settled: Usage = {}  # what was told of a session so far
         self._reserved: Usage = {}
@@ -89,13 +95,13 @@ class Allowance:
     async def take(self, demand: Demand) -> LimitsTaken:
         """Take what is demanded, or tell why not."""
         terms = self._terms()
-        if demand.part is Part.MESSAGE and demand.is_over:
+        self._is_session = demand.part is not Part.WHOLE
+        if demand.is_over:
             self._settle_held(demand.used, Counted.PROVIDER)
         wants = wanted(terms, self._caller, demand)
         if isinstance(wants, Unknown):
             return LimitsTaken(wants.rule.name, why=wants.why)
         if not wants:
-            self._keep(demand, _Held(self._holder, (), {}, None))
             return LimitsTaken()
         # A session's slot is its own; what a message takes is put right without freeing that.
         self._takes += 1
@@ -111,7 +117,9 @@ class Allowance:
 
     async def _taken(self, claims: Sequence[Claim], holder: str) -> Taken:
         """The store's answer. Where nobody waits for it any more, what it took is given back."""
-        asking = asyncio.ensure_future(self._counters.take(claims, holder))
+        asking = asyncio.Task(self._counters.take(claims, holder), loop=asyncio.get_running_loop(), eager_start=True)
+        if asking.done():  # a store in this process
+            return asking.result()
         try:
             return await asyncio.shield(asking)
         except asyncio.CancelledError:
@@ -125,15 +133,15 @@ class Allowance:
 
     def settle(self, record: ExchangeRecord) -> Bill:
         """The exchange is over: put right what was taken, once, and tell what it came to."""
-        terms = self._terms()
-        price = terms.prices.of(record.model)
-        bill = Bill(
-            terms.prices.counted_as(record.model),
-            self._reserved,
-            price.of(dict(record.usage)) / UNIT if price is not None and record.usage else None,
+        usage = dict(record.usage)
+        self._end(usage, record.counted)
+        if not usage:
+            return Bill(OTHER, self._reserved)
+        prices = self._terms().prices
+        price = prices.of(record.model)
+        return Bill(
+            prices.counted_as(record.model), self._reserved, price.of(usage) / UNIT if price is not None else None
         )
-        self._end(dict(record.usage), record.counted)
-        return bill
 
     def close(self) -> None:
         """Leave it as it was reserved, where the exchange broke down without a record."""
@@ -169,8 +177,9 @@ class Allowance:
         """
         since = {name: count - self._settled.get(name, 0) for name, count in usage.items()}
         self._settled = usage
-        held, self._held = self._held, []
-        is_told = self._opening is not None and any(since.values())
+        held = tuple(self._held)
+        self._held.clear()
+        is_told = self._is_session and any(since.values())
         for index, one in enumerate(held):
             if index == 0:
                 self._correct(one, since, Counted.PROVIDER if is_told else counted)

@@ -654,6 +654,14 @@ def test_a_request_that_was_switched_is_not_switched_again(switch_to: str | None
     assert record(commands).limit == "dear"
 
 
+@pytest.mark.parametrize("made", [exchange, late])
+def test_a_deployment_is_the_model_whatever_the_body_says(made: Callable[..., Exchange]) -> None:
+    one = made(family="azure")
+    target = "/openai/deployments/dear/chat/completions"
+    commands = feed(one, started(target=target), LimitsTaken(), RequestData(asked(), last=True), LimitsTaken())
+    assert record([*commands, *one.receive(ClientGone())]).model == "dear"
+
+
 def test_in_the_path_the_model_is_switched_and_the_body_stays_as_it_came() -> None:
     one, body = late("gemini"), b'{"contents": [] }'
     feed(one, started(target="/v1beta/models/dear:generateContent?a=b"), RequestData(body, last=True))

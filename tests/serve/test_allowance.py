@@ -18,7 +18,7 @@ from gateway.exchange.demand import Counted, Demand, Part
 from gateway.exchange.events import ExchangeRecord
 from gateway.limits.claims import Caller, Terms
 from gateway.policy.egress.host import Host
-from gateway.serve.allowance import Allowance, Loose
+from gateway.serve.allowance import MOST_HELD, Allowance, Loose
 from gateway.state.limit import Budget, Calendar, Charge, Claim, Limit, Taken, Unit
 from gateway.state.memory import MemoryCounters
 from tests.test_record import RECORD
@@ -237,6 +237,16 @@ async def test_a_session_that_ends_before_its_answer_does_leaves_that_reserved()
     await one.take(Demand(Part.MESSAGE, Asked("m", 100, 200)))
     one.settle(finished({"input": 1, "output": 2}, Counted.RESERVATION))
     assert await spent(counters) == 3 + 300
+
+
+async def test_of_answers_of_which_nothing_is_told_so_many_are_remembered() -> None:
+    """The reservations of those before stay, and a session may go on for days."""
+    counters = MemoryCounters()
+    one = allowance(counters)
+    for _ in range(MOST_HELD + 2):
+        await one.take(Demand(Part.MESSAGE, Asked("m", 1, 1)))
+    one.settle(finished({}, Counted.NOBODY))
+    assert await spent(counters) == 2 * 2
 
 
 async def test_a_session_holds_one_place_from_its_beginning_to_its_end() -> None:
