@@ -7,7 +7,6 @@ Source: the specifications of 2024-11-05 (HTTP+SSE), 2025-03-26 to 2025-11-25 (s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self, override
 
@@ -160,6 +159,12 @@ class Mcp(MessageDialect):
         return found[0] if address is None else f'{found[1]}"{door.site}{address}"'
 
     @override
+    def calls(self, document: Document) -> tuple[str, ...]:
+        called = (one.get("params") for one in _messages(document) if one.get("method") == _CALL)
+        names = (params.get("name") for params in called if isinstance(params, dict))
+        return tuple(name for name in names if isinstance(name, str))
+
+    @override
     def operation(self, document: Document, *, named: bool) -> str | None:
         message = document.value
         if not isinstance(message, dict):
@@ -172,16 +177,8 @@ class Mcp(MessageDialect):
         is_name = named and isinstance(target, str) and _TOOL_NAME.fullmatch(target)
         return f"{known} {target}" if is_name else known
 
-    @override
-    def called(self, document: Document) -> tuple[str, ...]:
-        return tuple(name for message in _messages(document) for name in _call(message))
 
-
-def _call(message: Any) -> Iterator[str]:
-    params = message.get("params") if isinstance(message, dict) and message.get("method") == "tools/call" else None
-    name = params.get("name") if isinstance(params, dict) else None
-    if isinstance(name, str):
-        yield name
+_CALL: Final = "tools/call"
 
 
 def _read(document: Document, direction: Direction) -> Reading:

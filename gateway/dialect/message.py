@@ -62,8 +62,8 @@ class RpcDialect(Dialect):
     def operation(self, document: Document, *, named: bool) -> str | None:
         """What a request asks for, for the record; with what it is for where that may be `named`."""
 
-    def called(self, document: Document) -> tuple[str, ...]:  # noqa: ARG002 -- for the few that have tools
-        """The names of the tools that a request calls, one for each call."""
+    def calls(self, _: Document) -> tuple[str, ...]:
+        """The names of the tools that a request calls."""
         return ()
 
 

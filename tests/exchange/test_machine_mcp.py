@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ from gateway.exchange.events import (
     StartUpstream,
     UpstreamFailed,
 )
+from gateway.exchange.gate import Gate
 from gateway.exchange.machine import Exchange
 from gateway.verdict import Effect
 from tests.exchange.gates import gate
@@ -41,9 +43,9 @@ STREAM = (("Content-Type", "text/event-stream"),)
 DOOR = Door("n", "http://h/mcp", "http://gate", b"k")
 
 
-def exchange(asked: Inner | None = None, consults: Consults = Consults.EARLY) -> Exchange:
+def exchange(asked: Inner | None = None, by: Gate | None = None, consults: Consults = Consults.EARLY) -> Exchange:
     family = mcp(DOOR, asked or Inner("/mcp"))
-    return Exchange(gate(), family, id="id-1", upstream="mcp/n", principal="default", consults=consults)
+    return Exchange(by or gate(), family, id="id-1", upstream="mcp/n", principal="default", consults=consults)
 
 
 def asked(value: Any, headers: Headers = JSON) -> tuple[Event, ...]:
@@ -64,6 +66,17 @@ class TestRequests:
     def test_a_clean_call_goes_on_as_it_came(self) -> None:
         body = json.dumps(call(), indent=1).encode()
         assert only(feed(exchange(), *asked(body)), StartUpstream).body == body
+
+    def test_a_call_of_a_stopped_tool_is_answered_by_a_result_whatever_the_profile(self) -> None:
+        by = replace(gate("monitor"), stopped_tools=lambda: {"say"})
+        status, body = told(commands := feed(exchange(by=by), *asked(call())))
+        assert (status, body["result"]["isError"]) == (200, True)
+        assert "rule `stopped-tool`" in body["result"]["content"][0]["text"]
+        assert (record(commands).code, record(commands).outcome) == (Code.TOOL, "refused")
+        listed = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
+        assert only(feed(exchange(by=by), *asked(listed)), StartUpstream)
+        other = replace(by, stopped_tools=lambda: {"tell"})
+        assert only(feed(exchange(by=other), *asked(call())), StartUpstream)
 
     def test_a_secret_in_arguments_is_answered_by_a_result(self) -> None:
         commands = feed(exchange(), *asked(call("tok_abcd1234", "a")))

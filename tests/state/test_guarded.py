@@ -175,6 +175,26 @@ class TestReturn:
         await worker.guard.beat()
         assert await left(worker.shared, BUDGET) == 90
 
+    async def test_after_a_hiccup_the_next_request_has_the_store_told(self, worker: Worker) -> None:
+        worker.shared.away = True
+        assert (await worker.take(BUDGET, amount=40)).source is Source.LOCAL
+        worker.shared.away = False
+        await worker.take(SLOTS)
+        await asyncio.sleep(0)
+        assert worker.guard.owed == 0
+        assert await left(worker.shared, BUDGET) == 60
+
+    async def test_a_store_that_hiccups_again_is_told_later(self, worker: Worker) -> None:
+        worker.shared.away = True
+        await worker.take(BUDGET, amount=40)
+        worker.shared.away = False
+        await worker.take(SLOTS)
+        worker.shared.away = True
+        await asyncio.sleep(0)
+        assert worker.guard.owed == 1
+        await worker.back()
+        assert await left(worker.shared, BUDGET) == 60
+
     async def test_what_cannot_be_delivered_waits_on(self, worker: Worker) -> None:
         worker.leave()
         await worker.take(BUDGET)
@@ -272,7 +292,7 @@ class TestMembers:
     async def test_who_gave_a_sign_of_life_is_one(self) -> None:
         registers = MemoryRegisters()
         one, two = Members(registers, "b"), Members(registers, "a")
-        one.about["version"] = "1"
+        one.about = lambda: {"version": "1"}
         assert (one.count, one.rank) == (1, 0)
         await one.beat()
         await two.beat()
