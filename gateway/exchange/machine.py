@@ -72,7 +72,7 @@ from gateway.policy.profile import UnknownJson
 from gateway.segment import Direction, Uninspected
 from gateway.verdict import Effect
 from gateway.wire.coding import Decoder, decode
-from gateway.wire.document import Document
+from gateway.wire.document import Document, glance
 from gateway.wire.frames import Framing
 from gateway.wire.media import MediaType, content_type
 
@@ -281,19 +281,31 @@ class Exchange(Ending):
             outcome = replace(outcome, verdict=STOPPED_TOOL)
         self._facts.add(Direction.REQUEST, outcome)
         if self._bill.meter is not None:
-            self._facts.model = self._bill.meter.model_of(self._path, outcome.document)
+            self._facts.model = self._bill.meter.model_of(self._path, outcome.document) or self._facts.model
         self._facts.operation = messages.operation(self._endpoint, outcome.document, named=not outcome.findings)
         self._endpoint = messages.bound(self._endpoint, outcome.document, Direction.REQUEST)
         headers = self._fields(outcome.document, outcome.body)
         if outcome.verdict.effect >= Effect.ASK:
             return self._refuse_request(outcome, headers)
+        document = outcome.document or self._reread(raw, outcome)
         if outcome.edited:
             raw, headers = outcome.body, fields.of_edited(headers)
         if self._consults is Consults.EARLY:
             return self._start_upstream(raw, headers)
         self._held = Held(raw, outcome.body, headers)
-        asked = self._asked(outcome.document, outcome.inspected.uninspected)
+        asked = self._asked(document, outcome.inspected.uninspected)
         return self._consult(Demand(asked=asked, tools=messages.called(self._endpoint, outcome.document)))
+
+    def _reread(self, raw: bytes, outcome: Outcome) -> Document | None:
+        """The whole of a body whose beginning was known and left out, where a limit needs it; None for no document."""
+        is_needed = self._bill.meter is not None and self._consults is Consults.LATE
+        if not is_needed or outcome.inspected.coverage != Coverage.DIALECT:
+            return None
+        coding = fields.value(self._request.headers, "content-encoding")
+        try:
+            return glance(decode(raw, coding, self._gate.limits.request) if coding else raw)
+        except Malformed:
+            return None
 
     def _refuse_request(self, outcome: Outcome, headers: Headers) -> list[Command]:
         """Refuse what a client sends: tell it, or its receiver where it is that one who waits."""

@@ -614,6 +614,38 @@ def test_where_a_limit_needs_it_the_body_is_judged_first() -> None:
     assert only(one.receive(LimitsTaken()), StartUpstream).body == asked()
 
 
+@pytest.mark.parametrize("coding", [None, "gzip"])
+def test_a_turn_whose_beginning_is_known_is_counted_whole(coding: str | None) -> None:
+    """What is remembered of it is left out of what is read, and still goes to the model."""
+    by = gate()
+    turns: list[Any] = [{"role": "user", "content": f"turn {number} " + "word " * 400} for number in range(9)]
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 4000}}
+    turns[1] = {"role": "user", "content": [image]}
+    inputs: list[int] = []
+    for end in (7, 8, 9):
+        one = Exchange(
+            by, FAMILIES["openai"], id="id-1", upstream="openai", principal="default", consults=Consults.LATE
+        )
+        body = json.dumps({"model": "m", "messages": turns[:end]}).encode()
+        headers = JSON if coding is None else (*JSON, ("Content-Encoding", coding))
+        sent = body if coding is None else gzip.compress(body)
+        demand = only(feed(one, started(headers=headers), RequestData(sent, last=True)), Consult).demand
+        assert demand.asked is not None
+        assert (demand.asked.model, demand.asked.counted) == ("m", True)
+        inputs.append(demand.asked.input)
+    assert 1600 < inputs[0] < 1600 + 3300
+    assert 500 < inputs[1] - inputs[0] < 520
+    assert 500 < inputs[2] - inputs[1] < 520
+
+
+def test_lines_are_no_one_request_and_are_not_counted() -> None:
+    one, lines = late(), asked() + b"\n" + asked()
+    label = (("Content-Type", "application/jsonl"),)
+    demand = only(feed(one, started(headers=label), RequestData(lines, last=True)), Consult).demand
+    assert demand.asked is not None
+    assert demand.asked.counted is False
+
+
 def test_a_refused_body_asks_for_nothing() -> None:
     one = late()
     commands = feed(one, started(), RequestData(asked("tok_abcd1234"), last=True))
