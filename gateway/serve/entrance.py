@@ -76,7 +76,7 @@ class Entrance(ABC):
         self.draining = False
         self._store = store
         self._ledger = ledger
-        self._pool = pool
+        self._means = Means(pool, ledger.finish)
         self.loose = Loose()  # what is put right after exchanges
         self._exchange = exchange
 
@@ -107,7 +107,7 @@ class Entrance(ABC):
         )
         exchange = self._exchange(posture, upstream, principal, request_id)
         patience = upstream.patience or posture.patience
-        carrier = Carrier(request, exchange, upstream, patience, self._means(allowance), allowance.take)
+        carrier = Carrier(request, exchange, upstream, patience, self._means_with(allowance), allowance.take)
         if self.draining:
             carrier.close_after()
         self.live[carrier] = principal, upstream.name
@@ -123,11 +123,13 @@ class Entrance(ABC):
         caller = Asking(principal, upstream.name, upstream.host)
         return Allowance(self._store.counters, self.loose, terms, caller, holder)
 
-    def _means(self, allowance: Allowance) -> Means:
+    def _means_with(self, allowance: Allowance) -> Means:
+        """What carriers share; a record is handed on with what its exchange came to."""
+
         def finish(record: ExchangeRecord, course: Course) -> None:
             self._ledger.finish(record, replace(course, bill=allowance.settle(record)))
 
-        return Means(self._pool, finish)
+        return replace(self._means, finish=finish)
 
     async def _carry_session(
         self, posture: Posture, upstream: Upstream, caller: Caller, request: web.BaseRequest
@@ -148,7 +150,7 @@ class Entrance(ABC):
             lambda: self.posture.terms_for(principal, upstream.name), principal, upstream, session_id
         )
         session = Session(gate, upstream.family, id=session_id, upstream=upstream.name, principal=principal)
-        carrier = SocketCarrier(request, session, upstream, posture.patience, self._means(allowance), consult)
+        carrier = SocketCarrier(request, session, upstream, posture.patience, self._means_with(allowance), consult)
         if self.draining:
             carrier.close_after()
         self.live[carrier] = principal, upstream.name
