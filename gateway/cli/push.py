@@ -22,6 +22,7 @@ from gateway.errors import ConfigError, OperatorError, StoreError
 from gateway.fleet.follow import KEY, REGISTER, check_names, kept, members
 from gateway.fleet.push import UNDER_WAY, Push, Stage, begun, shown
 from gateway.state.members import read_members
+from gateway.state.redis.place import Place
 from gateway.state.shared import OpenRegisters
 from gateway.state.store import Registers
 
@@ -35,6 +36,7 @@ def push(path: Path | None, folder: Path, share: float, watch_s: float, why: str
         raise ConfigError((f"`{folder}` is no folder; give one with the packs, *.toml",))
     check_names(packs)
     config = _config(path)
+    _place(config)
     asyncio.run(loader(path).tried(packs))  # with their proofs, as every gateway will
 
     def make(before: Push | None, known: dict[str, Any]) -> Push:
@@ -116,10 +118,8 @@ async def _last(registers: Registers) -> tuple[Push | None, int]:
 
 @asynccontextmanager
 async def _registers(config: Config) -> AsyncIterator[Registers]:
-    place, table = configuration.store(config, os.environ), config.store
-    if place is None:
-        raise ConfigError(('a push needs the store that gateways share: `url = "redis://…"` under [store]',))
-    opened = OpenRegisters(place, _PATIENCE, table.prefix, table.ca_file)
+    table = config.store
+    opened = OpenRegisters(_place(config), _PATIENCE, table.prefix, table.ca_file)
     assert opened.registers is not None
     try:
         yield opened.registers
@@ -127,6 +127,13 @@ async def _registers(config: Config) -> AsyncIterator[Registers]:
         raise ConfigError((str(error),)) from error
     finally:
         await opened.close()
+
+
+def _place(config: Config) -> Place:
+    place = configuration.store(config, os.environ)
+    if place is None:
+        raise ConfigError(('a push needs the store that gateways share: `url = "redis://…"` under [store]',))
+    return place
 
 
 def _config(path: Path | None) -> Config:

@@ -133,11 +133,11 @@ def check_names(packs: Iterable[str]) -> None:
     """Raise OperatorError for a name that is none of a pack: it becomes a file here, whoever wrote it to the store."""
     for name in packs:
         if not _NAME.fullmatch(name):
-            form = "letters, digits, `_` and `-`, then `.toml`"
+            form = "letters, digits, `.`, `_` and `-`, then `.toml`"
             raise OperatorError((f"{name!r} is no name of a pack; accepted: {form}",))
 
 
-_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,100}\.toml")
+_NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}\.toml")
 
 
 def _write(folder: Path, wanted: Mapping[str, str]) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
+
+import orjson
 
 from gateway.state.store import Registers
 
@@ -27,7 +28,7 @@ class Members:
 
     async def beat(self) -> None:
         """Give a sign of life, and see who else did. Raises StoreError; then those last seen stay the members."""
-        await self._registers.write(REGISTER, self.me, json.dumps(self.about()).encode(), ttl=LIFE)
+        await self._registers.write(REGISTER, self.me, orjson.dumps(self.about()), ttl=LIFE)
         self.known = await read_members(self._registers)
         self._names = tuple(sorted({*self.known, self.me}))
 
@@ -48,4 +49,14 @@ class Members:
 async def read_members(registers: Registers) -> Mapping[str, Mapping[str, Any]]:
     """Who gave a sign of life lately, and what each says of itself. Raises StoreError."""
     found = await registers.read(REGISTER)
-    return {name: json.loads(entry.value) for name, entry in found.items()}
+    return {name: _about(entry.value) for name, entry in found.items()}
+
+
+def _about(value: bytes) -> Mapping[str, Any]:
+    """What a member tells; nothing where another version, or somebody else, wrote what cannot be read. It is a member
+    all the same: a share too small is on the strict side."""
+    try:
+        found = orjson.loads(value)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
