@@ -22,7 +22,17 @@ from pydantic_core import ErrorDetails
 
 from gateway import keys
 from gateway.errors import ConfigError
-from gateway.settings import BUILT_IN, DEFAULT_PRINCIPAL, Agent, Config, EgressTable, LimitTable, McpServer, Upstream
+from gateway.settings import (
+    BUILT_IN,
+    DEFAULT_PRINCIPAL,
+    Agent,
+    Config,
+    EgressTable,
+    LimitTable,
+    McpServer,
+    PriceTable,
+    Upstream,
+)
 from gateway.state.redis.place import Place
 from gateway.toml_lines import line_of
 from gateway.units import shown
@@ -49,6 +59,7 @@ _NAMED: Final[Mapping[str, type[BaseModel]]] = {
     "mcp": McpServer,
     "agents": Agent,
     "limits": LimitTable,
+    "prices": PriceTable,
     "egress": EgressTable,
 }
 """The tables that hold one table for each name."""

@@ -25,6 +25,7 @@ STEPS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (5, ("trust", "chain")),
     (5, ("state", "audit")),
     (5, ("stops", "fleet")),
+    (5, ("limits",)),
     (5, ("verify",)),
     (5, ("settings",)),
     (5, ("config",)),

@@ -15,11 +15,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, override
 
+from msgspec.structs import replace
+
 from gateway.dialect.base import Coverage
 from gateway.dialect.route import Family
+from gateway.dialect.spelling import resolved
 from gateway.errors import Code, InternalError, LockgateError, Malformed, OverLimit
 from gateway.exchange import headers as fields
 from gateway.exchange import refuse
+from gateway.exchange.demand import Demand, Part
 from gateway.exchange.events import (
     ClientGone,
     Consult,
@@ -122,7 +126,7 @@ class Session(SessionOpening):
         if document is not None and self._socket.asks(document):
             self._asked = asked
             self._state = State.ASKING
-            return [Consult()]
+            return [Consult(self._demand(document, outcome))]
         return self._forward(asked)
 
     @override
@@ -137,7 +141,18 @@ class Session(SessionOpening):
         refusal = refuse.limited(event, self._facts.id)
         if refusal is not None:
             return [*self._turn_down(refusal, asked.document), *self._go_on()]
+        self._used_before = self._used
         return self._forward(asked)
+
+    def _demand(self, document: Document, outcome: Outcome) -> Demand:
+        """What an answer to a message may cost, and what those before it have."""
+        meter = self._endpoint.meter
+        assert meter is not None  # whatever API a message asks a model in
+        path = resolved(self._started.target.partition("?")[0])
+        asked = meter.asked(path, document, outcome.inspected.uninspected)
+        if asked.model is None:
+            asked = replace(asked, model=self._facts.model)
+        return Demand(Part.MESSAGE, asked, used=self._used, is_over=self._is_answered)
 
     def _forward(self, asked: _Asked) -> list[SessionCommand]:
         if asked.document is not None:

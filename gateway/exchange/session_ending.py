@@ -12,8 +12,10 @@ from enum import StrEnum
 
 from gateway.dialect.route import Family
 from gateway.dialect.sockets import opened
+from gateway.dialect.usage import Usage
 from gateway.errors import ClientError, Code, LockgateError, Malformed, OverLimit
-from gateway.exchange import refuse
+from gateway.exchange import quota_fields, refuse
+from gateway.exchange.demand import Counted
 from gateway.exchange.events import (
     ClientGone,
     DialDenied,
@@ -21,6 +23,7 @@ from gateway.exchange.events import (
     Fault,
     Finish,
     Headers,
+    LimitsTaken,
     RequestBroken,
     Respond,
     Stopped,
@@ -67,8 +70,9 @@ class SessionEnding:
         self._facts = facts
         self._state = State.START
         self._endpoint, self._socket = opened(family, "/")
-        self._limit_headers: Headers = ()
+        self._limits = LimitsTaken()
         self._stream: AnswerStream | None = None
+        self._used_before: Usage = {}  # when an answer was last asked for
         self._ending = False
 
     @property
@@ -195,7 +199,7 @@ class SessionEnding:
     def _decline(self, refusal: Refusal, outcome: str = "refused") -> list[SessionCommand]:
         """Refuse the upgrade."""
         self._facts.code, self._facts.told = refusal.code, refusal.message
-        headers = (*refuse.headers(refusal), *self._limit_headers)
+        headers = self._with_limits(refuse.headers(refusal))
         return self._respond(refusal.status, headers, self._socket.refusal(refusal), outcome)
 
     def _cut(self, refusal: Refusal, outcome: str = "cut", close_code: int = POLICY) -> list[SessionCommand]:
@@ -227,7 +231,21 @@ class SessionEnding:
         self._state = State.DONE
         if self._stream is not None:
             self._facts.answered(self._stream.totals)
+        self._facts.counted = Counted.PROVIDER if self._is_answered else Counted.RESERVATION
         return Finish(self._facts.record(outcome))
+
+    def _with_limits(self, headers: Headers) -> Headers:
+        return quota_fields.added(headers, self._facts.dialect, self._limits.headers, self._limits.quotas)
+
+    @property
+    def _used(self) -> Usage:
+        """The provider's counts of all answers so far."""
+        return {**self._facts.usage, **(self._stream.totals.usage if self._stream is not None else {})}
+
+    @property
+    def _is_answered(self) -> bool:
+        """Whether the provider has counted what was last asked for, and nothing is under way."""
+        return self._socket.is_idle and self._used != self._used_before
 
     @property
     def _is_open(self) -> bool:

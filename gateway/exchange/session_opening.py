@@ -17,6 +17,7 @@ from gateway.errors import InternalError
 from gateway.exchange import answer as answers
 from gateway.exchange import headers as fields
 from gateway.exchange import refuse
+from gateway.exchange.demand import Demand, Part
 from gateway.exchange.events import Consult, LimitsTaken
 from gateway.exchange.gate import Gate
 from gateway.exchange.session_ending import SessionEnding, State
@@ -55,12 +56,15 @@ class SessionOpening(SessionEnding):
         if head.total.effect >= Effect.ASK:
             return self._decline(self._content(head.total.verdict))
         self._state = State.LIMITS
-        return [Consult()]
+        meter = self._endpoint.meter
+        # Of what such a session costs nothing will be told, so it is the session itself that the limits must allow.
+        asked = meter.asked("", None) if meter is not None and not meter.counted else None
+        return [Consult(Demand(Part.OPENING, asked))]
 
     def _on_limits(self, event: LimitsTaken) -> list[SessionCommand]:
         if self._state is not State.LIMITS:
             raise InternalError("limits came that nobody asked for")
-        self._limit_headers = event.headers
+        self._limits = event
         self._facts.limited(event)
         refusal = refuse.limited(event, self._facts.id)
         if refusal is not None:
@@ -76,7 +80,7 @@ class SessionOpening(SessionEnding):
         self._facts.streamed = True
         self._facts.coverage = self._endpoint.coverage.value
         self._begin_stream()
-        headers = (*event.headers, *self._limit_headers, *self._own_headers())
+        headers = (*self._with_limits(event.headers), *self._own_headers())
         accept: list[SessionCommand] = [Accept(headers, event.protocol, self._gate().limits.event)]
         return [*accept, *self._go_on()]
 

@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol
 from aiohttp import ClientResponse, web
 
 from gateway.errors import InternalError
+from gateway.exchange.demand import Demand
 from gateway.exchange.events import (
     AnswerData,
     AnswerStarted,
@@ -44,6 +45,7 @@ from gateway.exchange.events import (
     UpstreamFailed,
 )
 from gateway.pdf.reader import Reader
+from gateway.serve.allowance import Bill
 from gateway.serve.client_body import BrokenBody, ClientBody
 from gateway.serve.dial import Denied
 from gateway.serve.headers import end_to_end, without
@@ -70,11 +72,12 @@ class Machine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What the shell adds to a record: the client's address, and nanoseconds in all and spent inspecting."""
+    """What the shell adds to a record: the client's address, nanoseconds in all and spent inspecting, and the bill."""
 
     client: str | None
     took_ns: int
     spent_ns: int
+    bill: Bill | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ class Carrier:
         upstream: Upstream,
         patience: Patience,
         means: Means,
-        consult: Callable[[], Awaitable[LimitsTaken]],
+        consult: Callable[[Demand], Awaitable[LimitsTaken]],
     ) -> None:
         self._request = request
         self._exchange = exchange
@@ -263,8 +266,8 @@ class Carrier:
                 if isinstance(command, Finish):
                     self._record(command.record)
 
-    async def _consult(self, _: Consult) -> None:
-        await self._tell(await self._ask())
+    async def _consult(self, command: Consult) -> None:
+        await self._tell(await self._ask(command.demand))
 
     async def _extract(self, command: Extract) -> None:
         await self._tell(await self._means.pdf.read(command.data))

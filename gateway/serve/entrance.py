@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from http import HTTPStatus
 from time import perf_counter_ns
 from typing import Final
@@ -16,14 +17,18 @@ from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 
 from gateway.dialect import refusals
 from gateway.dialect.route import Family
-from gateway.errors import ClientError, Code, InternalError, StoreError
+from gateway.errors import ClientError, Code, InternalError
 from gateway.exchange import refuse
+from gateway.exchange.demand import Consults, Demand
 from gateway.exchange.events import ExchangeRecord, Headers, Inspected, LimitsTaken, RequestStarted
 from gateway.exchange.gate import Gate
 from gateway.exchange.machine import Exchange
 from gateway.exchange.session import Session
 from gateway.exchange.target import recordable
+from gateway.limits.claims import Caller as Asking
+from gateway.limits.claims import Terms
 from gateway.serve import upgrade
+from gateway.serve.allowance import Allowance, Loose
 from gateway.serve.answer import Refused
 from gateway.serve.carrier import Carrier, Course, Machine, Means
 from gateway.serve.identity import Caller
@@ -33,8 +38,6 @@ from gateway.serve.ticket import client_of
 from gateway.serve.upstream import Pool, Upstream
 from gateway.serve.websocket import SocketCarrier
 from gateway.settings import DEFAULT_PRINCIPAL
-from gateway.state.fields import ratelimit_headers
-from gateway.state.limit import Claim, Limit
 from gateway.state.store import Store
 from gateway.verdict import Effect, Refusal
 
@@ -52,8 +55,14 @@ type MakeExchange = Callable[[Posture, Upstream, str, str], Machine]
 
 
 def make_exchange(posture: Posture, upstream: Upstream, principal: str, request_id: str) -> Exchange:
-    gate = posture.gate_for(principal)
-    return Exchange(gate, upstream.family, id=request_id, upstream=upstream.name, principal=principal)
+    return Exchange(
+        posture.gate_for(principal),
+        upstream.family,
+        id=request_id,
+        upstream=upstream.name,
+        principal=principal,
+        consults=Consults.LATE if posture.terms_for(principal, upstream.name).read_body else Consults.EARLY,
+    )
 
 
 class Entrance(ABC):
@@ -68,6 +77,7 @@ class Entrance(ABC):
         self._store = store
         self._ledger = ledger
         self._means = Means(pool, ledger.finish)
+        self.loose = Loose()  # what is put right after exchanges
         self._exchange = exchange
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -91,16 +101,13 @@ class Entrance(ABC):
         self, posture: Posture, upstream: Upstream, caller: Caller, request: web.BaseRequest
     ) -> web.StreamResponse:
         principal = caller.principal
-        limits = posture.limits_for(principal, upstream.name)
-
         request_id = new_id()
-
-        async def consult() -> LimitsTaken:
-            return await self._take(limits, request_id) if limits else _NO_LIMITS
-
+        allowance = self._allowance(
+            lambda: posture.terms_for(principal, upstream.name), principal, upstream, request_id
+        )
         exchange = self._exchange(posture, upstream, principal, request_id)
         patience = upstream.patience or posture.patience
-        carrier = Carrier(request, exchange, upstream, patience, self._means, consult)
+        carrier = Carrier(request, exchange, upstream, patience, self._means_with(allowance), allowance.take)
         if self.draining:
             carrier.close_after()
         self.live[carrier] = principal, upstream.name
@@ -110,6 +117,19 @@ class Entrance(ABC):
             )
         finally:
             del self.live[carrier]
+            allowance.close()
+
+    def _allowance(self, terms: Callable[[], Terms], principal: str, upstream: Upstream, holder: str) -> Allowance:
+        caller = Asking(principal, upstream.name, upstream.host)
+        return Allowance(self._store.counters, self.loose, terms, caller, holder)
+
+    def _means_with(self, allowance: Allowance) -> Means:
+        """What carriers share; a record is handed on with what its exchange came to."""
+
+        def finish(record: ExchangeRecord, course: Course) -> None:
+            self._ledger.finish(record, replace(course, bill=allowance.settle(record)))
+
+        return replace(self._means, finish=finish)
 
     async def _carry_session(
         self, posture: Posture, upstream: Upstream, caller: Caller, request: web.BaseRequest
@@ -121,19 +141,22 @@ class Entrance(ABC):
         def gate() -> Gate:
             return self.posture.gate_for(principal)
 
-        async def consult() -> LimitsTaken:
+        async def consult(demand: Demand) -> LimitsTaken:
             if self._ledger.fault is not None:
                 raise InternalError("the gateway cannot write its audit log")
-            limits = self.posture.limits_for(principal, upstream.name)
-            return await self._take(limits, session_id) if limits else _NO_LIMITS
+            return await allowance.take(demand)
 
+        allowance = self._allowance(
+            lambda: self.posture.terms_for(principal, upstream.name), principal, upstream, session_id
+        )
         session = Session(gate, upstream.family, id=session_id, upstream=upstream.name, principal=principal)
         patience = upstream.patience or posture.patience
 
         def fault_now(address: str | None) -> ClientError | None:
             return self._fault_now(request, upstream, principal, address)
 
-        carrier = SocketCarrier(request, session, upstream, patience, self._means, consult, fault_now)
+        means = self._means_with(allowance)
+        carrier = SocketCarrier(request, session, upstream, patience, means, consult, fault_now)
         if self.draining:
             carrier.close_after()
         self.live[carrier] = principal, upstream.name
@@ -141,6 +164,7 @@ class Entrance(ABC):
             return await carrier.run(upgrade.started(caller.target, caller.headers, upstream.spelt_host))
         finally:
             del self.live[carrier]
+            allowance.close()
 
     def review(self) -> None:
         """End what may not go on by the posture that is in force now: whatever is stopped, and sessions that would be
@@ -171,16 +195,6 @@ class Entrance(ABC):
             return ClientError(message, code=Code.EGRESS, status=HTTPStatus.FORBIDDEN)
         fault = found.way.may_dial(address) if found.way is not None and address is not None else None
         return None if fault is None else ClientError(fault, code=Code.EGRESS, status=HTTPStatus.FORBIDDEN)
-
-    async def _take(self, limits: tuple[Limit, ...], holder: str) -> LimitsTaken:
-        try:
-            taken = await self._store.counters.take([Claim(limit) for limit in limits], holder)
-        except StoreError as error:
-            return LimitsTaken(unavailable=str(error))
-        headers = ratelimit_headers(taken)
-        if taken.allowed:
-            return LimitsTaken(headers=headers, source=taken.source)
-        return LimitsTaken(taken.denied_by, taken.retry_after, headers, taken.source)
 
     @abstractmethod
     def check(self, posture: Posture, request: web.BaseRequest) -> None:
@@ -276,8 +290,6 @@ def challenge(status: int) -> Headers:
 
 CHALLENGE: Final = 'Basic realm="lockgate", charset="UTF-8"'
 """RFC 7617, section 2.1."""
-
-_NO_LIMITS: Final = LimitsTaken()
 
 
 def new_id() -> str:

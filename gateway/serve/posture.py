@@ -19,6 +19,7 @@ from gateway.dialect.mcp_door import PREFIX, Door
 from gateway.dialect.mcp_family import MCP
 from gateway.errors import ClientError, Code, ConfigError
 from gateway.exchange.gate import Gate
+from gateway.limits.claims import Terms
 from gateway.policy.egress.host import unmapped
 from gateway.policy.egress.policy import EgressPolicy
 from gateway.serve.gates import gate_of, hierarchy_of
@@ -28,7 +29,6 @@ from gateway.serve.places import Places
 from gateway.serve.upstream import Patience, Upstream
 from gateway.settings import DEFAULT_PRINCIPAL, Config, McpServer
 from gateway.settings import Upstream as UpstreamTable
-from gateway.state.limit import Limit
 from gateway.stops.decision import Stops
 from gateway.units import Address
 
@@ -58,7 +58,7 @@ class Posture:
     tls: Tls = True
     mcp: Mapping[str, Server] = field(default_factory=dict)
     stops: Stops = field(default_factory=Stops)
-    _limits: dict[tuple[str, str], tuple[Limit, ...]] = field(default_factory=dict)
+    _terms: dict[tuple[str, str], Terms] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -90,11 +90,11 @@ class Posture:
         )
         return max(networks, default=(0, None))[1]
 
-    def limits_for(self, principal: str, upstream: str) -> tuple[Limit, ...]:
-        """What one request takes from. Remembered, as it is asked for with each request."""
-        found = self._limits.get((principal, upstream))
+    def terms_for(self, principal: str, upstream: str) -> Terms:
+        """What requests are held to. Remembered, as it is asked for with each request."""
+        found = self._terms.get((principal, upstream))
         if found is None:
-            found = self._limits[principal, upstream] = self.config.limits_for(principal, upstream)
+            found = self._terms[principal, upstream] = self.config.terms_for(principal, upstream)
         return found
 
 

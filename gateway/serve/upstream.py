@@ -35,7 +35,9 @@ from aiohttp.payload import BytesPayload
 from yarl import URL
 
 from gateway.dialect.route import Family
+from gateway.errors import Malformed
 from gateway.exchange.events import Fault, Headers
+from gateway.policy.egress.host import Host, parse_host
 from gateway.serve.dial import DNS_TTL, Names, Way, is_near
 
 KEEP_ALIVE: Final = 15.0
@@ -83,9 +85,22 @@ class Upstream:
         return urlsplit(self.base_url).path
 
     @property
+    def host(self) -> Host:
+        """The host in normal form, whoever chose it."""
+        return _host(self.way.host if self.way is not None else urlsplit(self.base_url).hostname or "")
+
+    @property
     def spelt_host(self) -> str:
         """The host as the agent wrote it; empty where the operator chose it."""
         return self.way.spelt if self.way is not None else ""
+
+
+@lru_cache(maxsize=1024)
+def _host(name: str) -> Host:
+    try:
+        return parse_host(name)
+    except Malformed:
+        return Host(name)  # the operator's own: such names resolve in some networks
 
 
 class Pool:

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 from aiohttp import WSCloseCode, WSMsgType, hdrs, web
 
 from gateway.errors import ClientError, InternalError
+from gateway.exchange.demand import Demand
 from gateway.exchange.events import (
     ClientGone,
     Consult,
@@ -83,7 +84,7 @@ class SocketCarrier:
         upstream: Upstream,
         patience: Patience,
         means: Means,
-        consult: Callable[[], Awaitable[LimitsTaken]],
+        consult: Callable[[Demand], Awaitable[LimitsTaken]],
         fault_now: FaultNow,
     ) -> None:
         self._request = request
@@ -262,8 +263,8 @@ class SocketCarrier:
                 if isinstance(command, Finish):
                     self._record(command.record)
 
-    async def _consult(self, _: Consult) -> None:
-        await self._tell(await self._ask())
+    async def _consult(self, command: Consult) -> None:
+        await self._tell(await self._ask(command.demand))
 
     async def _dial(self, command: Dial) -> None:
         """Ask the upstream, and tell what came of it."""

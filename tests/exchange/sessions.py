@@ -72,7 +72,7 @@ def binary(data: bytes) -> Message:
 def ask(one: Session, value: Any) -> list[SessionCommand]:
     """What follows from a message of the client, with limits that never refuse."""
     commands = one.receive(FromClient(value if isinstance(value, Message) else text(value)))
-    return feed(one, LimitsTaken()) if commands == [Consult()] else commands
+    return feed(one, LimitsTaken()) if any(isinstance(one, Consult) for one in commands) else commands
 
 
 def answer(one: Session, *values: Any) -> list[SessionCommand]:

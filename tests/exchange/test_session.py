@@ -11,6 +11,7 @@ import pytest
 from gateway.errors import Code, InternalError
 from gateway.exchange import session_ending, session_reading, whole
 from gateway.exchange import stream as streams
+from gateway.exchange.demand import Part
 from gateway.exchange.events import (
     ClientGone,
     Consult,
@@ -173,13 +174,15 @@ def test_a_message_that_cannot_be_read_is_answered_with_an_error(message: Messag
 
 def test_each_request_for_an_answer_takes_from_the_limits() -> None:
     one = opened()
-    assert one.receive(FromClient(text(CREATE))) == [Consult()]
+    assert only(one.receive(FromClient(text(CREATE))), Consult).demand.part is Part.MESSAGE
     assert one.receive(LimitsTaken()) == [ToServer(text(CREATE))]
-    assert one.receive(FromClient(text(CREATE))) == [Consult()]
+    assert only(one.receive(FromClient(text(CREATE))), Consult).demand.part is Part.MESSAGE
     (event,) = told(one.receive(LimitsTaken("per-minute", 3)))
     assert (event["error"]["code"], event["error"]["event_id"]) == ("rate_limited", "mine")
     assert "`per-minute`" in event["error"]["message"]
-    assert one.receive(FromClient(text({"type": "input_audio_buffer.clear"})))[0] != Consult()
+    assert one.receive(FromClient(text({"type": "input_audio_buffer.clear"})))[0] == ToServer(
+        text({"type": "input_audio_buffer.clear"})
+    )
     assert ended(one).code is Code.RATE
 
 
@@ -271,7 +274,7 @@ def test_a_request_of_responses_gets_the_rules_and_a_steering_one_does_not() -> 
     asked = {"type": "response.create", "input": "hello"}
     assert json.loads(only(ask(one, asked), ToServer).message.data)["instructions"] == RULES
     steer = {"type": "response.steer", "previous_response_id": "r", "input": "faster"}
-    assert one.receive(FromClient(text(steer))) == [Consult()]
+    assert only(one.receive(FromClient(text(steer))), Consult).demand.part is Part.MESSAGE
     assert one.receive(LimitsTaken()) == [ToServer(text(steer))]
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.errors import Code
 from gateway.exchange import session_opening
+from gateway.exchange.demand import Demand, Part
 from gateway.exchange.events import (
     Consult,
     Fault,
@@ -40,7 +41,7 @@ from tests.exchange.sessions import (
 def test_the_upstream_is_asked_before_the_client_is_answered() -> None:
     one = made()
     assert one.receive(SessionStarted(REALTIME, (("X-A", "1"), ("Accept-Encoding", "br")), ("realtime",))) == [
-        Consult()
+        Consult(Demand(Part.OPENING))
     ]
     dial = only(one.receive(LimitsTaken(headers=(("RateLimit", "r"),))), Dial)
     assert (dial.target, dial.protocols, dial.max_message) == (REALTIME, ("realtime",), 8 * 1024 * 1024)

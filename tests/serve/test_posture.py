@@ -37,9 +37,9 @@ def test_without_agents_no_key_is_anybodys() -> None:
 
 def test_limits_are_looked_up_once() -> None:
     serving = made({"limits": {"few": {"requests": 1}}})
-    limits = serving.limits_for("default", "openai")
-    assert [limit.key for limit in limits] == ["few/default/openai"]
-    assert serving.limits_for("default", "openai") is limits
+    terms = serving.terms_for("default", "openai")
+    assert [rule.name for rule in terms.rules] == ["few"]
+    assert serving.terms_for("default", "openai") is terms
 
 
 def test_upstreams_have_their_key_and_their_tls() -> None:
