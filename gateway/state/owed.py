@@ -58,8 +58,10 @@ class Owed:
             self._charges.popitem(last=False)
 
     async def deliver(self, counters: Counters, delivered: Callable[[Charge], None]) -> None:
-        """Charge what waits now, and tell of each; what comes in meanwhile waits for the next time. Raises StoreError, and
-        what was not delivered waits on."""
+        """Charge what waits now, and tell of each; what comes in meanwhile waits for the next time.
+
+        Raises StoreError; what was not delivered waits on.
+        """
         async with self._turn:
             for batch in batched(tuple(self._charges.values()), _BATCH):
                 await counters.settle(batch, "")
