@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from gateway.config import Config, parse, secrets
+from gateway.config import Config, parse, store
 from gateway.errors import ConfigError
 from gateway.settings.store import StoreTable
 from gateway.state.limit import OnError
@@ -18,21 +18,21 @@ def test_by_default_nothing_is_shared() -> None:
     assert not table.is_shared
     assert (table.timeout, table.prefix, table.on_error) == (0.05, "lockgate", OnError.LOCAL)
     assert parse('[store]\nurl = "memory://"', "gate.toml").store == table
-    assert secrets(Config(), {}).store is None
+    assert store(Config(), {}) is None
 
 
 def test_a_url_without_a_password_may_stand_in_the_file() -> None:
     config = parse('[store]\nurl = "redis+cluster://a:7000,b"\ntimeout = "20ms"', "gate.toml")
     assert config.store.is_shared
     assert config.store.timeout == 0.02
-    assert secrets(config, {}).store == Place(Kind.CLUSTER, (("a", 7000), ("b", 6379)))
+    assert store(config, {}) == Place(Kind.CLUSTER, (("a", 7000), ("b", 6379)))
 
 
 def test_a_url_with_a_password_comes_from_the_environment() -> None:
     config = parse('[store]\nurl_env = "STORE"', "gate.toml")
     assert config.store.is_shared
-    found = secrets(config, {"STORE": "rediss://gate:s3cret@h/2"})
-    assert found.store == Place(Kind.SINGLE, (("h", 6379),), tls=True, user="gate", password="s3cret", db=2)
+    found = store(config, {"STORE": "rediss://gate:s3cret@h/2"})
+    assert found == Place(Kind.SINGLE, (("h", 6379),), tls=True, user="gate", password="s3cret", db=2)
     assert "s3cret" not in repr(found)
 
 
@@ -62,7 +62,7 @@ def test_what_cannot_be_is_refused_with_its_reason(text: str, reason: str) -> No
 def test_a_variable_that_holds_no_url_is_refused_without_its_text() -> None:
     config = parse('[store]\nurl_env = "STORE"', "gate.toml")
     with pytest.raises(ConfigError) as caught:
-        secrets(config, {"STORE": "hunter2"})
+        store(config, {"STORE": "hunter2"})
     assert "store.url_env: holds no URL of a store" in str(caught.value)
     assert "hunter2" not in str(caught.value)
 

@@ -422,7 +422,7 @@ class TestMembers:
     async def test_who_gave_a_sign_of_life_is_one(self) -> None:
         registers = MemoryRegisters()
         one, two = Members(registers, "b"), Members(registers, "a")
-        one.about["version"] = "1"
+        one.about = lambda: {"version": "1"}
         assert (one.count, one.rank) == (1, 0)
         await one.beat()
         await two.beat()
