@@ -23,7 +23,7 @@ from gateway.exchange.gate import Gate
 from gateway.exchange.machine import Exchange
 from gateway.exchange.session import Session
 from gateway.exchange.target import recordable
-from gateway.serve import websocket
+from gateway.serve import upgrade
 from gateway.serve.answer import Refused
 from gateway.serve.carrier import Carrier, Course, Machine, Means
 from gateway.serve.identity import Caller
@@ -84,7 +84,7 @@ class Entrance(ABC):
         except Exception as failure:  # noqa: BLE001 -- the outer boundary: a failure of ours is a refusal and a record
             ours = ClientError(refuse.INTERNAL, code=Code.INTERNAL, status=500)
             return await self._turn_away(request, ours, upstream, began, f"door: {type(failure).__name__}: {failure}")
-        carry = self._carry_session if websocket.is_upgrade(request) else self._carry
+        carry = self._carry_session if upgrade.is_upgrade(request) else self._carry
         return await carry(posture, upstream, caller, request)
 
     async def _carry(
@@ -128,21 +128,49 @@ class Entrance(ABC):
             return await self._take(limits, session_id) if limits else _NO_LIMITS
 
         session = Session(gate, upstream.family, id=session_id, upstream=upstream.name, principal=principal)
-        carrier = SocketCarrier(request, session, upstream, posture.patience, self._means, consult)
+        patience = upstream.patience or posture.patience
+
+        def fault_now(address: str | None) -> ClientError | None:
+            return self._fault_now(request, upstream, principal, address)
+
+        carrier = SocketCarrier(request, session, upstream, patience, self._means, consult, fault_now)
         if self.draining:
             carrier.close_after()
         self.live[carrier] = principal, upstream.name
         try:
-            return await carrier.run(websocket.started(caller.target, caller.headers, upstream.spelt_host))
+            return await carrier.run(upgrade.started(caller.target, caller.headers, upstream.spelt_host))
         finally:
             del self.live[carrier]
 
     def review(self) -> None:
-        """Stop what is under way and may not go on by the posture that is in force now."""
+        """End what may not go on by the posture that is in force now: whatever is stopped, and sessions that would be
+        turned away. An exchange is over soon, and keeps what it began with."""
         for carrier, (principal, upstream) in tuple(self.live.items()):
             why = self.posture.stops.against(principal, upstream)
             if why is not None:
                 carrier.stop(why)
+            elif isinstance(carrier, SocketCarrier):
+                carrier.review()
+
+    def _fault_now(
+        self, request: web.BaseRequest, upstream: Upstream, principal: str, address: str | None
+    ) -> ClientError | None:
+        """Why the request that began a session would not be let in now, by that principal and to that upstream."""
+        try:
+            found, target = self.find(self.posture, request)
+            found, caller = self.admit(self.posture, found, request, target)
+        except ClientError as error:
+            was_agent = error.code is Code.IDENTITY and principal != DEFAULT_PRINCIPAL
+            return _another_agent(self.posture, principal) if was_agent else error
+        except Exception:  # noqa: BLE001 -- the outer boundary: who cannot be asked about may not go on
+            return ClientError(refuse.INTERNAL, code=Code.INTERNAL, status=500)
+        if caller.principal != principal:
+            return _another_agent(self.posture, principal)
+        if _leads_to(found) != _leads_to(upstream):
+            message = f"`{upstream.name or upstream.spelt_host}` leads elsewhere now; open the session again"
+            return ClientError(message, code=Code.EGRESS, status=HTTPStatus.FORBIDDEN)
+        fault = found.way.may_dial(address) if found.way is not None and address is not None else None
+        return None if fault is None else ClientError(fault, code=Code.EGRESS, status=HTTPStatus.FORBIDDEN)
 
     async def _take(self, limits: tuple[Limit, ...], holder: str) -> LimitsTaken:
         try:
@@ -175,8 +203,8 @@ class Entrance(ABC):
             # The server library would take it for chunked alone, and pass the rest of the coding on as the body.
             raise ClientError("the only transfer coding that is read is `chunked`", code=Code.UNREADABLE)
         self.check(posture, request)
-        if websocket.is_upgrade(request):
-            websocket.check_upgrade(request)
+        if upgrade.is_upgrade(request):
+            upgrade.check_upgrade(request)
         if self._ledger.fault is not None:
             raise ClientError("the gateway cannot write its audit log", code=Code.STOPPED, status=503)
 
@@ -192,7 +220,7 @@ class Entrance(ABC):
         refusal = Refusal(error.code, error.status, str(error), new_id())
         answer = _answer(refusal, upstream.family if upstream is not None else None)
         # After a request that asks for another protocol, or that is read in two ways, nobody knows what comes next.
-        is_last = error.code is Code.UNREADABLE or websocket.is_upgrade(request) or request.method == hdrs.METH_CONNECT
+        is_last = error.code is Code.UNREADABLE or upgrade.is_upgrade(request) or request.method == hdrs.METH_CONNECT
         if self.draining or is_last or not request.content.is_eof():
             answer.force_close()
         await answer.prepare(request)
@@ -223,6 +251,22 @@ def _answer(refusal: Refusal, family: Family | None) -> Refused:
         *challenge(refusal.status),
     )
     return Refused(refusal.status, headers, _refusal_body(refusal, family))
+
+
+def _leads_to(upstream: Upstream) -> tuple[str, str, str]:
+    """What a session with an upstream depends on: the name it is stopped by, where it is, and what is spoken there."""
+    return upstream.name, upstream.base_url, upstream.family.name
+
+
+def _another_agent(posture: Posture, principal: str) -> ClientError:
+    """Why a session of that principal is not theirs any more."""
+    if principal == DEFAULT_PRINCIPAL:
+        message = "the session is an agent's now; open it again"
+    elif principal in posture.config.agents:
+        message = f"the gateway key, or the address, is not that of the agent `{principal}` any more"
+    else:
+        message = f"there is no agent `{principal}` any more"
+    return ClientError(message, code=Code.IDENTITY, status=HTTPStatus.UNAUTHORIZED)
 
 
 def challenge(status: int) -> Headers:

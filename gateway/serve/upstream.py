@@ -249,6 +249,12 @@ class UpstreamSocket(ClientWebSocketResponse[Literal[False]]):
         super().__init__(reader, writer, protocol, response, *args, **options)
         self.raw_headers = response.raw_headers
 
+    @property
+    def address(self) -> str | None:
+        """The address that was dialled; None where the connection is lost."""
+        peer = self.get_extra_info("peername")
+        return peer[0] if isinstance(peer, tuple) else None
+
     def abort(self) -> None:
         """Drop the connection, with what it has not sent yet."""
         connection = self._response.connection

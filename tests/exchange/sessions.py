@@ -18,6 +18,7 @@ from gateway.exchange.session import Session
 from gateway.exchange.session_events import (
     Accepted,
     ClientClosed,
+    CloseClient,
     FromClient,
     FromServer,
     Message,
@@ -50,6 +51,14 @@ def opened(target: str = REALTIME, by: Gate | None = None, family: str = "openai
     one = made(by, family)
     feed(one, SessionStarted(target, ()), LimitsTaken(), Accepted((), None))
     return one
+
+
+def plain(by: Gate | None = None) -> Session:
+    return opened("/ws", by, "http")
+
+
+def breaking(*_: Any, **__: Any) -> Any:
+    raise ZeroDivisionError("broken")
 
 
 def text(value: Any) -> Message:
@@ -91,6 +100,12 @@ def spoken(commands: Sequence[SessionCommand]) -> str:
 
 def record(commands: Sequence[SessionCommand]) -> ExchangeRecord:
     return only(commands, Finish).record
+
+
+def closed(commands: Sequence[SessionCommand]) -> tuple[int, str]:
+    """How the client is closed: the code, and the reason as far as the id of the record."""
+    close = only(commands, CloseClient)
+    return close.code, close.reason.partition(":")[0]
 
 
 def ended(one: Session) -> ExchangeRecord:
