@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from gateway import audit, keys, record
+from gateway import audit, keys, launch, record
 from gateway import config as configuration
 from gateway.app import status
 from gateway.app.doors import Doors
@@ -67,6 +67,7 @@ class Service:
         first = seat.origin if seat is not None else configuration.load(path) if path is not None else Config()
         secret = configuration.secret(first, environ)
         self._hierarchy_key = keys.derive(secret, HIERARCHY_KEY)
+        self._launch_key = launch.key_of(secret)
         self._memory = VerdictMemory(MEMORY)
         self._environ = environ
         self._seat = seat
@@ -179,7 +180,7 @@ class Service:
                 return
 
     def _made(self, loaded: Loaded) -> Posture:
-        made = posture(loaded.config, loaded.secrets, loaded.rules, self._hierarchy_key, self._memory)
+        made = posture(loaded.config, loaded.secrets, loaded.rules, self._hierarchy_key, self._memory, self._launch_key)
         return replace(made, stops=self._stops)
 
     def _stopped(self, stops: Stops) -> None:

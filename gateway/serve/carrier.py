@@ -45,6 +45,7 @@ from gateway.exchange.events import (
 from gateway.serve.client_body import BrokenBody, ClientBody
 from gateway.serve.dial import Denied
 from gateway.serve.headers import end_to_end, without
+from gateway.serve.identity import NOBODY, Known, known_of
 from gateway.serve.reply import Reply, timed
 from gateway.serve.ticket import client_of
 from gateway.serve.upload import Upload
@@ -65,11 +66,13 @@ class Machine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What the shell adds to a record: the client's address, and nanoseconds in all and spent inspecting."""
+    """What the shell adds to a record: the client's address, nanoseconds in all and spent inspecting, and by what the
+    caller is known."""
 
     client: str | None
     took_ns: int
     spent_ns: int
+    known: Known = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +311,7 @@ class Carrier:
             return
         self._recorded = True
         took = perf_counter_ns() - self._began
-        self._means.finish(record, Course(client_of(self._request), took, self._spent))
+        self._means.finish(record, Course(client_of(self._request), took, self._spent, known_of(self._request)))
 
 
 type _CarryOut = Callable[[Carrier, Any], Awaitable[None]]

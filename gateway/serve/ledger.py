@@ -37,6 +37,8 @@ class Ledger:
             duration_ms=course.took_ns / 1e6,
             inspect_ms=course.spent_ns / 1e6,
             client=course.client,
+            identity=course.known.proof,
+            isolation=course.known.isolation.word if course.known.isolation is not None else None,
             time=datetime.now(UTC) - timedelta(microseconds=course.took_ns / 1e3),
         )
         if self._audit is not None:

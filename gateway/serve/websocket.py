@@ -59,6 +59,7 @@ from gateway.serve.answer import Answer
 from gateway.serve.carrier import LAST_WORDS, Course, Means
 from gateway.serve.dial import Denied
 from gateway.serve.headers import end_to_end, without
+from gateway.serve.identity import known_of
 from gateway.serve.ticket import client_of
 from gateway.serve.upstream import (
     CLOSING,
@@ -387,7 +388,7 @@ class SocketCarrier:
             return
         self._recorded = True
         took = perf_counter_ns() - self._began
-        self._means.finish(record, Course(client_of(self._request), took, self._spent))
+        self._means.finish(record, Course(client_of(self._request), took, self._spent, known_of(self._request)))
 
 
 class _Accepted(web.WebSocketResponse[Literal[False]]):
