@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
@@ -126,12 +126,13 @@ def posture(
     hierarchy_key: bytes,
     memory: VerdictMemory,
     launch_key: bytes,
+    stopped_tools: Callable[[], Container[str]] = tuple,
 ) -> Posture:
     """All that follows from configuration, credentials and rules. Raises ConfigError where a CA file cannot be used."""
     hierarchy = hierarchy_of(config, hierarchy_key)
 
     def gate(principal: str) -> Gate:
-        return gate_of(config, rules, config.profile_for(principal), hierarchy, memory)
+        return gate_of(config, rules, config.profile_for(principal), hierarchy, memory, stopped_tools)
 
     patience = Patience(config.gateway.connect_timeout, config.gateway.first_byte_timeout, config.gateway.idle_timeout)
     seal = keys.derive(hierarchy_key, SEAL_KEY)

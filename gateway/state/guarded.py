@@ -54,6 +54,7 @@ class GuardedCounters:
         self._local = MemoryCounters()
         self._seeded: set[str] = set()
         self._seen: OrderedDict[str, tuple[int, int]] = OrderedDict()  # by key: units left, and when
+        self._delivering: asyncio.Task[None] | None = None
         self._owed: OrderedDict[tuple[str, int], Charge] = OrderedDict()
 
     @property
@@ -64,8 +65,9 @@ class GuardedCounters:
     async def take(self, claims: Sequence[Claim], holder: str) -> Taken:
         if not self.breaker.is_open:
             with suppress(StoreError):
-                taken = await self._asked(claims, holder)
+                taken = await self._noted(self._shared.take(claims, holder))
                 self._see(taken.levels)
+                self._deliver_soon()
                 return taken
         self.unshared += 1
         return await self._take_alone(claims, holder)
@@ -116,9 +118,6 @@ class GuardedCounters:
 
     # -- with the store
 
-    async def _asked(self, claims: Sequence[Claim], holder: str) -> Taken:
-        return await self._noted(self._shared.take(claims, holder))
-
     async def _noted[V](self, call: Awaitable[V]) -> V:
         """What the store answers. A failure counts."""
         try:
@@ -140,6 +139,18 @@ class GuardedCounters:
             self._seen.move_to_end(level.limit.key)
         while len(self._seen) > MOST_SEEN:
             self._seen.popitem(last=False)
+
+    def _deliver_soon(self) -> None:
+        """After a hiccup the store is told at once what was counted here: until then others may use that too."""
+        if self._owed and self._delivering is None:
+            self._delivering = asyncio.create_task(self._deliver_once())
+
+    async def _deliver_once(self) -> None:
+        try:
+            with suppress(StoreError):  # then the next beat does
+                await self._deliver()
+        finally:
+            self._delivering = None
 
     async def _deliver(self) -> None:
         """Charge in the store what was counted here. What comes in meanwhile waits for the next beat."""

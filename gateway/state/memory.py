@@ -65,22 +65,20 @@ class MemoryCounters:
     async def settle(self, charges: Sequence[Charge], holder: str) -> None:
         now = self._now()
         for charge in charges:
-            count, bound = self._counts.get(charge.limit.key), charge.limit.bound
+            bound = charge.limit.bound
             if isinstance(bound, Rate):
                 self._add(charge.limit, bound, charge.amount, now)
-            elif count is None:
-                continue
-            elif isinstance(bound, Slots):
-                count.ends.pop(holder, None)
-            elif count.number == charge.window:
-                count.units = max(count.units + charge.amount, 0)
+            elif isinstance(bound, Budget):
+                self._spend(charge.limit, bound, charge.amount, now, charge.window)
+            elif charge.limit.key in self._counts:
+                self._counts[charge.limit.key].ends.pop(holder, None)
 
     async def spend(self, limit: Limit, amount: int) -> None:
         """Count that many units as used, whatever is left. Of slots nothing can be."""
         if isinstance(limit.bound, Rate):
             self._add(limit, limit.bound, amount, self._now())
         elif isinstance(limit.bound, Budget):
-            self._charge(Claim(limit, amount), "", self._now())
+            self._spend(limit, limit.bound, amount, self._now())
 
     async def renew(self, limits: Sequence[Limit], holder: str) -> None:
         now = self._now()
@@ -116,17 +114,23 @@ class MemoryCounters:
         if isinstance(bound, Slots):
             self._hold(limit, bound, holder, now)
             return Charge(limit, claim.amount)
-        number, left = window(bound.window, self._unix())
-        count = self._counts.setdefault(limit.key, _Count())
-        if count.number != number:
-            count.number, count.units = number, 0
-        count.units += claim.amount
-        count.over_at = now + left
-        return Charge(limit, claim.amount, number)
+        return Charge(limit, claim.amount, self._spend(limit, bound, claim.amount, now))
 
     def _add(self, limit: Limit, bound: Rate, amount: int, now: int) -> None:
         count = self._counts.setdefault(limit.key, _Count())
         count.number = count.over_at = max(max(count.number, now) + amount * bound.interval_ns, now)
+
+    def _spend(self, limit: Limit, bound: Budget, amount: int, now: int, only: int | None = None) -> int:
+        """Add to what is spent of the window that is now, unless it is not `only` that one; returns its number."""
+        number, left = window(bound.window, self._unix())
+        if only not in (None, number):
+            return number
+        count = self._counts.setdefault(limit.key, _Count())
+        if count.number != number:
+            count.number, count.units = number, 0
+        count.units = max(count.units + amount, 0)
+        count.over_at = now + left
+        return number
 
     def _hold(self, limit: Limit, bound: Slots, holder: str, now: int) -> None:
         count = self._counts.setdefault(limit.key, _Count())

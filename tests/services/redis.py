@@ -45,7 +45,7 @@ class Server:
             self.process = subprocess.Popen(
                 [program, *self.arguments], cwd=self.folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
-        until(lambda: self.answers("PING") == "PONG")
+        until(lambda: self.answers("PING") != "")
 
     def answers(self, *command: str) -> str:
         """What it says to a command, as `redis-cli` shows it; empty where it says nothing."""
@@ -145,6 +145,8 @@ def cluster(folder: Path, masters: int = 3, replicas: int = 0) -> Iterator[list[
             timeout=2 * _PATIENCE,
         )
         until(lambda: all("cluster_state:ok" in server.answers("CLUSTER", "INFO") for server in servers))
+        copies = [server for server in servers if "role:slave" in server.answers("INFO", "replication")]
+        until(lambda: all("master_link_status:up" in copy.answers("INFO", "replication") for copy in copies))
         yield list(servers)
 
 
@@ -157,7 +159,8 @@ def _servers(
         for index, (port, kind) in enumerate(zip(ports or free_ports(len(kinds)), kinds, strict=True)):
             home = folder / f"server-{index}"
             home.mkdir(parents=True)
-            quiet = ("--save", "", "--appendonly", "no", "--daemonize", "no", "--dir", str(home))
+            quiet: tuple[str, ...] = ("--save", "", "--appendonly", "no", "--daemonize", "no", "--dir", str(home))
+            quiet += ("--repl-diskless-sync-delay", "0")  # a replica that has no copy yet cannot take over
             server = Server(port, home, ("--port", str(port), "--bind", HOST, *quiet, *kind, *more))
             server.start()
             stack.callback(server.kill)

@@ -133,6 +133,12 @@ class TestBudgets:
         await store.counters.settle([Charge(one, -40, charge.window - 1)], "me")
         assert (await take(store, Claim(one, 0))).levels[0].remaining == 60
 
+    async def test_what_was_counted_elsewhere_may_be_charged_first(self, store: Store) -> None:
+        one = budget(100)
+        number = (await take(memory_store(), Claim(one, 1))).charges[0].window
+        await store.counters.settle([Charge(one, 30, number)], "me")
+        assert (await take(store, Claim(one, 0))).levels[0].remaining == 70
+
     async def test_it_does_not_go_below_nothing(self, store: Store) -> None:
         one = budget(100)
         charge = (await take(store, Claim(one, 4))).charges[0]

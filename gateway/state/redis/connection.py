@@ -66,7 +66,8 @@ class Connection:
             async with asyncio.timeout(self.timeout * FIRST):
                 if isinstance(self._client, RedisCluster):
                     await self._client.initialize()
-                await self._client.ping()
+                for text in self._scripts:  # the first request should not have to bring them
+                    await self._client.script_load(text)
         except (RedisError, OSError, TimeoutError, asyncio.IncompleteReadError) as error:
             raise StoreError(_words(self.place, error)) from error
 

@@ -83,6 +83,11 @@ local function spent(key, number)
   return 0
 end
 
+local function set_spent(key, number, units, left)
+  redis.call('HSET', key, 'window', number, 'units', string.format('%.0f', units))
+  keep(key, left)
+end
+
 -- How many others hold a slot.
 local function held(key)
   redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
@@ -149,8 +154,7 @@ for index = 1, #KEYS do
     local units = spent(key, number)
     if denied == 0 then
       units = units + amount
-      redis.call('HSET', key, 'window', number, 'units', string.format('%.0f', units))
-      keep(key, reset)
+      set_spent(key, number, units, reset)
     end
     left = per - units
   else
@@ -178,11 +182,8 @@ for index = 1, #KEYS do
   elseif kind == 's' then
     redis.call('ZREM', key, holder)
   else
-    local known = redis.call('HGET', key, 'window')
-    if known and tonumber(known) == number then
-      local units = math.max(spent(key, number) + amount, 0)
-      redis.call('HSET', key, 'units', string.format('%.0f', units))
-    end
+    local is, left = window(detail)
+    if is == number then set_spent(key, number, math.max(spent(key, number) + amount, 0), left) end
   end
 end
 return {now, 0, 0}
