@@ -10,7 +10,7 @@ import difflib
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -42,6 +42,7 @@ __all__ = [
     "Secrets",
     "audit_folder",
     "ca_folder",
+    "known_secret",
     "load",
     "parse",
     "read",
@@ -147,9 +148,18 @@ def ca_folder(config: Config, environ: Mapping[str, str]) -> Path:
 
 def secret(config: Config, environ: Mapping[str, str]) -> bytes:
     """The gateway's secret, from which all keys are derived (`keys.derive`); made on the first run if none is named."""
+    return _secret(config, environ, keys.secret_from_file)
+
+
+def known_secret(config: Config, environ: Mapping[str, str]) -> bytes:
+    """The secret of a gateway that runs: it is not made. Raises ConfigError where it cannot be read here."""
+    return _secret(config, environ, keys.secret_in_file)
+
+
+def _secret(config: Config, environ: Mapping[str, str], from_file: Callable[[Path], bytes]) -> bytes:
     variable = config.gateway.secret_env
     if variable is None:
-        return keys.secret_from_file(config.gateway.secret_file or state_folder(config, environ) / "secret")
+        return from_file(config.gateway.secret_file or state_folder(config, environ) / "secret")
     if not environ.get(variable):
         raise ConfigError((_unset("gateway.secret_env", variable),))
     return keys.secret_from_text(environ[variable], f"gateway.secret_env: environment variable {variable}")

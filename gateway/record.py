@@ -48,6 +48,8 @@ class Field:
     UPSTREAM: Final = "upstream"
     PRINCIPAL: Final = "principal"
     CLIENT: Final = "client"
+    IDENTITY: Final = "identity"  # by what the principal is known: address, key, launcher; null where nothing tells
+    ISOLATION: Final = "isolation"  # what holds the caller, by its launcher's word
     DIALECT: Final = "dialect"
     HOST: Final = "host"  # null where the operator chose it
     METHOD: Final = "method"
@@ -87,12 +89,15 @@ def canonical(
     inspect_ms: float,
     client: str | None,
     time: datetime,
+    identity: str | None = None,
+    isolation: str | None = None,
     reserved: Mapping[str, int] = MappingProxyType({}),
     cost: float | None = None,
 ) -> dict[str, Any]:
     """The canonical line of an exchange, as values that JSON can hold; also what the audit file keeps.
 
-    `client` is the address of the caller, `time` when its request came; `reserved` are tokens that it had to have left.
+    `client` is the address of the caller, `time` when its request came; `identity` and `isolation` are as their fields,
+    `reserved` are tokens that it had to have left.
     """
     return {
         Field.TIME: time.isoformat(timespec="milliseconds"),
@@ -100,6 +105,8 @@ def canonical(
         Field.UPSTREAM: record.upstream,
         Field.PRINCIPAL: record.principal,
         Field.CLIENT: client,
+        Field.IDENTITY: identity,
+        Field.ISOLATION: isolation,
         Field.DIALECT: record.dialect,
         Field.HOST: record.host[:MAX_NAME] or None,
         Field.METHOD: record.method[:MAX_NAME],

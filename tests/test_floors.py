@@ -22,6 +22,7 @@ STEPS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (4, ("exchange",)),
     (5, ("private_file",)),
     (5, ("units", "resources", "keys", "toml_lines", "json_line")),
+    (5, ("launch",)),
     (5, ("trust", "chain")),
     (5, ("state", "audit")),
     (5, ("stops", "fleet")),

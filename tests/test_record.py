@@ -81,6 +81,8 @@ def test_it_has_each_field_once_in_order() -> None:
         "upstream": "openai",
         "principal": "default",
         "client": "127.0.0.1",
+        "identity": None,
+        "isolation": None,
         "dialect": "openai-chat",
         "host": None,
         "method": "POST",

@@ -49,6 +49,7 @@ from gateway.serve.allowance import Bill
 from gateway.serve.client_body import BrokenBody, ClientBody
 from gateway.serve.dial import Denied
 from gateway.serve.headers import end_to_end, without
+from gateway.serve.identity import NOBODY, Known, known_of
 from gateway.serve.judging import Feed
 from gateway.serve.reply import Reply, timed
 from gateway.serve.ticket import client_of
@@ -72,11 +73,13 @@ class Machine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What the shell adds to a record: the client's address, nanoseconds in all and spent inspecting, and the bill."""
+    """What the shell adds to a record: the client's address, nanoseconds in all and spent inspecting, by what the
+    caller is known, and the bill."""
 
     client: str | None
     took_ns: int
     spent_ns: int
+    known: Known = NOBODY
     bill: Bill | None = None
 
 
@@ -315,7 +318,7 @@ class Carrier:
             return
         self._recorded = True
         took = perf_counter_ns() - self._began
-        self._means.finish(record, Course(client_of(self._request), took, self._feed.spent))
+        self._means.finish(record, Course(client_of(self._request), took, self._feed.spent, known_of(self._request)))
 
 
 type _CarryOut = Callable[[Carrier, Any], Awaitable[None]]

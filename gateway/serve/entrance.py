@@ -31,7 +31,7 @@ from gateway.serve import upgrade
 from gateway.serve.allowance import Allowance, Loose
 from gateway.serve.answer import Refused
 from gateway.serve.carrier import Carrier, Course, Machine, Means
-from gateway.serve.identity import Caller
+from gateway.serve.identity import Caller, known_of
 from gateway.serve.ledger import Ledger
 from gateway.serve.posture import Posture
 from gateway.serve.ticket import client_of
@@ -43,9 +43,6 @@ from gateway.verdict import Effect, Refusal
 
 _ID_BYTES: Final = 12
 """Random bytes of a request's id: no two alike among 10^12 (birthday bound, 96 bits)."""
-
-PRINCIPAL: Final = web.RequestKey("principal", str)
-"""Where a request keeps who asks, once that is known: one that is turned away is recorded under it."""
 
 PLACE: Final = web.RequestKey("place", tuple[str, str])
 """Where a request keeps the host that its client chose, as it was spelt, and the path there."""
@@ -254,7 +251,7 @@ class Entrance(ABC):
         self, refusal: Refusal, request: web.BaseRequest, upstream: Upstream | None, began: int, fault: str | None
     ) -> None:
         record = _record(refusal, request, upstream, self.posture.default_gate, fault)
-        self._ledger.finish(record, Course(client_of(request), perf_counter_ns() - began, 0))
+        self._ledger.finish(record, Course(client_of(request), perf_counter_ns() - began, 0, known_of(request)))
 
 
 def _answer(refusal: Refusal, family: Family | None) -> Refused:
@@ -310,7 +307,7 @@ def _record(
     return ExchangeRecord(
         id=refusal.request_id,
         upstream=upstream.name if upstream is not None else "",
-        principal=request.get(PRINCIPAL, DEFAULT_PRINCIPAL),
+        principal=known_of(request).principal,
         dialect="",
         method=request.method,
         host=host,

@@ -44,6 +44,8 @@ class Ledger:
             duration_ms=course.took_ns / 1e6,
             inspect_ms=course.spent_ns / 1e6,
             client=course.client,
+            identity=course.known.proof,
+            isolation=course.known.isolation.word if course.known.isolation is not None else None,
             time=datetime.now(UTC) - timedelta(microseconds=course.took_ns / 1e3),
             reserved=course.bill.reserved if course.bill is not None else {},
             cost=course.bill.cost if course.bill is not None else None,

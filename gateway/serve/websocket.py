@@ -47,6 +47,7 @@ from gateway.serve.answer import Answer
 from gateway.serve.carrier import LAST_WORDS, Course, Means
 from gateway.serve.client_socket import ClientSocket
 from gateway.serve.headers import without
+from gateway.serve.identity import known_of
 from gateway.serve.judging import Feed
 from gateway.serve.pings import KEPT_OPEN, Allowance
 from gateway.serve.socket_dial import dialled
@@ -324,7 +325,7 @@ class SocketCarrier:
             return
         self._recorded = True
         took = perf_counter_ns() - self._began
-        self._means.finish(record, Course(client_of(self._request), took, self._feed.spent))
+        self._means.finish(record, Course(client_of(self._request), took, self._feed.spent, known_of(self._request)))
 
 
 type _CarryOut = Callable[[SocketCarrier, Any], Awaitable[None]]
