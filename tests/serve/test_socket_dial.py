@@ -122,7 +122,7 @@ async def dripping(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 
 async def test_a_refusal_may_come_slower_than_a_connection() -> None:
-    async with peer(dripping) as base, gateway(serving(base, patience=Patience(0.3, 5, 0.5))) as running:
+    async with peer(dripping) as base, gateway(serving(base, patience=Patience(0.6, 5, 0.6))) as running:
         got = await ask(running.address, request(*UPGRADE))
     assert (got.status, got.body) == (401, b"x" * 9)
 
@@ -151,10 +151,10 @@ async def test_a_handshake_is_no_silence() -> None:
     side = Side()
 
     async def slow(asked: web.BaseRequest) -> web.StreamResponse:
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(1)
         return await side(asked)
 
-    async with upstream_of(slow) as base, gateway(serving(base, patience=Patience(5, 5, 0.2))) as running:
+    async with upstream_of(slow) as base, gateway(serving(base, patience=Patience(5, 5, 0.7))) as running:
         async with client(running) as socket:
             await socket.send("x")
             assert await socket.recv() == "x"
