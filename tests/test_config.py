@@ -14,27 +14,14 @@ from pydantic import BaseModel, ValidationError
 
 from gateway.config import Config, audit_folder, ca_folder, load, parse, secret, secrets, state_folder, variables
 from gateway.errors import ConfigError
-from gateway.policy.egress.entry import Action, Scheme
 from gateway.policy.egress.providers import PROVIDERS
-from gateway.policy.profile import PROFILES, UnknownJson
-from gateway.settings import (
-    BUILT_IN,
-    Admin,
-    Agent,
-    AuditTable,
-    EgressTable,
-    Gateway,
-    HierarchyTable,
-    LimitTable,
-    Log,
-    McpServer,
-    Proxy,
-    Rules,
-    StoreTable,
-    Thresholds,
-    Upstream,
-)
-from gateway.state.limit import Limit, OnError, Rate, Unit
+from gateway.settings import BUILT_IN, Agent, EgressTable, LimitTable, McpServer, Upstream
+from gateway.settings.gateway import Admin, Gateway
+from gateway.settings.proxy import Proxy
+from gateway.settings.records import AuditTable, Log
+from gateway.settings.rules import HierarchyTable, Rules, Thresholds
+from gateway.settings.store import StoreTable
+from gateway.state.limit import OnError
 from gateway.units import Address
 from gateway.verdict import Effect
 
@@ -165,40 +152,6 @@ class TestAccepted:
     def test_delimiters_are_pairs(self) -> None:
         config = parse('[hierarchy]\ndelimiters = [["<a>", "</a>"]]', "gate.toml")
         assert config.hierarchy.delimiters == (("<a>", "</a>"),)
-
-
-class TestEgress:
-    def test_an_entry_allows_443_and_denies_every_port_unless_it_lists_some(self) -> None:
-        text = (
-            "[egress.a]\nhosts = ['a.example']\naction = 'inspect'\n"
-            "[egress.b]\nhosts = ['b.example']\naction = 'deny'\n"
-            "[egress.c]\nhosts = ['c.example']\naction = 'tunnel'\nports = [8443]\n"
-        )
-        egress = parse(text, "gate.toml").egress
-        assert [egress[name].entry(name).ports for name in "abc"] == [{443}, set(), {8443}]
-
-    def test_a_provider_that_is_built_in_may_get_a_single_key(self) -> None:
-        policy = parse("[agents.ci]\nkey_env = 'K'\n[egress.openai]\nagents = ['ci']", "gate.toml").egress_policy()
-        actions = [policy.decide(who, Scheme.HTTPS, "api.openai.com", 443).action for who in ("ci", "default")]
-        assert actions == [Action.INSPECT, Action.DENY]  # though there is an upstream of that host too
-
-    def test_a_provider_that_is_built_in_may_be_denied(self) -> None:
-        policy = parse("[egress.openai]\naction = 'deny'", "gate.toml").egress_policy()
-        assert policy.decide("default", Scheme.HTTPS, "api.openai.com", 443).action is Action.DENY
-
-    def test_an_upstream_is_allowed_at_its_own_host_and_port(self) -> None:
-        text = "[upstreams.far]\ndialect = 'http'\nbase_url = 'https://far.example:8443/api'"
-        policy = parse(text, "gate.toml").egress_policy()
-        decision = policy.decide("default", Scheme.HTTPS, "far.example", 8443, "GET", "/api/x")
-        assert (decision.action, decision.reason) == (
-            Action.INSPECT,
-            "[upstreams.far] allows `far.example:8443`",
-        )
-        assert policy.decide("default", Scheme.HTTPS, "far.example", 443).action is Action.DENY
-
-    def test_an_upstream_that_cannot_be_read_is_not_allowed(self) -> None:
-        text = "[upstreams.far]\ndialect = 'http'\nbase_url = 'http://1.2.3.4.5'"
-        assert "upstreams.far" not in {entry.name for entry in parse(text, "gate.toml").egress_policy().entries}
 
 
 class TestProblems:
@@ -483,65 +436,3 @@ class TestSecrets:
         with pytest.raises(ConfigError) as caught:
             secrets(parse(self.TEXT, "gate.toml"), {"UP": "k", "A": "key-b", "T": "t"})
         assert caught.value.problems == ("agents.b: has the same key as `a`; accepted: a key of its own",)
-
-
-class TestProfiles:
-    def test_an_agent_may_have_its_own(self) -> None:
-        config = parse('[agents.a]\nkey_env = "K"\nprofile = "strict"\n[agents.b]\nkey_env = "L"', "gate.toml")
-        assert config.profile_for("a") == PROFILES["strict"]
-        assert config.profile_for("b") == config.profile_for("default") == PROFILES["balanced"]
-
-    def test_thresholds_and_unknown_json_replace_the_profile_s(self) -> None:
-        config = parse('[rules]\nthresholds = { data = 3, user = 4 }\nunknown_json = "block"', "gate.toml")
-        profile = config.profile_for("default")
-        assert (profile.data_threshold, profile.user_threshold) == (3, 4)
-        assert profile.unknown_json is UnknownJson.BLOCK
-
-    @pytest.mark.parametrize(
-        ("effects", "in_host", "in_rest"),
-        [
-            ("", Effect.BLOCK, Effect.REPORT),
-            ("egress = 'report'", Effect.REPORT, Effect.REPORT),
-            ("'egress.encoded_data.host' = 'ask'", Effect.ASK, Effect.REPORT),
-            ("'egress.encoded_data.rest' = 'block', 'egress.encoded_data' = 'ask'", Effect.ASK, Effect.BLOCK),
-            ("'pii.email' = 'block'", Effect.BLOCK, Effect.REPORT),
-        ],
-    )
-    def test_effects_of_what_no_rule_finds_replace_the_profile_s(
-        self, effects: str, in_host: Effect, in_rest: Effect
-    ) -> None:
-        profile = parse(f"[rules]\neffects = {{ {effects} }}", "gate.toml").profile_for("default")
-        assert profile.effect("egress.encoded_data.host") is in_host
-        assert profile.effect("egress.encoded_data.rest") is in_rest
-
-    def test_effects_for_hidden_text_are_the_profile_s_and_no_others(self) -> None:
-        config = parse('[rules]\neffects = { "hidden.bare" = "report", "pii.card" = "allow" }', "gate.toml")
-        profile = config.profile_for("default")
-        assert profile.effect("hidden.bare.template") is Effect.REPORT
-        assert profile.effect("hidden.bare.comment") is Effect.REWRITE
-        assert profile.effect("pii.card") is Effect.REDACT
-
-
-class TestLimits:
-    def names(self, text: str, principal: str, upstream: str) -> list[str]:
-        agents = '[agents.a]\nkey_env = "K"\nlimits = ["own"]\n[agents.b]\nkey_env = "L"\n[limits.own]\nrequests = 1\n'
-        return [limit.name for limit in parse(agents + text, "gate.toml").limits_for(principal, upstream)]
-
-    def test_a_limit_that_nobody_names_is_everybody_s(self) -> None:
-        text = "[limits.all]\nrequests = 1"
-        assert self.names(text, "a", "openai") == ["own", "all"]
-        assert self.names(text, "b", "openai") == self.names(text, "default", "x") == ["all"]
-
-    def test_a_limit_can_name_agents_and_upstreams(self) -> None:
-        text = '[limits.some]\nrequests = 1\nagents = ["b", "default"]\nupstreams = ["openai"]'
-        assert self.names(text, "b", "openai") == self.names(text, "default", "openai") == ["some"]
-        assert self.names(text, "b", "gemini") == []
-        assert self.names(text, "a", "openai") == ["own"]
-
-    def test_it_is_counted_for_each_agent_at_each_upstream(self) -> None:
-        config = parse('[limits.all]\nrequests = 6\nper = "1.5s"\nburst = 2', "gate.toml")
-        assert config.limits_for("a", "openai") == (
-            Limit("all", "all/a/openai", Unit.REQUESTS, Rate(6, 1_500_000_000, 2)),
-        )
-        config = parse("[limits.all]\nrequests = 6", "gate.toml")
-        assert config.limits_for("a", "openai")[0].bound == Rate(6, 60_000_000_000, 6)

@@ -6,7 +6,7 @@ import asyncio
 import io
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from gateway.detect.ruleset import RuleSet
 from gateway.errors import OperatorError
 from gateway.reload import NEEDS_RESTART, Loaded, Loader, carried
 from gateway.settings import Format
+from gateway.shelf import Shelf
 from gateway.verdict import Effect
 
 CONFIG = '[rules]\npacks = []\nfolders = ["mine"]\n'
@@ -365,6 +366,28 @@ class TestReloadNow:
         assert (config.gateway.max_request, config.rules.profile) == (9, "strict")
         await found.until(lambda: found.loader.status.is_accelerated)
         assert found.loader.status.needs_restart == ("gateway.listen",)
+
+    async def test_a_pre_filter_that_another_process_made_meanwhile_is_taken(
+        self, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        found = Following(file)
+        loaded = found.loader.load()
+        shelf = Shelf(tmp_path / "shelf", b"key")
+        ready = loaded.rules.accelerated()
+
+        @contextmanager
+        def others_first(shelf: Shelf) -> Iterator[None]:
+            shelf.store(ready)
+            yield
+
+        def none_here(_: RuleSet) -> RuleSet:
+            raise AssertionError("it was compiled here too")
+
+        monkeypatch.setattr(Shelf, "turn", others_first)
+        monkeypatch.setattr(RuleSet, "accelerated", none_here)
+        found.loader.shelf = shelf
+        await found.loader.reload_now()
+        await found.until(lambda: found.loader.status.is_accelerated)
 
     async def test_a_first_load_keeps_to_what_others_began_with(self, file: Path) -> None:
         save(file, CONFIG + 'profile = "strict"\n[gateway]\nlisten = "127.0.0.1:1"\n')

@@ -23,6 +23,7 @@ PROBLEMS: Final = "problems"
 COUNTS: Final = "counts"
 UNREADY: Final = "unready"
 IN_FLIGHT: Final = "in_flight"
+DIGEST: Final = "digest"
 HOP: Final = "hop"
 
 GRACE: Final = 15.0

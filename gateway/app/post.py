@@ -7,28 +7,24 @@ good, and nothing is gained by starting it without end.
 from __future__ import annotations
 
 import asyncio
-import signal
-import socket
-import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from enum import StrEnum
 from typing import Any, Final
 
 from gateway import record
 from gateway.app.channel import Channel, ChannelError
+from gateway.app.child import Child
 from gateway.app.orders import ANSWER, ASK, COUNTS, ID, IN_FLIGHT, PROBLEMS, SAY, UNREADY, Ask, Order, Say
 from gateway.serve.totals import Counts
-
-WORKER: Final = ("-P", "-m", "gateway.app.worker")
-"""The arguments of Python for a worker. By `-P`, what lies in the working directory is none of ours."""
 
 START: Final = 120.0
 """Seconds until a worker has to serve: importing and reading the rules take two on an idle machine."""
 
 PATIENCE: Final = 0.8
 """Seconds for an answer: less than the one second after which Kubernetes takes a probe for failed."""
+
+SILENCE: Final = 60.0
+"""Seconds without an answer after which a worker is taken to hang: far more than any work that it does at once."""
 
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 30.0
@@ -37,14 +33,8 @@ LONGEST_PAUSE: Final = 30.0
 STEADY: Final = 30.0
 """Seconds of serving after which one that dies is followed at once."""
 
-HANG_UP: Final = 10.0
-"""Seconds for a process to end once it has closed its end of the line."""
-
-_CHUNK: Final = 1 << 16
-LONGEST_LINE: Final = 1 << 20
-"""Bytes of a line of the log; what is longer is passed on in pieces."""
-
-_WAITING: Final = 16  # questions that may be open; beyond that a worker that does not answer is asked nothing more
+WAITING: Final = 256
+"""Questions that may be open, as whoever reaches /readyz asks one; beyond that a silent worker is asked no more."""
 
 
 class State(StrEnum):
@@ -62,8 +52,7 @@ class Post:
 
     `last_end` says why the last one ended, `problems` what kept it from starting if it could say so itself; where they
     kept the very first one, no other follows, as the gateway is not to start at all. `settled` is set when the first
-    one serves, or does not. `counts` are the last known of the one that runs, and
-    `keeping` ends once the worker left.
+    one serves, or does not, and `keeping` ends once the worker left. `counts` are the last known of the one that runs.
     """
 
     def __init__(
@@ -86,28 +75,29 @@ class Post:
         self._environ = environ
         self._ended = ended
         self._pause = pause
-        self._process: Process | None = None
-        self._channel: Channel | None = None
+        self._child: Child | None = None
         self._open: dict[int, asyncio.Future[dict[str, Any] | None]] = {}
         self._asked = 0
-        self._has_served = self._is_late = False
+        self._has_served = False
+        self._heard = 0.0  # when it last answered, by the clock of the event loop
+        self._given_up: str | None = None  # why it was killed from here
         self.keeping = asyncio.create_task(self._keep())
 
     @property
     def pid(self) -> int | None:
         """The process that stands here now."""
-        return self._process.pid if self._process is not None else None
+        return self._child.pid if self._child is not None else None
 
     # -- what is said to it
 
     async def ask(self, what: Ask) -> dict[str, Any] | None:
         """The answer of the worker; None where there is none in time."""
-        if self._channel is None or self.state is State.STARTING or len(self._open) >= _WAITING:
+        if self._child is None or self.state is State.STARTING or len(self._open) >= WAITING:
             return None
         self._asked += 1
         number = self._asked
         answer = self._open[number] = asyncio.get_running_loop().create_future()
-        self._channel.send({ASK: what, ID: number})
+        self._child.channel.send({ASK: what, ID: number})
         try:
             async with asyncio.timeout(PATIENCE):
                 found: dict[str, Any] | None = await answer
@@ -119,16 +109,23 @@ class Post:
 
     async def count(self) -> dict[str, Any] | None:
         """Ask for the counts and how it stands, and keep the counts: the worker may be killed at any moment."""
-        process = self._process
+        child = self._child
         answer = await self.ask(Ask.COUNTS)
-        if answer is not None and process is self._process:
-            self.counts, self.in_flight = answer[COUNTS], answer[IN_FLIGHT]
+        if child is self._child:
+            self._note(answer)
         return answer
+
+    def _note(self, answer: Mapping[str, Any] | None) -> None:
+        now = asyncio.get_running_loop().time()
+        if answer is not None:
+            self.counts, self.in_flight, self._heard = answer[COUNTS], answer[IN_FLIGHT], now
+        elif self.state is State.SERVING and now - self._heard > SILENCE:
+            self._give_up(f"it did not answer for {SILENCE:g} seconds")
 
     def reload(self) -> None:
         """Have it load the files again. One that starts does so anyway."""
-        if self._channel is not None:
-            self._channel.send({ASK: Ask.RELOAD})
+        if self._child is not None:
+            self._child.channel.send({ASK: Ask.RELOAD})
 
     def leave(self, how: Ask) -> None:
         """Have it end, by draining or at once, and have no other one follow."""
@@ -136,14 +133,13 @@ class Post:
             self.keeping.cancel()
         if self.state is not State.ENDED:
             self.state = State.LEAVING
-        if self._channel is not None:
-            self._channel.send({ASK: how})
+        if self._child is not None:
+            self._child.channel.send({ASK: how})
 
     def kill(self) -> None:
         """End its process, whatever it does."""
-        if self._process is not None:
-            with suppress(ProcessLookupError):
-                self._process.kill()
+        if self._child is not None:
+            self._child.kill()
 
     # -- what is told of it
 
@@ -211,49 +207,28 @@ class Post:
 
     async def _stand(self) -> str:
         """Start a process and see it to its end. Returns why it ended."""
-        self.problems, self._is_late = (), False
-        ours, theirs = socket.socketpair()
+        self.problems, self._given_up = (), None
+        child = self._child = await Child.start(self._order, self.number, self._environ)
+        if self.state is State.LEAVING:
+            child.channel.send({ASK: Ask.END})
+        late = f"it did not serve within {START:g} seconds"
+        timer = asyncio.get_running_loop().call_later(START, self._give_up, late)
         try:
-            with theirs:
-                self._process = await asyncio.create_subprocess_exec(
-                    sys.executable,
-                    *WORKER,
-                    str(theirs.fileno()),
-                    stdin=DEVNULL,
-                    stdout=DEVNULL,
-                    stderr=PIPE,
-                    env=dict(self._environ),
-                    pass_fds=(theirs.fileno(), *self._order.descriptors(self.number)),
-                    start_new_session=True,
-                )
-        except BaseException:
-            ours.close()
-            raise
-        process = self._process
-        logging = asyncio.create_task(_pass_on(process))
-        self._channel = await Channel.over(ours)
-        late = asyncio.get_running_loop().call_later(START, self._give_up)
-        try:
-            fault = await self._hear(self._channel, late)
-            await self._reap(process)
+            await self._hear(child.channel, timer)
+            how = await child.end()
         finally:
-            late.cancel()
-            self.kill()
-            await self._channel.close()
-            self._channel, self._process = None, None
+            timer.cancel()
+            child.kill()
+            self._child = None
             for question in self._open.values():
                 if not question.done():
                     question.set_result(None)
             counts, self.counts, self.in_flight = self.counts, [], 0
             self._ended(counts)
-        await logging
-        return fault or _end(process)
+        return f"it was killed, as {self._given_up}" if self._given_up is not None else how
 
-    async def _hear(self, channel: Channel, late: asyncio.TimerHandle) -> str | None:
-        """Take what the worker says until it hangs up. Returns what was wrong with it, if it was not its end."""
-        channel.send(self._order.for_worker(self.number))
-        if self.state is State.LEAVING:
-            channel.send({ASK: Ask.END})
+    async def _hear(self, channel: Channel, timer: asyncio.TimerHandle) -> None:
+        """Take what the worker says until it hangs up, or says what cannot be understood."""
         try:
             while (message := await channel.receive()) is not None:
                 if ID in message:
@@ -261,15 +236,14 @@ class Post:
                     continue
                 match Say(message[SAY]):
                     case Say.SERVES:
-                        late.cancel()
+                        timer.cancel()
                         self._serves()
                     case Say.FAILED:
                         self.problems = tuple(message[PROBLEMS])
                     case Say.ENDED:
                         self.counts = message[COUNTS]
         except (ChannelError, KeyError, ValueError) as error:
-            return f"it was killed, as the line to it is broken: {error}"
-        return f"it was killed, as it did not serve within {START:g} seconds" if self._is_late else None
+            self._give_up(f"the line to it is broken: {error}")
 
     def _answered(self, message: Mapping[str, Any]) -> None:
         question = self._open.get(message[ID])
@@ -280,40 +254,9 @@ class Post:
         if self.state is State.STARTING:
             self.state = State.SERVING
         self._has_served = True
+        self._heard = asyncio.get_running_loop().time()
         self.settled.set()
 
-    def _give_up(self) -> None:
-        self._is_late = True
+    def _give_up(self, why: str) -> None:
+        self._given_up = why
         self.kill()
-
-    async def _reap(self, process: Process) -> None:
-        try:
-            async with asyncio.timeout(HANG_UP):
-                await process.wait()
-        except TimeoutError:
-            self.kill()
-            await process.wait()
-
-
-async def _pass_on(process: Process) -> None:
-    """Put what the worker writes into the log, by whole lines: two processes that write to one pipe would mix them."""
-    assert process.stderr is not None
-    rest = b""
-    while chunk := await process.stderr.read(_CHUNK):
-        lines, end, rest = (rest + chunk).rpartition(b"\n")
-        if len(rest) > LONGEST_LINE:
-            lines, end, rest = lines + end + rest, b"", b""
-        record.pass_on(lines + end)
-    record.pass_on(rest)
-
-
-def _end(process: Process) -> str:
-    code = process.returncode
-    assert code is not None
-    if code >= 0:
-        return f"it ended with {code}"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:  # a real-time signal
-        name = f"signal {-code}"
-    return f"it was killed by {name}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 from gateway.config import Config
-from gateway.errors import ConfigError
 
 
 def shares_state(config: Config) -> bool:
@@ -13,11 +12,12 @@ def shares_state(config: Config) -> bool:
     return config.gateway.workers == 1 or config.store.is_shared
 
 
-def check_shared(config: Config) -> None:
-    """Raise ConfigError where so many workers cannot be: each of them would allow all that a limit does."""
+def faults(config: Config) -> tuple[str, ...]:
+    """Why so many workers cannot be; empty where they can."""
     workers = config.gateway.workers
-    if sys.platform == "win32":
-        raise ConfigError((f"gateway.workers: {workers} are too many for Windows; accepted: 1",))
-    if not shares_state(config):
+    if workers > 1 and sys.platform == "win32":
+        return (f"gateway.workers: {workers} are too many for Windows; accepted: 1",)
+    if not shares_state(config):  # each of them would allow all of a limit
         said = f"gateway.workers: {workers} workers need one store for what they count"
-        raise ConfigError((f'{said}; add `url = "redis://127.0.0.1:6379"` under [store], or take 1',))
+        return (f'{said}; add `url = "redis://127.0.0.1:6379"` under [store], or take 1',)
+    return ()

@@ -107,12 +107,12 @@ def announce(told: Mapping[str, Any], config: Path | None, state: Path) -> None:
         mitmproxy=mitmproxy["listening"] if mitmproxy is not None else None,
         admin=_url(listeners["admin"]),
         workers=len(told["workers"]) if "workers" in told else None,
-        profile=told["profile"],
-        rules=told["rules"]["count"],
-        hierarchy=told["hierarchy"],
+        profile=told.get("profile"),  # null where no worker answers
+        rules=told.get("rules", {}).get("count"),
+        hierarchy=told.get("hierarchy"),
         config=str(config) if config is not None else None,
         state=str(state),
-        not_protected=told["not_protected"],
+        not_protected=told.get("not_protected"),
     )
 
 

@@ -14,15 +14,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from gateway import audit, keys
+from gateway import audit, keys, record
 from gateway import config as configuration
-from gateway.app import doors, status
+from gateway.app import doors, sharing, status
 from gateway.app.front import Front
-from gateway.app.orders import GRACE, Ask, Order
+from gateway.app.orders import DIGEST, GRACE, Ask, Order
 from gateway.app.post import Post, State
 from gateway.app.purposes import AUDIT_KEY, hop_key
 from gateway.app.service import ensured
-from gateway.app.sharing import check_shared
 from gateway.config import Config
 from gateway.errors import ConfigError, InternalError
 from gateway.serve import totals
@@ -57,14 +56,17 @@ class Supervisor:
     ) -> None:
         self._text = configuration.read(path) if path is not None else None
         self.config = configuration.parse(self._text, str(path)) if self._text is not None else Config()
-        check_shared(self.config)
+        if problems := sharing.faults(self.config):
+            raise ConfigError(problems)
         self._path, self._environ, self._listen, self._modes = path, environ, listen, modes
         self._secret = configuration.secret(self.config, environ)
         shown = configuration.secrets(self.config, environ)
         self._front = Front(self.config, environ, shown.admin_token, modes)
         # It only decides; the workers follow the files and the store by themselves.
         table = self.config.store
-        self._store = OpenRegisters(shown.store, table.timeout, table.prefix, table.ca_file)
+        self._store = OpenRegisters(
+            configuration.store(self.config, environ), table.timeout, table.prefix, table.ca_file
+        )
         folder = Folder(configuration.state_folder(self.config, environ))
         self.switch = Switch(folder, self._store.registers, lambda _: None)
         self._began = datetime.now(UTC)
@@ -153,10 +155,12 @@ class Supervisor:
         if not self.posts:
             return
         _, late = await asyncio.wait([post.keeping for post in self.posts], timeout=patience)
-        if late:
-            for post in self.posts:
-                post.kill()
-            await asyncio.wait(late)
+        if not late:
+            return
+        for post in (post for post in self.posts if post.keeping in late):
+            record.log().error("a worker does not end in time, and is killed", worker=post.number)
+            post.kill()
+        await asyncio.wait(late)
 
     def reload(self) -> None:
         """Have all workers load the files again."""
@@ -195,6 +199,8 @@ class Supervisor:
         """Ready while one worker is, and nothing that all of them need is amiss."""
         faults = {post.number: post.faults(answer) for post, answer in zip(self.posts, answers, strict=True)}
         told = tuple(f"worker {number}: {fault}" for number, found in faults.items() for fault in found)
+        if len({answer[DIGEST] for answer in answers if answer is not None}) > 1:
+            told = (*told, "the workers judge by different rules")
         reasons = self._front.unready()
         if self._draining:
             reasons = ("draining", *reasons)

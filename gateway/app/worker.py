@@ -19,9 +19,23 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway import record
-from gateway.app.channel import Channel, ChannelError
+from gateway.app.channel import Channel
 from gateway.app.loop import loop_factory
-from gateway.app.orders import ANSWER, ASK, COUNTS, GRACE, ID, IN_FLIGHT, PROBLEMS, SAY, UNREADY, Ask, Received, Say
+from gateway.app.orders import (
+    ANSWER,
+    ASK,
+    COUNTS,
+    DIGEST,
+    GRACE,
+    ID,
+    IN_FLIGHT,
+    PROBLEMS,
+    SAY,
+    UNREADY,
+    Ask,
+    Received,
+    Say,
+)
 from gateway.app.service import Service
 from gateway.errors import LockgateError, OperatorError
 from gateway.serve.carrier import LAST_WORDS
@@ -64,8 +78,9 @@ class Worker:
         try:
             while (message := await self._channel.receive()) is not None:
                 self._do(Ask(message[ASK]), message.get(ID))
-        except (ChannelError, KeyError, ValueError) as error:
-            record.log().error("the line to the supervisor is broken, the worker ends", error=str(error))
+        except Exception as error:  # noqa: BLE001 -- whatever it is, another worker may do what this one cannot
+            fault = f"{type(error).__name__}: {error}"
+            record.log().error("the worker cannot do what it is told, and ends", error=fault)
         self._leave.set()
 
     def _do(self, ask: Ask, number: int | None) -> None:
@@ -87,6 +102,7 @@ class Worker:
             COUNTS: self._service.metrics.counts(),
             UNREADY: list(self._service.unready()),
             IN_FLIGHT: self._service.in_flight(),
+            DIGEST: self._service.digest,
         }
 
 

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from gateway import config as configuration
+from gateway.app import sharing
 from gateway.cli import offline
 from gateway.cli.tables import wide
 from gateway.config import Config
@@ -40,18 +41,19 @@ def check(path: Path | None) -> int:
 
 
 def _environment(path: Path | None) -> tuple[str, ...]:
-    """The variables that the configuration names and the environment lacks; none where the file itself is wrong."""
+    """What the configuration wants and is not there: variables, and a store; none where the file itself is wrong."""
     try:
         config = configuration.load(path) if path is not None else Config()
     except OperatorError:
         return ()
+    problems = sharing.faults(config)
     try:
         configuration.secrets(config, os.environ)
         if config.gateway.secret_env is not None:  # asked for only then: without it, a secret would be made here
             configuration.secret(config, os.environ)
     except OperatorError as error:
-        return error.problems
-    return ()
+        problems += error.problems
+    return problems
 
 
 def _show(loaded: Loaded) -> None:

@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,6 +33,9 @@ from gateway.serve.gates import gate_of, hierarchy_of
 from gateway.settings import DEFAULT_PRINCIPAL
 from gateway.shelf import Shelf
 from gateway.stdio.relay import Relay, Standard, Times
+from gateway.stops.decision import Every
+from gateway.stops.folder import Folder
+from gateway.stops.switch import Switch
 
 REMEMBERED: Final = 4096
 """Texts whose findings are remembered: tool definitions and results of one server."""
@@ -75,19 +78,24 @@ class _Session:
         shelf = Shelf(configuration.state_folder(config, environ) / "prefilters", keys.derive(secret, app.SHELF_KEY))
         # The credentials of upstreams are none of its business, and a client hands on few variables.
         self._loader = Loader(path, ANY_VARIABLE, keys.derive(secret, app.FINGERPRINT_KEY), self._swap, shelf)
+        self._upstream = f"mcp/{name}"
+        # What other machines decide reaches the folder by a gateway of this one: a client hands on few variables, and
+        # the store's URL may be in one.
+        self._switch = Switch(Folder(configuration.state_folder(config, environ)), None, lambda _: None)
         self._times = Times(lambda: secrets.token_hex(_ID_BYTES))
         self._conversation = Conversation(
-            self._gate(self._loader.load()), upstream=f"mcp/{name}", principal=DEFAULT_PRINCIPAL, new_id=self._times
+            self._gate(self._loader.load()), upstream=self._upstream, principal=DEFAULT_PRINCIPAL, new_id=self._times
         )
         self._audit = _audit(config, environ, secret, name) if config.audit.enabled else None
 
     async def relay(self, command: Sequence[str]) -> int:
-        watch = asyncio.create_task(self._loader.watch())
+        tasks = [asyncio.create_task(self._loader.watch()), asyncio.create_task(self._switch.follow())]
         try:
             return await Relay(self._conversation, Standard(), self._times, self._finish).run(command, self._environ)
         finally:
-            watch.cancel()
-            await asyncio.gather(watch, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def close(self) -> None:
         record.flush()
@@ -97,7 +105,13 @@ class _Session:
     def _gate(self, loaded: Loaded) -> Gate:
         config = loaded.config
         profile = config.profile_for(DEFAULT_PRINCIPAL)
-        return gate_of(config, loaded.rules, profile, hierarchy_of(config, self._key), self._memory)
+        hierarchy = hierarchy_of(config, self._key)
+        return gate_of(config, loaded.rules, profile, hierarchy, self._memory, self._stopped_tools)
+
+    def _stopped_tools(self) -> Container[str]:
+        """What may not be called: with the server or its user stopped, everything."""
+        stops = self._switch.stops
+        return Every() if stops.against(DEFAULT_PRINCIPAL, self._upstream) is not None else stops.tools
 
     def _swap(self, loaded: Loaded) -> None:
         self._conversation.gate = self._gate(loaded)

@@ -159,6 +159,12 @@ class Mcp(MessageDialect):
         return found[0] if address is None else f'{found[1]}"{door.site}{address}"'
 
     @override
+    def calls(self, document: Document) -> tuple[str, ...]:
+        called = (one.get("params") for one in _messages(document) if one.get("method") == _CALL)
+        names = (params.get("name") for params in called if isinstance(params, dict))
+        return tuple(name for name in names if isinstance(name, str))
+
+    @override
     def operation(self, document: Document, *, named: bool) -> str | None:
         message = document.value
         if not isinstance(message, dict):
@@ -170,6 +176,9 @@ class Mcp(MessageDialect):
         target = document.get("params", "name") if known in TARGETS else None
         is_name = named and isinstance(target, str) and _TOOL_NAME.fullmatch(target)
         return f"{known} {target}" if is_name else known
+
+
+_CALL: Final = "tools/call"
 
 
 def _read(document: Document, direction: Direction) -> Reading:

@@ -17,7 +17,7 @@ from gateway.dialect.route import Endpoint
 from gateway.errors import NotJson
 from gateway.exchange.gate import Gate
 from gateway.exchange.growth import Step
-from gateway.exchange.judge import judge
+from gateway.exchange.judge import STOPPED_TOOL, judge
 from gateway.exchange.stream import StreamTotals
 from gateway.segment import Direction, Uninspected
 from gateway.verdict import Effect, Finding, Refusal, Verdict
@@ -48,6 +48,8 @@ def judge_message(gate: Gate, dialect: MessageDialect, direction: Direction, doc
     """Judge one message. Raises Malformed for what is none."""
     reading = dialect.request(document) if direction is Direction.REQUEST else dialect.answer(document)
     judgement = judge(gate, direction, reading.segments)
+    if calls_stopped(gate, dialect, document):
+        judgement = replace(judgement, verdict=STOPPED_TOOL)
     edits = judgement.verdict.edits
     return Judged(
         judgement.verdict,
@@ -93,6 +95,11 @@ class MessageStream:
         """Answers to what a client still waits for; empty where it waits for nothing."""
         return self._reader.ending(refusal)
 
+    @property
+    def unread(self) -> int:
+        """Bytes of an event that has not come whole."""
+        return self._framer.unread
+
     def drain(self) -> bytes:
         """The bytes that may leave and were not given yet."""
         out = b"".join(self._out)
@@ -127,6 +134,14 @@ class MessageStream:
             return frame.raw
         self.totals.edited = True
         return frame.with_data(data)
+
+
+def calls_stopped(gate: Gate, dialect: object, document: Document | None) -> bool:
+    """Whether a message calls a tool that an operator has stopped."""
+    if document is None or not isinstance(dialect, RpcDialect):
+        return False
+    stopped = gate.stopped_tools()
+    return bool(stopped) and any(name in stopped for name in dialect.calls(document))
 
 
 def bound(endpoint: Endpoint, document: Document | None, direction: Direction) -> Endpoint:

@@ -18,6 +18,7 @@ from typing import Any, Final, override
 from gateway.dialect.base import Coverage
 from gateway.dialect.route import Family
 from gateway.errors import Code, InternalError, LockgateError, Malformed, OverLimit
+from gateway.exchange import headers as fields
 from gateway.exchange import refuse
 from gateway.exchange.events import (
     ClientGone,
@@ -77,6 +78,15 @@ class Session(SessionOpening):
     def __init__(self, gate: Callable[[], Gate], family: Family, *, id: str, upstream: str, principal: str) -> None:
         super().__init__(gate, family, SessionFacts(id, upstream, principal, gate().rules.digest))
         self._asked: _Asked | None = None
+
+    def weighs(self, event: SessionEvent) -> int:
+        """About how many bytes the event would have judged at once; a coded body may decode to all that is allowed."""
+        if isinstance(event, FromClient | FromServer):
+            return len(event.message.data)
+        if not isinstance(event, Declined):
+            return 0
+        is_coded = fields.value(event.headers, "content-encoding") is not None
+        return self._gate().limits.answer if is_coded else len(event.body)
 
     def receive(self, event: SessionEvent) -> list[SessionCommand]:
         """The commands that follow from an event. A session that is over ignores what still comes."""

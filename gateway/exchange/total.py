@@ -25,18 +25,21 @@ class Total:
         self.segments = 0
         self.wrapped = 0
 
-    def add(self, outcome: part.Outcome, start: int, path: Path = ()) -> None:
+    def add(self, outcome: part.Outcome, start: int = 0, path: Path = ()) -> None:
         """Add what became of a document that begins at byte `start`, as the value at `path`."""
-        if outcome.findings:
-            self._add_findings(outcome)
-        for patch in outcome.patches:
-            self.patches.append(Patch(patch.start + start, patch.end + start, patch.data))
+        if outcome.verdict.reasons:
+            self._add_verdict(outcome)
+        if start:
+            for patch in outcome.patches:
+                self.patches.append(Patch(patch.start + start, patch.end + start, patch.data))
+        else:
+            self.patches += outcome.patches
         for seen in outcome.uninspected:
             self.uninspected.append(Uninspected(seen.what, (*path, *seen.path)))
         self.segments += outcome.segments
         self.wrapped += outcome.wrapped
 
-    def _add_findings(self, outcome: part.Outcome) -> None:
+    def _add_verdict(self, outcome: part.Outcome) -> None:
         verdict = outcome.verdict
         if verdict.effect > self.effect:
             self.effect, self.code = verdict.effect, verdict.code
@@ -49,3 +52,15 @@ class Total:
     def verdict(self) -> Verdict:
         """The verdict on the whole; its edits are in `patches`."""
         return Verdict(self.effect, self.would_be, tuple(self.reasons), (), self.code)
+
+    @property
+    def outcome(self) -> part.Outcome:
+        """The whole as one part."""
+        return part.Outcome(
+            self.verdict,
+            tuple(self.findings),
+            self.segments,
+            tuple(self.patches),
+            self.wrapped,
+            tuple(self.uninspected),
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -98,12 +98,19 @@ class Posture:
         return found
 
 
-def posture(config: Config, secrets: Secrets, rules: RuleSet, hierarchy_key: bytes, memory: VerdictMemory) -> Posture:
+def posture(
+    config: Config,
+    secrets: Secrets,
+    rules: RuleSet,
+    hierarchy_key: bytes,
+    memory: VerdictMemory,
+    stopped_tools: Callable[[], Container[str]] = tuple,
+) -> Posture:
     """All that follows from configuration, credentials and rules. Raises ConfigError where a CA file cannot be used."""
     hierarchy = hierarchy_of(config, hierarchy_key)
 
     def gate(principal: str) -> Gate:
-        return gate_of(config, rules, config.profile_for(principal), hierarchy, memory)
+        return gate_of(config, rules, config.profile_for(principal), hierarchy, memory, stopped_tools)
 
     patience = Patience(config.gateway.connect_timeout, config.gateway.first_byte_timeout, config.gateway.idle_timeout)
     seal = keys.derive(hierarchy_key, SEAL_KEY)

@@ -46,6 +46,7 @@ from gateway.serve.answer import Answer
 from gateway.serve.carrier import LAST_WORDS, Course, Means
 from gateway.serve.client_socket import ClientSocket
 from gateway.serve.headers import without
+from gateway.serve.judging import Feed
 from gateway.serve.pings import KEPT_OPEN, Allowance
 from gateway.serve.socket_dial import dialled
 from gateway.serve.socket_frames import FLOODED, Peer, broken, close, of_client, of_server, send, send_message
@@ -67,6 +68,8 @@ class Machine(Protocol):
     @property
     def finished(self) -> bool: ...
 
+    def weighs(self, event: SessionEvent) -> int: ...
+
     def receive(self, event: SessionEvent) -> Sequence[SessionCommand]: ...
 
 
@@ -85,13 +88,13 @@ class SocketCarrier:
     ) -> None:
         self._request = request
         self._session = session
+        self._feed = Feed(session)
         self._target = upstream
         self._patience = patience
         self._means = means
         self._ask = consult
         self._fault_now = fault_now
         self._began = perf_counter_ns()
-        self._spent = 0
         self._loop = asyncio.get_running_loop()
         self._heard = self._said = 0.0  # when there was a message or a ping, and when a message
         self._client: ClientSocket | None = None
@@ -208,6 +211,7 @@ class SocketCarrier:
     async def _interrupted(self) -> None:
         """The handler was cancelled: by `_interrupt`, or by the server library, since the client is gone."""
         self._task.uncancel()
+        await self._feed.settled()
         try:
             async with asyncio.timeout(LAST_WORDS):
                 await self._tell(ClientGone() if self._last is None else self._last)
@@ -248,9 +252,7 @@ class SocketCarrier:
     # -- events and commands
 
     async def _tell(self, event: SessionEvent) -> None:
-        began = perf_counter_ns()
-        commands = self._session.receive(event)
-        self._spent += perf_counter_ns() - began
+        commands = await self._feed.receive(event)
         try:
             for command in commands:
                 await _CARRY[type(command)](self, command)
@@ -321,7 +323,7 @@ class SocketCarrier:
             return
         self._recorded = True
         took = perf_counter_ns() - self._began
-        self._means.finish(record, Course(client_of(self._request), took, self._spent))
+        self._means.finish(record, Course(client_of(self._request), took, self._feed.spent))
 
 
 type _CarryOut = Callable[[SocketCarrier, Any], Awaitable[None]]

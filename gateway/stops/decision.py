@@ -95,10 +95,15 @@ def one_line(text: str) -> str:
 @dataclass(frozen=True, slots=True)
 class Stops:
     """What is known: the decision that holds over each scope, and why this very gateway stands still (None: it does
-    not)."""
+    not). `tools` are the names of the tools that are stopped."""
 
     decisions: Mapping[Scope, Decision] = field(default_factory=dict)
     here: str | None = None
+    tools: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        names = frozenset(one.scope.name for one in self.active if one.scope.over is Over.TOOL)
+        object.__setattr__(self, "tools", names)
 
     def merged(self, others: Iterable[Decision]) -> Stops:
         """What is known with these decisions too. The same value where they tell nothing new."""
@@ -129,10 +134,12 @@ class Stops:
                 return told(decision)
         return None
 
-    @property
-    def tools(self) -> Mapping[str, str]:
-        """The tools that are stopped, each with the words for the client."""
-        return {decision.scope.name: told(decision) for decision in self.active if decision.scope.over is Over.TOOL}
+
+class Every:
+    """A container that holds everything: the tools of a server that is stopped."""
+
+    def __contains__(self, _: object) -> bool:
+        return True
 
 
 def told(decision: Decision) -> str:

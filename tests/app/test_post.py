@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from gateway import record
+from gateway.app import child
 from gateway.app import post as posts
 from gateway.app.orders import Ask, Order
 from gateway.app.post import FIRST_PAUSE, LONGEST_PAUSE, Post, State
@@ -36,7 +37,7 @@ SERVES = "say(say='serves')\n"
 ANSWERS = """
 while (asked := hear()) and asked["ask"] not in ("drain", "end"):
     if "id" in asked:
-        say(id=asked["id"], answer={"counts": [], "unready": ["why"], "in_flight": 3})
+        say(id=asked["id"], answer={"counts": [], "unready": ["why"], "in_flight": 3, "digest": "d"})
 say(say="ended", counts=[{"name": "last"}])
 """
 
@@ -46,7 +47,7 @@ type Script = Callable[[str], None]
 @pytest.fixture
 def script(monkeypatch: pytest.MonkeyPatch) -> Script:
     """Sets what stands in for a worker."""
-    return lambda text: monkeypatch.setattr(posts, "WORKER", ("-c", SPEAKS + text))
+    return lambda text: monkeypatch.setattr(child, "WORKER", ("-c", SPEAKS + text))
 
 
 @asynccontextmanager
@@ -147,7 +148,7 @@ async def test_a_later_one_that_cannot_start_is_tried_again_and_says_why(script:
     ],
 )
 async def test_what_ends_it_is_said(script: Script, monkeypatch: pytest.MonkeyPatch, text: str, why: str) -> None:
-    monkeypatch.setattr(posts, "HANG_UP", 0.05)
+    monkeypatch.setattr(child, "HANG_UP", 0.05)
     if "sleep" in text and "say" not in text and "line" not in text:
         monkeypatch.setattr(posts, "START", 0.5)
     script(text)
@@ -178,8 +179,23 @@ async def test_one_that_does_not_answer_in_time_is_not_waited_for(
         assert await post.count() is not None
 
 
+async def test_one_that_hangs_is_killed_in_the_end(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(posts, "PATIENCE", 0.05)
+    monkeypatch.setattr(posts, "SILENCE", 0.2)
+    script(SERVES + "time.sleep(600)")
+    async with stood(Pauses(last=1)) as post:
+
+        async def is_paused() -> bool:
+            await post.count()
+            return post.state is State.PAUSED
+
+        await eventually(is_paused)
+        assert post.last_end == "it was killed, as it did not answer for 0.2 seconds"
+
+
 async def test_who_does_not_answer_is_not_asked_without_end(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(posts, "PATIENCE", LIMIT)
+    monkeypatch.setattr(posts, "WAITING", 16)
     script(SERVES + "time.sleep(600)")
     async with stood() as post:
         asking = [asyncio.create_task(post.ask(Ask.COUNTS)) for _ in range(20)]
@@ -208,7 +224,7 @@ async def test_one_that_starts_is_told_to_leave_with_its_order(script: Script) -
 
 
 async def test_its_log_is_passed_on_by_whole_lines(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(posts, "LONGEST_LINE", 8)
+    monkeypatch.setattr(child, "LONGEST_LINE", 8)
     out = StringIO()
     record.configure(Format.JSON, "critical", out)
     script(

@@ -16,13 +16,17 @@ import pytest
 from aiohttp import web
 
 from gateway import audit, keys, resources, verify
-from gateway.app import AUDIT_KEY, sharing
+from gateway.app import AUDIT_KEY, child, sharing
 from gateway.app import post as posts
+from gateway.app import supervisor as supervision
+from gateway.app.post import State
 from gateway.app.supervisor import Supervisor
-from gateway.errors import ConfigError, LockgateError
+from gateway.errors import ConfigError, InternalError, LockgateError
+from gateway.stops.decision import EVERYTHING
 from gateway.units import address
 from tests.app.supervised import (
     LIMIT,
+    Admin,
     Running,
     Streaming,
     alive,
@@ -35,6 +39,7 @@ from tests.serve.loopback import ask, dialled, upstream_of
 from tests.serve.test_base_url import request
 from tests.serve.tickets import said as tickets_said
 from tests.serve.tickets import ticket
+from tests.services import redis
 
 
 @pytest.fixture(autouse=True)
@@ -85,11 +90,24 @@ async def test_workers_serve_as_one_gateway(tmp_path: Path) -> None:
         states = [(one["worker"], one["state"], one["ready"], one["restarts"]) for one in status["workers"]]
         assert states == [(1, "serving", True, 0), (2, "serving", True, 0)]
         assert {one["digest"] for one in status["workers"]} == {status["rules"]["digest"]}
+        await _name_who_does_not_answer(gateway)
     assert len(recorded(tmp_path)) == 8
     assert {name: report.is_intact for name, report in reports(tmp_path).items()} == {
         "worker-1": True,
         "worker-2": True,
     }
+
+
+async def _name_who_does_not_answer(gateway: Running) -> None:
+    """What a worker counted stays in the sum, too."""
+    async with gateway.only(1):
+        got = await gateway.get("/readyz")
+        assert (got.status, got.body) == (200, b"ready\nworker 2: does not answer\n")
+        assert await gateway.counted("lockgate_exchanges_total") == 8
+        assert (await gateway.workers())[1]["digest"] is None
+        async with gateway.only(2):  # which is stopped: nobody is left
+            assert (await gateway.get("/readyz")).status == 503
+    await eventually(gateway.is_whole)
 
 
 async def test_a_killed_worker_takes_its_own_streams_with_it_and_nothing_else(
@@ -196,10 +214,17 @@ async def _have_problems(gateway: Running) -> bool:
 
 async def test_a_worker_that_starts_again_keeps_to_what_the_gateway_began_with(tmp_path: Path) -> None:
     path = with_workers(configured(tmp_path, "http://127.0.0.1:1"))
+    path.write_text(path.read_text().replace("[rules]", "[rules]\nreload = false"))
     async with running(path) as gateway:
         path.write_text(path.read_text() + "[audit]\nenabled = false\n")
+        (tmp_path / "rules" / "own.toml").write_text(RULE.format(id="second", word="sesame"))
         os.kill(gateway.pid(1), signal.SIGKILL)
-        await eventually(lambda: _is(gateway, "lockgate_worker_restarts_total", 1))
+
+        async def rules_differ() -> bool:
+            return (await gateway.get("/readyz")).body == b"ready\nthe workers judge by different rules\n"
+
+        await eventually(rules_differ)
+        gateway.supervisor.reload()
         await eventually(gateway.is_whole)
         await ask(gateway.base_url, saying("hello"))
         waiting = [one["reload"]["needs_restart"] for one in await gateway.workers()]
@@ -226,27 +251,6 @@ async def test_one_that_cannot_start_again_is_named_and_the_others_go_on(tmp_pat
         await eventually(gateway.is_whole)
 
 
-async def test_one_that_does_not_answer_is_named_and_its_counts_stay(tmp_path: Path) -> None:
-    async with (
-        upstream_of(fine) as base,
-        running(with_workers(configured(tmp_path, base))) as gateway,
-    ):
-        for _ in range(10):
-            await ask(gateway.base_url, saying("hello"))
-        assert await gateway.counted("lockgate_exchanges_total") == 10
-        stopped = gateway.pid(2)
-        os.kill(stopped, signal.SIGSTOP)
-        got = await gateway.get("/readyz")
-        assert (got.status, got.body) == (200, b"ready\nworker 2: does not answer\n")
-        assert await gateway.counted("lockgate_exchanges_total") == 10
-        assert (await gateway.workers())[1]["digest"] is None
-        os.kill(gateway.pid(1), signal.SIGSTOP)
-        assert (await gateway.get("/readyz")).status == 503
-        for pid in (stopped, gateway.pid(1)):
-            os.kill(pid, signal.SIGCONT)
-        await eventually(gateway.is_whole)
-
-
 # --- what keeps it from starting
 
 
@@ -268,6 +272,45 @@ async def test_what_keeps_the_workers_from_starting_keeps_the_gateway(tmp_path: 
     with pytest.raises(ConfigError, match=r"own\.toml"):
         await supervisor.open()
     assert [post.pid for post in supervisor.posts] == [None, None]
+
+
+async def test_a_gateway_without_a_worker_that_can_serve_does_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child, "WORKER", ("-c", "import sys; sys.exit(5)"))
+    supervisor = Supervisor(with_workers(configured(tmp_path, "http://127.0.0.1:1")), {**os.environ, **ENVIRON})
+    with pytest.raises(InternalError, match="no worker can be started; the last that was tried: it ended with 5"):
+        await supervisor.open()
+    assert [post.state for post in supervisor.posts] == [State.ENDED, State.ENDED]
+
+
+async def test_a_worker_that_never_serves_keeps_no_other_from_serving(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = with_workers(configured(tmp_path, "http://127.0.0.1:1"))
+    second_ends = (
+        "import sys; from gateway.app import orders, worker; real = orders.Received.of; "
+        "orders.Received.of = lambda sent: real(sent) if sent['number'] == 1 else sys.exit(7); worker.main()"
+    )
+    monkeypatch.setattr(child, "WORKER", ("-c", second_ends))
+    supervisor = Supervisor(path, {**os.environ, **ENVIRON})
+    await supervisor.open()
+    try:
+        admin = Admin(address(supervisor.listeners["admin"]))
+        assert (await admin.get("/readyz")).status == 200
+        assert b"worker 2: " in (await admin.get("/readyz")).body
+        assert await admin.counted("lockgate_worker_up") == 1
+    finally:
+        await supervisor.close()
+
+
+async def test_a_worker_that_does_not_end_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(with_workers(configured(tmp_path, "http://127.0.0.1:1"))) as gateway:
+        monkeypatch.setattr(supervision, "END", 0.2)
+        pids = [gateway.pid(1), gateway.pid(2)]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+    assert not any(alive(pid) for pid in pids)
 
 
 async def test_two_gateways_cannot_have_one_audit(tmp_path: Path) -> None:
@@ -343,6 +386,38 @@ async def test_closing_cuts_streams_and_leaves_no_process(tmp_path: Path, upstre
         async with asyncio.timeout(LIMIT):
             assert await reader.read() == b""
     assert not any(alive(pid or 0) for pid in pids)
+
+
+# --- what workers share
+
+
+async def test_workers_share_limits_and_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    with redis.single(tmp_path / "redis") as server:
+        async with upstream_of(fine) as base:
+            path = with_workers(configured(tmp_path, base))
+            store = f'[store]\nurl = "redis://127.0.0.1:{server.port}/0"\ntimeout = "5s"\n'
+            path.write_text(f'{path.read_text()}{store}[limits.few]\nrequests = 3\nper = "1h"\n')
+            async with running(path) as gateway:
+                async with gateway.only(1):
+                    assert [(await ask(gateway.base_url, saying("hi"))).status for _ in range(2)] == [200, 200]
+                async with gateway.only(2):
+                    assert [(await ask(gateway.base_url, saying("hi"))).status for _ in range(2)] == [200, 429]
+                os.kill(gateway.pid(2), signal.SIGKILL)
+                await eventually(lambda: _is(gateway, "lockgate_worker_restarts_total", 1))
+                await eventually(gateway.is_whole)
+                async with gateway.only(2):
+                    assert (await ask(gateway.base_url, saying("hi"))).status == 429
+                await gateway.supervisor.switch.decide(EVERYTHING, stopped=True, why="test", by="test")
+
+                async def both_refuse() -> bool:
+                    found = set()
+                    for number in (1, 2):
+                        async with gateway.only(number):
+                            found.add((await ask(gateway.base_url, saying("hi"))).status)
+                    return found == {503}
+
+                await eventually(both_refuse)
 
 
 # --- mitmproxy

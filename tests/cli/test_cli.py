@@ -165,6 +165,12 @@ def test_check_asks_for_the_secret_that_is_named(tmp_path: Path) -> None:
     assert "NOT_SET" in result.output
 
 
+def test_check_tells_of_workers_that_share_no_store(tmp_path: Path) -> None:
+    result = lockgate("check", "--config", config(tmp_path, "[gateway]\nworkers = 2\n"))
+    assert result.exit_code == 1
+    assert "gateway.workers: 2 workers need one store for what they count; add `url = " in result.output
+
+
 def test_check_of_a_broken_file_tells_where(tmp_path: Path) -> None:
     result = lockgate("check", "--config", config(tmp_path, "[gateway]\nlisten = \n"))
     assert result.exit_code == 1

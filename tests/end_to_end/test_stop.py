@@ -17,12 +17,15 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from gateway.audit import files
+from gateway.stops.decision import Decision, Over, Scope
+from gateway.stops.folder import Folder
 from tests.end_to_end.conftest import Start
 from tests.end_to_end.faults import CLEAN, post
 from tests.end_to_end.running import Running, configured, running, until
 from tests.end_to_end.test_websockets import speaking
-from tests.fakes.script import Say
-from tests.fakes.talk import KEY
+from tests.fakes.agents import AGENTS, GENAI_SUBCLASSES_AIOHTTP, SDK_ERRORS, Agent, code_of, status_of
+from tests.fakes.script import Call, Say
+from tests.fakes.talk import KEY, Talk, Turn
 from tests.fakes.upstream import Upstream
 from tests.services import redis as services
 
@@ -145,6 +148,52 @@ async def test_one_upstream_is_stopped_with_the_ending_of_its_dialect(gateway: R
         await lockgate(gateway, "stop", "--upstream", "anthropic")
         assert await asyncio.wait_for(theirs, PATIENCE) == "refusal"
         assert not other.done()
+
+
+TOOL = Say(calls=(Call("weather", '{"city": "Zürich"}'),), step=3)
+WEATHER = Talk((Turn("weather?"),), with_tools=True)
+
+
+async def tool_stopped(gateway: Running) -> None:
+    """The stop of the tool has reached the gateway."""
+    Folder(gateway.folder / "state").keep([Decision(Scope(Over.TOOL, "weather"), True, "", "ops", 1)])
+
+    async def known() -> bool:
+        return bool(decisions(gateway))
+
+    await until(known, PATIENCE)
+
+
+@pytest.mark.filterwarnings(GENAI_SUBCLASSES_AIOHTTP)
+@pytest.mark.parametrize("agent", AGENTS, ids=str)
+async def test_a_call_of_a_stopped_tool_does_not_reach_the_agent(
+    agent: Agent, gateway: Running, upstream: Upstream
+) -> None:
+    upstream.script = TOOL
+    assert (await agent.speak(gateway.of(agent), WEATHER)).calls != ()
+    await tool_stopped(gateway)
+    if agent.streamed:
+        assert (await agent.speak(gateway.of(agent), WEATHER)).calls == ()
+    else:
+        with pytest.raises(SDK_ERRORS) as raised:
+            await agent.speak(gateway.of(agent), WEATHER)
+        assert (status_of(raised.value), code_of(raised.value)) == (400, "tool_denied")
+    noted = await gateway.recorded(2)
+    assert (noted["code"], [reason["rule"] for reason in noted["reasons"]]) == ("tool_denied", ["stopped-tool"])
+    upstream.script = Say("Nothing to call.")
+    told = Talk((Turn("weather?"), Turn(call=Call("weather", '{"city": "Zürich"}'), result="rain"), Turn("and?")))
+    assert (await agent.speak(gateway.of(agent), told)).text, "what was called before is no call"
+
+
+async def test_it_is_stopped_where_nothing_else_is_enforced(start: Start, upstream: Upstream) -> None:
+    upstream.script = TOOL
+    async with start() as gateway:
+        (gateway.folder / "lockgate.toml").write_text(
+            (gateway.folder / "lockgate.toml").read_text().replace("[rules]", '[rules]\nprofile = "monitor"')
+        )
+        await tool_stopped(gateway)
+        with pytest.raises(SDK_ERRORS, match=r"the tool may not be used \(rule `stopped-tool`\)"):
+            await AGENTS[0].speak(gateway.of(AGENTS[0]), WEATHER)
 
 
 async def test_a_session_ends_too(gateway: Running, upstream: Upstream) -> None:

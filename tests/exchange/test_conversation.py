@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -16,6 +17,7 @@ from gateway.exchange import conversation
 from gateway.exchange.conversation import METHOD, Conversation, Step, ToClient, ToServer
 from gateway.exchange.events import ExchangeRecord, Finish
 from gateway.segment import Direction
+from gateway.stops.decision import Every
 from gateway.verdict import Effect
 from gateway.wire.lines import TOO_LONG
 from tests.exchange.gates import gate
@@ -56,6 +58,25 @@ def record(steps: Sequence[Step]) -> ExchangeRecord:
 
 def onward(steps: Sequence[Step], kind: type[ToClient | ToServer]) -> list[Any]:
     return [json.loads(step.data) for step in steps if isinstance(step, kind)]
+
+
+class TestStoppedTools:
+    def test_a_call_of_one_is_answered_and_not_passed_on(self) -> None:
+        by = replace(gate(), stopped_tools=lambda: {"say"})
+        one = Conversation(by, upstream="mcp/n", principal="default", new_id=lambda: "id-1")
+        steps = one.receive(CLIENT, line(call()))
+        assert not any(isinstance(step, ToServer) for step in steps)
+        [answer] = [json.loads(step.data) for step in steps if isinstance(step, ToClient)]
+        assert answer["result"]["isError"]
+        assert "rule `stopped-tool`" in answer["result"]["content"][0]["text"]
+        assert record(steps).code is Code.TOOL
+
+    def test_with_its_server_stopped_no_tool_can_be_called(self) -> None:
+        one = Conversation(
+            replace(gate(), stopped_tools=Every), upstream="mcp/n", principal="default", new_id=lambda: "id-1"
+        )
+        assert record(one.receive(CLIENT, line(call()))).code is Code.TOOL
+        assert one.receive(CLIENT, line(PING))[0] == ToServer(line(PING))
 
 
 class TestCleanMessages:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from gateway.exchange.events import (
     StartUpstream,
     UpstreamFailed,
 )
+from gateway.exchange.gate import Gate
 from gateway.exchange.machine import Exchange
 from gateway.verdict import Effect
 from tests.exchange.gates import gate
@@ -39,8 +41,8 @@ STREAM = (("Content-Type", "text/event-stream"),)
 DOOR = Door("n", "http://h/mcp", "http://gate", b"k")
 
 
-def exchange(asked: Inner | None = None) -> Exchange:
-    return Exchange(gate(), mcp(DOOR, asked or Inner("/mcp")), id="id-1", upstream="mcp/n", principal="default")
+def exchange(asked: Inner | None = None, by: Gate | None = None) -> Exchange:
+    return Exchange(by or gate(), mcp(DOOR, asked or Inner("/mcp")), id="id-1", upstream="mcp/n", principal="default")
 
 
 def asked(value: Any, headers: Headers = JSON) -> tuple[Event, ...]:
@@ -61,6 +63,17 @@ class TestRequests:
     def test_a_clean_call_goes_on_as_it_came(self) -> None:
         body = json.dumps(call(), indent=1).encode()
         assert only(feed(exchange(), *asked(body)), StartUpstream).body == body
+
+    def test_a_call_of_a_stopped_tool_is_answered_by_a_result_whatever_the_profile(self) -> None:
+        by = replace(gate("monitor"), stopped_tools=lambda: {"say"})
+        status, body = told(commands := feed(exchange(by=by), *asked(call())))
+        assert (status, body["result"]["isError"]) == (200, True)
+        assert "rule `stopped-tool`" in body["result"]["content"][0]["text"]
+        assert (record(commands).code, record(commands).outcome) == (Code.TOOL, "refused")
+        listed = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
+        assert only(feed(exchange(by=by), *asked(listed)), StartUpstream)
+        other = replace(by, stopped_tools=lambda: {"tell"})
+        assert only(feed(exchange(by=other), *asked(call())), StartUpstream)
 
     def test_a_secret_in_arguments_is_answered_by_a_result(self) -> None:
         commands = feed(exchange(), *asked(call("tok_abcd1234", "a")))

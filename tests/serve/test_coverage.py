@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from gateway.dialect.families import FAMILIES
 from gateway.serve.coverage import Row, families, matrix
-from gateway.settings import Config, Proxy
+from gateway.settings import Config
+from gateway.settings.proxy import Proxy
 from tests.serve.loopback import FAMILY
 
 

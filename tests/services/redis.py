@@ -159,7 +159,7 @@ def _servers(
         for index, (port, kind) in enumerate(zip(ports or free_ports(len(kinds)), kinds, strict=True)):
             home = folder / f"server-{index}"
             home.mkdir(parents=True)
-            quiet = ("--save", "", "--appendonly", "no", "--daemonize", "no", "--dir", str(home))
+            quiet: tuple[str, ...] = ("--save", "", "--appendonly", "no", "--daemonize", "no", "--dir", str(home))
             quiet += ("--repl-diskless-sync-delay", "0")  # a replica that has no copy yet cannot take over
             server = Server(port, home, ("--port", str(port), "--bind", HOST, *quiet, *kind, *more))
             server.start()

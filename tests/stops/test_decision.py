@@ -106,5 +106,6 @@ class TestAgainst:
 
     def test_tools_are_told_apart(self) -> None:
         stops = Stops().merged([stop(MAIL), stop(AGENT)])
-        assert stops.tools == {"send_mail": "the tool `send_mail` is stopped by ops: it misbehaves"}
+        assert stops.tools == {"send_mail"}
+        assert stops.merged([resume(MAIL)]).tools == frozenset()
         assert stops.against("other", "openai") is None

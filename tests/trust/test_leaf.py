@@ -10,8 +10,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gateway import settings
 from gateway.errors import ClientError, Code, InternalError
+from gateway.settings.proxy import MAX_LEAF
 from gateway.trust import leaf
 from gateway.trust.authority import LIFETIME, Authority, made
 from gateway.trust.leaf import Leaves, signed
@@ -81,7 +81,7 @@ def test_it_is_for_a_server_and_signs_nothing() -> None:
 
 
 def test_the_longest_lifetime_that_can_be_configured_is_one_that_apple_takes() -> None:
-    longest = timedelta(seconds=settings.MAX_LEAF)
+    longest = timedelta(seconds=MAX_LEAF)
     certificate = issued("example.com", lifetime=longest)
     assert certificate.not_valid_after_utc - certificate.not_valid_before_utc == timedelta(days=397)
 

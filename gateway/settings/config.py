@@ -1,0 +1,87 @@
+"""The whole configuration: every table, and what follows from several of them together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from gateway.policy.egress.entry import Entry
+from gateway.policy.egress.policy import EgressPolicy
+from gateway.policy.egress.providers import PROVIDERS
+from gateway.policy.egress.upstream import upstream_entry
+from gateway.policy.profile import PROFILES, Profile
+from gateway.settings.agents import Agent, AgentName
+from gateway.settings.egress import EgressTable
+from gateway.settings.fields import NO_TABLES, Name, Named, Table, over
+from gateway.settings.gateway import Admin, Gateway
+from gateway.settings.limits import LimitTable
+from gateway.settings.proxy import Proxy
+from gateway.settings.records import AuditTable, Log
+from gateway.settings.rules import HierarchyTable, Rules
+from gateway.settings.store import StoreTable
+from gateway.settings.upstreams import BUILT_IN, METADATA, McpServer, Upstream, UpstreamName
+from gateway.state.limit import Limit
+
+
+class Config(Table):
+    """The whole configuration."""
+
+    gateway: Gateway = Gateway()
+    proxy: Proxy = Proxy()
+    admin: Admin = Admin()
+    store: StoreTable = StoreTable()
+    rules: Rules = Field(default_factory=Rules)  # a default is copied, and its mapping cannot be
+    upstreams: Annotated[Named[UpstreamName, Upstream], BeforeValidator(over(BUILT_IN))] = NO_TABLES
+    mcp: Named[Name, McpServer] = NO_TABLES
+    agents: Named[AgentName, Agent] = NO_TABLES
+    limits: Named[Name, LimitTable] = NO_TABLES
+    egress: Annotated[Named[Name, EgressTable], BeforeValidator(over(PROVIDERS))] = NO_TABLES
+    hierarchy: HierarchyTable = HierarchyTable()
+    audit: AuditTable = AuditTable()
+    log: Log = Log()
+
+    def profile_for(self, principal: str) -> Profile:
+        """The profile that judges this caller: its own or that of `[rules]`, with the thresholds of `[rules]`.
+
+        So with its effects for hidden text; those for rules and their categories are for the rule set.
+        """
+        agent = self.agents.get(principal)
+        profile = PROFILES[(agent.profile if agent else None) or self.rules.profile]
+        return replace(
+            profile,
+            data_threshold=self.rules.thresholds.data or profile.data_threshold,
+            user_threshold=self.rules.thresholds.user or profile.user_threshold,
+            unknown_json=self.rules.unknown_json or profile.unknown_json,
+            effects=MappingProxyType({**profile.effects, **self.rules.unruled_effects}),
+        )
+
+    def limits_for(self, principal: str, upstream: str) -> tuple[Limit, ...]:
+        """The limits that one request of this caller to that upstream takes from, in the order of the file.
+
+        A limit that names no agent, and that no agent names, is everybody's.
+        """
+        return tuple(
+            table.limit(name, f"{name}/{principal}/{upstream}", self.store.on_error)
+            for name, table in self.limits.items()
+            if (not table.upstreams or upstream in table.upstreams) and principal in self._holders(name, principal)
+        )
+
+    def egress_policy(self) -> EgressPolicy:
+        """Where agents may go: the entries of `[egress]`, and each upstream and MCP server that none of them names."""
+        entries = [table.entry(name) for name, table in self.egress.items()]
+        return EgressPolicy([*entries, *self._upstream_entries(entries)])
+
+    def _upstream_entries(self, entries: list[Entry]) -> Iterator[Entry]:
+        found = [upstream_entry(f"upstreams.{name}", table.base_url) for name, table in self.upstreams.items()]
+        found += [upstream_entry(f"mcp.{name}", table.url, METADATA) for name, table in self.mcp.items()]
+        for entry in found:
+            if entry is not None and not any(one.covers(entry) for one in entries):
+                yield entry
+
+    def _holders(self, limit: str, principal: str) -> set[str]:
+        named = {name for name, agent in self.agents.items() if limit in agent.limits}
+        return named.union(self.limits[limit].agents) or {principal}
