@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, override
 
-from aiohttp import hdrs, web
+from aiohttp import WSCloseCode, hdrs, web
 from multidict import CIMultiDict
 
 from gateway.exchange.events import Headers
@@ -45,6 +45,13 @@ class ClientSocket(web.WebSocketResponse[Literal[False]]):
         if self._chosen is not None:
             headers[hdrs.SEC_WEBSOCKET_PROTOCOL] = self._chosen
         return headers, self._chosen, compress, alone
+
+    @override
+    async def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True) -> bool:
+        """As the library does it, but that it would say 1000 to what it could not decompress, as if all were well."""
+        if self.close_code == WSCloseCode.ABNORMAL_CLOSURE:
+            code = WSCloseCode.PROTOCOL_ERROR
+        return await super().close(code=code, message=message, drain=drain)
 
     @override
     async def _prepare_headers(self) -> None:

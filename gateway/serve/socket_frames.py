@@ -22,7 +22,7 @@ from gateway.exchange.session_events import (
     SessionEvent,
 )
 from gateway.serve.client_socket import ClientSocket
-from gateway.serve.upstream import CLOSING, UpstreamSocket
+from gateway.serve.upstream import CLOSING, FAILURES, UpstreamSocket
 
 SLOW: Final = 60.0
 """Seconds that a peer may take to make room for one message; then it is taken for gone (nginx: send_timeout)."""
@@ -43,9 +43,8 @@ def of_client(frame: Any) -> SessionEvent:
         return FromClient(Message(opcode, bytes(frame.data)))
     if frame.type is WSMsgType.CLOSE:
         return ClientClosed(frame.data or NO_CODE, frame.extra or "")
-    if isinstance(frame.data, WebSocketError):
-        return RequestBroken(str(frame.data))
-    return ClientGone()
+    fault = _fault(frame.data)
+    return ClientGone() if fault is None else RequestBroken(fault)
 
 
 def of_server(frame: Any) -> SessionEvent:
@@ -55,8 +54,16 @@ def of_server(frame: Any) -> SessionEvent:
         return FromServer(Message(opcode, bytes(frame.data)))
     if frame.type is WSMsgType.CLOSE:
         return ServerClosed(frame.data or NO_CODE, frame.extra or "")
-    detail = str(frame.data) if isinstance(frame.data, WebSocketError) else "closed without a close frame"
-    return UpstreamFailed(Fault.BROKEN, detail)
+    return UpstreamFailed(Fault.BROKEN, _fault(frame.data) or "closed without a close frame")
+
+
+def _fault(data: Any) -> str | None:
+    """What a peer did wrong, where the library gives an error for a frame; None where the connection is lost."""
+    if isinstance(data, WebSocketError):
+        return str(data)
+    # What cannot be decompressed is an error of the decompressor.
+    is_wrong = isinstance(data, Exception) and not isinstance(data, FAILURES)
+    return f"{type(data).__name__}: {data}" if is_wrong else None
 
 
 def broken(why: CloseClient) -> WSMessage:

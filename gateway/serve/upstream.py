@@ -174,8 +174,8 @@ class Pool:
         A handshake makes no model think, so connecting and answering have the time of a connection together.
         """
 
-        async def connect(call: Call) -> ClientWebSocketResponse[Literal[False]]:
-            return await self._sockets.ws_connect(
+        async def connect(call: Call) -> UpstreamSocket:
+            socket = await self._sockets.ws_connect(
                 URL(call.base_url + target, encoded=True),
                 headers=call.headers(headers),
                 protocols=protocols,
@@ -190,11 +190,12 @@ class Pool:
                 max_msg_size=max_message,
                 decode_text=False,
             )
+            assert isinstance(socket, UpstreamSocket)
+            socket.is_by_parent = call.parent is not None
+            return socket
 
         async with asyncio.timeout(patience.connect):
-            socket = await self._called(upstream, connect)
-        assert isinstance(socket, UpstreamSocket)
-        return socket
+            return await self._called(upstream, connect)
 
     def parent_for(self, host: str) -> str | None:
         """The proxy that a host is reached through: to the parent, this machine and its network may be others."""
@@ -263,11 +264,12 @@ class UpstreamSocket(ClientWebSocketResponse[Literal[False]]):
     ) -> None:
         super().__init__(reader, writer, protocol, response, *args, **options)
         self.raw_headers = response.raw_headers
+        self.is_by_parent = False  # whether a parent proxy dialled the upstream
 
     @property
     def address(self) -> str | None:
-        """The address that was dialled; None where the connection is lost."""
-        peer = self.get_extra_info("peername")
+        """The upstream's address; None where a parent proxy dialled it, or the connection is lost."""
+        peer = self.get_extra_info("peername") if not self.is_by_parent else None
         return peer[0] if isinstance(peer, tuple) else None
 
     def abort(self) -> None:

@@ -22,6 +22,7 @@ from gateway.exchange.events import (
 from gateway.exchange.session import Session
 from gateway.exchange.session_events import (
     CloseClient,
+    Declined,
     FromClient,
     FromServer,
     Message,
@@ -350,3 +351,17 @@ def test_a_session_that_is_over_ignores_what_still_comes() -> None:
     one = opened()
     ended(one)
     assert feed(one, FromServer(text({})), ClientGone(), Failed("x", "y")) == []
+
+
+@pytest.mark.parametrize(
+    ("event", "weight"),
+    [
+        (FromClient(text(b"12345")), 5),
+        (FromServer(text(b"123")), 3),
+        (Declined(401, (), b"1234"), 4),
+        (Declined(401, (("Content-Encoding", "gzip"),), b"1234"), gate().limits.answer),
+        (ClientGone(), 0),
+    ],
+)
+def test_an_event_weighs_what_it_would_have_judged(event: SessionEvent, weight: int) -> None:
+    assert made().weighs(event) == weight

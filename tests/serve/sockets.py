@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -25,6 +26,7 @@ type Talk = Callable[[web.WebSocketResponse], Awaitable[None]]
 
 KEY = base64.b64encode(b"0123456789abcdef").decode()
 KEY_IN_PROTOCOL = "openai-insecure-api-key.sk-1"
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
 UPGRADE = ("Connection: Upgrade", "Upgrade: websocket", f"Sec-WebSocket-Key: {KEY}", "Sec-WebSocket-Version: 13")
 
 
@@ -99,6 +101,14 @@ async def client(running: Running, target: str = "/up/ws", **options: Any) -> As
 
 def request(*fields: str, line: str = "GET /up/ws HTTP/1.1", host: str = "localhost") -> bytes:
     return "\r\n".join([line, f"Host: {host}", *fields, "", ""]).encode()
+
+
+def switching(head: bytes, *fields: str, accept: str | None = None) -> bytes:
+    """The 101 to an upgrade request, with the right answer to its key or another one."""
+    key = next(line.partition(b": ")[2] for line in head.split(b"\r\n") if line.startswith(b"Sec-WebSocket-Key"))
+    right = base64.b64encode(hashlib.sha1(key + _GUID).digest()).decode()
+    lines = ("HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade")
+    return "\r\n".join([*lines, f"Sec-WebSocket-Accept: {accept or right}", *fields, "", ""]).encode()
 
 
 async def closing(socket: ClientConnection) -> tuple[int, str]:

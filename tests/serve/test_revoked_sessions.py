@@ -36,9 +36,11 @@ AGENTS = {"bot": {"key_sha256": "0" * 64}}
 
 
 @asynccontextmanager
-async def serving(kind: str, first: Posture) -> AsyncIterator[tuple[Doorway, Address, list[ExchangeRecord]]]:
+async def serving(
+    kind: str, first: Posture, parent: str | None = None
+) -> AsyncIterator[tuple[Doorway, Address, list[ExchangeRecord]]]:
     """A way in, by name; gives it with its address and what it recorded."""
-    pool, records = Pool(), list[ExchangeRecord]()
+    pool, records = Pool(parent=parent), list[ExchangeRecord]()
     ledger = Noting(Paper().write, Metrics(lambda: 0), records)
     if kind == "proxy":
         door = doorway.proxy(first, pool, memory_store(), ledger, made((), datetime.now(UTC)), 3600)
@@ -278,6 +280,23 @@ async def test_an_address_that_may_not_be_dialled_any_more_ends_a_session() -> N
             await until(lambda: bool(records))
     assert (records[0].outcome, records[0].code) == ("cut", Code.EGRESS)
     assert "127.0.0.1" in str(records[0].told)
+
+
+async def test_the_address_of_a_parent_proxy_is_not_held_against_a_session() -> None:
+    """What a name leads to is for the parent to see; which names, is held here all the same."""
+    named: dict[str, Any] = {"hosts": ["up.test"]}
+    async with (
+        upstream_of(Side()) as parent,
+        serving("proxy", by_proxy(8080, **named), parent) as (door, address, records),
+        tunnelling(address, 8080, "up.test") as socket,
+    ):
+        door.take(by_proxy(8080, **named))
+        await socket.send("after")
+        assert await socket.recv() == "after"
+        door.take(by_proxy(8080, **named, action="deny"))
+        assert (await closing(socket))[0] == 1008
+        await until(lambda: bool(records))
+    assert (records[0].outcome, records[0].code) == ("cut", Code.EGRESS)
 
 
 async def test_a_list_that_changes_while_a_session_is_dialled_holds_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
