@@ -18,7 +18,7 @@ import pytest
 
 from gateway.errors import StoreError
 from gateway.state.limit import SECOND_NS, Budget, Calendar, Claim, Limit, OnError, Rate, Source, Taken, Unit
-from gateway.state.redis.connection import Connection
+from gateway.state.redis.connection import MOST, Connection
 from gateway.state.redis.counters import RedisCounters
 from gateway.state.redis.place import Place
 from gateway.state.redis.registers import RedisRegisters
@@ -367,3 +367,14 @@ async def test_a_store_that_leaves_in_a_question_is_a_store_error(tmp_path: Path
         with pytest.raises(StoreError, match=r"redis at 127\.0\.0\.1"):
             await one.registers.revisions(["things"])
         await one.close()
+
+
+async def test_a_burst_of_requests_is_no_failure_of_the_store(tmp_path: Path, prefix: str) -> None:
+    with services.single(tmp_path) as server:
+        connection = Connection(Place.read(f"redis://127.0.0.1:{server.port}"), 10.0)
+        counters, registers = RedisCounters(connection, prefix, b"key"), RedisRegisters(connection, prefix)
+        taken = await asyncio.gather(*(counters.take([Claim(RATE)], str(at)) for at in range(5 * MOST)))
+        seen = await asyncio.gather(*(registers.revisions(["things"]) for _ in range(5 * MOST)))
+        await connection.close()
+    assert all(one.allowed for one in taken)
+    assert set(seen) == {(0,)}

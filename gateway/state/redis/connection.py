@@ -23,7 +23,11 @@ from gateway.state.redis.place import Kind, Place
 from gateway.state.redis.scripts import READ, REMOVE, RENEW, SETTLE, TAKE, WRITE
 
 MOST: Final = 64
-"""Connections of one process. Calls take a fraction of a millisecond, so a few carry thousands of requests a second."""
+"""Connections of one process. Calls take a fraction of a millisecond, so a few carry thousands of requests a second.
+
+A call beyond them waits for its turn: the client library would fail it at once, and a burst of requests, which whoever
+wants to be counted no more can send, would pass for a store that is away.
+"""
 
 FIRST: Final = 20
 """Times the time-out that a first connection may take: names, TLS, and what a cluster or Sentinels are asked."""
@@ -37,6 +41,7 @@ class Connection:
     def __init__(self, place: Place, timeout: float, ca_file: Path | None = None) -> None:
         self.place = place
         self.timeout = timeout
+        self._turns = asyncio.Semaphore(MOST)
         self._sentinels: list[redis.Redis] = []
         self._client = self._made(place, _options(place, timeout, ca_file))
         self._scripts = {
@@ -46,7 +51,7 @@ class Connection:
     async def run(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
         """What a script answers. Raises StoreError."""
         try:
-            async with asyncio.timeout(self.timeout):
+            async with asyncio.timeout(self.timeout), self._turns:
                 return await self._scripts[script](keys=keys, args=arguments)
         except (RedisError, OSError, TimeoutError, asyncio.IncompleteReadError) as error:
             raise StoreError(_words(self.place, error)) from error
@@ -54,7 +59,7 @@ class Connection:
     async def numbers(self, keys: Sequence[str]) -> tuple[int, ...]:
         """The whole numbers at keys of one slot; 0 where there is none. Raises StoreError."""
         try:
-            async with asyncio.timeout(self.timeout):
+            async with asyncio.timeout(self.timeout), self._turns:
                 found = await self._client.mget(keys)
         except (RedisError, OSError, TimeoutError, asyncio.IncompleteReadError) as error:
             raise StoreError(_words(self.place, error)) from error
