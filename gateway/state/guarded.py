@@ -23,7 +23,7 @@ from gateway.state.breaker import Breaker
 from gateway.state.limit import Charge, Claim, Level, Limit, OnError, Slots, Source, Taken
 from gateway.state.members import BEAT, Members
 from gateway.state.memory import MemoryCounters
-from gateway.state.share import share_of, used_share
+from gateway.state.share import most_of, share_of, used_share
 from gateway.state.store import Counters
 
 PROBE: Final = 1.0
@@ -135,8 +135,15 @@ class GuardedCounters:
     def _see(self, levels: Sequence[Level]) -> None:
         now = self._now()
         for level in levels:
-            self._seen[level.limit.key] = level.remaining, now
-            self._seen.move_to_end(level.limit.key)
+            self._note_seen(level.limit.key, level.remaining, now)
+            if level.limit.key in self._seeded and not self._owed and self._delivering is None:
+                # The store knows all of what was counted here, and what others took since; the next outage begins anew.
+                self._seeded.discard(level.limit.key)
+                self._local.forget(level.limit.key)
+
+    def _note_seen(self, key: str, remaining: int, at: int) -> None:
+        self._seen[key] = remaining, at
+        self._seen.move_to_end(key)
         while len(self._seen) > MOST_SEEN:
             self._seen.popitem(last=False)
 
@@ -162,6 +169,14 @@ class GuardedCounters:
                 for charge in batch:
                     self._owe(charge)
                 raise
+            self._charged(batch)
+
+    def _charged(self, charges: Sequence[Charge]) -> None:
+        """Less is left in the store now than when it was last seen."""
+        now = self._now()
+        for charge in charges:
+            remaining, at = self._seen.get(charge.limit.key, (most_of(charge.limit), now))
+            self._note_seen(charge.limit.key, remaining - charge.amount, at)
 
     # -- without it
 

@@ -80,6 +80,10 @@ class MemoryCounters:
         elif isinstance(limit.bound, Budget):
             self._spend(limit, limit.bound, amount, self._now())
 
+    def forget(self, key: str) -> None:
+        """Count under that key from nothing."""
+        self._counts.pop(key, None)
+
     async def renew(self, limits: Sequence[Limit], holder: str) -> None:
         now = self._now()
         for limit in limits:

@@ -34,9 +34,9 @@ def used_share(limit: Limit, share: Limit, remaining: int, elapsed_ns: int) -> i
     bound = limit.bound
     if isinstance(bound, Rate):
         used = bound.burst - remaining - elapsed_ns // bound.interval_ns
-        return max(-(-used * _most(share) // bound.burst), 0)
+        return max(-(-used * most_of(share) // bound.burst), 0)
     if isinstance(bound, Budget):
-        return -(-(bound.quantity - remaining) * _most(share) // bound.quantity)
+        return -(-(bound.quantity - remaining) * most_of(share) // bound.quantity)
     return 0
 
 
@@ -45,5 +45,6 @@ def _part(whole: int, rank: int, count: int) -> int:
     return each + (rank < more)
 
 
-def _most(limit: Limit) -> int:
+def most_of(limit: Limit) -> int:
+    """The most units that are ever left of it."""
     return limit.bound.burst if isinstance(limit.bound, Rate) else limit.bound.quantity

@@ -213,6 +213,29 @@ class TestReturn:
         worker.leave()
         assert sum([(await worker.take(RATE)).allowed for _ in range(10)]) == 4
 
+    async def test_an_outage_that_follows_another_one_at_once_begins_with_what_that_one_used(
+        self, worker: Worker
+    ) -> None:
+        await worker.take(RATE)
+        worker.leave()
+        for _ in range(5):
+            await worker.take(RATE, BUDGET)
+        await worker.back()
+        worker.leave()
+        assert sum([(await worker.take(RATE)).allowed for _ in range(10)]) == 4
+        assert not (await worker.take(BUDGET, amount=96)).allowed, "which was never seen in the store"
+        assert (await worker.take(BUDGET, amount=95)).allowed
+
+    async def test_an_outage_begins_with_what_was_seen_since_the_last_hiccup(self, worker: Worker) -> None:
+        worker.shared.away = True
+        assert (await worker.take(BUDGET)).source is Source.LOCAL
+        worker.shared.away = False
+        await worker.take(BUDGET, amount=90)
+        await asyncio.sleep(0)
+        await worker.take(BUDGET)
+        worker.leave()
+        assert sum([(await worker.take(BUDGET)).allowed for _ in range(20)]) == 8
+
     async def test_slots_held_here_are_taken_there_by_their_renewal(self, worker: Worker) -> None:
         worker.leave()
         assert (await worker.take(SLOTS, holder="x")).allowed
