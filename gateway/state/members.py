@@ -46,6 +46,15 @@ class Members:
 
 
 async def read_members(registers: Registers) -> Mapping[str, Mapping[str, Any]]:
-    """Who gave a sign of life lately, and what each says of itself. Raises StoreError."""
+    """Who gave a sign of life lately, and what each says of itself: nothing, where it is no JSON object. Raises
+    StoreError."""
     found = await registers.read(REGISTER)
-    return {name: json.loads(entry.value) for name, entry in found.items()}
+    return {name: _said(entry.value) for name, entry in found.items()}
+
+
+def _said(value: bytes) -> Mapping[str, Any]:
+    try:
+        said = json.loads(value)
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}

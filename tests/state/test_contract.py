@@ -270,6 +270,12 @@ class TestRegisters:
         assert found["a"].version == version
         assert await registers.read("others") == {}
 
+    async def test_a_key_is_any_text(self, store: Store) -> None:
+        keys = {"a|b\r\n", "", "\x00", "\u00e9/\U0001f600", "x" * 10_000}
+        for key in keys:
+            await store.registers.write("things", key, b"1")
+        assert (await store.registers.read("things")).keys() == keys
+
     async def test_every_write_is_another_version(self, store: Store) -> None:
         versions = [await store.registers.write("things", key, b"") for key in "aab"]
         assert len(set(versions)) == 3

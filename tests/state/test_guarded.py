@@ -326,6 +326,14 @@ class TestMembers:
         await one.beat()
         assert (one.count, one.rank) == (1, 0)
 
+    @pytest.mark.parametrize("said", [b"garbage", b"[" * 100_000, b"\xff", b"[]", b"7"])
+    async def test_one_that_says_what_cannot_be_read_is_one_all_the_same(self, said: bytes) -> None:
+        registers = MemoryRegisters()
+        one = Members(registers, "a")
+        await registers.write("members", "b", said)
+        await one.beat()
+        assert (one.count, one.known["b"]) == (2, {})
+
     async def test_while_the_store_is_away_the_last_seen_stay(self) -> None:
         registers = Registers()
         one, two = Members(registers, "a"), Members(registers, "b")

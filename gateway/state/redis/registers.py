@@ -22,7 +22,11 @@ class RedisRegisters:
 
     async def read(self, register: str) -> Mapping[str, Entry]:
         found = await self._connection.run(READ, self._keys(register), [])
-        return {found[at].decode(): Entry(found[at + 2], int(found[at + 1])) for at in range(0, len(found), 3)}
+        # A key that is no UTF-8 is none of ours, and must not hide the others.
+        keys = (key.decode(errors="replace") for key in found[::3])
+        return {
+            key: Entry(value, int(version)) for key, version, value in zip(keys, found[1::3], found[2::3], strict=True)
+        }
 
     async def write(
         self, register: str, key: str, value: bytes, *, version: int | None = None, ttl: float | None = None
