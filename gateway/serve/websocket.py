@@ -250,8 +250,9 @@ class SocketCarrier:
             self._idle = self._loop.call_later(left, self._watch_idleness)
 
     def _interrupt(self, last: Ended | Stopped) -> None:
-        self._last = last
-        self._task.cancel()
+        if self._last is None:  # a second interruption would take the first one's last words away
+            self._last = last
+            self._task.cancel()
 
     async def _interrupted(self) -> None:
         """The handler was cancelled: by `_interrupt`, or by the server library, since the client is gone."""
