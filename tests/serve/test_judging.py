@@ -232,6 +232,28 @@ async def test_an_exchange_that_is_stopped_while_its_body_is_judged_sends_nothin
     assert came == [2]
 
 
+async def test_a_message_that_is_judged_while_its_session_is_stopped_goes_nowhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    came: list[Any] = []
+
+    async def talk(socket: web.WebSocketResponse) -> None:
+        async for message in socket:
+            came.append(message.data)
+
+    held = Held()
+    held.hold(monkeypatch, Session)
+    async with between(Side(talk)) as running, client(running) as socket:
+        await socket.send("y" * HEAVY)
+        await until(lambda: held.waiting == 1)
+        (carrier,) = running.base_url.live
+        carrier.stop("it leaks")
+        held.go_on.set()
+        record = await running.recorded()
+        await until(lambda: not running.base_url.live)
+    assert (record.outcome, came) == ("cut", [])
+
+
 async def test_a_session_that_is_stopped_twice_is_told_so_and_recorded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     held = Held()
     held.hold(monkeypatch, Session)
