@@ -347,7 +347,7 @@ def _pushed(folder: Path | None) -> Iterator[tuple[str, str]]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes().decode()  # with line ends as they are: a pushed pack has a digest
     except (OSError, UnicodeDecodeError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "is not UTF-8 text"
         raise RuleError((f"{path}: cannot be read: {reason.lower()}",)) from error

@@ -409,3 +409,12 @@ def test_a_key_that_needs_a_restart_is_a_key() -> None:
     config, waiting = carried(Config(), parse(text, "gate.toml"))
     assert set(waiting) == set(NEEDS_RESTART) - {"gateway.secret_file", "store.url"}
     assert config == Config()
+
+
+async def test_a_pushed_pack_is_served_as_it_was_pushed_line_ends_included(file: Path, tmp_path: Path) -> None:
+    text = rule("two").replace("\n", "\r\n")
+    (tmp_path / "pushed").mkdir()
+    (tmp_path / "pushed" / "b.toml").write_bytes(text.encode())
+    loader = Loader(file, {}, b"key", lambda _: None, pushed=tmp_path / "pushed")
+    loader.load()
+    assert loader.serving_pushed == {"b.toml": text}

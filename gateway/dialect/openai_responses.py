@@ -153,6 +153,35 @@ _ITEMS: Final[Mapping[str, Mapping[str, Rule]]] = {
     "program_output": {"result": g.text(g.RESULT)},
 }
 
+_UNNAMED: Final = frozenset(
+    f"{tool}_call"
+    for tool in (
+        "apply_patch",
+        "code_interpreter",
+        "computer",
+        "file_search",
+        "image_generation",
+        "local_shell",
+        "shell",
+        "tool_search",
+        "web_search",
+    )
+)
+"""Calls of tools that the API knows itself: their type is their only name."""
+
+
+def _named(kind: str) -> Mapping[str, Rule]:
+    """What names the tool of an unnamed call: its type, as the tool's definition spells it."""
+    if kind not in _UNNAMED:
+        return {}
+    tool = kind.removesuffix("_call")
+
+    def rule(sink: Sink, _: Any, path: Path) -> None:
+        sink.segments.append(g.CALL_NAME.segment(path, tool))
+
+    return {"type": rule}
+
+
 ITEM_TYPES: Final = frozenset((*_ITEMS, "message", "reasoning", "item_reference"))
 """The `type` of every item that is known."""
 
@@ -168,7 +197,9 @@ def _item(reasoning: Voice, strange: Voice) -> Rule:
         "content": thoughts,
         "encrypted_content": g.uninspected("encrypted_content"),
     }
-    table: dict[str, Rule] = {kind: g.members({**_COMMON, **extra}, unknown) for kind, extra in _ITEMS.items()}
+    table: dict[str, Rule] = {
+        kind: g.members({**_COMMON, **_named(kind), **extra}, unknown) for kind, extra in _ITEMS.items()
+    }
     table |= {
         "message": message,
         "reasoning": g.members({**_COMMON, **thought}, unknown),

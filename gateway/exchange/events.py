@@ -137,6 +137,7 @@ class Unread(StrEnum):
     TOO_LARGE = "pdf_too_large"  # in bytes, pages or text
     OVERTIME = "pdf_overtime"  # its reader took too long, or fell over
     UNAVAILABLE = "pdf_unavailable"  # there is no reader
+    BUSY = "pdf_busy"  # too many others wait to be read
 
 
 class Extracted(Struct, frozen=True):

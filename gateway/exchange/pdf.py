@@ -53,6 +53,9 @@ def is_read(endpoint: Endpoint, of: Form) -> bool:
 
 def refusal(profile: Profile, body: bytes, media: MediaType, unread: Unread) -> str | None:
     """Why a body is refused that could not be read as a PDF; None where it may pass, or is a text after all."""
+    if unread is Unread.BUSY:
+        # Whoever sends many would else have any other pass unread, in whatever profile that lets such pass.
+        return "the PDF cannot be read now, since too many others wait to be read; send it again later"
     may_be_none = unread in (Unread.BROKEN, Unread.UNAVAILABLE) and media.essence not in _TYPES
     if not profile.refuses_unknown or (may_be_none and content.is_text(body, media)):
         return None

@@ -48,9 +48,12 @@ class Follower:
         self._version = 0
 
     async def follow(self) -> None:
-        """Look again and again, until cancelled."""
+        """Look again and again, until cancelled, whatever goes wrong: a gateway that does not look cannot go back."""
         while True:
-            await self.look()
+            try:
+                await self.look()
+            except Exception as error:  # noqa: BLE001 -- the outer boundary of this task: told, and tried again
+                self.problem = f"the push cannot be followed: {type(error).__name__}: {error}"
             await asyncio.sleep(LOOK)
 
     def status(self) -> dict[str, object]:
@@ -85,7 +88,7 @@ class Follower:
             return
         try:
             self.push, self._version = Push.decode(entry.value), entry.version
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             self.problem = f"the push in the store is of another version: {error}"
 
     async def _take_up(self, wanted: Mapping[str, str]) -> None:
@@ -125,7 +128,7 @@ def kept(folder: Path) -> dict[str, str]:
     found = {}
     for path in sorted(folder.glob("*.toml")):
         with suppress(OSError, UnicodeDecodeError):
-            found[path.name] = path.read_text(encoding="utf-8")
+            found[path.name] = path.read_bytes().decode()  # with line ends as they are
     return found
 
 
@@ -145,7 +148,7 @@ def _write(folder: Path, wanted: Mapping[str, str]) -> None:
     for path in folder.glob("*.toml"):
         if path.name not in wanted:
             path.unlink(missing_ok=True)
+    known = kept(folder)
     for name, text in wanted.items():
-        path = folder / name
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            private_file.replace(path, text.encode())
+        if known.get(name) != text:
+            private_file.replace(folder / name, text.encode())

@@ -22,6 +22,9 @@ from gateway.pdf import child
 AT_ONCE: Final = 2
 """Processes for each way in; the next document waits."""
 
+MOST_WAITING: Final = 32
+"""Documents that wait for each way in, each with up to `gateway.exchange.pdf.MOST` bytes; the next one is not read."""
+
 SECONDS: Final = 20.0
 """Time for one document, twice what its process may compute (`child.CPU`)."""
 
@@ -54,22 +57,32 @@ class Reader:
         self._command = command
         self._seconds = seconds
         self._places = asyncio.Semaphore(AT_ONCE)
+        self._here = 0  # documents that are read or wait
 
     async def read(self, document: bytes) -> Extracted:
         """All texts of a document, or why there are none. Never raises."""
-        async with self._places:
-            try:
-                process = await _started(self._command)
-            except OSError:
-                return Extracted(unread=Unread.UNAVAILABLE)
-            try:
-                async with asyncio.timeout(self._seconds):
-                    told = await _told(process, document)
-            except (TimeoutError, ValueError):
-                return Extracted(unread=Unread.OVERTIME)
-            finally:
-                await _ended(process)
-            return _extracted(process.returncode, told)
+        if self._here >= AT_ONCE + MOST_WAITING:
+            return Extracted(unread=Unread.BUSY)
+        self._here += 1
+        try:
+            async with self._places:
+                return await self._read(document)
+        finally:
+            self._here -= 1
+
+    async def _read(self, document: bytes) -> Extracted:
+        try:
+            process = await _started(self._command)
+        except OSError:
+            return Extracted(unread=Unread.UNAVAILABLE)
+        try:
+            async with asyncio.timeout(self._seconds):
+                told = await _told(process, document)
+        except (TimeoutError, ValueError):
+            return Extracted(unread=Unread.OVERTIME)
+        finally:
+            await _ended(process)
+        return _extracted(process.returncode, told)
 
 
 async def _started(command: Sequence[str]) -> Process:

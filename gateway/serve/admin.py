@@ -91,7 +91,7 @@ class Admin:
         if self._token is None:
             return True
         scheme, _, shown = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-        return scheme.lower() == "bearer" and hmac.compare_digest(shown.strip().encode(), self._token.encode())
+        return scheme.lower() == "bearer" and hmac.compare_digest(_octets(shown.strip()), _octets(self._token))
 
     async def _health(self, _: web.BaseRequest) -> web.Response:
         return _plain(200, "alive\n")
@@ -153,7 +153,7 @@ def _wanted(data: bytes) -> tuple[Scope, str, str]:
     """Scope, reason and who. Raises ValueError with the accepted form."""
     try:
         body = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     match body:
         case {"scope": str(scope), **rest} if rest.keys() <= {"why", "by"} and all(
@@ -161,6 +161,11 @@ def _wanted(data: bytes) -> tuple[Scope, str, str]:
         ):
             return Scope.read(scope), str(rest.get("why", "")), str(rest.get("by") or "the admin API")
     raise ValueError(f"the body is no decision; accepted: {_FORM}")
+
+
+def _octets(text: str) -> bytes:
+    """What a field or a variable held, which need not be UTF-8."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _json(status: int, value: Mapping[str, object]) -> web.Response:

@@ -183,6 +183,10 @@ class Carrier:
 
     async def _call(self, start: StartUpstream) -> None:
         """Send the request upstream, and the answer back."""
+        if self._last is not None:
+            # It was interrupted while a thread judged the body, and is cancelled where it next waits. A pooled
+            # connection takes a whole request before that.
+            await asyncio.sleep(0)
         try:
             response = self._upstream = await self._send(start)
         except Denied as denied:

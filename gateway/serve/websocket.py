@@ -304,6 +304,10 @@ class SocketCarrier:
             await self._tell(ClientGone())
 
     async def _to_server(self, command: ToServer) -> None:
+        if self._last is not None:
+            # It was interrupted while a thread judged the message, and is cancelled where it next waits: a socket with
+            # room takes the message before that.
+            await asyncio.sleep(0)
         if self._server is not None and not await send_message(self._server, command.message):
             self._server.abort()
             await self._tell(UpstreamFailed(Fault.TIMEOUT, "it takes no messages"))

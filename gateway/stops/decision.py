@@ -17,6 +17,10 @@ MOST_WHY: Final = 500
 """Characters of a reason that are kept: clients are told it, and so it is one line of plain text."""
 
 
+LATEST_NS: Final = (1 << 63) - 1
+"""The year 2262. A time beyond it is none that anybody decided at, and may be no date that can be told."""
+
+
 class Over(StrEnum):
     """What sort of thing is stopped."""
 
@@ -75,14 +79,18 @@ class Decision:
     @classmethod
     def decode(cls, data: bytes) -> Self:
         """The decision that `encode` wrote. Raises ValueError for anything else."""
-        match json.loads(data):
+        try:
+            value = json.loads(data)
+        except RecursionError:
+            raise ValueError("it nests too deep") from None
+        match value:
             case {
                 "scope": str(scope),
                 "stopped": bool(stopped),
                 "why": str(why),
                 "by": str(by),
                 "at_ns": int(at_ns),
-            } if not isinstance(at_ns, bool):
+            } if not isinstance(at_ns, bool) and 0 <= at_ns <= LATEST_NS:
                 return cls(Scope.read(scope), stopped, why, by, at_ns)
         raise ValueError("it is no decision to stop or to resume")
 

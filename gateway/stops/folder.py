@@ -116,7 +116,11 @@ def _read(path: Path) -> tuple[Decision, ...]:
         data = path.read_bytes()
     except FileNotFoundError:
         return ()
-    match json.loads(data):
+    try:
+        value = json.loads(data)
+    except RecursionError:
+        raise ValueError("it nests too deep") from None
+    match value:
         case {"stops": list(stops)}:
             return tuple(Decision.decode(json.dumps(one).encode()) for one in stops)
     raise ValueError("it holds no list of `stops`")

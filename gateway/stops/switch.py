@@ -16,7 +16,7 @@ from typing import Final
 
 from gateway.errors import StoreError
 from gateway.state.store import Registers
-from gateway.stops.decision import Decision, Scope, Stops
+from gateway.stops.decision import LATEST_NS, Decision, Scope, Stops
 from gateway.stops.folder import Folder, Stamp, StopsError
 
 REGISTER: Final = "stops"
@@ -49,9 +49,12 @@ class Switch:
         self.stops = folder.load()
 
     async def follow(self) -> None:
-        """Look again and again, until cancelled."""
+        """Look again and again, until cancelled, whatever goes wrong: a switch that is not looked at stops nothing."""
         while True:
-            await self.look()
+            try:
+                await self.look()
+            except Exception as error:  # noqa: BLE001 -- the outer boundary of this task: told, and tried again
+                self.fault = f"the stops cannot be followed: {type(error).__name__}: {error}"
             await asyncio.sleep(LOOK)
 
     async def look(self) -> None:
@@ -76,7 +79,7 @@ class Switch:
         """
         known = self.stops.decisions.get(scope)
         # Later than what it replaces, whatever the clock of the machine says on which that was decided.
-        at = max(self._now(), known.at_ns + 1 if known is not None else 0)
+        at = min(max(self._now(), known.at_ns + 1 if known is not None else 0), LATEST_NS)
         decision = Decision(scope, stopped, why, by, at)
         try:
             self._folder.keep([decision])
@@ -92,8 +95,8 @@ class Switch:
         stamp = self._folder.stamp()
         if stamp != self._stamp:
             found = self._folder.load()
-            self._stamp = stamp
             self._set(Stops(self.stops.decisions, found.here).merged(found.decisions.values()))
+            self._stamp = stamp
 
     async def _look_at_register(self, registers: Registers) -> None:
         (revision,) = await registers.revisions([REGISTER])
@@ -120,8 +123,8 @@ class Switch:
 
     def _set(self, stops: Stops) -> None:
         if stops != self.stops:
-            self.stops = stops
             self._changed(stops)
+            self.stops = stops  # what could not be carried out is tried again at the next look
 
 
 def _decoded(value: bytes) -> Decision | None:

@@ -60,6 +60,7 @@ ITEMS: list[tuple[str, list[Row]]] = [
     (
         "computer_call",
         [
+            ("type", "computer", NAME),
             ("action.text", "weather", CALL),
             ("actions.0.keys.0", "CTRL", CALL),
             ("actions.0.keys.1", "L", CALL),
@@ -78,6 +79,7 @@ ITEMS: list[tuple[str, list[Row]]] = [
     (
         "local_shell_call",
         [
+            ("type", "local_shell", NAME),
             ("action.command.0", "ls", CALL),
             ("action.command.1", "-la", CALL),
             ("action.env.HOME", "/home/agent", CALL),
@@ -88,6 +90,7 @@ ITEMS: list[tuple[str, list[Row]]] = [
     (
         "shell_call",
         [
+            ("type", "shell", NAME),
             ("action.commands.0", "cat notes.txt", CALL),
             ("environment.skills.0.name", "notes", DEFINITION + "!"),
             ("environment.skills.0.description", "How to keep notes.", DEFINITION),
@@ -95,7 +98,14 @@ ITEMS: list[tuple[str, list[Row]]] = [
         ],
     ),
     ("shell_call_output", [("output.0.stdout", "buy milk", DATA), ("output.0.stderr", "warning: old file", DATA)]),
-    ("apply_patch_call", [("operation.path", "notes.txt", CALL), ("operation.diff", "-buy milk\n+buy bread", CALL)]),
+    (
+        "apply_patch_call",
+        [
+            ("type", "apply_patch", NAME),
+            ("operation.path", "notes.txt", CALL),
+            ("operation.diff", "-buy milk\n+buy bread", CALL),
+        ],
+    ),
     ("apply_patch_call_output", [("output", "patched", DATA)]),
     (
         "mcp_list_tools",
@@ -126,6 +136,7 @@ ITEMS: list[tuple[str, list[Row]]] = [
     (
         "web_search_call",
         [
+            ("type", "web_search", NAME),
             ("action.query", "letters", CALL),
             ("action.queries.0", "old letters", CALL),
             ("action.sources.0.type", "url", CALL),
@@ -135,15 +146,19 @@ ITEMS: list[tuple[str, list[Row]]] = [
     (
         "file_search_call",
         [
+            ("type", "file_search", NAME),
             ("queries.0", "contracts", CALL),
             ("results.0.filename", "contract.md", RESULT),
             ("results.0.text", "The contract ends in May.", DATA),
             ("results.0.attributes.author", "Legal", RESULT),
         ],
     ),
-    ("code_interpreter_call", [("code", "1 + 1", CALL), ("outputs.0.logs", "2", DATA)]),
-    ("image_generation_call", [("revised_prompt", "A grey cat.", SAID)]),
-    ("tool_search_call", [("arguments.goal", "Find the shipping tool.", CALL)]),
+    (
+        "code_interpreter_call",
+        [("type", "code_interpreter", NAME), ("code", "1 + 1", CALL), ("outputs.0.logs", "2", DATA)],
+    ),
+    ("image_generation_call", [("type", "image_generation", NAME), ("revised_prompt", "A grey cat.", SAID)]),
+    ("tool_search_call", [("type", "tool_search", NAME), ("arguments.goal", "Find the shipping tool.", CALL)]),
     (
         "tool_search_output",
         [("tools.0.name", "ship", DEFINITION + "!"), ("tools.0.description", "Ship a parcel.", DEFINITION)],

@@ -132,7 +132,15 @@ def test_a_document_that_is_sent_is_read_too() -> None:
     assert (line.code, line.outcome) == (Code.INJECTION, "refused")
 
 
-@pytest.mark.parametrize("unread", list(Unread))
+@pytest.mark.parametrize("unknown", [UnknownJson.SCAN, UnknownJson.BLOCK])
+def test_a_document_for_which_there_is_no_time_is_refused_in_any_profile(unknown: UnknownJson) -> None:
+    one = asked(replace(gate(), profile=replace(PROFILES["balanced"], unknown_json=unknown)))
+    answered(one)
+    respond = only(one.receive(Extracted(unread=Unread.BUSY)), Respond)
+    assert (respond.status, b"too many others wait to be read" in respond.body) == (400, True)
+
+
+@pytest.mark.parametrize("unread", sorted(set(Unread) - {Unread.BUSY}))
 def test_a_document_that_cannot_be_read_passes_by_name_or_is_refused(unread: Unread) -> None:
     one = asked()
     answered(one)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -326,3 +327,29 @@ def test_no_finding_means_the_same_bytes(words: list[str], cuts: list[int]) -> N
     out, stream = run(events, cuts)
     assert out == b"".join(events)
     assert stream.totals.effect is Effect.ALLOW
+
+
+def stopping(tool: str) -> Gate:
+    return replace(gate("monitor"), stopped_tools=lambda: {tool})
+
+
+RESPONSES = FAMILIES["openai"].endpoint("POST", "/v1/responses").dialect
+
+
+@pytest.mark.parametrize("kind", ["shell_call", "local_shell_call", "apply_patch_call", "computer_call"])
+@pytest.mark.parametrize("event", ["response.output_item.added", "response.output_item.done"])
+def test_a_stopped_tool_is_known_by_the_type_of_its_call_where_that_is_its_only_name(kind: str, event: str) -> None:
+    item = {"type": kind, "id": "i", "call_id": "c", "status": "completed"}
+    data = b"data: " + json.dumps({"type": event, "output_index": 0, "item": item}).encode() + b"\n\n"
+    for tool in ("shell", "local_shell", "apply_patch", "computer"):
+        stream = AnswerStream(stopping(tool), RESPONSES, Framing.SSE)
+        stream.feed(data)
+        is_stopped = kind == f"{tool}_call"
+        assert (stream.cut is not None, stream.drain()) == (is_stopped, b"" if is_stopped else data)
+
+
+def test_the_name_of_a_stopped_tool_is_known_in_pieces() -> None:
+    stream = AnswerStream(stopping("send_mail"), CHAT, Framing.SSE)
+    stream.feed(call("", name="send_") + call("{}", name="mail") + chunk(finish="tool_calls"))
+    assert stream.cut is not None
+    assert b"mail" not in stream.drain()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from gateway.fleet.follow import KEY, REGISTER, Follower, kept
 from gateway.fleet.push import Member, Push, Stage, Tally, begun, digest
 from gateway.state.members import Members
 from gateway.state.memory import MemoryRegisters
+from tests.serve.loopback import until
 
 PACKS = {"new.toml": "new"}
 
@@ -117,10 +119,49 @@ async def test_a_name_that_is_none_of_a_pack_writes_nothing(tmp_path: Path, name
     assert not any("evil" in str(path) for path in everything(tmp_path))
 
 
-async def test_a_push_of_another_version_is_a_problem_and_changes_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["one\r\ntwo\r\n", "one\rtwo", "one\u2028two\n"])
+async def test_a_pack_is_written_once_whatever_its_line_ends(tmp_path: Path, text: str) -> None:
     registers = MemoryRegisters()
     one = Gateway(registers, tmp_path)
-    await registers.write(REGISTER, KEY, b'{"form": 2}')
+    await written(registers, packs={"new.toml": text}, stage=Stage.ALL)
+    for _ in range(3):
+        await one.look()
+    assert (kept(one.folder), one.tried) == ({"new.toml": text}, 1)
+
+
+async def test_a_file_that_is_no_text_is_written_anew(tmp_path: Path) -> None:
+    registers = MemoryRegisters()
+    one = Gateway(registers, tmp_path)
+    one.folder.mkdir()
+    (one.folder / "new.toml").write_bytes(b"\xff")
+    await written(registers, stage=Stage.ALL)
+    await one.look()
+    assert kept(one.folder) == PACKS
+
+
+async def test_following_goes_on_whatever_goes_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.fleet.follow.LOOK", 0.001)
+    registers = MemoryRegisters()
+    one = Gateway(registers, tmp_path)
+    await written(registers, stage=Stage.ALL)
+
+    async def fails(_: Mapping[str, str]) -> None:
+        raise ZeroDivisionError("of a rule")
+
+    one.follower._trial = fails
+    following = asyncio.create_task(one.follower.follow())
+    await until(lambda: one.follower.problem == "the push cannot be followed: ZeroDivisionError: of a rule")
+    one.follower._trial = one._try
+    await until(lambda: kept(one.folder) == PACKS)
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+
+
+@pytest.mark.parametrize("document", [b'{"form": 2}', b'{"x":' * 100_000, b"\xff"], ids=["newer", "deep", "binary"])
+async def test_a_push_of_another_version_is_a_problem_and_changes_nothing(tmp_path: Path, document: bytes) -> None:
+    registers = MemoryRegisters()
+    one = Gateway(registers, tmp_path)
+    await registers.write(REGISTER, KEY, document)
     await one.look()
     assert "of another version" in (one.follower.problem or "")
 

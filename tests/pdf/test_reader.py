@@ -256,6 +256,14 @@ async def test_only_so_many_processes_run_at_once(monkeypatch: pytest.MonkeyPatc
     assert most == reader.AT_ONCE
 
 
+async def test_only_so_many_documents_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "MOST_WAITING", 1)
+    one = Reader(python('import sys; sys.stdin.read(); print(\'{"texts": [], "unread": []}\')'))
+    found = await asyncio.gather(*(one.read(b"x") for _ in range(5)))
+    assert [read.unread for read in found] == [None] * 3 + [Unread.BUSY] * 2
+    assert (await one.read(b"x")).unread is None, "those that waited are done"
+
+
 async def test_a_process_is_given_nothing_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCKGATE_SECRET", "a secret")
     tell = (

@@ -84,6 +84,12 @@ async def test_the_token_is_asked_for(page: str, fields: tuple[str, ...], status
         assert (await ask(address, request(f"GET {page}", *fields))).status == status
 
 
+async def test_a_token_of_any_octets_is_a_wrong_one() -> None:
+    async with admin(token="secret") as address:
+        got = await ask(address, request("GET /status", "Authorization: Bearer ?").replace(b"?", b"\xff"))
+    assert got.status == 401
+
+
 @pytest.mark.parametrize(
     ("line", "host", "fields", "status"),
     [
@@ -141,6 +147,7 @@ class TestStops:
             (b'{"scope": "everyone"}', "is no scope; accepted: all"),
             (b'{"scope": "all", "why": 1}', "no decision; accepted"),
             (b'{"scope": "all", "until": "noon"}', "no decision; accepted"),
+            (b"[" * 60_000, "no decision; accepted"),
             (b"x" * 70_000, "the body is over"),
         ],
     )

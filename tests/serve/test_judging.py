@@ -207,6 +207,68 @@ async def test_an_exchange_that_is_cut_while_its_body_is_judged_is_recorded(monk
     assert record.fault == "shutdown: cut after the drain period"
 
 
+async def test_an_exchange_that_is_stopped_while_its_body_is_judged_sends_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    came: list[int] = []
+
+    async def upstream(http: web.BaseRequest) -> web.StreamResponse:
+        came.append(len(await http.content.read()))
+        return web.Response()
+
+    held = Held()
+    async with through(upstream) as running:
+        # The connection that is left open would take the next request at once.
+        assert (await ask(running.address, request("POST /up/read/x", body=b"{}"))).status == 200
+        held.hold(monkeypatch, Exchange)
+        asked = asyncio.create_task(ask(running.address, request("POST /up/read/x", body=BODY)))
+        await until(lambda: held.waiting == 1)
+        (carrier,) = running.base_url.live
+        carrier.stop("it leaks")
+        held.go_on.set()
+        got = await asked
+        await asyncio.sleep(0.05)
+    assert (got.status, b"it leaks" in got.body) == (503, True)
+    assert came == [2]
+
+
+async def test_a_message_that_is_judged_while_its_session_is_stopped_goes_nowhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    came: list[Any] = []
+
+    async def talk(socket: web.WebSocketResponse) -> None:
+        came.extend([message.data async for message in socket])
+
+    held = Held()
+    held.hold(monkeypatch, Session)
+    async with between(Side(talk)) as running, client(running) as socket:
+        await socket.send("y" * HEAVY)
+        await until(lambda: held.waiting == 1)
+        (carrier,) = running.base_url.live
+        carrier.stop("it leaks")
+        held.go_on.set()
+        record = await running.recorded()
+        await until(lambda: not running.base_url.live)
+    assert (record.outcome, came) == ("cut", [])
+
+
+async def test_a_session_that_is_stopped_twice_is_told_so_and_recorded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = Held()
+    held.hold(monkeypatch, Session)
+    async with between(Side()) as running, client(running) as socket:
+        await socket.send("y" * HEAVY)
+        await until(lambda: held.waiting == 1)
+        (carrier,) = running.base_url.live
+        for why in ("it leaks", "it leaks more"):
+            carrier.stop(why)
+            await asyncio.sleep(0.05)
+        held.go_on.set()
+        record = await running.recorded()
+        await until(lambda: not running.base_url.live)
+    assert (record.outcome, record.told) == ("cut", "it leaks")
+
+
 @pytest.mark.parametrize("sender", ["client", "server"])
 async def test_a_session_that_is_cut_while_a_message_is_judged_is_recorded(
     sender: str, monkeypatch: pytest.MonkeyPatch

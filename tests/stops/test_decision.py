@@ -53,6 +53,9 @@ class TestDecision:
             b'{"scope":"all","stopped":1,"why":"","by":"x","at_ns":1}',
             b'{"scope":"all","stopped":true,"why":"","by":"x","at_ns":true}',
             b'{"scope":"everyone","stopped":true,"why":"","by":"x","at_ns":1}',
+            b'{"scope":"all","stopped":true,"why":"","by":"x","at_ns":-1}',
+            b'{"scope":"all","stopped":true,"why":"","by":"x","at_ns":9223372036854775808}',
+            b"[" * 100_000,
             b"\xff",
         ],
     )

@@ -43,7 +43,7 @@ def test_older_news_do_not_undo_what_is_there(tmp_path: Path) -> None:
     assert folder.stamp() == stamp, "a file that says the same is not written again"
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"stops": [1]}', '{"stops": [{"scope": "all"}]}'])
+@pytest.mark.parametrize("content", ["", "{", "[" * 100_000, "[]", '{"stops": [1]}', '{"stops": [{"scope": "all"}]}'])
 def test_a_file_that_cannot_be_read_stops_this_gateway(tmp_path: Path, content: str) -> None:
     (tmp_path / FILE).write_text(content)
     why = Folder(tmp_path).load().against("default", "openai")

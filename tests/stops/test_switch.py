@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pytest
 from gateway.errors import StoreError
 from gateway.state.memory import MemoryRegisters
 from gateway.state.store import Entry
-from gateway.stops.decision import EVERYTHING, Decision, Over, Scope, Stops
+from gateway.stops.decision import EVERYTHING, LATEST_NS, Decision, Over, Scope, Stops
 from gateway.stops.folder import FILE, FLAG, Folder, StopsError
 from gateway.stops.switch import REGISTER, Switch, told_stops
+from tests.serve.loopback import until
 
 AGENT = Scope(Over.AGENT, "research")
 
@@ -111,7 +113,7 @@ async def test_without_the_store_a_stop_holds_here_and_goes_out_later(tmp_path: 
 
 
 async def test_a_decision_comes_after_what_it_replaces_whatever_the_clocks_say(tmp_path: Path) -> None:
-    ahead = Switch(Folder(tmp_path), None, lambda _: None, now=lambda: 10**19)
+    ahead = Switch(Folder(tmp_path), None, lambda _: None, now=lambda: 9 * 10**18)
     await stop(ahead)
     behind = Switch(Folder(tmp_path), None, lambda _: None, now=lambda: 1)
     await resume(behind)
@@ -162,6 +164,49 @@ async def test_what_another_version_wrote_is_a_fault_and_no_stop_is_lost(tmp_pat
     await one.look()
     assert "cannot read: team/red" in (one.fault or "")
     assert one.stops.active == (decision,)
+
+
+@pytest.mark.parametrize(
+    "value", [b"[" * 100_000, b'{"scope":"all","stopped":true,"why":"","by":"x","at_ns":1%s}' % (b"0" * 40)]
+)
+async def test_a_document_that_nobody_could_have_written_is_a_fault_and_the_next_stop_is_followed(
+    tmp_path: Path, value: bytes
+) -> None:
+    registers = MemoryRegisters()
+    one, other = switch(tmp_path / "one", registers), switch(tmp_path / "other", registers)
+    await registers.write(REGISTER, "all", value)
+    await one.look()
+    assert "cannot read: all" in (one.fault or "")
+    decision = await stop(other, AGENT)
+    await one.look()
+    assert one.stops.active == (decision,)
+
+
+async def test_a_stop_of_the_last_moment_that_there_is_cannot_be_undone_but_a_resume_can(tmp_path: Path) -> None:
+    for stopped in (True, False):
+        one = switch(tmp_path / str(stopped))
+        Folder(tmp_path / str(stopped)).keep([Decision(AGENT, stopped, "", "x", LATEST_NS)])
+        await one.look()
+        await (resume(one, AGENT) if stopped else stop(one, AGENT))
+        assert [decision.at_ns for decision in switch(tmp_path / str(stopped)).stops.active] == [LATEST_NS]
+
+
+async def test_following_goes_on_whatever_goes_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.stops.switch.LOOK", 0.001)
+    failing = True
+
+    def changed(_: Stops) -> None:
+        if failing:
+            raise OverflowError("a date")
+
+    one = Switch(Folder(tmp_path), None, changed)
+    following = asyncio.create_task(one.follow())
+    Folder(tmp_path).keep([Decision(AGENT, True, "", "ops", 1)])
+    await until(lambda: one.fault == "the stops cannot be followed: OverflowError: a date")
+    failing = False
+    await until(lambda: one.stops.count == 1 and one.fault is None)
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
 
 
 async def test_an_unreadable_document_over_a_known_scope_is_written_anew(tmp_path: Path) -> None:
