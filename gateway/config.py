@@ -68,14 +68,13 @@ class Secrets:
     """What the environment holds, by the names in the configuration. Never shown by `repr`.
 
     `upstream_keys` are API keys by upstream (`mcp/NAME` for an MCP server); `agents` are agents by the SHA-256 digest
-    (hex) of their gateway key. `store` is where the shared store is, with what it wants to be shown.
+    (hex) of their gateway key.
     """
 
     upstream_keys: Mapping[str, str] = field(repr=False)
     agents: Mapping[str, str] = field(repr=False)
     admin_token: str | None = field(repr=False)
     parent_proxy: str | None = field(default=None, repr=False)
-    store: Place | None = field(default=None, repr=False)
 
     def agent(self, key: str) -> str | None:
         """Whose gateway key this is. By digest, so that the time a look-up takes says nothing about a key."""
@@ -159,7 +158,6 @@ def secrets(config: Config, environ: Mapping[str, str]) -> Secrets:
         agents=MappingProxyType(_agents(config, values)),
         admin_token=values.get("admin.token_env"),
         parent_proxy=_parent(values.get("gateway.parent_proxy_env")),
-        store=store(config, environ),
     )
 
 

@@ -105,7 +105,8 @@ class Loader:
 
     `key` keys the fingerprints of findings. `swap` is called on the event loop with each value after the first. `shelf`
     keeps compiled pre-filters between runs. `origin` is the configuration that the gateway began with, where that was
-    before: a worker that is started again must not take up what its fellows still wait to be restarted for.
+    before: a worker that is started again must not take up what its fellows still wait to be restarted for. `pushed` is
+    the folder of the packs that the fleet pushed, which come after all others.
     """
 
     path: Path | None
@@ -114,13 +115,20 @@ class Loader:
     swap: Callable[[Loaded], None]
     shelf: Shelf | None = None
     origin: Config | None = None
+    pushed: Path | None = None
     status: Status = Status()
     _current: Loaded | None = None
     _inputs: _Inputs | None = None  # what was tried last, taken or not
     _stamp: _Stamp = ()
     _folders: tuple[Path, ...] = ()
+    _serving_pushed: Mapping[str, str] = field(default_factory=dict)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _acceleration: asyncio.Task[None] | None = None
+
+    @property
+    def serving_pushed(self) -> dict[str, str]:
+        """The pushed packs that are in force, by file name."""
+        return dict(self._serving_pushed)
 
     def load(self) -> Loaded:
         """The first load. Raises OperatorError with every problem in the configuration and the packs."""
@@ -224,6 +232,10 @@ class Loader:
             config, waiting = carried(before, fresh.config)
             fresh = replace(fresh, config=config)
         self._current = fresh
+        packs = self._inputs.packs if self._inputs is not None else ()
+        self._serving_pushed = {
+            Path(source).name: text for source, text in packs if self.pushed and Path(source).parent == self.pushed
+        }
         self.status = Status(fresh.rules.digest, datetime.now(UTC), needs_restart=waiting)
         return fresh
 
@@ -256,7 +268,16 @@ class Loader:
     def _read(self) -> _Inputs:
         config = configuration.load(self.path) if self.path else Config()
         self._folders = config.rules.folders
-        return _Inputs(config, tuple(_packs(config)))
+        return _Inputs(config, (*_packs(config), *_pushed(self.pushed)))
+
+    async def tried(self, pushed: Mapping[str, str]) -> None:
+        """See whether these packs could be loaded in place of the pushed ones. Raises OperatorError where not."""
+
+        def compile_them() -> None:
+            config = configuration.load(self.path) if self.path else Config()
+            self._compiled(_Inputs(config, (*_packs(config), *pushed.items())))
+
+        await asyncio.to_thread(compile_them)
 
     def _compiled(self, inputs: _Inputs) -> Loaded:
         problems: list[str] = []
@@ -279,14 +300,17 @@ class Loader:
         """The folders to watch. One that is missing is found by looking."""
         own = (self.path.absolute().parent,) if self.path else ()
         shipped = pack_folder()
-        wanted = (*own, *self._folders, *((shipped,) if shipped else ()))
+        wanted = (*own, *self._all_folders(), *((shipped,) if shipped else ()))
         return tuple(dict.fromkeys(folder for folder in wanted if folder.is_dir()))
+
+    def _all_folders(self) -> tuple[Path, ...]:
+        return (*self._folders, self.pushed) if self.pushed is not None else self._folders
 
     def _look(self) -> _Stamp:
         """What tells whether a file was changed, without reading it."""
         own = (self.path,) if self.path else ()
         shipped = pack_folder()
-        folders = (*self._folders, *((shipped,) if shipped else ()))
+        folders = (*self._all_folders(), *((shipped,) if shipped else ()))
         return tuple(_stamps((*own, *(path for folder in folders for path in sorted(folder.glob("*.toml"))))))
 
 
@@ -310,6 +334,13 @@ def _packs(config: Config) -> Iterator[tuple[str, str]]:
     for folder in config.rules.folders:
         if not folder.is_dir():
             raise ConfigError((f"rules.folders: `{folder}` is no folder; make it, or take it out",))
+        for path in sorted(folder.glob("*.toml")):
+            yield str(path), _text(path)
+
+
+def _pushed(folder: Path | None) -> Iterator[tuple[str, str]]:
+    """The packs that the fleet pushed, if there are any."""
+    if folder is not None and folder.is_dir():
         for path in sorted(folder.glob("*.toml")):
             yield str(path), _text(path)
 

@@ -52,7 +52,7 @@ class Direction(StrEnum):
     ANSWER = "answer"
 
 
-class Span(Struct, frozen=True, order=True):
+class Span(Struct, frozen=True, gc=False, order=True):
     """A half-open range of code points in a segment's text."""
 
     start: int
@@ -70,7 +70,7 @@ class Span(Struct, frozen=True, order=True):
         return self.start <= other.end and other.start <= self.end
 
 
-class Place(Struct, frozen=True):
+class Place(Struct, frozen=True, gc=False):
     """Where a text stands in a body.
 
     `path` leads to a JSON string; `inner`, where it is set, leads on inside the JSON that this string itself holds
@@ -82,7 +82,7 @@ class Place(Struct, frozen=True):
     offset: int = 0
 
 
-class Segment(Struct, frozen=True):
+class Segment(Struct, frozen=True, gc=False):
     """A text to be inspected.
 
     `editable` is false where a change would break a signature (thinking blocks); an edit there becomes a block.

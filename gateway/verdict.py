@@ -35,7 +35,7 @@ class Severity(IntEnum):
     CRITICAL = 5
 
 
-class Finding(Struct, frozen=True):
+class Finding(Struct, frozen=True, gc=False):
     """One hit of one rule in one text. It never holds the matched text, so it can be logged.
 
     `category` is dotted, most general first: `injection.override`, `pii.email`, `secret.key`.
@@ -54,7 +54,7 @@ class Finding(Struct, frozen=True):
     shadow: bool = False
 
 
-class Edit(Struct, frozen=True):
+class Edit(Struct, frozen=True, gc=False):
     """Replace `span` (relative to `place.offset`) of the text at `place`."""
 
     place: Place
@@ -62,7 +62,7 @@ class Edit(Struct, frozen=True):
     replacement: str
 
 
-class Reason(Struct, frozen=True):
+class Reason(Struct, frozen=True, gc=False):
     """Why a verdict is what it is: the effect, the rule behind it, and which text it fell in."""
 
     effect: Effect

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import platform
 import secrets
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from gateway import audit, keys, record
 from gateway import config as configuration
@@ -21,6 +24,9 @@ from gateway.config import Config
 from gateway.detect import prefilter
 from gateway.detect.memory import VerdictMemory
 from gateway.errors import ConfigError
+from gateway.fleet.follow import FOLDER as PUSHED
+from gateway.fleet.follow import Follower
+from gateway.fleet.push import Member, digest
 from gateway.reload import Loaded, Loader
 from gateway.serve import doorway
 from gateway.serve.doorway import Doorway
@@ -70,17 +76,20 @@ class Service:
         self._memory = VerdictMemory(MEMORY)
         self._environ = environ
         self._seat = seat
-        shelf = Shelf(configuration.state_folder(first, environ) / "prefilters", keys.derive(secret, SHELF_KEY))
-        fingerprints = keys.derive(secret, FINGERPRINT_KEY)
-        self.loader = Loader(path, environ, fingerprints, self._swap, shelf, seat.origin if seat is not None else None)
+        state = configuration.state_folder(first, environ)
+        shelf = Shelf(state / "prefilters", keys.derive(secret, SHELF_KEY))
+        fingerprints, origin = keys.derive(secret, FINGERPRINT_KEY), seat.origin if seat is not None else None
+        self.loader = Loader(path, environ, fingerprints, self._swap, shelf, origin, state / PUSHED)
         loaded = self.loader.load()
         self.config = loaded.config
         self.secrets = loaded.secrets
         self.hop_key = seat.hop_key if seat is not None else hop_key(self.config, secret)
         self._audit_key = keys.derive(secret, AUDIT_KEY)
-        self.shared = OpenStore(self.secrets.store, _means(self.config, secret), _name(seat), _tell)
-        registers = self.shared.store.registers if self.secrets.store is not None else None
-        self.switch = Switch(Folder(configuration.state_folder(first, environ)), registers, self._stopped)
+        place = configuration.store(first, environ)
+        self.shared = OpenStore(place, _means(self.config, secret), _name(seat), _tell)
+        registers = self.shared.store.registers if place is not None else None
+        self.switch = Switch(Folder(state), registers, self._stopped)
+        self.fleet = self._follower(state) if self.config.rules.reload else None
         self._stops = self.switch.stops
         self._posture = self._made(loaded)
         self._listening = False
@@ -90,7 +99,7 @@ class Service:
         self._doorways: list[Doorway] = []
         self._is_fast = self.loader.status.is_accelerated or not prefilter.AVAILABLE
         self._watch: asyncio.Task[None] | None = None
-        self._minding: asyncio.Task[None] | None = None
+        self._minding: list[asyncio.Task[None]] = []
         self._watch_fault: str | None = None
         self._watch_restarts = 0
         self._reloads: set[asyncio.Task[object]] = set()
@@ -124,7 +133,9 @@ class Service:
             await hop.start(doors.hop)
         await base_url.start(doors.base_url)
         self._listening = True
-        self._minding = asyncio.create_task(self.switch.follow())
+        self._minding = [asyncio.create_task(self.switch.follow())]
+        if self.fleet is not None:
+            self._minding.append(asyncio.create_task(self.fleet.follow()))
         if follow:
             self._watch = asyncio.create_task(self._follow())
 
@@ -148,10 +159,10 @@ class Service:
 
     async def close(self) -> None:
         """End everything at once."""
-        for task in (self._watch, self._minding):
-            if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)  # however it ended, the rest is closed too
+        tasks = [*([self._watch] if self._watch is not None else []), *self._minding]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)  # however they ended, the rest is closed too
         for way in self._doorways:
             await way.close()
         if self._pool is not None:
@@ -210,6 +221,29 @@ class Service:
         self._is_fast = self._is_fast or self.loader.status.is_accelerated
         self.metrics.ruleset(self._posture.digest)
 
+    def _follower(self, state: Path) -> Follower | None:
+        """What keeps this gateway in step with its fleet; None where nothing is shared."""
+        guard = self.shared.guard
+        if guard is None:
+            return None
+        guard.members.about = self._about
+        gateway = f"{platform.node()}/{hashlib.sha256(str(state).encode()).hexdigest()[:8]}"
+        return Follower(self.shared.store.registers, guard.members, state / PUSHED, gateway, self.loader.tried)
+
+    def _about(self) -> dict[str, object]:
+        """What this worker tells the others of itself."""
+        assert self.fleet is not None, "nobody else is told"
+        member = Member(
+            self.fleet.gateway,
+            digest(self.loader.serving_pushed),
+            self._posture.digest,
+            hashlib.sha256(repr(self._posture.config).encode()).hexdigest()[:16],
+            self.fleet.problem or next(iter(self.loader.status.problems), None),
+            self.ledger.tally,
+        )
+        told: dict[str, object] = msgspec.to_builtins(member)
+        return told
+
     def reload(self) -> None:
         """Load the files again, whether or not anything changed."""
         task: asyncio.Task[object] = asyncio.create_task(self.loader.reload_now())
@@ -252,6 +286,7 @@ class Service:
         return {
             "reload": reload,
             "in_flight": self.in_flight(),
+            "fleet": self.fleet.status() if self.fleet is not None else None,
             "store": self.shared.status(self._posture.config.store.on_error),
             "proxy": proxy,
             **status.of_posture(self._posture),

@@ -64,7 +64,9 @@ class Supervisor:
         self._front = Front(self.config, environ, shown.admin_token, modes)
         # It only decides; the workers follow the files and the store by themselves.
         table = self.config.store
-        self._store = OpenRegisters(shown.store, table.timeout, table.prefix, table.ca_file)
+        self._store = OpenRegisters(
+            configuration.store(self.config, environ), table.timeout, table.prefix, table.ca_file
+        )
         folder = Folder(configuration.state_folder(self.config, environ))
         self.switch = Switch(folder, self._store.registers, lambda _: None)
         self._began = datetime.now(UTC)

@@ -29,9 +29,14 @@ class _AnyVariable(Mapping[str, str]):
 ANY_VARIABLE: Final = _AnyVariable()
 
 
+def loader(path: Path | None) -> Loader:
+    """What loads the configuration (None: the defaults) and its packs."""
+    return Loader(path, ANY_VARIABLE, keys.derive(SECRET, "fingerprint"), _ignore)
+
+
 def load(path: Path | None) -> Loaded:
-    """What the configuration (None: the defaults) and its packs say. Raises OperatorError with every problem."""
-    return Loader(path, ANY_VARIABLE, keys.derive(SECRET, "fingerprint"), _ignore).load()
+    """What the configuration and its packs say. Raises OperatorError with every problem."""
+    return loader(path).load()
 
 
 def _ignore(_: Loaded) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Final
 
 from gateway.detect import charset
@@ -161,6 +162,7 @@ class Kinds(dict[str, int]):
 
     def __init__(self, sets: tuple[Ranges, ...]) -> None:
         super().__init__()
+        self._turn = Lock()
         self._sets = sets
         self._known: dict[int, int] = {}
         self.bits: list[int] = []
@@ -169,16 +171,20 @@ class Kinds(dict[str, int]):
     def __missing__(self, character: str) -> int:
         code_point = ord(character)
         bits = sum(1 << index for index, ranges in enumerate(self._sets) if charset.contains(ranges, code_point))
-        kind = self._known.setdefault(bits, len(self.bits))
-        if kind == len(self.bits):
-            self.bits.append(bits)
+        with self._turn:  # or two classes could get one number
+            kind = self._known.setdefault(bits, len(self.bits))
+            if kind == len(self.bits):
+                self.bits.append(bits)
         if len(self) < _MAX_CHARACTERS:
             self[character] = kind
         return kind
 
 
 class Automaton:
-    """The machine of some patterns. Made for one thread; streams of one rule set and scope share it."""
+    """The machine of some patterns. Streams of one rule set and scope share it, whichever threads they are judged in.
+
+    What is known is read without a lock. A state that was forgotten meanwhile still leads on as it did.
+    """
 
     def __init__(self, nodes: Sequence[Node]) -> None:
         for node in nodes:
@@ -192,6 +198,7 @@ class Automaton:
         self._states: dict[tuple[tuple[_Item, ...], tuple[int, ...]], State] = {}
         self._starts: dict[int | None, State] = {}
         self.dead = State((), ())
+        self._turn = Lock()
 
     def alive(self, state: State) -> set[int]:
         """The rules whose threads a state holds."""
@@ -205,17 +212,20 @@ class Automaton:
             bits = 0 if before is None else self.kinds.bits[before]
             for entry in self._entries:
                 self._follow(entry, _ANY, bits, items, set())
-            known = self._starts[before] = self._state(items, set())
+            with self._turn:
+                known = self._starts[before] = self._state(items, set())
         return known
 
     def step(self, state: State, kind: int) -> State:
         """The state after one more character of a class."""
         known = state.nexts.get(kind)
         if known is None:
-            known = state.nexts[kind] = self._stepped(state, self.kinds.bits[kind])
+            items, accepted = self._stepped(state, self.kinds.bits[kind])
+            with self._turn:
+                known = state.nexts[kind] = self._state(items, accepted)
         return known
 
-    def _stepped(self, state: State, bits: int) -> State:
+    def _stepped(self, state: State, bits: int) -> tuple[dict[_Item, None], set[int]]:
         items: dict[_Item, None] = {}
         accepted: set[int] = set()
         excluded = _OTHER if bits & 1 else _WORD
@@ -227,7 +237,7 @@ class Automaton:
                 items[at, count + 1, _ANY] = None
             if count + 1 >= step.least:
                 self._follow(step.then, _ANY, bits, items, accepted)
-        return self._state(items, accepted)
+        return items, accepted
 
     def _follow(self, at: int, need: int, bits: int, items: dict[_Item, None], accepted: set[int]) -> None:
         """Go on from an instruction without taking a character; `bits` describe the character before.

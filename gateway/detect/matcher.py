@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Final
 
@@ -23,6 +23,11 @@ TIME_LIMIT: Final = 0.25
 mistake in a rule, or a machine that stands still, comes near."""
 TIME_PER_CHARACTER: Final = 10e-6
 """Seconds more for each character: ten times what the slowest rule of the packs was measured to need."""
+
+STRETCH: Final = 16_384
+"""Characters of a text in which one search may start a match: a search keeps all other threads of the process waiting,
+16 ms at the slowest. To let them go on meanwhile (`concurrent`) is worse: it waits for its turn again and again,
+measured a thousand times as long as it takes, and so runs out of time."""
 
 
 class Overtime(Exception):
@@ -81,17 +86,17 @@ class Matcher:
         limit = TIME_LIMIT + TIME_PER_CHARACTER * len(text)
         resume = 0
         try:
-            for first, last in self._windows(ends) if ends else ((0, len(text)),):
+            for first, last in _stretches(self._windows(ends) if ends else ((0, len(text)),)):
                 # No match that starts in the window looks further than this.
                 stop = last + self._reach
-                match = self._compiled.search(text, max(first, resume), stop, timeout=limit)
+                match = self._compiled.search(text, max(first, resume), stop, concurrent=False, timeout=limit)
                 while match is not None and match.start() < last:
                     hit = self._confirmed(match)
                     if hit:
                         yield hit
                     # A candidate that failed its check must not hide another that starts inside it.
                     resume = hit.end if hit else match.start() + 1
-                    match = self._compiled.search(text, resume, stop, timeout=limit)
+                    match = self._compiled.search(text, resume, stop, concurrent=False, timeout=limit)
         except TimeoutError as error:
             raise Overtime from error
 
@@ -110,7 +115,7 @@ class Matcher:
     def at(self, text: str, start: int) -> Hit | None:
         """The hit that starts right there. Raises `Overtime`."""
         try:
-            match = self._compiled.match(text, start, timeout=TIME_LIMIT)
+            match = self._compiled.match(text, start, concurrent=False, timeout=TIME_LIMIT)
             return self._confirmed(match) if match else None
         except TimeoutError as error:
             raise Overtime from error
@@ -133,7 +138,15 @@ class Matcher:
         if near is None or self._near is None:
             return True
         start = match.start()
-        return self._near.search(match.string, max(0, start - near.within), start, timeout=TIME_LIMIT) is not None
+        before = max(0, start - near.within)
+        return self._near.search(match.string, before, start, concurrent=False, timeout=TIME_LIMIT) is not None
+
+
+def _stretches(windows: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The same ranges in pieces of `STRETCH` characters."""
+    for first, last in windows:
+        for start in range(first, last, STRETCH):
+            yield start, min(start + STRETCH, last)
 
 
 def context(rule: Rule) -> int:

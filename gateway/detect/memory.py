@@ -6,6 +6,7 @@ It keeps hashes and findings, never a text.
 from __future__ import annotations
 
 from collections import OrderedDict
+from threading import Lock
 from typing import Final
 
 from gateway.detect.overlap import is_failure
@@ -18,12 +19,13 @@ MOST_FINDINGS: Final = 256
 
 
 class VerdictMemory:
-    """The findings of the `capacity` texts that were met last. Not to be shared by threads."""
+    """The findings of the `capacity` texts that were met last. Threads may share it."""
 
     def __init__(self, capacity: int) -> None:
         if capacity < 1:
             raise ValueError(f"a memory needs room for at least one text, not {capacity}")
         self._capacity = capacity
+        self._turn = Lock()
         self._known: OrderedDict[bytes, tuple[Finding, ...]] = OrderedDict()
         self._asked: tuple[str, Scope, RuleSet, bytes] | None = None  # what was asked for last, and its name
 
@@ -33,11 +35,12 @@ class VerdictMemory:
     def recall(self, text: str, scope: Scope, ruleset: RuleSet) -> tuple[Finding, ...] | None:
         """What was found in this text, in this scope, by these rules; None where that is not known."""
         name = ruleset.name(text, scope)
-        found = self._known.get(name)
+        with self._turn:
+            found = self._known.get(name)
+            if found is not None:
+                self._known.move_to_end(name)
         if found is None:
             self._asked = text, scope, ruleset, name
-        else:
-            self._known.move_to_end(name)
         return found
 
     def remember(self, text: str, scope: Scope, ruleset: RuleSet, findings: tuple[Finding, ...]) -> None:
@@ -45,10 +48,11 @@ class VerdictMemory:
         name = self._name(text, scope, ruleset)
         if len(findings) > MOST_FINDINGS or any(map(is_failure, findings)):
             return
-        self._known[name] = findings
-        self._known.move_to_end(name)
-        if len(self._known) > self._capacity:
-            self._known.popitem(last=False)
+        with self._turn:
+            self._known[name] = findings
+            self._known.move_to_end(name)
+            if len(self._known) > self._capacity:
+                self._known.popitem(last=False)
 
     def _name(self, text: str, scope: Scope, ruleset: RuleSet) -> bytes:
         """The name of a text; what is remembered was mostly asked for just before."""

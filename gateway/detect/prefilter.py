@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Self
 
 try:
@@ -30,6 +30,7 @@ class Prefilter:
     def __init__(self, expressions: tuple[str, ...], refused: frozenset[int], database: hyperscan.Database) -> None:
         self.expressions = expressions
         self._refused = refused
+        self._anywhere: Mapping[int, Sequence[int]] = dict.fromkeys(refused, ())
         self._database = database
         self._local = threading.local()
 
@@ -70,7 +71,7 @@ class Prefilter:
         facts = {"form": _FORM, "expressions": self.expressions, "refused": sorted(self._refused)}
         return json.dumps(facts).encode() + b"\n" + bytes(hyperscan.dumpb(self._database))
 
-    def may_hit(self, text: str) -> dict[int, Sequence[int]]:
+    def may_hit(self, text: str) -> Mapping[int, Sequence[int]]:
         """The indices of the expressions that hit, with the code points at which their hits end.
 
         No ends stand for "anywhere": so it is with too many hits, and where an expression was refused. `text` holds
@@ -87,7 +88,9 @@ class Prefilter:
 
         data = text.encode("utf-8")
         self._database.scan(data, match_event_handler=note, scratch=self._scratch())
-        told: dict[int, Sequence[int]] = dict.fromkeys(self._refused, ())
+        if not found:
+            return self._anywhere
+        told = dict(self._anywhere)
         for index, ends in found.items():
             told[index] = () if len(ends) == MAX_ENDS else _code_points(data, ends, is_ascii=len(data) == len(text))
         return told

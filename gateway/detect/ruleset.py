@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from types import MappingProxyType
+from typing import Final
 
 from msgspec import structs
 
@@ -22,6 +23,11 @@ from gateway.detect.view import VIEWS, View, readings, scrubbed
 from gateway.errors import RuleError
 from gateway.segment import Span
 from gateway.verdict import Effect, Finding
+
+_TOGETHER: Final = 128
+"""Texts that are looked at in one pass: what a pass costs besides its characters is then little for each of them."""
+_APART: Final = 8
+"""Texts of which some may hold something, and which are then not worth another pass."""
 
 
 class RuleSet:
@@ -46,7 +52,7 @@ class RuleSet:
         text = scrubbed(text)
         findings: list[Finding] = []
         for name, matchers in self._in_scope(scope):
-            plain, *unescaped = (self._found(name, matchers, view, seen, text) for view, seen in readings(name, text))
+            plain, *unescaped = [self._found(name, matchers, view, seen, text) for view, seen in readings(name, text)]
             if any(unescaped):
                 overlaps = Overlaps()
                 overlaps.add(plain, *unescaped)
@@ -54,6 +60,32 @@ class RuleSet:
             else:
                 findings += plain
         return tuple(sorted(findings, key=_order)) if findings else ()
+
+    def silent(self, texts: Sequence[str], scope: Scope) -> Iterator[str]:
+        """Those of many short texts in which no rule can hit: `scan` would find nothing, and cost far more.
+
+        They are looked at together. To a trigger a line feed between two texts is what the end of a text is, so where
+        none hits in all of them, none hits in one of them. Without a pre-filter there are none.
+        """
+        views = self._in_scope(scope)
+        waiting = [texts[at : at + _TOGETHER] for at in range(0, len(texts), _TOGETHER)]
+        while waiting:
+            some = waiting.pop()
+            if not self._may_hit(scrubbed("\n".join(some)), views):
+                yield from some
+            elif len(some) > _APART:
+                half = len(some) // 2
+                waiting += (some[:half], some[half:])
+
+    def _may_hit(self, text: str, views: Iterable[tuple[str, Mapping[int, Matcher]]]) -> bool:
+        for name, matchers in views:
+            sieve = self._sieves.get(name)
+            if sieve is None:
+                return True
+            for _, seen in readings(name, text):
+                if any(place in matchers for place, _ in sieve.places(seen)):
+                    return True
+        return False
 
     def _in_scope(self, scope: Scope) -> Sequence[tuple[str, Mapping[int, Matcher]]]:
         """The views that rules look at in a scope, and these rules by their place in the view."""
@@ -172,12 +204,16 @@ class _Sieve:
         for place, matcher in enumerate(matchers):
             named.setdefault(matcher.trigger, []).append(place)
         self._places = tuple(tuple(named.pop(expression, ())) for expression in prefilter.expressions)
-        self._unknown = tuple(place for places in named.values() for place in places)
+        unknown = sorted(place for places in named.values() for place in places)
+        self._unknown: list[tuple[int, Sequence[int]]] = [(place, ()) for place in unknown]
 
     def places(self, seen: str) -> list[tuple[int, Sequence[int]]]:
         """The places of those matchers, and where their triggers hit (see `Prefilter.may_hit`)."""
-        places: list[tuple[int, Sequence[int]]] = [(place, ()) for place in self._unknown]
-        for index, ends in self._prefilter.may_hit(seen).items():
+        hits = self._prefilter.may_hit(seen)
+        if not hits:
+            return self._unknown
+        places = list(self._unknown)
+        for index, ends in hits.items():
             places += [(place, ends) for place in self._places[index]]
         return sorted(places)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from gateway.detect.confusables import CONFUSABLES
@@ -271,14 +271,15 @@ UNESCAPED: Final = Unescaped()
 """Looked at by the rules of `text` too, wherever it differs from the text."""
 
 
-def readings(name: str, text: str) -> Iterator[tuple[View, str]]:
+def readings(name: str, text: str) -> tuple[tuple[View, str], ...]:
     """What the rules of a view look at: the view, and for `text` also what its escapes stand for."""
     view = VIEWS[name]
-    yield view, view.of(text)
+    plain = view, view.of(text)
     if name == "text" and "\\" in text:
         unescaped = UNESCAPED.of(text)
         if len(unescaped) < len(text):
-            yield UNESCAPED, unescaped
+            return plain, (UNESCAPED, unescaped)
+    return (plain,)
 
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")

@@ -6,7 +6,7 @@ Source: the API reference of Messages, count_tokens and message batches, and the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -220,10 +220,15 @@ def _tool(sink: Sink, value: Any, path: Path) -> None:
     _DEFINED(sink, value, path)
 
 
+def _lead(_messages: Sequence[Any]) -> int:
+    """The rules of the hierarchy go to `system`, whatever the messages are."""
+    return 0
+
+
 REQUEST: Final[Rule] = g.members(
     {
         "system": g.either(g.SYSTEM, g.by("type", {"text": _text(g.SYSTEM)}, g.unknown(g.SYSTEM))),
-        "messages": g.independent(_MESSAGE, g.opaque(g.UNKNOWN_DATA)),
+        "messages": g.independent(_MESSAGE, g.opaque(g.UNKNOWN_DATA), _lead),
         "tools": g.independent(_tool, g.opaque(g.DEFINITION)),
         "mcp_servers": g.each(g.uninspected("hosted_tool"), g.uninspected("hosted_tool")),
         "container": g.uninspected("stored_context"),

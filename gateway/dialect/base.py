@@ -6,9 +6,9 @@ says what is there (segments, deltas), and gives refusals and endings their shap
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct, field
 
@@ -29,15 +29,20 @@ class Coverage(StrEnum):
     PASS = "pass"  # bytes go through, recorded as not inspected
 
 
+type Lead = Callable[[Sequence[Any]], int]
+
+
 class Parts(Struct, frozen=True):
     """An array of which each item can be read by itself, such as the messages of a conversation.
 
     What an item holds depends on nothing around it, so what was once found in the same bytes can be remembered.
-    `read` takes an item as a document of its own.
+    `read` takes an item as a document of its own. `lead` is given where items in the middle may be left out of a
+    document: it tells of the first items of the array how many of them `Dialect.instruct` looks at, whatever follows.
     """
 
     path: Path
     read: Callable[[Document], Reading]
+    lead: Lead | None = None
 
 
 class Reading(Struct, frozen=True):

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from gateway.dialect.base import Delta, EventReading, Parts, Reading
+from gateway.dialect.base import Delta, EventReading, Lead, Parts, Reading
 from gateway.dialect.plain import Voice, leaves, whole
 from gateway.errors import Malformed
 from gateway.segment import Kind, Path, Place, Role, Segment, Trust, Uninspected
@@ -76,13 +76,15 @@ class Sink:
 def read(rule: Rule, document: Document, root: Path = (), *, apart: bool = False) -> Reading:
     """What `rule` finds at `root`; `model` and `stream` are taken from the object there."""
     sink = Sink(document, apart=apart)
-    rule(sink, document.get(*root), root)
-    model = document.get(*root, "model")
+    value = document.get(*root)
+    rule(sink, value, root)
+    settings = value if isinstance(value, dict) else {}
+    model = settings.get("model")
     return Reading(
         tuple(sink.segments),
         tuple(sink.uninspected),
         model if isinstance(model, str) else None,
-        document.get(*root, "stream") is True,
+        settings.get("stream") is True,
         tuple(sink.parts),
         tuple(sink.parted),
     )
@@ -285,14 +287,17 @@ def each(item: Rule, otherwise: Rule) -> Rule:
     return rule
 
 
-def independent(item: Rule, otherwise: Rule) -> Rule:
-    """As `each`, for a list whose items mean the same wherever they stand; they may be left to be read one by one."""
+def independent(item: Rule, otherwise: Rule, lead: Lead | None = None) -> Rule:
+    """As `each`, for a list whose items mean the same wherever they stand; they may be left to be read one by one.
+
+    `lead` as in `Parts`.
+    """
     together = each(item, otherwise)
     alone = partial(read, item)
 
     def rule(sink: Sink, value: Any, path: Path) -> None:
         if sink.apart and isinstance(value, list):
-            sink.parts.append(Parts(path, alone))
+            sink.parts.append(Parts(path, alone, lead))
         else:
             together(sink, value, path)
 

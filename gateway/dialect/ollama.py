@@ -84,7 +84,7 @@ _FORMAT: Final = g.schema(g.FORMAT)  # the word `json`, or a JSON Schema
 
 _ASKED: Final[Rule] = _fields(
     {
-        "messages": g.independent(_MESSAGE, _unknown),
+        "messages": g.independent(_MESSAGE, _unknown, chat.lead),
         "tools": g.independent(tools.CHAT_TOOL, tools.UNKNOWN),
         "prompt": g.text(g.USER),
         "suffix": g.text(g.USER),

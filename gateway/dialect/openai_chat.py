@@ -6,6 +6,7 @@ API add (DeepSeek, vLLM, OpenRouter, Azure) are marked. How an answer finds this
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -114,9 +115,33 @@ _SETTINGS: Final = g.skipped(
     " prompt_cache_retention"
 ) | g.ignored("stream_options stop logit_bias modalities audio prompt_cache_options moderation")
 
+_SYSTEM_ROLES: Final = ("system", "developer")
+
+
+def lead(messages: Sequence[Any]) -> int:
+    """How many of the first messages `instruct` looks at: the leading ones and the one that ends them.
+
+    Where none leads, it asks whether any message is a developer's.
+    """
+    roles = _roles(messages)
+    leading = _leading(roles)
+    if not leading and "developer" in roles:
+        return roles.index("developer") + 1
+    return leading + 1
+
+
+def _roles(messages: Sequence[Any]) -> list[Any]:
+    return [message.get("role") if isinstance(message, dict) else None for message in messages]
+
+
+def _leading(roles: Sequence[Any]) -> int:
+    """How many messages of the operator come first."""
+    return next((index for index, role in enumerate(roles) if role not in _SYSTEM_ROLES), len(roles))
+
+
 REQUEST: Final[Rule] = g.members(
     {
-        "messages": g.independent(MESSAGE, _unknown),
+        "messages": g.independent(MESSAGE, _unknown, lead),
         "tools": g.independent(tools.CHAT_TOOL, tools.UNKNOWN),
         "functions": g.each(tools.CHAT_FUNCTION, tools.UNKNOWN),
         "tool_choice": tools.chosen,
@@ -244,8 +269,8 @@ def instruct(document: Document, rules: str, root: Path = ()) -> tuple[Patch, ..
     messages = document.get(*root, "messages")
     if not isinstance(messages, list):
         return ()
-    roles = [message.get("role") if isinstance(message, dict) else None for message in messages]
-    leading = next((index for index, role in enumerate(roles) if role not in ("system", "developer")), len(roles))
+    roles = _roles(messages)
+    leading = _leading(roles)
     if leading:
         path: Path = (*root, "messages", leading - 1, "content")
         content = document.get(*path)

@@ -16,11 +16,14 @@ from msgspec import Struct
 
 from gateway.dialect import refusals
 from gateway.dialect.base import Delta, Dialect, EventReading, Reading, StreamReader
-from gateway.errors import Malformed
+from gateway.errors import Malformed, OverLimit
 from gateway.segment import Kind, Path, Place, Role, Segment, Trust, Uninspected
 from gateway.verdict import Refusal
 from gateway.wire.document import Document, Patch
 from gateway.wire.frames import Framing
+
+MOST_TEXTS: Final = 1_000_000
+"""Strings in one document: measured, four seconds and half a gigabyte if each has one letter."""
 
 MIN_BINARY: Final = 1024
 """Characters from which a run of base64 letters is looked at as binary data: keys, digests and tokens are shorter."""
@@ -70,6 +73,8 @@ def leaves(document: Document, root: Path, voice: Voice) -> list[Found]:
     Keys that can hold a sentence or a secret are segments too, and so are integers from `MIN_NUMBER` on, as decimal
     text. A key has no place of its own, so its segment bears its member's path; no such segment is editable: what is
     found in a key or a number is refused, not rewritten.
+
+    Raises OverLimit for more than MOST_TEXTS.
     """
     found: list[Found] = []
     _collect(document.get(*root), root, voice, found)
@@ -77,6 +82,8 @@ def leaves(document: Document, root: Path, voice: Voice) -> list[Found]:
 
 
 def _collect(value: Any, path: Path, voice: Voice, found: list[Found]) -> None:
+    if len(found) >= MOST_TEXTS:
+        raise OverLimit(f"the JSON has more than {MOST_TEXTS} texts")
     if isinstance(value, str):
         found.append(Uninspected("binary_string", path) if is_binary(value) else voice.segment(path, value))
     elif isinstance(value, dict):

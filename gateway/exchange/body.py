@@ -7,37 +7,74 @@ from typing import Final
 from urllib.parse import unquote_plus
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.dialect.base import Reading
 from gateway.dialect.route import Form
-from gateway.errors import Malformed, NotJson
+from gateway.errors import Malformed, NotJson, OverLimit
+from gateway.exchange import part
+from gateway.exchange.beginning import Beginning
 from gateway.segment import Direction, Kind, Place, Role, Segment, Trust, Uninspected
 from gateway.verdict import Edit
 from gateway.wire import multipart
 from gateway.wire.document import Document, Patch, glance, parse
 from gateway.wire.media import MediaType, codec_of, text_of
 
+MOST_LINES: Final = 200_000
+"""Documents in one body: measured, four seconds if each has one text. A batch of OpenAI has 50,000 at most."""
+
 
 class Unit(Struct, frozen=True):
-    """One JSON document and where its bytes begin in the body."""
+    """One JSON document and where its bytes begin in the body.
+
+    Of a body with a `known` beginning, the document is what is left without the items that are known.
+    """
 
     document: Document
     start: int = 0
+    known: Beginning | None = None
 
-    def moved(self, patches: Iterable[Patch]) -> list[Patch]:
+    def at(self, position: int) -> int:
+        """Where a byte of the document stands in the body."""
+        known = self.known
+        return position + self.start + (known.end - known.cut if known is not None and position >= known.cut else 0)
+
+    def moved(self, patches: Iterable[Patch]) -> tuple[Patch, ...]:
         """Patches of the document as patches of the body."""
-        return [Patch(patch.start + self.start, patch.end + self.start, patch.data) for patch in patches]
+        # What ends where items are left out ends before them.
+        return tuple(
+            Patch(
+                self.at(patch.start), self.at(max(patch.start, patch.end - 1)) + (patch.end > patch.start), patch.data
+            )
+            for patch in patches
+        )
+
+    def placed(self, outcome: part.Outcome) -> part.Outcome:
+        """What became of the document, with patches of the body."""
+        if not outcome.patches or (not self.start and self.known is None):
+            return outcome
+        return replace(outcome, patches=self.moved(outcome.patches))
 
 
-def json_unit(body: bytes) -> tuple[Unit, ...]:
+def json_unit(body: bytes, known: Beginning | None = None) -> tuple[Unit, ...]:
     """The body as one document, which may still be ambiguous. Raises NotJson."""
-    return (Unit(glance(body)),)
+    if known is None:
+        return (Unit(glance(body)),)
+    try:
+        return (Unit(glance(known.shortened(body)), known=known),)
+    except Malformed:
+        return json_unit(body)  # which tells what is wrong, and at which byte
 
 
 def line_units(body: bytes, start: int = 0, end: int | None = None) -> tuple[Unit, ...]:
-    """Each line of `body[start:end]` as a document; blank lines are skipped. Raises Malformed, naming the line."""
+    """Each line of `body[start:end]` as a document; blank lines are skipped.
+
+    Raises Malformed, naming the line, and OverLimit for more than MOST_LINES.
+    """
     units: list[Unit] = []
     position = start
+    if body.count(b"\n", start, end) > MOST_LINES:
+        raise OverLimit(f"the body has more than {MOST_LINES} lines of JSON")
     for number, line in enumerate(body[start:end].split(b"\n"), 1):
         text = line.removesuffix(b"\r")
         if text.strip():

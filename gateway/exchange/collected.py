@@ -17,12 +17,13 @@ class Collected:
         self._limit = limit
         self._first_bytes = first_bytes
         self._pieces: list[bytes] = []
-        self._size = 0
+        self.size = 0
+        self.head = b""  # the first bytes, once they have told
 
     def add(self, data: bytes) -> None:
         """Raises OverLimit."""
-        self._size += len(data)
-        if self._size > self._limit:
+        self.size += len(data)
+        if self.size > self._limit:
             where = f"`max_{self._what}` under [gateway]"
             raise OverLimit(f"the {self._what} body is over the limit of {self._limit} bytes ({where})")
         self._pieces.append(data)
@@ -30,13 +31,13 @@ class Collected:
     def are_binary(self, data: bytes, *, last: bool) -> bool:
         """Whether the piece that was added last tells that the body is no text."""
         told = self._first_bytes.are_binary(data, last=last) if self._first_bytes else False
-        if told is not None:
-            self._first_bytes = None
+        if self._first_bytes is not None and told is not None:
+            self.head, self._first_bytes = self._first_bytes.head, None
         return told is True
 
     def take(self) -> bytes:
         """What came so far; nothing of it is kept."""
         body = b"".join(self._pieces)
         self._pieces.clear()
-        self._size = 0
+        self.size = 0
         return body

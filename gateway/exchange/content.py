@@ -48,6 +48,11 @@ def is_told_by_first_bytes(endpoint: Endpoint, of: Form) -> bool:
     return of is Form.MEDIA and endpoint.coverage is Coverage.TEXT
 
 
+def is_text(body: bytes, media: MediaType) -> bool:
+    """Whether a body of any form there is (`Form.MEDIA`) is read as anything but binary data."""
+    return content_of(body, media) is not Content.BINARY
+
+
 def inspect(gate: Gate, endpoint: Endpoint, direction: Direction, body: bytes, media: MediaType) -> Outcome:
     """Judge a decoded body. Raises Malformed where it cannot be read as what it should be."""
     if _form(endpoint, direction) is not Form.MEDIA or not body.strip():
@@ -195,7 +200,7 @@ def _apart(changes: Iterable[_Change]) -> list[_Change]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class Piece:
     """A range of a body, and what became of it."""
 
     start: int
@@ -205,18 +210,18 @@ class _Piece:
 
 def _inspect_parts(gate: Gate, endpoint: Endpoint, direction: Direction, body: bytes, label: MediaType) -> Outcome:
     """Each part as the body that its header says it is; their headers, and what stands around them, as one text."""
-    pieces: list[_Piece] = []
+    pieces: list[Piece] = []
     around: list[bytes] = []
     at = 0
     for part in multipart.parts(body, label.raw):
         content = body[part.start : part.end]
-        pieces.append(_Piece(part.start, part.end, _inspect_part(gate, endpoint, direction, part, content)))
+        pieces.append(Piece(part.start, part.end, _inspect_part(gate, endpoint, direction, part, content)))
         around.append(body[at : part.start])
         at = part.end
     structure = b"\n".join((*around, body[at:])).replace(f"--{label.boundary}".encode(), b"")
     heads = Decoded(structure, structure.decode("utf-8", "surrogateescape"), "utf-8")
     outer = _inspect_texts(gate, direction, heads, [Reading(plain(heads.text, fixed=True))])
-    return _joined(body, outer, pieces)
+    return joined(body, outer, pieces)
 
 
 def _inspect_part(
@@ -237,7 +242,7 @@ def _inspect_part(
     return inspect(gate, endpoint, direction, content, label)
 
 
-def _joined(body: bytes, outer: Outcome, pieces: Sequence[_Piece]) -> Outcome:
+def joined(body: bytes, outer: Outcome, pieces: Sequence[Piece]) -> Outcome:
     """What becomes of the whole: the strictest of all, and each part in its place."""
     outcomes = [outer, *(piece.outcome for piece in pieces)]
     strictest = max(outcomes, key=lambda outcome: outcome.verdict.effect).verdict
@@ -268,7 +273,7 @@ def _joined(body: bytes, outer: Outcome, pieces: Sequence[_Piece]) -> Outcome:
     )
 
 
-def _put(body: bytes, pieces: Sequence[_Piece]) -> bytes:
+def _put(body: bytes, pieces: Sequence[Piece]) -> bytes:
     put: list[bytes] = []
     at = 0
     for piece in pieces:

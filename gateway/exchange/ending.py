@@ -44,12 +44,13 @@ class State(StrEnum):
     BODY = "body"  # the request body is collected
     WAITING = "waiting"  # for the upstream's head
     WHOLE = "whole"  # the answer body is collected
+    READING = "reading"  # for the text of a PDF, which either body may be
     STREAM = "stream"  # the answer is judged event by event
     PASSING = "passing"  # the answer passes in pieces, not inspected
     DONE = "done"
 
 
-_UPSTREAM_OPEN: Final = frozenset({State.WAITING, State.WHOLE, State.STREAM, State.PASSING})
+_UPSTREAM_OPEN: Final = frozenset({State.WAITING, State.WHOLE, State.STREAM, State.PASSING, State.READING})
 
 
 class Refused(LockgateError):
@@ -182,7 +183,9 @@ class Ending:
 
     def _own_headers(self) -> Headers:
         facts = self._facts
+        own = (("x-lockgate-id", facts.id), ("x-lockgate-effect", facts.applied.name.lower()))
+        if not facts.findings:
+            return own
         counts = Counter(finding.rule for finding in facts.findings)
         listed = ", ".join(f"{rule}={count}" for rule, count in sorted(counts.items()))
-        own = (("x-lockgate-id", facts.id), ("x-lockgate-effect", facts.applied.name.lower()))
-        return (*own, ("x-lockgate-findings", listed)) if listed else own
+        return (*own, ("x-lockgate-findings", listed))

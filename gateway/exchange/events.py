@@ -122,6 +122,24 @@ class Failed(Struct, frozen=True):
     detail: str
 
 
+class Unread(StrEnum):
+    """Why nothing of a PDF was read."""
+
+    BROKEN = "pdf_broken"  # or no PDF at all
+    ENCRYPTED = "pdf_encrypted"
+    TOO_LARGE = "pdf_too_large"  # in bytes, pages or text
+    OVERTIME = "pdf_overtime"  # its reader took too long, or fell over
+    UNAVAILABLE = "pdf_unavailable"  # there is no reader
+
+
+class Extracted(Struct, frozen=True):
+    """All texts of a PDF, or why there are none. `parts` names what in it was not read, as `Uninspected` does."""
+
+    texts: tuple[str, ...] = ()
+    unread: Unread | None = None
+    parts: tuple[str, ...] = ()
+
+
 type Event = (
     RequestStarted
     | LimitsTaken
@@ -131,6 +149,7 @@ type Event = (
     | AnswerData
     | UpstreamFailed
     | DialDenied
+    | Extracted
     | ClientGone
     | Stopped
     | Failed
@@ -139,6 +158,12 @@ type Event = (
 
 class Consult(Struct, frozen=True):
     """Ask the store for one unit of each of the exchange's limits; answer with LimitsTaken."""
+
+
+class Extract(Struct, frozen=True):
+    """Read the texts of a PDF, where it can do no harm; answer with Extracted."""
+
+    data: bytes
 
 
 class ReadBody(Struct, frozen=True):
@@ -202,6 +227,7 @@ class Finish(Struct, frozen=True):
 
 type Command = (
     Consult
+    | Extract
     | ReadBody
     | StartUpstream
     | SendUpstream

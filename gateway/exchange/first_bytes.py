@@ -25,6 +25,11 @@ class FirstBytes:
         except Malformed:
             self._unknown = True
 
+    @property
+    def head(self) -> bytes:
+        """What was looked at so far, decoded."""
+        return self._head
+
     def are_binary(self, data: bytes, *, last: bool) -> bool | None:
         """Whether the body is no text, given its next bytes; None while that is open.
 

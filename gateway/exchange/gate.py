@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from gateway.detect.memory import VerdictMemory
 from gateway.detect.ruleset import RuleSet
+from gateway.exchange.beginning import Beginnings
 from gateway.exchange.part import PartMemory
 from gateway.policy.decide import only_reports
 from gateway.policy.hierarchy import Hierarchy
@@ -26,10 +27,10 @@ class BodyLimits:
 class Gate:
     """Rules, profile, hierarchy and limits.
 
-    `memory` holds findings of texts, keyed by rule set, and is shared by all gates; `parts` holds what became of whole
-    parts of a body, and so belongs to this gate alone. `reporting` are the rules that can only report in an answer's
-    text, so that a stream need not wait for them. `stopped_tools` tells by name which tools an operator has stopped: it
-    is asked each time, since a stop holds for what is under way too.
+    `memory` holds findings of texts, keyed by rule set, and is shared by all gates; `parts` and `beginnings` hold what
+    became of whole parts of a body, and so belong to this gate alone. `reporting` are the rules that can only report in
+    an answer's text, so that a stream need not wait for them. `stopped_tools` tells by name which tools an operator has
+    stopped: it is asked each time, since a stop holds for what is under way too.
     """
 
     rules: RuleSet
@@ -39,6 +40,7 @@ class Gate:
     limits: BodyLimits = BodyLimits()
     parts: PartMemory = field(default_factory=PartMemory)
     stopped_tools: Callable[[], Container[str]] = tuple
+    beginnings: Beginnings = field(default_factory=Beginnings)
     reporting: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:

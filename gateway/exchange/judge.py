@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from functools import cache, partial
+from collections.abc import Container, Iterable, Iterator, Sequence
+from functools import cache
 from typing import Final
 
 from msgspec import Struct
@@ -18,7 +18,10 @@ from gateway.policy.quoted import quoted_spans
 from gateway.segment import Direction, Kind, Role, Segment, Trust
 from gateway.verdict import Effect, Finding, Reason, Verdict
 
-type Scan = Callable[[Segment], tuple[Finding, ...]]
+SHORT: Final = 256
+"""Code points up to which a text is looked at together with others. Measured, that costs no more than to name it."""
+FEW: Final = 16
+"""Texts that are not worth a look at all of them before each is taken."""
 
 
 class Judgement(Struct, frozen=True):
@@ -36,7 +39,8 @@ def judge(
 
     `memory` is for texts that will be met again in a body that is remembered in no other way.
     """
-    scan = partial(_scan, gate, direction, memory)
+    segments = tuple(segments)
+    scan = _Scan(gate, direction, memory, segments)
     judged: list[tuple[Segment, tuple[Finding, ...]]] = []
     for segment in segments:
         parts = split_quoted(segment, gate.hierarchy.delimiters) if direction is Direction.REQUEST else (segment,)
@@ -44,7 +48,7 @@ def judge(
             judged.append((parts[0], scan(parts[0])))
         else:
             judged += _scan_split(gate, scan, direction, segment, parts)
-    texts, findings = tuple(segment for segment, _ in judged), tuple(found for _, found in judged)
+    texts, findings = zip(*judged, strict=True) if judged else ((), ())
     if direction is Direction.ANSWER and _calls_any(texts, gate.stopped_tools()):
         return Judgement(STOPPED_TOOL, texts, findings)
     return Judgement(decide(gate.profile, judged), texts, findings)
@@ -63,7 +67,7 @@ def _calls_any(texts: Sequence[Segment], stopped: Container[str]) -> bool:
 
 
 def _scan_split(
-    gate: Gate, scan: Scan, direction: Direction, whole: Segment, parts: Iterable[Segment]
+    gate: Gate, scan: _Scan, direction: Direction, whole: Segment, parts: Iterable[Segment]
 ) -> Iterator[tuple[Segment, tuple[Finding, ...]]]:
     """The text as one and its parts, each with its share of the findings.
 
@@ -83,17 +87,41 @@ def _scope(direction: Direction, role: Role, trust: Trust) -> Scope:
     return Scope(direction, role, trust)
 
 
-def _scan(gate: Gate, direction: Direction, memory: VerdictMemory | None, segment: Segment) -> tuple[Finding, ...]:
-    if not segment.text:
-        return ()
-    scope = _scope(direction, segment.role, segment.trust)
-    if memory is None:
-        return gate.rules.scan(segment.text, scope)
-    known = memory.recall(segment.text, scope, gate.rules)
-    if known is None:
-        known = gate.rules.scan(segment.text, scope)
-        memory.remember(segment.text, scope, gate.rules, known)
-    return known
+class _Scan:
+    """What is found in a text of a body. Of many short ones, most are known beforehand to hold nothing."""
+
+    def __init__(
+        self, gate: Gate, direction: Direction, memory: VerdictMemory | None, segments: Sequence[Segment]
+    ) -> None:
+        self._rules = gate.rules
+        self._direction = direction
+        self._memory = memory
+        self._silent: dict[Scope, frozenset[str]] = {}
+        if len(segments) > FEW:
+            self._look_at_all(segments)
+
+    def _look_at_all(self, segments: Iterable[Segment]) -> None:
+        short: dict[Scope, dict[str, None]] = {}  # each text once, in order
+        for segment in segments:
+            if len(segment.text) <= SHORT:
+                short.setdefault(_scope(self._direction, segment.role, segment.trust), {})[segment.text] = None
+        for scope, texts in short.items():
+            self._silent[scope] = frozenset(self._rules.silent(tuple(texts), scope))
+
+    def __call__(self, segment: Segment) -> tuple[Finding, ...]:
+        text = segment.text
+        if not text:
+            return ()
+        scope = _scope(self._direction, segment.role, segment.trust)
+        if scope in self._silent and text in self._silent[scope]:
+            return ()
+        if self._memory is None:
+            return self._rules.scan(text, scope)
+        known = self._memory.recall(text, scope, self._rules)
+        if known is None:
+            known = self._rules.scan(text, scope)
+            self._memory.remember(text, scope, self._rules, known)
+        return known
 
 
 def split_quoted(segment: Segment, delimiters: Sequence[tuple[str, str]]) -> tuple[Segment, ...]:

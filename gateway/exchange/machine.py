@@ -4,6 +4,8 @@
                 │          │         ▲
                 └──────────┴─────────┘            any state ──▶ DONE by a refusal
 
+    BODY and WHOLE ──▶ READING, and on from there, where the text of a PDF is read elsewhere
+
 It fails closed: whatever goes wrong, an exception in any stage included, becomes a refusal and a record. The machine
 knows no socket, clock or loop; the same events give the same commands.
 """
@@ -13,15 +15,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.dialect.base import Coverage
 from gateway.dialect.message import MessageDialect
 from gateway.dialect.route import Family, Form
-from gateway.errors import Code, LockgateError, Malformed
+from gateway.errors import Code, InternalError, LockgateError, Malformed
 from gateway.exchange import answer as answers
 from gateway.exchange import headers as fields
-from gateway.exchange import messages, refuse
+from gateway.exchange import messages, pdf, refuse
 from gateway.exchange.body import is_json
 from gateway.exchange.collected import Collected
 from gateway.exchange.content import inspect, is_told_by_first_bytes, readable
@@ -35,6 +38,8 @@ from gateway.exchange.events import (
     Consult,
     DialDenied,
     Event,
+    Extract,
+    Extracted,
     Failed,
     Headers,
     Inspected,
@@ -46,6 +51,7 @@ from gateway.exchange.events import (
     SendUpstream,
     StartUpstream,
     Stopped,
+    Unread,
     UpstreamFailed,
 )
 from gateway.exchange.facts import Facts
@@ -80,6 +86,8 @@ class Exchange(Ending):
         self._request = RequestStarted("", "/", (), has_body=False)
         self._media = MediaType()
         self._body = Collected("request", gate.limits.request)
+        self._may_outgrow = False  # whether the body is collected as a PDF alone, and passes where it is too large
+        self._reading: _Reading | None = None
         self._decoder: Decoder | None = None
         self._uploading = False
         self._bodiless = False
@@ -87,6 +95,21 @@ class Exchange(Ending):
     @property
     def finished(self) -> bool:
         return self._state is State.DONE
+
+    def weighs(self, event: Event) -> int:
+        """About how many bytes the event would have judged at once; a coded body may decode to all that is allowed."""
+        if isinstance(event, Extracted):
+            return sum(map(len, event.texts))
+        if not isinstance(event, RequestData | AnswerData):
+            return 0
+        if self._state is State.STREAM:
+            assert self._stream is not None
+            return len(event.data) + self._stream.unread if self._decoder is None else self._gate.limits.answer
+        if not event.last or self._state not in (State.BODY, State.WHOLE):
+            return 0
+        headers = self._request.headers if self._answer is None else self._answer.headers
+        is_coded = fields.value(headers, "content-encoding") is not None
+        return self._gate.limits.answer if is_coded else self._body.size + len(event.data)
 
     def receive(self, event: Event) -> list[Command]:
         """The commands that follow from an event. An exchange that is over ignores what still comes."""
@@ -134,13 +157,30 @@ class Exchange(Ending):
             self._body = _labelled_binary("request", self._gate.limits.request, self._request.headers)
             self._state = State.BODY
             return [ReadBody()]
-        return [self._begin_upload(), ReadBody()]
+        return [self._begin_upload(_BINARY), ReadBody()]
 
-    def _begin_upload(self) -> StartUpstream:
+    def _begin_upload(self, uninspected: tuple[Uninspected, ...]) -> StartUpstream:
         self._state = State.WAITING
         self._uploading = True
-        self._facts.request = Inspected(coverage=Coverage.PASS.value, uninspected=_BINARY)
+        self._facts.request = Inspected(coverage=Coverage.PASS.value, uninspected=uninspected)
         return self._upstream_command(None, self._onward_headers())
+
+    def _passing(self, event: RequestData | AnswerData) -> tuple[Uninspected, ...]:
+        """What a body is called that passes unread from here on; nothing while it is collected.
+
+        Its first bytes tell that it is no text, or its size that its text will not be read.
+        """
+        told = self._body.are_binary(event.data, last=event.last)
+        if told:
+            self._may_outgrow = pdf.is_pdf(self._body.head, self._media)
+        if self._may_outgrow:
+            may_pass = self._body.size > pdf.MOST and not self._gate.profile.refuses_unknown
+            return (Uninspected(Unread.TOO_LARGE),) if may_pass else ()
+        return _BINARY if told else ()
+
+    def _taken(self) -> bytes:
+        self._may_outgrow = False
+        return self._body.take()
 
     def _on_request_data(self, event: RequestData) -> list[Command]:
         if self._uploading:
@@ -151,16 +191,20 @@ class Exchange(Ending):
         if self._state is not State.BODY:
             return []
         self._body.add(event.data)
-        if self._body.are_binary(event.data, last=event.last):
-            start = self._begin_upload()
-            return [start, *self._on_request_data(RequestData(self._body.take(), event.last))]
-        return self._judge_request(self._body.take()) if event.last else []
+        if unread := self._passing(event):
+            start = self._begin_upload(unread)
+            return [start, *self._on_request_data(RequestData(self._taken(), event.last))]
+        return self._judge_request(self._taken()) if event.last else []
 
     def _judge_request(self, raw: bytes) -> list[Command]:
         coding = fields.value(self._request.headers, "content-encoding")
         body = decode(raw, coding, self._gate.limits.request) if coding else raw
         self._refuse_unknown_json(body, self._media)
-        outcome = inspect(self._gate, self._endpoint, Direction.REQUEST, body, self._media)
+        if pdf.is_read(self._endpoint, self._endpoint.request_form) and pdf.is_pdf(body, self._media):
+            return self._extract(_Reading(Direction.REQUEST, raw, body))
+        return self._request_judged(raw, inspect(self._gate, self._endpoint, Direction.REQUEST, body, self._media))
+
+    def _request_judged(self, raw: bytes, outcome: Outcome) -> list[Command]:
         if messages.calls_stopped(self._gate, self._endpoint.dialect, outcome.document):
             outcome = replace(outcome, verdict=STOPPED_TOOL)
         self._facts.add(Direction.REQUEST, outcome)
@@ -199,7 +243,7 @@ class Exchange(Ending):
 
     @property
     def _refuses_unknown(self) -> bool:
-        return self._unknown and self._gate.profile.unknown_json is UnknownJson.BLOCK
+        return self._unknown and self._gate.profile.refuses_unknown
 
     def _onward_headers(self) -> Headers:
         """The request's fields for the upstream; where the answer will be read, it must come without coding."""
@@ -271,11 +315,11 @@ class Exchange(Ending):
         if self._state is not State.WHOLE:
             return []
         self._body.add(event.data)
-        if self._body.are_binary(event.data, last=event.last):
+        if unread := self._passing(event):
             assert self._answer is not None
-            begin = self._begin_passing(self._answer, uninspected=_BINARY)
-            return [*begin, *self._on_answer_data(AnswerData(self._body.take(), event.last))]
-        return self._judge_answer(self._body.take()) if event.last else []
+            begin = self._begin_passing(self._answer, uninspected=unread)
+            return [*begin, *self._on_answer_data(AnswerData(self._taken(), event.last))]
+        return self._judge_answer(self._taken()) if event.last else []
 
     def _on_stream_data(self, event: AnswerData) -> list[Command]:
         stream, decoder = self._stream, self._decoder
@@ -292,11 +336,17 @@ class Exchange(Ending):
 
     def _judge_answer(self, raw: bytes) -> list[Command]:
         assert self._answer is not None
-        status, headers = self._answer.status, self._answer.headers
-        coding = fields.value(headers, "content-encoding")
+        coding = fields.value(self._answer.headers, "content-encoding")
         body = decode(raw, coding, self._gate.limits.answer) if coding else raw
         self._refuse_unknown_json(body, self._media)
-        outcome = answers.inspect_answer(self._gate, self._endpoint, self._media, status, body)
+        if pdf.is_read(self._endpoint, self._endpoint.answer_form) and pdf.is_pdf(body, self._media):
+            return self._extract(_Reading(Direction.ANSWER, raw, body))
+        status = self._answer.status
+        return self._answer_judged(raw, answers.inspect_answer(self._gate, self._endpoint, self._media, status, body))
+
+    def _answer_judged(self, raw: bytes, outcome: Outcome) -> list[Command]:
+        assert self._answer is not None
+        status, headers = self._answer.status, self._answer.headers
         self._facts.add(Direction.ANSWER, outcome)
         if outcome.verdict.effect >= Effect.ASK:
             self._endpoint = messages.bound(self._endpoint, outcome.document, Direction.ANSWER)
@@ -304,6 +354,27 @@ class Exchange(Ending):
         if not outcome.edited:
             return self._respond(status, headers, raw, self._facts.outcome_of_edits())
         return self._respond(status, fields.of_edited(headers), outcome.body, "edited")
+
+    # --- either body as a PDF ---------------------------------------------------------------------------------------
+
+    def _extract(self, reading: _Reading) -> list[Command]:
+        self._reading, self._state = reading, State.READING
+        if len(reading.body) > pdf.MOST:
+            return self._on_extracted(Extracted(unread=Unread.TOO_LARGE))
+        return [Extract(reading.body)]
+
+    def _on_extracted(self, event: Extracted) -> list[Command]:
+        reading = self._reading
+        if reading is None:
+            raise InternalError("the text of a PDF came that nobody asked for")
+        self._reading = None
+        if event.unread is not None and (
+            why := pdf.refusal(self._gate.profile, reading.body, self._media, event.unread)
+        ):
+            raise Refused(refuse.of(Code.CONTENT, self._facts.id, why))
+        outcome = pdf.inspect(self._gate, self._endpoint, reading.direction, reading.body, self._media, event)
+        judged = self._request_judged if reading.direction is Direction.REQUEST else self._answer_judged
+        return judged(reading.raw, outcome)
 
 
 _STEPS: Final[Mapping[type[Event], Callable[[Exchange, Any], list[Command]]]] = {
@@ -314,12 +385,21 @@ _STEPS: Final[Mapping[type[Event], Callable[[Exchange, Any], list[Command]]]] = 
     AnswerData: Exchange._on_answer_data,
     UpstreamFailed: Exchange._on_upstream_failed,
     DialDenied: Exchange._on_dial_denied,
+    Extracted: Exchange._on_extracted,
     RequestBroken: Exchange._on_request_broken,
     ClientGone: Exchange._on_client_gone,
     Stopped: Exchange._on_stopped,
     Failed: Exchange._on_failed,
 }
 """What each event does."""
+
+
+class _Reading(Struct, frozen=True):
+    """A body whose text is being read: as it came, and decoded."""
+
+    direction: Direction
+    raw: bytes
+    body: bytes
 
 
 def _labelled_binary(what: str, limit: int, headers: Headers) -> Collected:

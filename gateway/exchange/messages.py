@@ -95,6 +95,11 @@ class MessageStream:
         """Answers to what a client still waits for; empty where it waits for nothing."""
         return self._reader.ending(refusal)
 
+    @property
+    def unread(self) -> int:
+        """Bytes of an event that has not come whole."""
+        return self._framer.unread
+
     def drain(self) -> bytes:
         """The bytes that may leave and were not given yet."""
         out = b"".join(self._out)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from functools import lru_cache
+from threading import Lock
 from typing import Final
 
 from msgspec import Struct
@@ -22,7 +23,7 @@ _CAPACITY: Final = 20_000
 
 
 _HEAVY: Final = 256
-"""Patches and findings of one part above which it is judged anew each time: some 50 kilobytes."""
+"""Patches, findings and parts not read of one part above which it is judged anew each time: some 50 kilobytes."""
 
 
 class Outcome(Struct, frozen=True):
@@ -35,30 +36,32 @@ class Outcome(Struct, frozen=True):
     wrapped: int = 0
     uninspected: tuple[Uninspected, ...] = ()
 
-    @property
-    def is_lasting(self) -> bool:
+    def lasts(self, heaviest: int = _HEAVY) -> bool:
         """Whether it may be remembered: not where a rule ran out of time, nor where it weighs more than it saves."""
         failed = any(not finding.fingerprint for finding in self.findings)
-        return not failed and len(self.patches) + len(self.findings) <= _HEAVY
+        return not failed and len(self.patches) + len(self.findings) + len(self.uninspected) <= heaviest
 
 
 class PartMemory:
-    """The outcomes of parts, least recently used ones forgotten first."""
+    """The outcomes of parts, least recently used ones forgotten first. Threads may share it."""
 
     def __init__(self, capacity: int = _CAPACITY) -> None:
         self._capacity = capacity
+        self._turn = Lock()
         self._outcomes: OrderedDict[bytes, Outcome] = OrderedDict()
 
     def recall(self, name: bytes) -> Outcome | None:
-        outcome = self._outcomes.get(name)
-        if outcome is not None:
-            self._outcomes.move_to_end(name)
+        with self._turn:
+            outcome = self._outcomes.get(name)
+            if outcome is not None:
+                self._outcomes.move_to_end(name)
         return outcome
 
     def remember(self, name: bytes, outcome: Outcome) -> None:
-        self._outcomes[name] = outcome
-        if len(self._outcomes) > self._capacity:
-            self._outcomes.popitem(last=False)
+        with self._turn:
+            self._outcomes[name] = outcome
+            if len(self._outcomes) > self._capacity:
+                self._outcomes.popitem(last=False)
 
 
 class Namer:
@@ -70,6 +73,10 @@ class Namer:
 
     def __init__(self, key: bytes, reader: str) -> None:
         self._secret = hashlib.blake2b(reader.encode(), key=key[:64]).digest()
+
+    def begun(self) -> hashlib._Hash:
+        """The state of the hash before the first byte of a part."""
+        return hashlib.sha256(self._secret)
 
     def name(self, raw: bytes) -> bytes:
         return hashlib.sha256(self._secret + raw).digest()

@@ -145,6 +145,15 @@ class Session:
     def finished(self) -> bool:
         return self._state is _State.DONE
 
+    def weighs(self, event: SessionEvent) -> int:
+        """About how many bytes the event would have judged at once; a coded body may decode to all that is allowed."""
+        if isinstance(event, FromClient | FromServer):
+            return len(event.message.data)
+        if not isinstance(event, Declined):
+            return 0
+        is_coded = fields.value(event.headers, "content-encoding") is not None
+        return self._gate().limits.answer if is_coded else len(event.body)
+
     def receive(self, event: SessionEvent) -> list[SessionCommand]:
         """The commands that follow from an event. A session that is over ignores what still comes."""
         if self.finished:

@@ -113,6 +113,11 @@ class AnswerStream:
         """The dialect's own ending, for what the client has seen; empty where the framing has none."""
         return self._reader.ending(refusal)
 
+    @property
+    def unread(self) -> int:
+        """Bytes of an event that has not come whole."""
+        return self._framer.unread
+
     def drain(self) -> bytes:
         """The bytes that have left the queue and were not given yet."""
         return b"".join(self.departed())

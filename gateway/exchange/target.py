@@ -2,13 +2,14 @@
 
 It all leaves with the request, and the host even before it, as a DNS query; so it is judged before anything else is
 done. Nothing in it can be edited, so what would be redacted is refused. The fields of a client are mostly the same from
-request to request, so each is remembered as a part of its own.
+request to request, so each is remembered as a part of its own, and a head in which nothing was found as a whole.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import chain
 from typing import Final
 
 from msgspec import Struct
@@ -28,6 +29,7 @@ from gateway.segment import Direction, Segment
 _HOST: Final = "target/host"
 _PATH: Final = "target/path/"
 _FIELD: Final = "target/field"
+_ALL: Final = "target/all/"
 """What the names of parts begin with, so that no field is taken for a host that it spells."""
 
 WITHHELD: Final = "[withheld]"
@@ -49,15 +51,20 @@ def judge_target(gate: Gate, family: Family, host: str, target: str, headers: He
     """
     path, _, query = target.partition("?")
     total = Total()
+    key = gate.hierarchy.key
+    name = _name_of_all(part.namer(key, _ALL + family.name), host, target, headers)
+    clean = gate.parts.recall(name) if name is not None else None
+    if clean is not None:
+        total.add(clean)
+        return Head(total, host, path)
 
     def add(namer: part.Namer, text: str, read: Callable[[], Target]) -> bool:
         """Add a part, which that text names; whether nothing was found in it."""
-        name = namer.name(text.encode("utf-8", "surrogateescape"))
+        name = namer.name(_bytes(text))
         outcome = gate.parts.recall(name) or _judged(gate, name, read())
         total.add(outcome, 0)
         return not outcome.findings
 
-    key = gate.hierarchy.key
     is_host_clean = not host or add(part.namer(key, _HOST), host, partial(Target, host, ""))
     # Family by family, as what is a key to one API is a secret on its way to another.
     in_path = part.namer(key, _PATH + family.name)
@@ -65,7 +72,19 @@ def judge_target(gate: Gate, family: Family, host: str, target: str, headers: He
     in_field = part.namer(key, _FIELD)
     for field in headers:
         add(in_field, "\n".join(field), partial(Target, "", "", fields=(field,)))
+    if name is not None and not total.findings:
+        gate.parts.remember(name, total.outcome)
     return Head(total, host if is_host_clean else WITHHELD, path if is_path_clean else WITHHELD)
+
+
+def _name_of_all(namer: part.Namer, host: str, target: str, headers: Headers) -> bytes | None:
+    """The name of a head as a whole; None for one that could be spelt as another: no line ends in what is joined."""
+    text = "\n".join((host, target, *chain.from_iterable(headers)))
+    return namer.name(_bytes(text)) if text.count("\n") == 1 + 2 * len(headers) else None
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _judged(gate: Gate, name: bytes, target: Target) -> part.Outcome:
@@ -77,7 +96,7 @@ def _judged(gate: Gate, name: bytes, target: Target) -> part.Outcome:
     verdict = decide(gate.profile, judged) if encoded else judgement.verdict
     found = tuple(finding for _, findings in judged for finding in findings)
     outcome = part.Outcome(verdict, found, len(segments))
-    if outcome.is_lasting:
+    if outcome.lasts():
         gate.parts.remember(name, outcome)
     return outcome
 

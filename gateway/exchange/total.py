@@ -25,12 +25,15 @@ class Total:
         self.segments = 0
         self.wrapped = 0
 
-    def add(self, outcome: part.Outcome, start: int, path: Path = ()) -> None:
+    def add(self, outcome: part.Outcome, start: int = 0, path: Path = ()) -> None:
         """Add what became of a document that begins at byte `start`, as the value at `path`."""
         if outcome.verdict.reasons:
             self._add_verdict(outcome)
-        for patch in outcome.patches:
-            self.patches.append(Patch(patch.start + start, patch.end + start, patch.data))
+        if start:
+            for patch in outcome.patches:
+                self.patches.append(Patch(patch.start + start, patch.end + start, patch.data))
+        else:
+            self.patches += outcome.patches
         for seen in outcome.uninspected:
             self.uninspected.append(Uninspected(seen.what, (*path, *seen.path)))
         self.segments += outcome.segments
@@ -49,3 +52,15 @@ class Total:
     def verdict(self) -> Verdict:
         """The verdict on the whole; its edits are in `patches`."""
         return Verdict(self.effect, self.would_be, tuple(self.reasons), (), self.code)
+
+    @property
+    def outcome(self) -> part.Outcome:
+        """The whole as one part."""
+        return part.Outcome(
+            self.verdict,
+            tuple(self.findings),
+            self.segments,
+            tuple(self.patches),
+            self.wrapped,
+            tuple(self.uninspected),
+        )

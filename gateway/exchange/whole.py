@@ -7,7 +7,7 @@ instruction hierarchy marks the result (requests that a model will read) or the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Final
 
 from msgspec import Struct
@@ -19,6 +19,7 @@ from gateway.dialect.plain import whole as delta
 from gateway.dialect.route import Endpoint, Form
 from gateway.errors import Malformed
 from gateway.exchange import part
+from gateway.exchange.beginning import HEAVIEST, LEAST, Beginning, Trail
 from gateway.exchange.body import Unit, edited_text, form_units, json_unit, line_units, read_text
 from gateway.exchange.combine import combined
 from gateway.exchange.events import Inspected
@@ -45,7 +46,7 @@ class Outcome(Struct, frozen=True):
     wrapped: int = 0
     model: str | None = None
     streaming: bool = False
-    document: Document | None = None  # what came, where it is one JSON document
+    document: Document | None = None  # what came, where it is one JSON document and was read as a whole
 
 
 def readable(endpoint: Endpoint, form: Form, media: MediaType) -> bool:
@@ -68,6 +69,10 @@ def inspect(gate: Gate, endpoint: Endpoint, direction: Direction, body: bytes, m
     if form is Form.MULTIPART and media.is_multipart:
         units, unread_files = form_units(body, media.raw)
         return _inspect_units(gate, endpoint, direction, body, units, unread_files)
+    if direction is Direction.REQUEST and _grows(endpoint, form, media) and len(body) >= LEAST:
+        trail = Trail(part.namer(gate.hierarchy.key, _reader(endpoint, "beginning")), body)
+        units = _units(form, body, media, gate.beginnings.recall(trail))
+        return _inspect_units(gate, endpoint, direction, body, units, trail=trail)
     return _inspect_units(gate, endpoint, direction, body, _units(form, body, media))
 
 
@@ -89,13 +94,23 @@ def _is_plain_text(endpoint: Endpoint, form: Form, media: MediaType) -> bool:
     )
 
 
-def _units(form: Form, body: bytes, media: MediaType) -> tuple[Unit, ...]:
+def _grows(endpoint: Endpoint, form: Form, media: MediaType) -> bool:
+    """Whether a request is one document that may go on where an earlier one ended. A line stands somewhere else."""
+    return endpoint.generates and form is Form.JSON and not media.is_lines
+
+
+def _reader(endpoint: Endpoint, what: str) -> str:
+    """How a part is read: by the dialect and by what it is there; all else that decides is fixed for a gate."""
+    return f"{endpoint.dialect.name}/{what}/{endpoint.generates}"
+
+
+def _units(form: Form, body: bytes, media: MediaType, known: Beginning | None = None) -> tuple[Unit, ...]:
     if (media.charset or "utf-8").lower() not in _JSON_CHARSETS:
         # RFC 8259, 8.1 knows UTF-8 alone; a server that obeys the label would read other text than we do.
         raise Malformed(f"JSON in the charset `{media.charset}`; send it in UTF-8")
     if form is Form.LINES or media.is_lines:
         return line_units(body)
-    return json_unit(body)
+    return json_unit(body, known)
 
 
 def _inspect_text(gate: Gate, direction: Direction, body: bytes, media: MediaType) -> Outcome:
@@ -107,7 +122,7 @@ def _inspect_text(gate: Gate, direction: Direction, body: bytes, media: MediaTyp
         edited_text(body, media, edits) if edits else body,
         edited=bool(edits),
         inspected=Inspected(len(body), 1, 0, Coverage.TEXT.value),
-        findings=tuple(finding for findings in judgement.findings for finding in findings),
+        findings=tuple(chain.from_iterable(judgement.findings)),
     )
 
 
@@ -118,6 +133,7 @@ def _inspect_units(
     body: bytes,
     units: Sequence[Unit],
     uninspected: tuple[Uninspected, ...] = (),
+    trail: Trail | None = None,
 ) -> Outcome:
     total = Total()
     total.uninspected += uninspected
@@ -131,14 +147,13 @@ def _inspect_units(
         unit.document.refuse_ambiguity(parts.path for parts in reading.parts)
         # An agent sends its system prompt with each turn; no answer comes twice.
         memory = gate.memory if direction is Direction.REQUEST else None
-        total.add(_judge_document(gate, endpoint, direction, unit.document, reading, memory), unit.start)
+        total.add(unit.placed(_judge_document(gate, endpoint, direction, unit.document, reading, memory)))
         for texts in reading.parted:
-            total.add(_judge_parted(gate, direction, unit.document, texts), unit.start)
+            total.add(unit.placed(_judge_parted(gate, direction, unit.document, texts)))
         for parts in reading.parts:
-            _add_parts(total, gate, endpoint, unit, parts)
+            _Items(gate, endpoint, unit, parts).add_to(total, trail)
         if direction is Direction.REQUEST and _marked(gate, endpoint):
-            for patch in endpoint.dialect.instruct(unit.document, gate.hierarchy.instructions()):
-                total.patches.append(Patch(patch.start + unit.start, patch.end + unit.start, patch.data))
+            total.patches += unit.moved(endpoint.dialect.instruct(unit.document, gate.hierarchy.instructions()))
         model = model or reading.model
         streaming = streaming or reading.streaming
     edited = bool(total.patches) and total.effect < Effect.ASK
@@ -151,25 +166,75 @@ def _inspect_units(
         wrapped=total.wrapped,
         model=model,
         streaming=streaming,
-        document=units[0].document if len(units) == 1 else None,
+        document=units[0].document if len(units) == 1 and units[0].known is None else None,
     )
 
 
-def _add_parts(total: Total, gate: Gate, endpoint: Endpoint, unit: Unit, parts: Parts) -> None:
-    """Judge the items of an array one by one, those that were seen before from memory."""
-    document, known = unit.document, gate.parts
-    # The array's own name tells how its items are read; what else decides is fixed for this gate.
-    namer = part.namer(gate.hierarchy.key, f"{endpoint.dialect.name}/{parts.path[-1]}/{endpoint.generates}")
-    for index, (start, end) in document.members(parts.path).items():
-        raw = document.raw[start:end]
-        name = namer.name(raw)
-        outcome = known.recall(name)
-        if outcome is None:
-            item = parse(raw)
-            outcome = _judge_document(gate, endpoint, Direction.REQUEST, item, parts.read(item))
-            if outcome.is_lasting:
-                known.remember(name, outcome)
-        total.add(outcome, unit.start + start, (*parts.path, index))
+class _Items:
+    """The items of an array, judged one by one: those that were seen before from memory."""
+
+    def __init__(self, gate: Gate, endpoint: Endpoint, unit: Unit, parts: Parts) -> None:
+        self._gate, self._endpoint, self._unit, self._parts = gate, endpoint, unit, parts
+        # The array's own name tells how its items are read.
+        self._namer = part.namer(gate.hierarchy.key, _reader(endpoint, str(parts.path[-1])))
+        self._ranges = list(unit.document.members(parts.path).values())
+        self._known = unit.known if unit.known is not None and unit.known.path == parts.path else None
+
+    def add_to(self, total: Total, trail: Trail | None) -> None:
+        """Add what became of them. What came of all but the last is remembered as one, for an agent's next turn."""
+        known, count = self._known, len(self._ranges)
+        if trail is None:
+            self._add(total, 0, count)
+            return
+        kept = self._kept() if known is None else known.kept
+        last = max(count - 1, kept)
+        self._add(total, 0, kept)
+        middle = Total()
+        if known is not None:
+            middle.add(known.outcome)
+        self._add(middle, kept, last)
+        total.add(middle.outcome)
+        self._add(total, last, count)
+        if last > kept:
+            self._remember(trail, kept, last, middle.outcome)
+
+    def _kept(self) -> int:
+        """How many of the first items must not be left out of the next turn: all, where that has no place for it."""
+        if self._parts.lead is None or self._unit.known is not None:
+            return len(self._ranges)
+        return min(len(self._ranges), max(1, self._lead(len(self._ranges) - 1)))
+
+    def _lead(self, count: int) -> int:
+        items = self._unit.document.get(*self._parts.path)[:count]
+        return len(items) if self._parts.lead is None else self._parts.lead(items)
+
+    def _remember(self, trail: Trail, kept: int, last: int, outcome: part.Outcome) -> None:
+        """Remember what came of the items from `kept` to `last`, where the next turn can do without them."""
+        raw, cut, stop = self._unit.document.raw, self._ranges[kept - 1][1], self._ranges[last - 1][1]
+        end = self._unit.at(stop - 1) + 1
+        # An object ends there whatever follows; a number could go on in the next body.
+        are_objects = raw[cut - 1 : cut] == raw[stop - 1 : stop] == b"}"
+        if are_objects and end - cut >= LEAST and outcome.lasts(HEAVIEST) and self._lead(last) <= kept:
+            items = last - kept + (0 if self._known is None else self._known.items)
+            self._gate.beginnings.remember(trail, Beginning(self._parts.path, kept, cut, end, items, outcome))
+
+    def _add(self, total: Total, first: int, stop: int) -> None:
+        """Add what became of some items, all of which stand to one side of what is left out."""
+        raw, path, known = self._unit.document.raw, self._parts.path, self._gate.parts
+        skipped = self._known.items if self._known is not None and first >= self._known.kept else 0
+        for index, (start, end) in enumerate(self._ranges[first:stop], first + skipped):
+            item = raw[start:end]
+            name = self._namer.name(item)
+            outcome = known.recall(name) or self._judged(name, item)
+            total.add(outcome, self._unit.at(start), (*path, index))
+
+    def _judged(self, name: bytes, raw: bytes) -> part.Outcome:
+        """Judge what was not seen before, and remember it by that name."""
+        item = parse(raw)
+        outcome = _judge_document(self._gate, self._endpoint, Direction.REQUEST, item, self._parts.read(item))
+        if outcome.lasts():
+            self._gate.parts.remember(name, outcome)
+        return outcome
 
 
 def _judge_document(
@@ -195,8 +260,8 @@ def _judge_document(
     if edits:
         patches += document.edits(edits)
     return part.Outcome(
-        Verdict(verdict.effect, verdict.would_be, verdict.reasons, (), verdict.code),
-        tuple(finding for findings in judgement.findings for finding in findings),
+        replace(verdict, edits=()) if verdict.edits else verdict,
+        tuple(chain.from_iterable(judgement.findings)),
         len(judgement.segments),
         tuple(patches),
         wrapped,

@@ -49,6 +49,8 @@ class _Ruling(Struct, frozen=True):
 
 def decide(profile: Profile, judged: Sequence[tuple[Segment, Sequence[Finding]]]) -> Verdict:
     """The verdict on texts and their findings; reasons are in the order of the texts."""
+    if not any(findings for _, findings in judged):
+        return _CLEAN
     reached = _reached(profile, judged)
     reasons: list[Reason] = []
     changes: dict[_Leaf, list[tuple[Span, str]]] = {}
@@ -70,6 +72,10 @@ def decide(profile: Profile, judged: Sequence[tuple[Segment, Sequence[Finding]]]
             changes.setdefault(_leaf(segment), []).extend(_changes(segment, editing))
     edits = _edits(changes) if effect < Effect.ASK else ()
     return Verdict(effect, would_be, tuple(reasons), edits, code)
+
+
+_CLEAN: Final = Verdict(Effect.ALLOW, Effect.ALLOW)
+"""The verdict where nothing was found, which is nearly always."""
 
 
 def only_reports(profile: Profile, category: str, effect: Effect | None, *, shadow: bool) -> bool:

@@ -47,6 +47,11 @@ class Profile:
     effects: Mapping[str, Effect] = field(default_factory=lambda: MappingProxyType({}))
     unknown_json: UnknownJson = UnknownJson.SCAN
 
+    @property
+    def refuses_unknown(self) -> bool:
+        """Whether what cannot be understood is refused, and not read as text or named as not inspected."""
+        return self.unknown_json is UnknownJson.BLOCK
+
     def threshold(self, trust: Trust) -> int | None:
         """The sum that matters at that trust; None where injection is only reported."""
         return {Trust.UNTRUSTED: self.data_threshold, Trust.PRINCIPAL: self.user_threshold}.get(trust)

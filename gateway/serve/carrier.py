@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter_ns
 from typing import Any, Final, Protocol
@@ -29,6 +29,7 @@ from gateway.exchange.events import (
     EndAnswer,
     Event,
     ExchangeRecord,
+    Extract,
     Failed,
     Finish,
     LimitsTaken,
@@ -42,9 +43,11 @@ from gateway.exchange.events import (
     Stopped,
     UpstreamFailed,
 )
+from gateway.pdf.reader import Reader
 from gateway.serve.client_body import BrokenBody, ClientBody
 from gateway.serve.dial import Denied
 from gateway.serve.headers import end_to_end, without
+from gateway.serve.judging import Feed
 from gateway.serve.reply import Reply, timed
 from gateway.serve.ticket import client_of
 from gateway.serve.upload import Upload
@@ -60,6 +63,8 @@ class Machine(Protocol):
     @property
     def finished(self) -> bool: ...
 
+    def weighs(self, event: Event) -> int: ...
+
     def receive(self, event: Event) -> Sequence[Command]: ...
 
 
@@ -74,10 +79,11 @@ class Course:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What carriers share: the way out, and where the record goes."""
+    """What carriers share: the way out, where the record goes, and who reads PDFs."""
 
     pool: Pool
     finish: Callable[[ExchangeRecord, Course], None]
+    pdf: Reader = field(default_factory=Reader)
 
 
 class Carrier:
@@ -99,9 +105,9 @@ class Carrier:
         self._means = means
         self._ask = consult
         self._began = perf_counter_ns()
-        self._spent = 0
+        self._feed = Feed(exchange)
         self._body = ClientBody(request)
-        self._upload = Upload(self._body, self._receive)
+        self._upload = Upload(self._body, self._feed.receive)
         self._reply = Reply(request)
         self._start: StartUpstream | None = None
         self._upstream: ClientResponse | None = None
@@ -137,11 +143,11 @@ class Carrier:
             await self._drive(started)
         except asyncio.CancelledError:
             if self._last is None:
-                self._abandon()
+                await self._abandon()
                 raise
             await self._last_words(self._last)
         except ConnectionError:
-            self._abandon()
+            await self._abandon()
             if self._reply.answer is None:
                 raise
         except Exception as failure:  # noqa: BLE001 -- the outer boundary: whatever it is ends in a refusal and a record
@@ -220,9 +226,9 @@ class Carrier:
 
     # -- how it ends when it does not end well
 
-    def _abandon(self) -> None:
+    async def _abandon(self) -> None:
         """The client is gone: tell the exchange, and do what needs no client."""
-        for command in self._receive(ClientGone()):
+        for command in await self._feed.receive(ClientGone()):
             if isinstance(command, Finish):
                 self._record(command.record)
 
@@ -242,14 +248,9 @@ class Carrier:
 
     # -- events and commands
 
-    def _receive(self, event: Event) -> Sequence[Command]:
-        began = perf_counter_ns()
-        commands = self._exchange.receive(event)
-        self._spent += perf_counter_ns() - began
-        return commands
-
     async def _tell(self, event: Event) -> None:
-        await self._carry_out(self._receive(event))
+        if commands := await self._feed.receive(event):
+            await self._carry_out(commands)
 
     async def _carry_out(self, commands: Sequence[Command]) -> None:
         try:
@@ -265,6 +266,9 @@ class Carrier:
     async def _consult(self, _: Consult) -> None:
         await self._tell(await self._ask())
 
+    async def _extract(self, command: Extract) -> None:
+        await self._tell(await self._means.pdf.read(command.data))
+
     async def _read_body(self, _: ReadBody) -> None:
         self._body_wanted = True
         await self._reply.invite()
@@ -276,10 +280,10 @@ class Carrier:
         self._upload.add(command)
 
     async def _begin(self, command: BeginAnswer) -> None:
-        await self._reply.begin(command.status, self._reason(command.status), timed(command.headers, self._spent))
+        await self._reply.begin(command.status, self._reason(command.status), timed(command.headers, self._feed.spent))
 
     async def _respond(self, command: Respond) -> None:
-        headers = timed(command.headers, self._spent)
+        headers = timed(command.headers, self._feed.spent)
         await self._reply.whole(command.status, self._reason(command.status), headers, command.body)
 
     def _reason(self, status: int) -> str | None:
@@ -308,7 +312,7 @@ class Carrier:
             return
         self._recorded = True
         took = perf_counter_ns() - self._began
-        self._means.finish(record, Course(client_of(self._request), took, self._spent))
+        self._means.finish(record, Course(client_of(self._request), took, self._feed.spent))
 
 
 type _CarryOut = Callable[[Carrier, Any], Awaitable[None]]
@@ -316,6 +320,7 @@ type _CarryOut = Callable[[Carrier, Any], Awaitable[None]]
 _CARRY: Final[Mapping[type[Command], _CarryOut]] = {
     Consult: Carrier._consult,
     ReadBody: Carrier._read_body,
+    Extract: Carrier._extract,
     StartUpstream: Carrier._start_upstream,
     SendUpstream: Carrier._send_upstream,
     BeginAnswer: Carrier._begin,

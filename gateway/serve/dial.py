@@ -13,7 +13,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.errors import Malformed
 from gateway.exchange.events import Headers
+from gateway.policy.egress.address import AddressClass, classify
+from gateway.policy.egress.host import parse_host
 
 DNS_TTL: Final = 30
 """Seconds that an address is remembered; providers move traffic by DNS within minutes."""
@@ -68,6 +71,18 @@ _PORTS: Final = {"http": 80, "https": 443}
 def bracketed(host: str) -> str:
     """A host as it stands in a URL."""
     return f"[{host}]" if ":" in host else host
+
+
+def is_near(host: str) -> bool:
+    """Whether a host is this machine by definition (`localhost` and names below it: RFC 6761, section 6.3), or an
+    address that means another machine in another network. No proxy elsewhere leads to either."""
+    try:
+        found = parse_host(host)
+    except Malformed:
+        return False  # it is dialled nowhere by us
+    if found.address is not None:
+        return classify(found.address).kind is not AddressClass.PUBLIC
+    return f".{found.name}".endswith(".localhost")
 
 
 class Names:

@@ -11,6 +11,7 @@ from gateway.serve.base_url import BaseUrl
 from gateway.serve.carrier import LAST_WORDS
 from gateway.serve.entrance import Entrance
 from gateway.serve.hop import Hop
+from gateway.serve.judging import LONGEST
 from gateway.serve.ledger import Ledger
 from gateway.serve.listener import Listener, Sockets
 from gateway.serve.posture import Posture
@@ -52,7 +53,8 @@ class Doorway:
         await self._listener.drain(self._busy, patience)
         for carrier in tuple(live):
             carrier.cut()
-        await self._listener.drain(self._busy, LAST_WORDS)
+        # What a thread judges cannot be interrupted, and is recorded when that is done.
+        await self._listener.drain(self._busy, LAST_WORDS + LONGEST)
 
     async def close(self) -> None:
         """End everything at once."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from gateway.exchange.events import Headers
@@ -40,14 +41,25 @@ def end_to_end(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
     kept: list[tuple[str, str]] = []
     named: set[str] = set()
     for name, value in raw:
-        lower = name.lower()
-        if lower in _HOP_BY_HOP:
-            if lower == _CONNECTION:
-                named.update(_text(token.strip().lower()) for token in value.split(b","))
-        elif not lower.startswith(OWN_PREFIX):
-            kept.append((_text(name), _text(value)))
+        passed = _passed(name) if len(name) <= _LONGEST else _read(name)
+        if passed is not None:
+            kept.append((passed, _text(value)))
+        elif name.lower() == _CONNECTION:
+            named.update(_text(token.strip().lower()) for token in value.split(b","))
     named -= {"close", "keep-alive"}
     return tuple(field for field in kept if field[0].lower() not in named) if named else tuple(kept)
+
+
+def _read(name: bytes) -> str | None:
+    """The name of a field that is passed on; None for one that is not."""
+    lower = name.lower()
+    return None if lower in _HOP_BY_HOP or lower.startswith(OWN_PREFIX) else _text(name)
+
+
+_LONGEST: Final = 64
+"""Bytes of a name up to which it is remembered: clients and servers use few names, and those are short."""
+
+_passed: Final = lru_cache(maxsize=1024)(_read)
 
 
 def first(headers: Headers, name: str) -> str | None:

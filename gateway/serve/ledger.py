@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from gateway import record as log
+from gateway.errors import Code
 from gateway.exchange.events import ExchangeRecord
+from gateway.fleet.push import Tally
 from gateway.serve.carrier import Course
 from gateway.serve.metrics import Metrics
 
@@ -21,11 +23,16 @@ type Write = Callable[[Mapping[str, Any]], None]
 """Takes a canonical line."""
 
 
+_CONTENT: Final = frozenset({Code.INJECTION, Code.PII, Code.SECRET, Code.TOOL, Code.CONTENT, Code.APPROVAL})
+"""Refusals that rules are the reason of."""
+
+
 class Ledger:
     """Takes records. `audit` None means that none is kept."""
 
     def __init__(self, audit: Write | None, metrics: Metrics, write: Write = log.write) -> None:
         self.fault: str | None = None
+        self.tally = Tally()
         self._audit = audit
         self._metrics = metrics
         self._write = write
@@ -44,6 +51,7 @@ class Ledger:
         with suppress(Exception):  # standard error may be closed; the audit is the record that counts
             self._write(line)
         self._metrics.exchange(record, course.spent_ns)
+        self.tally += Tally(1, record.code in _CONTENT, record.outcome == "failed", course.spent_ns / 1e6)
 
     def note(self, event: str, **details: object) -> None:
         """Record what an operator did, in the audit and the log; `details` as JSON holds them. Never raises."""

@@ -20,6 +20,7 @@ from gateway.errors import ClientError, Code, Malformed
 from gateway.policy.egress.agreement import disagreement
 from gateway.policy.egress.entry import Action, Scheme
 from gateway.policy.egress.host import Authority, authority
+from gateway.policy.egress.override import overrides
 from gateway.policy.egress.policy import EgressDecision, EgressPolicy
 from gateway.serve.base_url import admitted, check_dots
 from gateway.serve.dial import Way, bracketed
@@ -115,6 +116,10 @@ class Proxy(Entrance):
         decision = posture.egress.decide(principal, asked.scheme, asked.spelt, asked.port, request.method, asked.target)
         if decision.action is Action.DENY:
             raise denied(decision)
+        for where, method in overrides(request.headers.items(), asked.target.partition("?")[2]):
+            other = posture.egress.decide(principal, asked.scheme, asked.spelt, asked.port, method, asked.target)
+            if other.action is Action.DENY:
+                raise denied(replace(other, reason=f"`{where}` asks for another method: {other.reason}"))
         assert decision.host is not None  # only what cannot be read has none, and that is denied
         may_dial = partial(fault_of_address, posture.egress, decision)
         way = Way(asked.spelt, asked.scheme, decision.host.name, asked.port, may_dial)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from gateway.policy.egress.host import Host
 from gateway.serve.dial import Names, Way, bracketed
+from gateway.serve.opening import Contrary, opening
 
 _PIECE: Final = 1 << 16
 _HEAD: Final = 1 << 14
@@ -75,22 +76,24 @@ class Counts:
     received: int = 0
 
 
-async def relay(client: Stream, server: Stream, counts: Counts) -> None:
-    """Pass everything on until both sides have ended, and count it.
+async def relay(client: Stream, server: Stream, host: Host, counts: Counts) -> None:
+    """Pass everything on until both sides have ended, and count it. Raises Contrary for TLS that is not for that host.
 
     One side that ends leaves the other open (RFC 9293, section 3.6); one that breaks ends both.
     """
     (client_reader, client_writer), (server_reader, server_writer) = client, server
 
     async def send() -> None:
-        async for data in _pieces(client_reader):
+        data = await opening(client_reader, host)
+        while data:
             counts.sent += len(data)
             server_writer.write(data)
             await server_writer.drain()
+            data = await client_reader.read(_PIECE)
         _end(server_writer)
 
     async def receive() -> None:
-        async for data in _pieces(server_reader):
+        while data := await server_reader.read(_PIECE):
             counts.received += len(data)
             client_writer.write(data)
             await client_writer.drain()
@@ -102,14 +105,14 @@ async def relay(client: Stream, server: Stream, counts: Counts) -> None:
             both.create_task(receive())
     except* OSError:
         pass  # a connection that broke is over like any other
+    except* Contrary as group:
+        contrary = group.exceptions[0]
+        assert isinstance(contrary, Contrary)  # it is raised in one task, by itself
+        client_writer.write(contrary.alert)
+        raise contrary from None
     finally:
         client_writer.close()
         server_writer.close()
-
-
-async def _pieces(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    while data := await reader.read(_PIECE):
-        yield data
 
 
 def _end(writer: asyncio.StreamWriter) -> None:

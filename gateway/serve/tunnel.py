@@ -41,6 +41,7 @@ from gateway.serve.entrance import challenge, new_id
 from gateway.serve.identity import proxy_agent
 from gateway.serve.ledger import Ledger
 from gateway.serve.listener import Handle
+from gateway.serve.opening import Contrary
 from gateway.serve.proxy import Proxy, Tunnel, agent_of, denied, fault_of_address, host_of, read_authority
 from gateway.serve.threshold import HANDSHAKE, Threshold, Waiting, first_byte, hand_over
 from gateway.serve.ticket import refuse_ticket
@@ -266,7 +267,7 @@ class Gatekeeper:
             error = ClientError(refuse.FAULTS[fault], code=Code.UPSTREAM, status=502)
             self._refuse(transport, asked, error, decision.principal, f"upstream.{fault}: {detail_of(failure)}")
             return
-        unread = _Unread(asked, tunnel, self._address_of(server), _Fate("forwarded", 200))
+        unread = _Unread(asked, tunnel, self._address_of(server, tunnel), _Fate("forwarded", 200))
         fault_now = self._fault_now(unread)  # the list of hosts may have changed while the host was dialled
         if fault_now is not None:
             server[1].close()
@@ -282,15 +283,18 @@ class Gatekeeper:
         assert task is not None
         self._unread[task] = unread
         try:
-            await relay.relay(relay.over(transport), server, counts)
+            await relay.relay(relay.over(transport), server, unread.tunnel.authority.host, counts)
+        except* Contrary as contrary:
+            unread.fate = _Fate("cut", 200, Effect.BLOCK, Code.EGRESS, f"tls: {contrary.exceptions[0]}")
         finally:
             del self._unread[task]
             sides = (Inspected(size, coverage="pass", uninspected=_UNREAD) for size in (counts.sent, counts.received))
             self._record(unread.asked, principal, unread.fate, *sides)
 
-    def _address_of(self, server: relay.Stream) -> str | None:
+    def _address_of(self, server: relay.Stream, tunnel: Tunnel) -> str | None:
         """The address that was dialled; None where a parent proxy dialled it."""
-        return server[1].get_extra_info("peername")[0] if self._pool.parent is None else None
+        is_ours = self._pool.parent_for(tunnel.authority.host.name) is None
+        return server[1].get_extra_info("peername")[0] if is_ours else None
 
     def _judge_host(self, principal: str, host: str) -> None:
         verdict = judge_target(self.proxy.posture.gate_for(principal), FAMILIES["http"], host, "", ()).total.verdict
@@ -303,7 +307,7 @@ class Gatekeeper:
         posture = self.proxy.posture
         may_dial = partial(fault_of_address, posture.egress, decision)
         way = Way(tunnel.spelt, "https", tunnel.authority.host.name, decision.port, may_dial)
-        return await relay.dialled(way, self._pool.names, self._pool.parent, posture.patience.connect)
+        return await relay.dialled(way, self._pool.names, self._pool.parent_for(way.host), posture.patience.connect)
 
     # -- answers and records
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from gateway.exchange.events import Command, Event, SendUpstream
 from gateway.serve.client_body import ClientBody
@@ -16,7 +16,7 @@ class _Deferred(Exception):
 class Upload:
     """What was let through and has not left, and why it goes no further: `deferred` commands, or a `fault`."""
 
-    def __init__(self, body: ClientBody, receive: Callable[[Event], Sequence[Command]]) -> None:
+    def __init__(self, body: ClientBody, receive: Callable[[Event], Awaitable[Sequence[Command]]]) -> None:
         self._body = body
         self._receive = receive
         self._waiting: deque[SendUpstream] = deque()
@@ -38,7 +38,7 @@ class Upload:
                 moved()
             try:
                 event = await self._body.read()
-                commands = self._receive(event)
+                commands = await self._receive(event)
             except Exception as fault:
                 self.fault = fault
                 raise

@@ -36,8 +36,7 @@ from yarl import URL
 
 from gateway.dialect.route import Family
 from gateway.exchange.events import Fault, Headers
-from gateway.serve.dial import DNS_TTL, Names, Way
-from gateway.serve.identity import LOOPBACK
+from gateway.serve.dial import DNS_TTL, Names, Way, is_near
 
 KEEP_ALIVE: Final = 15.0
 """Seconds that an idle upstream connection is kept. Front ends of the big providers keep theirs for a minute or more;
@@ -92,7 +91,7 @@ class Upstream:
 class Pool:
     """Connections to upstreams, shared by all exchanges. Make it in a running loop, and close it.
 
-    `parent` is the URL of a proxy that upstreams on other machines are reached through, with its credentials.
+    `parent` is the URL of a proxy that upstreams are reached through, with its credentials; see `parent_for`.
     """
 
     def __init__(self, names: Names | None = None, parent: str | None = None) -> None:
@@ -182,12 +181,17 @@ class Pool:
         assert isinstance(socket, UpstreamSocket)
         return socket
 
+    def parent_for(self, host: str) -> str | None:
+        """The proxy that a host is reached through: to the parent, this machine and its network may be others."""
+        return None if self.parent is None or is_near(host) else self.parent
+
     async def _called[T](self, upstream: Upstream, call: Callable[[Call], Awaitable[T]]) -> T:
         """Call an upstream: by its name, or, where an agent named it, at each address that may be dialled in turn."""
         way = upstream.way
-        if self.parent is not None and not _is_here(upstream.base_url):
+        parent = self.parent_for(URL(upstream.base_url).host or "")
+        if parent is not None:
             # What the name leads to is for the parent to see; the list of hosts was asked all the same.
-            return await call(Call(upstream.base_url, parent=self.parent))
+            return await call(Call(upstream.base_url, parent=parent))
         if way is None:
             return await call(Call(upstream.base_url))
         *others, last = await self.names.permitted(way.host, way.port, way.may_dial)
@@ -211,11 +215,6 @@ class Call:
     @property
     def server_name(self) -> str | None:
         return None if self.way is None else self.way.server_name
-
-
-def _is_here(base_url: str) -> bool:
-    """Whether a URL is one of this machine, which no other machine's proxy leads to."""
-    return URL(base_url).host in LOOPBACK
 
 
 HEARTBEAT: Final = 30.0

@@ -59,6 +59,7 @@ from gateway.serve.answer import Answer
 from gateway.serve.carrier import LAST_WORDS, Course, Means
 from gateway.serve.dial import Denied
 from gateway.serve.headers import end_to_end, without
+from gateway.serve.judging import Feed
 from gateway.serve.ticket import client_of
 from gateway.serve.upstream import (
     CLOSING,
@@ -90,6 +91,8 @@ class Machine(Protocol):
 
     @property
     def finished(self) -> bool: ...
+
+    def weighs(self, event: SessionEvent) -> int: ...
 
     def receive(self, event: SessionEvent) -> Sequence[SessionCommand]: ...
 
@@ -144,12 +147,12 @@ class SocketCarrier:
     ) -> None:
         self._request = request
         self._session = session
+        self._feed = Feed(session)
         self._target = upstream
         self._patience = patience
         self._means = means
         self._ask = consult
         self._began = perf_counter_ns()
-        self._spent = 0
         self._loop = asyncio.get_running_loop()
         self._heard = self._loop.time()
         self._client: _Accepted | None = None
@@ -253,6 +256,7 @@ class SocketCarrier:
     async def _interrupted(self) -> None:
         """The handler was cancelled: by `_interrupt`, or by the server library, since the client is gone."""
         self._task.uncancel()
+        await self._feed.settled()
         with suppress(TimeoutError, ConnectionError):
             async with asyncio.timeout(LAST_WORDS):
                 await self._tell(ClientGone() if self._last is None else self._last)
@@ -291,9 +295,7 @@ class SocketCarrier:
     # -- events and commands
 
     async def _tell(self, event: SessionEvent) -> None:
-        began = perf_counter_ns()
-        commands = self._session.receive(event)
-        self._spent += perf_counter_ns() - began
+        commands = await self._feed.receive(event)
         try:
             for command in commands:
                 await _CARRY[type(command)](self, command)
@@ -387,7 +389,7 @@ class SocketCarrier:
             return
         self._recorded = True
         took = perf_counter_ns() - self._began
-        self._means.finish(record, Course(client_of(self._request), took, self._spent))
+        self._means.finish(record, Course(client_of(self._request), took, self._feed.spent))
 
 
 class _Accepted(web.WebSocketResponse[Literal[False]]):

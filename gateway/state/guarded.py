@@ -20,9 +20,10 @@ from typing import Final
 
 from gateway.errors import StoreError
 from gateway.state.breaker import Breaker
-from gateway.state.limit import Charge, Claim, Level, Limit, OnError, Slots, Source, Taken
+from gateway.state.limit import Budget, Charge, Claim, Level, Limit, OnError, Slots, Source, Taken
 from gateway.state.members import BEAT, Members
 from gateway.state.memory import MemoryCounters
+from gateway.state.owed import Owed
 from gateway.state.share import share_of, used_share
 from gateway.state.store import Counters
 
@@ -32,18 +33,31 @@ PROBE: Final = 1.0
 MOST_SEEN: Final = 10_000
 """Limits whose last level is remembered, the latest: about 2 MB."""
 
-MOST_OWED: Final = 100_000
-"""Keys for which corrections may wait. Beyond that the oldest are dropped: they would be of windows long over."""
+_POOR_NS: Final = 1_000_000_000
+"""What a client waits for whose worker has no share at all: until there are other members, or the store is back."""
 
 type Told = Callable[[str], None]
 """Takes a line for the log of the operator."""
 
 
+async def _at_once() -> None:
+    """What is always connected."""
+
+
 class GuardedCounters:
-    """`Counters` over shared ones. Run `watch` beside it. `now` is a monotonic clock in nanoseconds."""
+    """`Counters` over shared ones. Run `watch` beside it. `now` is a monotonic clock in nanoseconds.
+
+    `reach` connects to a store that failed, and may take longer than a request may: names, Sentinels or nodes may first
+    have to be asked anew. Raises StoreError.
+    """
 
     def __init__(
-        self, shared: Counters, members: Members, told: Told, now: Callable[[], int] = time.monotonic_ns
+        self,
+        shared: Counters,
+        members: Members,
+        told: Told,
+        now: Callable[[], int] = time.monotonic_ns,
+        reach: Callable[[], Awaitable[None]] = _at_once,
     ) -> None:
         self.breaker = Breaker()
         self.members = members
@@ -51,11 +65,11 @@ class GuardedCounters:
         self._shared = shared
         self._told = told
         self._now = now
+        self._reach = reach
         self._local = MemoryCounters()
-        self._seeded: set[str] = set()
-        self._seen: OrderedDict[str, tuple[int, int]] = OrderedDict()  # by key: units left, and when
+        self._seen: OrderedDict[str, tuple[Level, int]] = OrderedDict()  # by key: where it stood, and when
+        self._owed = Owed()
         self._delivering: asyncio.Task[None] | None = None
-        self._owed: OrderedDict[tuple[str, int], Charge] = OrderedDict()
 
     @property
     def owed(self) -> int:
@@ -63,6 +77,7 @@ class GuardedCounters:
         return len(self._owed)
 
     async def take(self, claims: Sequence[Claim], holder: str) -> Taken:
+        """As the store decides, or without it as the limits declare. Raises StoreError where one declares `deny`."""
         if not self.breaker.is_open:
             with suppress(StoreError):
                 taken = await self._noted(self._shared.take(claims, holder))
@@ -73,18 +88,21 @@ class GuardedCounters:
         return await self._take_alone(claims, holder)
 
     async def settle(self, charges: Sequence[Charge], holder: str) -> None:
-        """Never raises: a correction that cannot be delivered waits."""
-        if not self.breaker.is_open:
-            with suppress(StoreError):
-                await self._noted(self._shared.settle(charges, holder))
-                return
-        for charge in charges:
-            self._owe(charge)
-        if not self.breaker.is_open:
-            return
-        shares = [self._share(charge.limit) for charge in charges]
-        local = [replace(charge, limit=share) for charge, share in zip(charges, shares, strict=True) if share]
-        await self._local.settle(local, holder)
+        """Never raises: a correction that cannot be delivered waits, and so does one of what itself still waits."""
+        waiting = [charge for charge in charges if self.breaker.is_open or charge in self._owed]
+        direct = [charge for charge in charges if charge not in waiting]
+        if direct:
+            try:
+                await self._noted(self._shared.settle(direct, holder))
+            except StoreError:
+                waiting = list(charges)
+        for charge in waiting:
+            self._owed.add(charge)
+        # A slot may be held here since a take that failed, though the store has been back for long.
+        here = [charge for charge in charges if charge in waiting or isinstance(charge.limit.bound, Slots)]
+        await self._local.settle(
+            [replace(charge, limit=share) for charge in here if (share := self._share(charge.limit))], holder
+        )
 
     async def renew(self, limits: Sequence[Limit], holder: str) -> None:
         """Never raises: a lease that cannot be renewed now is taken anew when the store is back."""
@@ -106,26 +124,33 @@ class GuardedCounters:
     async def beat(self) -> None:
         """One sign of life; where the store had failed and this is answered, it is told what it missed."""
         try:
+            if self.breaker.is_open:
+                await self._reach()
             await self.members.beat()
-            await self._deliver()
+            await self._owed.deliver(self._shared, self._know)
         except StoreError as error:
             self._fail(error)
             return
         if self.breaker.worked():
-            self._seeded.clear()
-            self._local = MemoryCounters()
             self._told("the store is back, and limits are shared again")
+
+    async def leave(self) -> None:
+        """Tell the store what it missed, and be no member any more. Raises StoreError."""
+        await self._owed.deliver(self._shared, self._know)
+        await self.members.leave()
 
     # -- with the store
 
     async def _noted[V](self, call: Awaitable[V]) -> V:
-        """What the store answers. A failure counts."""
+        """What the store answers. A failure counts; an answer that comes when the others gave up closes nothing, as the
+        store is first to be told what it missed."""
         try:
             answer = await call
         except StoreError as error:
             self._fail(error)
             raise
-        self.breaker.worked()
+        if not self.breaker.is_open:
+            self.breaker.worked()
         return answer
 
     def _fail(self, error: StoreError) -> None:
@@ -135,10 +160,17 @@ class GuardedCounters:
     def _see(self, levels: Sequence[Level]) -> None:
         now = self._now()
         for level in levels:
-            self._seen[level.limit.key] = level.remaining, now
-            self._seen.move_to_end(level.limit.key)
+            if not isinstance(level.limit.bound, Slots):
+                self._seen[level.limit.key] = level, now
+                self._seen.move_to_end(level.limit.key)
         while len(self._seen) > MOST_SEEN:
             self._seen.popitem(last=False)
+
+    def _know(self, charge: Charge) -> None:
+        """The store was told of a charge, which it did not know when it said how much was left."""
+        if seen := self._seen.get(charge.limit.key):
+            level, at = seen
+            self._seen[charge.limit.key] = replace(level, remaining=level.remaining - charge.amount), at
 
     def _deliver_soon(self) -> None:
         """After a hiccup the store is told at once what was counted here: until then others may use that too."""
@@ -148,20 +180,9 @@ class GuardedCounters:
     async def _deliver_once(self) -> None:
         try:
             with suppress(StoreError):  # then the next beat does
-                await self._deliver()
+                await self._owed.deliver(self._shared, self._know)
         finally:
             self._delivering = None
-
-    async def _deliver(self) -> None:
-        """Charge in the store what was counted here. What comes in meanwhile waits for the next beat."""
-        while self._owed:
-            batch = [self._owed.popitem(last=False)[1] for _ in range(min(len(self._owed), _BATCH))]
-            try:
-                await self._shared.settle(batch, "")
-            except StoreError:
-                for charge in batch:
-                    self._owe(charge)
-                raise
 
     # -- without it
 
@@ -169,47 +190,33 @@ class GuardedCounters:
         denying = [claim.limit.name for claim in claims if claim.limit.on_error is OnError.DENY]
         if denying:
             raise StoreError(f"the store is away, and the limit `{denying[0]}` is not to be passed without it")
-        counted = [claim for claim in claims if claim.limit.on_error is OnError.LOCAL]
-        shares = [self._share(claim.limit) for claim in counted]
-        for claim, share in zip(counted, shares, strict=True):
+        local = []
+        whole = {claim.limit.key: claim.limit for claim in claims if claim.limit.on_error is OnError.LOCAL}
+        for claim in claims:
+            if claim.limit.key not in whole:
+                continue
+            share = self._share(claim.limit)
             if share is None:
                 return Taken(claim.limit.name, _POOR_NS, (), source=Source.LOCAL)
-        local = [Claim(share, claim.amount) for claim, share in zip(counted, shares, strict=True) if share]
-        await self._seed(counted)
+            self._begin(claim.limit, share)
+            local.append(Claim(share, claim.amount))
         taken = await self._local.take(local, holder)
-        if taken.allowed:
-            whole = {claim.limit.key: claim.limit for claim in counted}
-            for charge in taken.charges:
-                self._owe(replace(charge, limit=whole[charge.limit.key]))
-        source = Source.LOCAL if counted or not claims else Source.UNCHECKED
-        return replace(taken, source=source)
+        # Whoever settles them later settles the limit, whatever the share will be then.
+        charges = tuple(replace(charge, limit=whole[charge.limit.key]) for charge in taken.charges)
+        for charge in charges:
+            self._owed.add(charge)
+        return replace(taken, charges=charges, source=Source.LOCAL if whole or not claims else Source.UNCHECKED)
 
     def _share(self, limit: Limit) -> Limit | None:
         return share_of(limit, self.members.rank, self.members.count)
 
-    async def _seed(self, claims: Sequence[Claim]) -> None:
-        """Begin each share with what was used of it when the whole was last seen."""
-        for claim in claims:
-            limit, share = claim.limit, self._share(claim.limit)
-            if share is None or limit.key in self._seeded:
-                continue
-            self._seeded.add(limit.key)
-            remaining, at = self._seen.get(limit.key, (None, 0))
-            if remaining is not None:
-                await self._local.spend(share, used_share(limit, share, remaining, self._now() - at))
-
-    def _owe(self, charge: Charge) -> None:
-        """Have the store told of it later. Slots are not: whoever holds one renews it."""
-        if isinstance(charge.limit.bound, Slots):
+    def _begin(self, limit: Limit, share: Limit) -> None:
+        """Begin the share with what was used of it when the store was last seen to count the limit, if it was seen
+        since the share last began, and with what this worker counted that the store does not know."""
+        level, at = self._seen.pop(limit.key, (None, 0))
+        if level is None:
             return
-        key = charge.limit.key, charge.window
-        known = self._owed.pop(key, None)
-        amount = charge.amount + (known.amount if known is not None else 0)
-        self._owed[key] = replace(charge, amount=amount)
-        while len(self._owed) > MOST_OWED:
-            self._owed.popitem(last=False)
-
-
-_BATCH: Final = 200
-_POOR_NS: Final = 1_000_000_000
-"""What a client waits for whose worker has no share at all: until there are other members, or the store is back."""
+        elapsed = self._now() - at
+        is_over = isinstance(limit.bound, Budget) and elapsed >= level.reset_ns
+        used = 0 if is_over else used_share(limit, share, level.remaining, elapsed)
+        self._local.begin(share, used + self._owed.units(limit))

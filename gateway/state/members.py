@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
+
+import orjson
 
 from gateway.state.store import Registers
 
@@ -16,21 +17,20 @@ LIFE: Final = 3 * BEAT
 
 
 class Members:
-    """This worker among the others. `me` is its name, and `about` what others are told, as JSON holds it."""
+    """This worker among the others. `me` is its name, and `about` gives what others are told, as JSON holds it."""
 
     def __init__(self, registers: Registers, me: str) -> None:
         self.me = me
-        self.about: dict[str, Any] = {}
+        self.about: Callable[[], Mapping[str, Any]] = dict
         self._registers = registers
         self._names: tuple[str, ...] = (me,)
         self.known: Mapping[str, Mapping[str, Any]] = {}
 
     async def beat(self) -> None:
         """Give a sign of life, and see who else did. Raises StoreError; then those last seen stay the members."""
-        await self._registers.write(REGISTER, self.me, json.dumps(self.about).encode(), ttl=LIFE)
-        found = await self._registers.read(REGISTER)
-        self.known = {name: json.loads(entry.value) for name, entry in found.items()}
-        self._names = tuple(sorted({*found, self.me}))
+        await self._registers.write(REGISTER, self.me, orjson.dumps(self.about()), ttl=LIFE)
+        self.known = await read_members(self._registers)
+        self._names = tuple(sorted({*self.known, self.me}))
 
     async def leave(self) -> None:
         """Be gone at once. Raises StoreError."""
@@ -44,3 +44,19 @@ class Members:
     def rank(self) -> int:
         """This worker's place among the members by name, from 0."""
         return self._names.index(self.me)
+
+
+async def read_members(registers: Registers) -> Mapping[str, Mapping[str, Any]]:
+    """Who gave a sign of life lately, and what each says of itself. Raises StoreError."""
+    found = await registers.read(REGISTER)
+    return {name: _about(entry.value) for name, entry in found.items()}
+
+
+def _about(value: bytes) -> Mapping[str, Any]:
+    """What a member tells; nothing where another version, or somebody else, wrote what cannot be read. It is a member
+    all the same: a share too small is on the strict side."""
+    try:
+        found = orjson.loads(value)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -73,12 +73,14 @@ class MemoryCounters:
             elif charge.limit.key in self._counts:
                 self._counts[charge.limit.key].ends.pop(holder, None)
 
-    async def spend(self, limit: Limit, amount: int) -> None:
-        """Count that many units as used, whatever is left. Of slots nothing can be."""
-        if isinstance(limit.bound, Rate):
-            self._add(limit, limit.bound, amount, self._now())
-        elif isinstance(limit.bound, Budget):
-            self._spend(limit, limit.bound, amount, self._now())
+    def begin(self, limit: Limit, used: int) -> None:
+        """Count anew, from so many units used on, whatever was counted. Of slots nothing is."""
+        self._counts.pop(limit.key, None)
+        now, bound = self._now(), limit.bound
+        if isinstance(bound, Rate):
+            self._add(limit, bound, used, now)
+        elif isinstance(bound, Budget):
+            self._spend(limit, bound, used, now)
 
     async def renew(self, limits: Sequence[Limit], holder: str) -> None:
         now = self._now()

@@ -63,7 +63,7 @@ class OpenStore:
             self._connection = Connection(place, means.timeout, means.ca_file)
             registers = RedisRegisters(self._connection, means.prefix)
             shared = RedisCounters(self._connection, means.prefix, means.key)
-            counters = self.guard = GuardedCounters(shared, Members(registers, me), told)
+            counters = self.guard = GuardedCounters(shared, Members(registers, me), told, reach=self._connection.open)
         self.store = Store(place.kind if place is not None else "memory", counters, registers)
 
     async def open(self) -> None:
@@ -79,13 +79,13 @@ class OpenStore:
         self._watch = asyncio.create_task(self.guard.watch())
 
     async def close(self) -> None:
-        """Leave the members, and close the connections."""
+        """Tell the store what it missed, leave the members, and close the connections."""
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
         if self.guard is not None:
             with suppress(StoreError):
-                await self.guard.members.leave()
+                await self.guard.leave()
         if self._connection is not None:
             await self._connection.close()
 

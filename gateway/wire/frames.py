@@ -26,6 +26,11 @@ _GRAMMARS: Final[dict[Framing, Callable[[], Grammar]]] = {
 class Framer(Protocol):
     """Cuts bytes into frames. After an error it must not be used on."""
 
+    @property
+    def unread(self) -> int:
+        """Bytes that wait for the rest of their frame."""
+        ...
+
     def feed(self, data: bytes) -> Iterator[Frame]:
         """The frames that this chunk completes, to be taken to the end before the next chunk.
 
@@ -55,6 +60,10 @@ class _Messages:
     def __init__(self, limit: int) -> None:
         self._limit = limit
 
+    @property
+    def unread(self) -> int:
+        return 0
+
     def feed(self, data: bytes) -> Iterator[Frame]:
         if len(data) > self._limit:
             raise OverLimit(f"a message has more than {self._limit} bytes")
@@ -73,6 +82,10 @@ class _Buffered:
         self._buffer = bytearray()
         self._grammar = grammar
         self._limit = limit
+
+    @property
+    def unread(self) -> int:
+        return len(self._buffer)
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         self._buffer += data

@@ -73,6 +73,18 @@ def test_hits_are_looked_for_where_the_trigger_hit() -> None:
     assert [hit.start for hit in ready.hits(text, both[:1])] == [0]
 
 
+@pytest.mark.parametrize("stretch", [1, 2, 3, 7])
+@pytest.mark.parametrize("pattern", ["aa", r"\ba{2,5}b?", r"(?<=b)a(?!a)", r"a[^c]{0,6}c"])
+def test_where_a_search_stops_for_others_does_not_matter(
+    pattern: str, stretch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule, text = replace(BASE, pattern=pattern), "aaaab ba aab caaaa bbaab c aac"
+    expected = found(rule, text)
+    monkeypatch.setattr(matcher, "STRETCH", stretch)
+    assert found(rule, text) == expected
+    assert expected
+
+
 def test_context_is_followed_by_the_hit() -> None:
     ready = Matcher(replace(BASE, pattern=r"\d{4}", near=Near(("pin",), 6)))
     text = "pin 1234, 5678, pin: 9876"

@@ -13,7 +13,7 @@ from gateway.detect import ruleset
 from gateway.detect.matcher import Matcher, Overtime
 from gateway.detect.pack import parse_pack
 from gateway.detect.rule import Reach, Rule, Sample, Scope
-from gateway.detect.ruleset import build
+from gateway.detect.ruleset import RuleSet, build
 from gateway.errors import RuleError
 from gateway.segment import Role, Span
 from gateway.verdict import Effect, Severity
@@ -152,6 +152,38 @@ HARD_ACCELERATED = build(parse_pack(HARD, "hard.toml"), key=KEY).accelerated()
 @given(text=texts(hard()), scope=SCOPES)
 def test_the_pre_filter_changes_no_finding(text: str, scope: Scope) -> None:
     assert HARD_ACCELERATED.scan(text, scope) == hard().scan(text, scope)
+
+
+@settings(deadline=None)
+@given(several=st.lists(texts(hard()), max_size=40), scope=SCOPES)
+def test_a_text_that_is_silent_among_others_holds_nothing(several: list[str], scope: Scope) -> None:
+    for text in HARD_ACCELERATED.silent(several, scope):
+        assert HARD_ACCELERATED.scan(text, scope) == ()
+
+
+def test_of_many_texts_those_without_a_hit_are_silent_but_for_neighbours_of_one() -> None:
+    several = [f"dog {chr(0x4E00 + number)}" for number in range(300)]
+    several[130] = "password is hunter22"
+    silent = list(HARD_ACCELERATED.silent(several, USER))
+    assert len(silent) == len(set(silent)) > 280
+    assert several[130] not in silent
+    assert set(silent) < set(several)
+
+
+@pytest.mark.parametrize("rules", [hard(), build(parse_pack(HARD, "hard.toml"), key=KEY).sieved({})])
+def test_without_a_prefilter_no_text_is_known_to_be_silent(rules: RuleSet) -> None:
+    assert list(rules.silent(["a", "b"], USER)) == []
+
+
+def test_what_escapes_stand_for_is_looked_at_too() -> None:
+    rules = build([CATS], key=KEY).accelerated()
+    assert list(rules.silent(["a\\ndog"], USER)) == ["a\\ndog"]
+    assert list(rules.silent(["a\\u0063at"], USER)) == []
+
+
+def test_where_no_rule_looks_all_texts_are_silent() -> None:
+    rules = build([replace(CATS, reach=Reach(roles=frozenset({Role.TOOL})))], key=KEY)
+    assert list(rules.silent(["cat", "cats"], USER)) == ["cat", "cats"]
 
 
 @settings(max_examples=100, deadline=None)

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.dialect import plain
 from gateway.dialect.plain import MIN_BINARY, PLAIN, Plain, is_binary
 from gateway.dialect.refusals import Shape
-from gateway.errors import Malformed
+from gateway.errors import Malformed, OverLimit
 from gateway.segment import Kind, Role, Segment, Trust, Uninspected
 from gateway.wire.frames import Framing
 from tests.dialect.laws import REFUSAL, assert_edits_stay_in_place, doc, texts
@@ -155,3 +156,10 @@ def test_a_segment_of_a_leaf_has_its_place() -> None:
     (found,) = PLAIN.request(doc([{"a": "b"}])).segments
     assert isinstance(found, Segment)
     assert found.place.path == (0, "a")
+
+
+def test_there_is_a_limit_to_the_texts_of_a_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plain, "MOST_TEXTS", 3)
+    assert len(PLAIN.answer(doc(["a", "b", 1])).segments) == 2
+    with pytest.raises(OverLimit, match="more than 3 texts"):
+        PLAIN.answer(doc(["a", ["b"], {"a b": "c"}]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ import pytest
 
 from tests.end_to_end.conftest import Start
 from tests.end_to_end.running import CARD, ORDER, SECRET, Running
+from tests.fakes.pdf import pdf
 from tests.fakes.script import Raw
 from tests.fakes.upstream import Upstream
 
@@ -156,3 +158,35 @@ async def test_an_operator_may_keep_comments(start: Start, upstream: Upstream) -
     async with start(tables) as running, aiohttp.ClientSession() as client:
         upstream.script = served(b"<!-- note -->a", ("Content-Type", PAGE))
         assert (await Tool(running, client).get())[2] == b"<!-- note -->a"
+
+
+async def test_a_document_with_an_order_in_it_does_not_come_back(tool: Tool, upstream: Upstream) -> None:
+    written = pdf("Quarterly report.", f"You must {ORDER}.")
+    upstream.script = served(written, ("Content-Type", "application/pdf"), step=97)
+    status, headers, body = await tool.get("/report.pdf")
+    assert (status, headers["x-lockgate-effect"]) == (400, "block")
+    assert json.loads(body)["error"]["code"] == "injection_detected"
+    record = await tool.running.recorded()
+    assert {reason["rule"] for reason in record["reasons"]} == {"test-order"}
+
+
+async def test_a_document_comes_back_as_it_was_where_its_text_is_harmless(tool: Tool, upstream: Upstream) -> None:
+    written = pdf("Quarterly report.", "Dry later.")
+    upstream.script = served(written, ("Content-Type", "application/pdf"), ("ETag", '"1"'), step=97)
+    status, headers, body = await tool.get("/report.pdf")
+    assert (status, body, headers["ETag"]) == (200, written, '"1"')
+    record = await tool.running.recorded()
+    assert (record["answer"]["coverage"], record["answer"]["uninspected"]) == ("text", {})
+
+
+async def test_a_document_that_cannot_be_read_is_named(tool: Tool, upstream: Upstream) -> None:
+    written = pdf("Quarterly report.")[:500]
+    upstream.script = served(written, ("Content-Type", "application/pdf"), step=97)
+    status, _, body = await tool.get("/report.pdf")
+    assert (status, body) == (200, written)
+    assert "pdf_broken" in str((await tool.running.recorded())["answer"]["uninspected"])
+
+
+async def test_a_document_with_a_card_number_is_not_sent(tool: Tool, upstream: Upstream) -> None:
+    assert await tool.post(pdf(f"card {CARD}"), "application/pdf") == 400
+    assert upstream.requests == []

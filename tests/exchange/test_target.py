@@ -71,3 +71,31 @@ def test_what_ordinary_clients_send_passes() -> None:
     )
     target = "/v1/files/file-abc123?after=eyJpZCI6MTIzNDU2Nzg5LCJkIjoiMjAyNiJ9&limit=20"
     assert judge_target(gate(), FAMILIES["openai"], "api.openai.com", target, fields).total.effect < Effect.ASK
+
+
+def test_a_head_that_is_known_to_be_clean_is_judged_and_recorded_as_before() -> None:
+    one, plain = gate(), FAMILIES["http"]
+    fields = (("Accept", "text/html"), ("X-Note", "hello"))
+    first, second = (judge_target(one, plain, "a.test", "/x?y=z", fields) for _ in range(2))
+    assert (second.host, second.path) == (first.host, first.path) == ("a.test", "/x")
+    assert second.total.outcome == first.total.outcome
+
+
+def test_a_clean_head_vouches_for_no_other_that_holds_the_same_words() -> None:
+    plain, fields = FAMILIES["http"], (("Authorization", TOKEN), ("X", "1"))
+    for host, target, others in (
+        ("a.test", "/", ((f"Authorization\n{TOKEN}", "X\n1"),)),
+        ("a.test", "/", (("X", "1"), ("Note", TOKEN))),
+        ("a.test", f"/?Authorization={TOKEN}", ()),
+        ("a.test", f"/\nAuthorization\n{TOKEN}\nX\n1", ()),
+    ):
+        one = gate()
+        assert judge_target(one, plain, "a.test", "/", fields).total.effect is Effect.ALLOW
+        assert judge_target(one, plain, host, target, others).total.effect is Effect.BLOCK
+
+
+def test_what_was_found_in_a_head_is_found_in_it_again() -> None:
+    one, plain = gate(), FAMILIES["http"]
+    heads = [judge_target(one, plain, "a.test", f"/?q={TOKEN}", ()) for _ in range(2)]
+    assert [head.total.effect for head in heads] == [Effect.BLOCK, Effect.BLOCK]
+    assert [head.path for head in heads] == ["[withheld]", "[withheld]"]

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from gateway.dialect.base import Coverage
 from gateway.dialect.families import FAMILIES
 from gateway.dialect.route import Endpoint, Form
-from gateway.errors import Malformed
+from gateway.errors import Malformed, OverLimit
+from gateway.exchange import body
 from gateway.exchange.gate import Gate
 from gateway.exchange.whole import Outcome, inspect, readable
 from gateway.policy.hierarchy import TAG, Mode
@@ -221,3 +222,10 @@ def test_no_finding_and_no_hierarchy_means_the_same_bytes(value: object, indent:
         return
     outcome = ask(body)
     assert outcome.edited or outcome.body == body
+
+
+def test_there_is_a_limit_to_the_lines_of_a_body(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body, "MOST_LINES", 2)
+    assert len(body.line_units(b"1\n2\n3")) == 3
+    with pytest.raises(OverLimit, match="more than 2 lines"):
+        body.line_units(b"1\n2\n3\n")

@@ -252,6 +252,9 @@ class Scripted:
         self.seen: list[Event] = []
         self.finished = False
 
+    def weighs(self, _: Event) -> int:
+        return 0
+
     def receive(self, event: Event) -> Sequence[Command]:
         self.seen.append(event)
         commands = self.script(event)

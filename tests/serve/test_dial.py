@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from gateway.serve.dial import DNS_TTL, Denied, Names, Way, bracketed, system
+from gateway.serve.dial import DNS_TTL, Denied, Names, Way, bracketed, is_near, system
 from tests.serve.proxying import Resolver
 
 
@@ -78,3 +78,25 @@ def test_a_host_is_addressed_by_its_name_whatever_is_dialled(
 
 def test_only_an_ipv6_address_is_bracketed() -> None:
     assert [bracketed(host) for host in ("a.test", "::1")] == ["a.test", "[::1]"]
+
+
+@pytest.mark.parametrize(
+    ("host", "near"),
+    [
+        ("localhost", True),
+        ("up.LOCALHOST.", True),
+        ("127.0.0.1", True),
+        ("127.1", True),
+        ("::1", True),
+        ("::ffff:10.0.0.5", True),
+        ("10.0.0.5", True),
+        ("169.254.169.254", True),
+        ("fd00::1", True),
+        ("93.184.215.14", False),
+        ("notlocalhost", False),
+        ("api.example.com", False),
+        ("", False),
+    ],
+)
+def test_what_no_proxy_elsewhere_leads_to(host: str, near: bool) -> None:
+    assert is_near(host) is near

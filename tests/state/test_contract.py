@@ -193,6 +193,13 @@ class TestTogether:
         await take(store, Claim(long))
         assert (await take(store, Claim(long), Claim(never, 6))).denied_by == "never"
 
+    async def test_a_limit_that_is_edited_to_another_kind_counts_anew(self, store: Store) -> None:
+        for bound in (Rate(5, HOUR, 5), Budget(5, Calendar.MONTH), Slots(5, HOUR)):
+            one = Limit("edited", "edited/a", Unit.REQUESTS, bound)
+            taken = await take(store, Claim(one))
+            assert (taken.allowed, taken.levels[0].remaining) == (True, 4)
+            await store.counters.settle([Charge(one, 1, taken.charges[0].window)], "me")
+
     async def test_nothing_is_allowed(self, store: Store) -> None:
         assert await take(store) == Taken(None, 0, ())
         await store.counters.settle([], "me")

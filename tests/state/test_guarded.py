@@ -240,6 +240,136 @@ class TestReturn:
         return (await MemoryCounters().take([Claim(BUDGET, 0)], "look")).charges[0].window
 
 
+class TestShares:
+    """Two workers, of which one counts here."""
+
+    RATE = Limit("tokens", "tokens/a", Unit.TOKENS, Rate(1000, HOUR, 1000))
+
+    @pytest.fixture
+    async def worker(self) -> Worker:
+        shared, registers = Away(), Registers()
+        await Members(registers, "b").beat()
+        worker = Worker(shared, registers)
+        await worker.guard.beat()
+        return worker
+
+    async def test_what_is_settled_is_the_limit_and_not_a_share_of_it(self, worker: Worker) -> None:
+        worker.leave()
+        taken = await worker.take(self.RATE, amount=300)
+        assert [charge.limit for charge in taken.charges] == [self.RATE]
+        await worker.guard.settle([replace(taken.charges[0], amount=-50)], "me")
+        await worker.back()
+        assert await left(worker.shared, self.RATE) == 750
+
+    async def test_a_take_of_an_outage_may_be_settled_after_it(self, worker: Worker) -> None:
+        worker.leave()
+        taken = await worker.take(self.RATE, amount=300)
+        await worker.back()
+        await worker.guard.settle([replace(taken.charges[0], amount=-50)], "me")
+        assert await left(worker.shared, self.RATE) == 750
+
+
+class TestHiccups:
+    """One call fails, and the next does not."""
+
+    async def hiccup(self, worker: Worker, limit: Limit, amount: int = 1, holder: str = "me") -> Taken:
+        worker.shared.away = True
+        taken = await worker.take(limit, amount=amount, holder=holder)
+        worker.shared.away = False
+        assert not worker.guard.breaker.is_open
+        return taken
+
+    async def test_what_is_given_back_waits_for_what_it_is_of(self, worker: Worker) -> None:
+        taken = await self.hiccup(worker, BUDGET, 100)
+        await worker.guard.settle([replace(taken.charges[0], amount=-90)], "me")
+        await worker.guard.beat()
+        assert (worker.guard.owed, await left(worker.shared, BUDGET)) == (0, 90)
+
+    async def test_an_outage_later_begins_with_what_was_seen_since(self, worker: Worker) -> None:
+        await self.hiccup(worker, BUDGET)
+        await worker.guard.beat()
+        await worker.take(BUDGET, amount=97)
+        worker.leave()
+        assert sum([(await worker.take(BUDGET)).allowed for _ in range(20)]) == 2
+
+    async def test_what_the_store_was_not_told_yet_counts(self, worker: Worker) -> None:
+        await self.hiccup(worker, BUDGET, 50)
+        await worker.take(BUDGET, amount=40)
+        worker.leave()
+        assert sum([(await worker.take(BUDGET)).allowed for _ in range(20)]) == 10
+
+    async def test_what_the_store_was_told_since_it_was_seen_counts(self, worker: Worker) -> None:
+        await self.hiccup(worker, BUDGET, 50)
+        await worker.take(BUDGET, amount=40)
+        await worker.guard.beat()
+        assert worker.guard.owed == 0
+        worker.leave()
+        assert sum([(await worker.take(BUDGET)).allowed for _ in range(20)]) == 10
+
+    async def test_two_outages_with_nothing_seen_between_share_what_was_left(self, worker: Worker) -> None:
+        for _ in range(2):
+            worker.leave()
+            assert sum([(await worker.take(BUDGET, amount=10)).allowed for _ in range(6)]) in (6, 4)
+            await worker.back()
+        assert await left(worker.shared, BUDGET) == 0
+
+    async def test_a_slot_that_is_held_here_is_freed_when_the_store_is_back(self, worker: Worker) -> None:
+        for holder in "abc":
+            taken = await self.hiccup(worker, SLOTS, holder=holder)
+            assert taken.allowed
+            await worker.guard.settle([replace(taken.charges[0], amount=-1)], holder)
+
+    async def test_an_answer_that_comes_when_the_others_gave_up_closes_nothing(self, worker: Worker) -> None:
+        class Late(Away):
+            async def take(self, claims: Sequence[Claim], holder: str) -> Taken:
+                taken = await super().take(claims, holder)
+                for at in range(FAILURES):
+                    worker.guard.breaker.failed(str(at))
+                return taken
+
+        worker.guard._shared = Late()
+        assert (await worker.take(RATE)).source is Source.SHARED
+        assert worker.guard.breaker.is_open
+
+    async def test_a_window_that_is_over_says_nothing_of_the_next(self, worker: Worker) -> None:
+        await worker.take(BUDGET, amount=100)
+        worker.leave()
+        level, at = worker.guard._seen[BUDGET.key]
+        worker.guard._seen[BUDGET.key] = level, at - level.reset_ns  # seen in a window that ends now
+        assert (await worker.take(BUDGET, amount=100)).allowed
+
+    async def test_slots_that_were_seen_are_not_counted_as_used(self, worker: Worker) -> None:
+        await worker.take(SLOTS, holder="x")
+        worker.leave()
+        await worker.guard.renew([SLOTS], "x")
+        assert [(await worker.take(SLOTS, holder=one)).allowed for one in "yz"] == [True, False]
+
+
+class TestLeaving:
+    async def test_who_leaves_tells_the_store_first(self, worker: Worker) -> None:
+        worker.leave()
+        await worker.take(BUDGET)
+        worker.shared.away = worker.registers.away = False
+        await worker.guard.leave()
+        assert await left(worker.shared, BUDGET) == 99
+        assert await worker.registers.read("members") == {}
+
+    async def test_a_store_that_is_away_is_reached_before_it_is_asked(self, worker: Worker) -> None:
+        reached = []
+
+        async def reach() -> None:
+            reached.append(worker.guard.breaker.is_open)
+
+        worker.guard = GuardedCounters(worker.shared, worker.guard.members, worker.told.append, reach=reach)
+        await worker.guard.beat()
+        worker.leave()
+        for _ in range(FAILURES):
+            await worker.take(RATE)
+        await worker.back()
+        assert reached == [True]
+        assert not worker.guard.breaker.is_open
+
+
 class TestBreaker:
     async def test_after_some_failures_in_a_row_it_is_asked_no_more(self, worker: Worker) -> None:
         worker.leave()
@@ -292,7 +422,7 @@ class TestMembers:
     async def test_who_gave_a_sign_of_life_is_one(self) -> None:
         registers = MemoryRegisters()
         one, two = Members(registers, "b"), Members(registers, "a")
-        one.about["version"] = "1"
+        one.about = lambda: {"version": "1"}
         assert (one.count, one.rank) == (1, 0)
         await one.beat()
         await two.beat()
@@ -302,6 +432,14 @@ class TestMembers:
         await two.leave()
         await one.beat()
         assert (one.count, one.rank) == (1, 0)
+
+    @pytest.mark.parametrize("value", [b"not json", b"[1]", b"\xff", b"[" * 100_000])
+    async def test_one_that_tells_what_cannot_be_read_is_one_all_the_same(self, value: bytes) -> None:
+        registers = MemoryRegisters()
+        await registers.write("members", "b", value)
+        one = Members(registers, "a")
+        await one.beat()
+        assert (one.count, one.known["b"]) == (2, {})
 
     async def test_while_the_store_is_away_the_last_seen_stay(self) -> None:
         registers = Registers()
@@ -316,12 +454,12 @@ class TestMembers:
 
 async def test_what_is_remembered_and_owed_is_bounded(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.state.guarded.MOST_SEEN", 3)
-    monkeypatch.setattr("gateway.state.guarded.MOST_OWED", 3)
+    monkeypatch.setattr("gateway.state.owed.MOST", 3)
     limits = [replace(RATE, key=f"rate/{at}") for at in range(10)]
     for limit in limits:
         await worker.take(limit)
+    assert len(worker.guard._seen) == 3
     worker.leave()
     for limit in limits:
         await worker.take(limit)
-    assert len(worker.guard._seen) == 3
     assert worker.guard.owed == 3

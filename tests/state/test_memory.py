@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.state.limit import Claim, Level, Limit, Rate, Taken, Unit
+from gateway.state.limit import Bound, Budget, Calendar, Claim, Level, Limit, Rate, Slots, Taken, Unit
 from gateway.state.memory import MemoryCounters
 
 SECOND = 1_000_000_000
@@ -197,3 +197,14 @@ class TestRoom:
 @pytest.mark.parametrize(("period", "quantity", "interval"), [(10, 5, 2), (10, 3, 4), (1, 5, 1)])
 def test_an_interval_is_rounded_up(period: int, quantity: int, interval: int) -> None:
     assert Rate(quantity, period, 1).interval_ns == interval
+
+
+async def test_counting_can_begin_anew() -> None:
+    counters = MemoryCounters()
+    bounds: tuple[Bound, ...] = (Rate(10, 3600 * SECOND, 10), Budget(10, Calendar.MONTH), Slots(10, 60 * SECOND))
+    limits = [Limit(str(at), str(at), Unit.REQUESTS, bound) for at, bound in enumerate(bounds)]
+    await counters.take([Claim(limit) for limit in limits], "a")
+    for limit in limits:
+        counters.begin(limit, 4)
+    taken = await counters.take([Claim(limit) for limit in limits], "b")
+    assert [level.remaining for level in taken.levels] == [5, 5, 9]

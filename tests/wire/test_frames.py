@@ -310,3 +310,12 @@ class TestMessages:
         assert len(cut(Framing.MESSAGE, [b"xxxx"], 4)) == 1
         with pytest.raises(OverLimit, match="more than 3 bytes"):
             cut(Framing.MESSAGE, [b"xxxx"], 3)
+
+    def test_none_waits_for_its_rest(self) -> None:
+        assert framer(Framing.MESSAGE, 9).unread == 0
+
+
+def test_what_is_unread_waits_for_the_rest_of_its_frame() -> None:
+    one = framer(Framing.SSE, 100)
+    assert [len(list(one.feed(data))) for data in (b"data: 1\n", b"\ndata")] == [0, 1]
+    assert one.unread == 4

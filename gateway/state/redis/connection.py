@@ -7,7 +7,7 @@ Here nothing is tried again; what to do without the store is decided above.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,17 +16,21 @@ from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
 from gateway.errors import StoreError
 from gateway.state.redis.place import Kind, Place
-from gateway.state.redis.scripts import READ, REMOVE, RENEW, SETTLE, TAKE, WRITE
+from gateway.state.redis.scripts import CLOCK, READ, REMOVE, RENEW, SETTLE, TAKE, WRITE
 
 MOST: Final = 64
 """Connections of one process. Calls take a fraction of a millisecond, so a few carry thousands of requests a second."""
 
-FIRST: Final = 20
-"""Times the time-out that a first connection may take: names, TLS, and what a cluster or Sentinels are asked."""
+FIRST: Final = 2.0
+"""Seconds that a first connection may take where the time-out is shorter: names, TLS, and what a cluster or Sentinels
+are asked, some of which may hang for a time-out each."""
+
+_FAULTS: Final = (RedisError, RedisClusterException, OSError, TimeoutError, asyncio.IncompleteReadError)
+"""All that redis-py raises where a server cannot be used. Of a cluster that is gone it is no RedisError."""
 
 type Client = redis.Redis | RedisCluster
 
@@ -37,38 +41,38 @@ class Connection:
     def __init__(self, place: Place, timeout: float, ca_file: Path | None = None) -> None:
         self.place = place
         self.timeout = timeout
+        self._turns = asyncio.Semaphore(MOST)
         self._sentinels: list[redis.Redis] = []
         self._client = self._made(place, _options(place, timeout, ca_file))
         self._scripts = {
-            text: self._client.register_script(text) for text in (TAKE, SETTLE, RENEW, READ, WRITE, REMOVE)
+            text: self._client.register_script(text) for text in (CLOCK, TAKE, SETTLE, RENEW, READ, WRITE, REMOVE)
         }
 
     async def run(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
         """What a script answers. Raises StoreError."""
-        try:
-            async with asyncio.timeout(self.timeout):
-                return await self._scripts[script](keys=keys, args=arguments)
-        except (RedisError, OSError, TimeoutError, asyncio.IncompleteReadError) as error:
-            raise StoreError(_words(self.place, error)) from error
+        return await self._within(self.timeout, lambda: self._scripts[script](keys=keys, args=arguments))
 
     async def numbers(self, keys: Sequence[str]) -> tuple[int, ...]:
         """The whole numbers at keys of one slot; 0 where there is none. Raises StoreError."""
-        try:
-            async with asyncio.timeout(self.timeout):
-                found = await self._client.mget(keys)
-        except (RedisError, OSError, TimeoutError, asyncio.IncompleteReadError) as error:
-            raise StoreError(_words(self.place, error)) from error
+        found = await self._within(self.timeout, lambda: self._client.mget(keys))
         return tuple(int(number or 0) for number in found)
 
     async def open(self) -> None:
-        """Connect, and see that scripts may be run. Raises StoreError."""
+        """Connect, and see that there is an answer. Raises StoreError."""
+        await self._within(max(self.timeout, FIRST), self._reach)
+
+    async def _reach(self) -> None:
+        if isinstance(self._client, RedisCluster):
+            await self._client.initialize()
+        for text in self._scripts:  # the first request should not have to bring them
+            await self._client.script_load(text)
+
+    async def _within[V](self, seconds: float, call: Callable[[], Awaitable[V]]) -> V:
+        """What a call gives, in its turn: a burst of requests waits for a connection, as redis-py would not."""
         try:
-            async with asyncio.timeout(self.timeout * FIRST):
-                if isinstance(self._client, RedisCluster):
-                    await self._client.initialize()
-                for text in self._scripts:  # the first request should not have to bring them
-                    await self._client.script_load(text)
-        except (RedisError, OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+            async with asyncio.timeout(seconds), self._turns:
+                return await call()
+        except _FAULTS as error:
             raise StoreError(_words(self.place, error)) from error
 
     async def close(self) -> None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from gateway.errors import StoreError
 from gateway.state.limit import Budget, Charge, Claim, Level, Limit, Rate, Slots, Taken
 from gateway.state.redis.connection import Connection
-from gateway.state.redis.scripts import RENEW, SETTLE, TAKE
+from gateway.state.redis.scripts import CLOCK, RENEW, SETTLE, TAKE
 
 VERSION: Final = "v1"
 """Of the form of keys and values: another version counts under other keys."""
@@ -24,6 +24,9 @@ _HASH_BYTES: Final = 16
 _US: Final = 1000  # nanoseconds
 _LATE: Final = -1
 _NOTHING: Final = (0, 0, 0)
+
+_KINDS: Final[Mapping[type, str]] = {Rate: "r", Budget: "b", Slots: "s"}
+"""Part of the name of a key, as each is kept in another type: a limit that is edited to another kind counts anew."""
 
 
 class RedisCounters:
@@ -37,7 +40,7 @@ class RedisCounters:
         self._prefix = f"{prefix}:{VERSION}:{{limits}}"
         self._key = key
         self._now = now
-        self._ahead: int | None = None  # of the server's clock before ours, in microseconds; a little less than it is
+        self._ahead: int | None = None  # the server's clock before ours, in microseconds
 
     async def take(self, claims: Sequence[Claim], holder: str) -> Taken:
         parameters = [_parameters(claim.limit, claim.amount) for claim in claims]
@@ -58,19 +61,32 @@ class RedisCounters:
         """The answer of a script, which does nothing if it only begins when this has given up. Raises StoreError."""
         if not limits:
             return _NOTHING
-        deadline = 0
-        if self._ahead is not None:
-            deadline = self._now() // _US + self._ahead + round(self._connection.timeout * 1e6)
+        names = [self._name(limit) for limit in limits]
+        asked = self._now() // _US
+        if self._ahead is None:
+            # Else the first would have no deadline, and could be counted after it was given up.
+            self._learn(asked, await self._connection.run(CLOCK, names[:1], []))
+            asked = self._now() // _US
+        deadline = asked + (self._ahead or 0) + round(self._connection.timeout * 1e6)
         arguments = [deadline, holder, *(one for each in parameters for one in each)]
-        answer: Sequence[int] = await self._connection.run(script, [self._name(limit) for limit in limits], arguments)
-        self._ahead = answer[0] - self._now() // _US
+        answer: Sequence[int] = await self._connection.run(script, names, arguments)
+        self._learn(asked, answer[0])
         if answer[1] == _LATE:
             raise StoreError(f"{self._connection.place} did not come to it in time")
         return answer
 
+    def _learn(self, asked: int, clock: int) -> None:
+        """Take up what an answer says of the server's clock: it was read after asking, and before now.
+
+        What is known better is kept as long as it fits between the two, so that one slow answer does not make the next
+        deadlines too early; a clock that jumped, or another server's, no longer fits.
+        """
+        least, most = clock - self._now() // _US, clock - asked
+        self._ahead = least if self._ahead is None else min(max(self._ahead, least), most)
+
     def _name(self, limit: Limit) -> str:
         hashed = hashlib.blake2b(limit.key.encode(), key=self._key, digest_size=_HASH_BYTES).hexdigest()
-        return f"{self._prefix}:{limit.name}:{hashed}"
+        return f"{self._prefix}:{_KINDS[type(limit.bound)]}:{limit.name}:{hashed}"
 
 
 def _parameters(limit: Limit, amount: int, window: int = 0) -> tuple[Any, ...]:

@@ -22,7 +22,11 @@ class RedisRegisters:
 
     async def read(self, register: str) -> Mapping[str, Entry]:
         found = await self._connection.run(READ, self._keys(register), [])
-        return {found[at].decode(): Entry(found[at + 2], int(found[at + 1])) for at in range(0, len(found), 3)}
+        # Whatever somebody else writes there has a name that can be shown.
+        return {
+            found[at].decode(errors="backslashreplace"): Entry(found[at + 2], int(found[at + 1]))
+            for at in range(0, len(found), 3)
+        }
 
     async def write(
         self, register: str, key: str, value: bytes, *, version: int | None = None, ttl: float | None = None

@@ -104,6 +104,8 @@ end
 """
 )
 
+CLOCK: Final = _NOW + "return now"
+
 TAKE: Final = (
     _COUNTS
     + """

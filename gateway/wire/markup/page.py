@@ -22,7 +22,7 @@ from gateway.wire.markup.css import Declared, Sheet
 from gateway.wire.markup.look import Hiding, Look, gone, styled
 from gateway.wire.markup.references import weave
 from gateway.wire.markup.tokens import Attribute, Syntax
-from gateway.wire.markup.tree import Move, Step, steps
+from gateway.wire.markup.tree import MOST_STEPS, Move, Step, steps
 from gateway.wire.passage import Escape, Passage, Weaver, in_bare_value, in_markup, in_script
 
 MOST_PAGES: Final = 500
@@ -41,7 +41,10 @@ class Reading:
 
 
 def read(text: str, syntax: Syntax, *, keep_lines: bool = False) -> list[Reading]:
-    """All texts of a page, none of them empty. With `keep_lines` the ends of its lines mean something, as in prose."""
+    """All texts of a page, none of them empty. With `keep_lines` the ends of its lines mean something, as in prose.
+
+    Raises OverLimit for markup that would take too long.
+    """
     return _Page(text, syntax, keep_lines=keep_lines).readings()
 
 
@@ -67,9 +70,10 @@ class _Hidden:
 
 @dataclass(slots=True)
 class _Budget:
-    """How many pages within the page may still be read."""
+    """How many pages within the page may still be read, and how many steps they may have, the outermost included."""
 
-    left: int = MOST_PAGES
+    pages: int = MOST_PAGES
+    steps: int = MOST_STEPS
 
 
 class _Page:
@@ -89,13 +93,17 @@ class _Page:
         self._keep_lines = keep_lines
         self._depth = depth
         self._budget = budget or _Budget()
-        self._steps = list(steps(text, syntax))
+        self._steps = steps(text, syntax, self._budget.steps)
+        self._budget.steps -= len(self._steps)
         self._sheet = Sheet(self._text[step.start : step.end] for step in self._steps if _is_style(step))
         self._certain = self._sheet.is_whole and not any(map(self._links_sheet, self._steps))
         self._looks = [Look() if self._certain else Look(colour=None, ground=None)]
+        self._last_look: Look | None = None
+        self._last_hiding: tuple[Hiding, int] | None = None
         self._number = 0
         self._styles: dict[tuple[object, ...], Declared] = {}
         self._all = Weaver()
+        self._flows = [self._all]  # all that runs through the whole page, from where it begins
         self._shown: Weaver | None = None  # begins as a copy of all text where the first hidden text comes
         self._spelt: Weaver | None = None  # likewise, where the first strange tag comes
         self._quoted, self._bare, self._raw, self._data = Weaver(), Weaver(), Weaver(), Weaver()
@@ -124,7 +132,8 @@ class _Page:
                 self._open(step)
             case Move.CLOSE | Move.STRAY:
                 self._tag(step)
-                self._attributes(step)
+                if step.attributes:
+                    self._attributes(step)
                 if step.move is Move.CLOSE:
                     self._looks.pop()
             case Move.TEXT | Move.LITERAL:
@@ -187,11 +196,11 @@ class _Page:
     def _tag(self, step: Step) -> None:
         """What a tag is to the text: a border, nothing, or a word of its own."""
         if self._breaks(step.name):
-            for weaver in self._flows():
+            for weaver in self._flows:
                 weaver.border(step.start)
         elif step.end > step.start and not self._xml and names.is_strange(step.name):
             if self._spelt is None:
-                self._spelt = self._all.copy()
+                self._spelt = self._begun()
             slash = "/" if self._text.startswith("</", step.start) else ""
             tag = f"<{slash}{step.name}>"
             # An edit takes the whole tag out; not one with attributes, which are texts of their own.
@@ -200,10 +209,18 @@ class _Page:
     def _breaks(self, name: str) -> bool:
         return name not in names.INLINE if self._xml else name in names.BLOCKS
 
-    def _flows(self) -> Iterable[Weaver]:
-        yield self._all
-        yield from (one for one in (self._shown, self._spelt) if one is not None)
-        yield from (hidden.weaver for hidden in self._hidden.values())
+    def _begun(self) -> Weaver:
+        """A text that is the same as all text up to here, and goes its own way from here on."""
+        weaver = self._all.copy()
+        self._flows.append(weaver)
+        return weaver
+
+    def _part(self, way: Hiding) -> _Hidden:
+        part = self._hidden.get(way)
+        if part is None:
+            part = self._hidden[way] = _Hidden()
+            self._flows.append(part.weaver)
+        return part
 
     def _attributes(self, step: Step) -> None:
         if not self._xml and names.is_strange(step.name) and not all(one.quoted for one in step.attributes):
@@ -220,6 +237,12 @@ class _Page:
                 weave(self._bare, self._text, attribute.start, attribute.end, in_value=True)
                 self._bare.border(attribute.end)
 
+    def _hiding(self, look: Look) -> tuple[Hiding, int] | None:
+        """How a look hides text; most texts in a row have one look."""
+        if look is not self._last_look:
+            self._last_look, self._last_hiding = look, look.hidden
+        return self._last_hiding
+
     # --- text ------------------------------------------------------------------------------------------------------
 
     def _characters(self, step: Step) -> None:
@@ -227,11 +250,11 @@ class _Page:
         if self._xml and ("<" in source or "&" in source) and self._page_within(step.move, step.start, step.end):
             return
         flows: list[Weaver] = [self._all]
-        hidden = self._looks[step.inside].hidden
+        hidden = self._hiding(self._looks[step.inside])
         if hidden and not source.isspace():
             if self._shown is None:
-                self._shown = self._all.copy()
-            part = self._hidden.setdefault(hidden[0], _Hidden())
+                self._shown = self._begun()
+            part = self._part(hidden[0])
             part.begin(hidden[1], step.start)
             flows.append(part.weaver)
         elif self._shown is not None:
@@ -253,7 +276,7 @@ class _Page:
         if not any(map(str.isalnum, source)):
             return  # a mark that programs put between parts of a page, such as `<!--$-->`
         self._number += 1
-        part = self._hidden.setdefault(Hiding.COMMENT, _Hidden())
+        part = self._part(Hiding.COMMENT)
         part.begin(self._number, step.start)
         part.weaver.add(source, step.start, step.end)
 
@@ -266,14 +289,14 @@ class _Page:
 
     def _page_within(self, move: Move, start: int, end: int) -> bool:
         """Read a text as a page, if it looks like one and there may be more of them."""
-        if self._depth >= DEEPEST or self._budget.left <= 0:
+        if self._depth >= DEEPEST or self._budget.pages <= 0:
             return False
         weaver = Weaver()
         self._weave(weaver, move, start, end, keep_lines=True)
         passage = weaver.passage(in_markup if move is Move.TEXT else str, self._within)
         if not names.LOOKS_LIKE_A_PAGE.search(passage.text):
             return False
-        self._budget.left -= 1
+        self._budget.pages -= 1
         self._pages += _Page(passage.text, Syntax.HTML, passage, self._depth + 1, self._budget).readings()
         return True
 

@@ -11,7 +11,9 @@ import re
 from collections.abc import Iterator
 from enum import Enum, StrEnum
 from functools import cache
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 
 class Syntax(Enum):
@@ -29,7 +31,7 @@ class Sort(StrEnum):
     DECLARATION = "declaration"  # doctypes, processing instructions
 
 
-class Attribute(NamedTuple):
+class Attribute(Struct, frozen=True, gc=False):
     """`start` and `end` are the value's, without quotes; those of the name where there is no value (`valued` false)."""
 
     name: str
@@ -39,7 +41,7 @@ class Attribute(NamedTuple):
     quoted: bool
 
 
-class Token(NamedTuple):
+class Token(Struct, frozen=True, gc=False):
     """`start` and `end` are what is read: the inside of a comment, the whole of a tag. `name` is in lower case."""
 
     sort: Sort

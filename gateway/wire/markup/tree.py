@@ -9,10 +9,13 @@ tell, text counts as outside the element, and so as visible.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
 
+from msgspec import Struct
+
+from gateway.errors import OverLimit
 from gateway.wire.markup.tokens import Attribute, Sort, Syntax, Token, Tokenizer
 
 
@@ -27,7 +30,7 @@ class Move(StrEnum):
     DECLARATION = "declaration"
 
 
-class Step(NamedTuple):
+class Step(Struct, frozen=True, gc=False):
     """`start` and `end` are as in the token; a CLOSE without an end tag of its own has an empty range.
 
     `inside` is the number of open elements around it, counted from the root, that decide how it is shown: fewer than
@@ -95,10 +98,17 @@ _ENDS_BEFORE: Final = {
 }
 """What each of these ends, if it was opened last."""
 
+MOST_STEPS: Final = 1_000_000
+"""Steps and attributes of one page: measured, four seconds. The largest pages of standards and of source code have a
+third of that; the whole standard of HTML on one page has as many."""
 
-def steps(text: str, syntax: Syntax) -> Iterator[Step]:
-    """The page from start to end. Every OPEN has its CLOSE, and they nest."""
-    return _Tree(text, syntax).steps()
+_ENDING: Final = _ENDS_P | _ENDS_IN_TABLE.keys() | _ENDS_BEFORE.keys() | _words("button a nobr table li dd dt")
+"""Those that may end another when they start."""
+
+
+def steps(text: str, syntax: Syntax, most: int = MOST_STEPS) -> list[Step]:
+    """The page from start to end. Every OPEN has its CLOSE, and they nest. Raises OverLimit for more than `most`."""
+    return _Tree(text, syntax).steps(most)
 
 
 class _Tree:
@@ -114,23 +124,31 @@ class _Tree:
         self._scopes: list[int] = []
         self._special: list[int] = []
         self._firm: list[int] = []  # special, and not loose
+        self._kept: dict[tuple[str, bool], list[list[int]]] = {}
         self._seen: set[str] = set()
+        self._steps: list[Step] = []
 
-    def steps(self) -> Iterator[Step]:
-        for token in self._tokens:
+    def steps(self, most: int) -> list[Step]:
+        tokens, take = self._tokens, self._steps.append
+        attributes = 0
+        for token in tokens:
+            attributes += len(token.attributes)
+            if len(self._steps) + attributes > most:
+                raise OverLimit(f"the markup has more than {MOST_STEPS} tags, attributes and texts between them")
             match token.sort:
                 case Sort.START:
-                    yield from self._start(token)
+                    self._start(token)
                 case Sort.END:
-                    yield from self._end(token)
+                    self._end(token)
                 case Sort.COMMENT:
-                    yield Step(Move.COMMENT, "", token.start, token.end, len(self._open))
+                    take(Step(Move.COMMENT, "", token.start, token.end, len(self._open)))
                 case Sort.DECLARATION:
-                    yield Step(Move.DECLARATION, "", token.start, token.end, len(self._open))
+                    take(Step(Move.DECLARATION, "", token.start, token.end, len(self._open)))
                 case _:
-                    yield self._characters(token)
-            self._tokens.foreign = self._xml or self._is_foreign
-        yield from self._close_from(0)
+                    take(self._characters(token))
+            tokens.foreign = self._xml or self._is_foreign
+        self._close_from(0)
+        return self._steps
 
     @property
     def _is_foreign(self) -> bool:
@@ -156,21 +174,22 @@ class _Tree:
 
     # --- start tags ------------------------------------------------------------------------------------------------
 
-    def _start(self, token: Token) -> Iterator[Step]:
+    def _start(self, token: Token) -> None:
         if self._is_foreign and self._breaks_out(token):
-            yield from self._close_from(self._last_html())
+            self._close_from(self._last_html())
         if self._xml or self._is_foreign or token.name in ("svg", "math"):
-            yield from self._start_foreign(token)
+            holds_html = token.name in _INTEGRATION and not self._xml
+            self._opened(token, empty=token.closed, foreign=not holds_html)
         elif self._is_ignored(token.name):
-            yield self._stray(token)
+            self._stray(token)
         else:
-            yield from self._close_from(self._implied(token.name))
-            yield from self._opened(token, empty=token.name in VOID, foreign=False)
+            self._close_from(self._implied(token.name))
+            self._opened(token, empty=token.name in VOID, foreign=False)
             if token.name in RAW:
                 self._tokens.raw = token.name
 
-    def _stray(self, token: Token) -> Step:
-        return Step(Move.STRAY, token.name, token.start, token.end, len(self._open), token.attributes)
+    def _stray(self, token: Token) -> None:
+        self._steps.append(Step(Move.STRAY, token.name, token.start, token.end, len(self._open), token.attributes))
 
     def _breaks_out(self, token: Token) -> bool:
         if self._xml:
@@ -186,15 +205,11 @@ class _Tree:
             place -= 1
         return place
 
-    def _start_foreign(self, token: Token) -> Iterator[Step]:
-        holds_html = token.name in _INTEGRATION and not self._xml
-        yield from self._opened(token, empty=token.closed, foreign=not holds_html)
-
-    def _opened(self, token: Token, *, empty: bool, foreign: bool) -> Iterator[Step]:
-        yield Step(Move.OPEN, token.name, token.start, token.end, self._inside(token), token.attributes)
+    def _opened(self, token: Token, *, empty: bool, foreign: bool) -> None:
+        self._steps.append(Step(Move.OPEN, token.name, token.start, token.end, self._inside(token), token.attributes))
         self._push(token.name, foreign=foreign)
         if empty:
-            yield from self._close_from(len(self._open) - 1)
+            self._close_from(len(self._open) - 1)
 
     def _is_ignored(self, name: str) -> bool:
         if name in ("html", "body"):
@@ -209,6 +224,8 @@ class _Tree:
     def _implied(self, name: str) -> int:
         """How many elements stay open when a tag of that name starts."""
         ended = len(self._open)
+        if name not in _ENDING:
+            return ended
         if self._open and self._open[-1] in _ENDS_BEFORE.get(name, ()):
             ended -= 1
         if name in _ENDS_P:
@@ -242,13 +259,13 @@ class _Tree:
 
     # --- end tags --------------------------------------------------------------------------------------------------
 
-    def _end(self, token: Token) -> Iterator[Step]:
+    def _end(self, token: Token) -> None:
         place = self._ended(token.name)
         if place >= len(self._open):
-            yield self._stray(token)
-            return
-        yield from self._close_from(place + 1)
-        yield from self._close_from(place, token)
+            self._stray(token)
+        else:
+            self._close_from(place + 1)
+            self._close_from(place, token)
 
     def _ended(self, name: str) -> int:
         """The place of the element that an end tag closes, or the number of all that are open, for none."""
@@ -273,22 +290,26 @@ class _Tree:
         place = len(self._open)
         self._open.append(name)
         self._foreign.append(foreign)
-        for places in self._lists(name, foreign=foreign):
+        for places in self._lists(name, foreign):
             places.append(place)
 
-    def _close_from(self, place: int, token: Token | None = None) -> Iterator[Step]:
+    def _close_from(self, place: int, token: Token | None = None) -> None:
         """Close all elements from that place on, the last one by the tag."""
         while len(self._open) > place:
             name, foreign = self._open.pop(), self._foreign.pop()
-            for places in self._lists(name, foreign=foreign):
+            for places in self._lists(name, foreign):
                 places.pop()
             start, end, attributes = (token.start, token.end, token.attributes) if token else (0, 0, ())
-            yield Step(Move.CLOSE, name, start, end, len(self._open), attributes)
+            self._steps.append(Step(Move.CLOSE, name, start, end, len(self._open), attributes))
 
-    def _lists(self, name: str, *, foreign: bool) -> Iterable[list[int]]:
-        yield self._at[name]
-        if self._xml:
-            return
+    def _lists(self, name: str, foreign: bool) -> list[list[int]]:
+        """Where the places of such an element are kept."""
+        lists = self._kept.get((name, foreign))
+        if lists is None:
+            lists = self._kept[name, foreign] = [self._at[name], *(() if self._xml else self._bounds(name, foreign))]
+        return lists
+
+    def _bounds(self, name: str, foreign: bool) -> Iterator[list[int]]:
         integration = not foreign and name in _INTEGRATION and name != "title"
         if (name in _SCOPE and not foreign) or integration:
             yield self._scopes

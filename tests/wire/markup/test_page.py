@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.errors import OverLimit
 from gateway.segment import Span
+from gateway.wire.markup import page
 from gateway.wire.markup.look import Hiding
 from gateway.wire.markup.page import DEEPEST, MOST_PAGES, Reading, read
 from gateway.wire.markup.tokens import Syntax
@@ -278,3 +282,10 @@ def test_the_work_grows_with_the_page_and_no_faster(piece: str, syntax: Syntax) 
 
 def test_a_million_signs_that_open_nothing_are_one_text() -> None:
     assert texts("<" * 1_000_000) == ["<" * 1_000_000]
+
+
+def test_pages_within_a_page_share_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "_Budget", partial(page._Budget, steps=20))
+    assert page.read("<iframe srcdoc='<p>a'></iframe>", Syntax.HTML)
+    with pytest.raises(OverLimit):
+        page.read("<iframe srcdoc='<p>a'></iframe>" * 5, Syntax.HTML)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.errors import OverLimit
 from gateway.wire.markup.tokens import Syntax
 from gateway.wire.markup.tree import Move, steps
 
@@ -142,3 +143,10 @@ def test_every_start_has_its_end_whatever_the_page(tags: list[str], syntax: Synt
         elif step.move is Move.CLOSE:
             assert open_.pop() == step.name
     assert open_ == []
+
+
+@pytest.mark.parametrize("text", ["<p>x" * 8, "<b a b c d e f g h i j k>", "<!-- -->" * 12])
+def test_there_is_a_limit_to_the_work_on_a_page(text: str) -> None:
+    steps(text, Syntax.HTML)
+    with pytest.raises(OverLimit, match="the markup has more than"):
+        steps(text, Syntax.HTML, 10)

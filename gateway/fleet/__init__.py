@@ -1,0 +1,1 @@
+"""Rules for a whole fleet: a push goes to some gateways first, is watched there, and goes to all of them or back."""
