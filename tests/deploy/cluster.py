@@ -126,6 +126,7 @@ class Pod:
         secret_volume(self.authority_volume, self.secrets.get("lockgate-ca", {}))
         for path in ("/etc/lockgate", "/run/lockgate", "/var/lib/lockgate"):
             Path(self._here(path)).mkdir(parents=True)
+            Path(self._here(path)).chmod(0o2777)  # as an `emptyDir` is with `fsGroup`
         text = self.manifests.toml
         for name in ("gateway", "proxy", "admin"):
             text = text.replace(f'[{name}]\nlisten = "0.0.0.0:', f'[{name}]\nlisten = "127.0.0.1:0" # 0.0.0.0:')

@@ -36,13 +36,17 @@ OWN: Secrets = {
 
 @dataclass(slots=True)
 class Fleet:
-    """Two pods of the example, and the Redis that they share. In the first a gateway runs, which said where."""
+    """Two pods of the example, and the Redis that they share. In the first a gateway runs, which said where.
+
+    `copied_ns` is when its folder with the authority was last written to before it started.
+    """
 
     secrets: Secrets
     store: str
     pod: Pod
     other: Pod
     said: Mapping[str, Any]
+    copied_ns: int
 
     def get(self, page: str, token: str | None = None) -> tuple[int, bytes]:
         """A page of the gateway's admin listener: status and body."""
@@ -82,7 +86,8 @@ def fleet(made: tuple[Secrets, list[Object]], tmp_path_factory: pytest.TempPathF
         for one in (pod, other):
             prepared = one.prepare()
             assert prepared.returncode == 0, prepared.stderr
-        yield Fleet(secrets, url, pod, other, stack.enter_context(pod.running()))
+        copied_ns = pod.ca_dir.stat().st_mtime_ns
+        yield Fleet(secrets, url, pod, other, stack.enter_context(pod.running()), copied_ns)
 
 
 class TestSecrets:
@@ -119,8 +124,13 @@ class TestAuthority:
 
     def test_the_copy_is_for_the_gateway_alone(self, fleet: Fleet) -> None:
         folder = fleet.pod.ca_dir
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert folder.stat().st_mode & 0o777 == 0o700
         assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {"authority-1.pem": 0o600}
+
+    def test_a_running_gateway_writes_nothing_beside_it(self, fleet: Fleet) -> None:
+        """It is mounted read-only: a draft that was taken away again would show in the folder's time."""
+        until(lambda: fleet.get("/readyz")[0] == 200, 120)
+        assert fleet.pod.ca_dir.stat().st_mtime_ns == fleet.copied_ns
 
     def test_it_is_what_the_gateway_signs_with_and_the_same_in_each_pod(self, fleet: Fleet) -> None:
         authority = authorities.parsed(fleet.secrets["lockgate-ca"]["authority-1.pem"].decode())
