@@ -21,7 +21,7 @@ from gateway import app, audit, keys, record
 from gateway import config as configuration
 from gateway.app.loop import loop_factory
 from gateway.audit import AuditError
-from gateway.cli.offline import ANY_VARIABLE
+from gateway.cli.offline import any_variable
 from gateway.config import Config
 from gateway.detect.memory import VerdictMemory
 from gateway.errors import ConfigError
@@ -77,7 +77,7 @@ class _Session:
         self._environ = {variable: value for variable, value in environ.items() if variable not in own}
         shelf = Shelf(configuration.state_folder(config, environ) / "prefilters", keys.derive(secret, app.SHELF_KEY))
         # The credentials of upstreams are none of its business, and a client hands on few variables.
-        self._loader = Loader(path, ANY_VARIABLE, keys.derive(secret, app.FINGERPRINT_KEY), self._swap, shelf)
+        self._loader = Loader(path, any_variable(path), keys.derive(secret, app.FINGERPRINT_KEY), self._swap, shelf)
         self._upstream = f"mcp/{name}"
         # What other machines decide reaches the folder by a gateway of this one: a client hands on few variables, and
         # the store's URL may be in one.

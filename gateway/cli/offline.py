@@ -6,7 +6,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from gateway import config as configuration
 from gateway import keys
+from gateway.config import Config
+from gateway.errors import ConfigError
 from gateway.reload import Loaded, Loader
 
 SECRET: Final = b"lockgate offline; nothing that is made with this is sent or kept"
@@ -14,10 +17,16 @@ SECRET: Final = b"lockgate offline; nothing that is made with this is sent or ke
 
 
 class _AnyVariable(Mapping[str, str]):
-    """An environment in which every variable is set: credentials are named in the configuration, but not used here."""
+    """An environment in which every variable is set: credentials are named in the configuration, but not used here.
+
+    `urls` are those that hold a URL, which is read where it is loaded.
+    """
+
+    def __init__(self, urls: Mapping[str | None, str]) -> None:
+        self._urls = urls
 
     def __getitem__(self, name: str) -> str:
-        return f"placeholder for {name}"
+        return self._urls.get(name) or f"placeholder for {name}"
 
     def __iter__(self) -> Iterator[str]:
         return iter(())
@@ -26,12 +35,20 @@ class _AnyVariable(Mapping[str, str]):
         return 0
 
 
-ANY_VARIABLE: Final = _AnyVariable()
+def any_variable(path: Path | None) -> Mapping[str, str]:
+    """An environment with everything that the configuration (None: the defaults) names."""
+    try:
+        config = configuration.load(path) if path is not None else Config()
+    except ConfigError:  # which the loader will tell, with what else is wrong
+        config = Config()
+    return _AnyVariable(
+        {config.store.url_env: "redis://placeholder", config.gateway.parent_proxy_env: "http://placeholder"}
+    )
 
 
 def loader(path: Path | None) -> Loader:
     """What loads the configuration (None: the defaults) and its packs."""
-    return Loader(path, ANY_VARIABLE, keys.derive(SECRET, "fingerprint"), _ignore)
+    return Loader(path, any_variable(path), keys.derive(SECRET, "fingerprint"), _ignore)
 
 
 def load(path: Path | None) -> Loaded:

@@ -46,7 +46,7 @@ def scope(agent: str | None, tool: str | None, upstream: str | None) -> Scope:
 
 def decide(path: Path | None, over: Scope, why: str, admin: str | None, *, stopped: bool) -> int:
     """Stop or resume, print what is stopped now, and return 0; 1 where not every gateway can have heard of it."""
-    by = f"{getpass.getuser()}@{platform.node()}"
+    by = f"{_user()}@{platform.node()}"
     config = _config(path)
     if admin is not None:
         return _show(_asked(config, admin, _PATHS[stopped], {"scope": str(over), "why": why, "by": by}))
@@ -80,6 +80,14 @@ async def _looked(config: Config) -> int:
 
 def _config(path: Path | None) -> Config:
     return configuration.load(path) if path is not None else Config()
+
+
+def _user() -> str:
+    """Who decides. In a container a user may be a number alone (KeyError up to Python 3.12, OSError from 3.13)."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def _known(config: Config, over: Scope) -> None:

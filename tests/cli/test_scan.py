@@ -144,3 +144,10 @@ def test_credentials_are_not_asked_for(tmp_path: Path) -> None:
     _, (answer,) = scanned({"id": 1, "text": f"key {AWS_KEY}"}, config=path)
     assert answer["effect"] == "report"
     assert offline.load(path).secrets.upstream_keys["openai"] == "placeholder for NOT_SET"
+
+
+@pytest.mark.parametrize("table", ['[store]\nurl_env = "NOT_SET"\n', '[gateway]\nparent_proxy_env = "NOT_SET"\n'])
+def test_a_url_in_the_environment_is_not_needed_either(tmp_path: Path, table: str) -> None:
+    path = tmp_path / "lockgate.toml"
+    path.write_text(table)
+    assert offline.load(path).config.rules.profile == "balanced"
