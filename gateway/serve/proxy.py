@@ -122,7 +122,7 @@ class Proxy(Entrance):
                 raise denied(replace(other, reason=f"`{where}` asks for another method: {other.reason}"))
         assert decision.host is not None  # only what cannot be read has none, and that is denied
         may_dial = partial(fault_of_address, posture.egress, decision)
-        way = Way(asked.spelt, asked.scheme, decision.host.name, asked.port, may_dial)
+        way = Way(asked.spelt, asked.scheme, decision.host.name, asked.port, may_dial, decision.is_inside)
         name = upstream.name or (decision.entry.name if decision.entry is not None else "")
         reached = replace(upstream, name=name, way=way)
         return reached, admitted(reached, replace(caller, agent=agent))

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -109,6 +110,9 @@ class Gatekeeper:
         self._ledger = ledger
         self._tasks: set[asyncio.Task[None]] = set()
         self._unread: dict[asyncio.Task[None], _Unread] = {}
+        # Contexts are shared by connections, and nothing tells the callback whose ClientHello it reads. But what it
+        # finds ends that handshake at once, and tasks wake in the order in which their handshakes ended.
+        self._contrary: deque[str] = deque()
 
     def connection(self) -> asyncio.Protocol:
         """The protocol of a new connection."""
@@ -222,7 +226,7 @@ class Gatekeeper:
         """Let the client speak HTTP, within TLS or without, and give the connection to the HTTP server."""
         host = tunnel.authority.host
         context = self._leaves.context(host.name)
-        context.sni_callback = partial(_agree, host)
+        context.sni_callback = partial(self._agree, host)
         transport.write(_ESTABLISHED)
         first = await first_byte(transport)
         if first is None:
@@ -239,11 +243,24 @@ class Gatekeeper:
             secured = await asyncio.get_running_loop().start_tls(
                 transport, waiting, context, server_side=True, ssl_handshake_timeout=HANDSHAKE
             )
-        except (OSError, TimeoutError) as failure:  # ssl.SSLError is an OSError
-            self._untrusted(asked, decision.principal, failure)
+        except OSError as failure:  # ssl.SSLError and TimeoutError are such
+            if _is_by_callback(failure) and self._contrary:
+                told = self._contrary.popleft()
+                fate = _Fate("refused", 200, Effect.BLOCK, Code.EGRESS, told=told)
+                self._record(asked, decision.principal, fate)
+            else:
+                self._untrusted(asked, decision.principal, failure)
             transport.abort()
             return
         waiting.begin(cast("asyncio.Transport", secured))
+
+    def _agree(self, target: Host, _: ssl.SSLObject, sni: str | None, __: ssl.SSLContext) -> int | None:
+        """Refuse a ClientHello that names another host than the CONNECT did."""
+        fault = disagreement(Authority(target, None), Scheme.HTTPS, sni=sni)
+        if fault is None:
+            return None
+        self._contrary.append(fault)
+        return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
 
     def _untrusted(self, asked: _Asked, principal: str, failure: Exception | None) -> None:
         """Record a client that does not go through with TLS."""
@@ -259,7 +276,7 @@ class Gatekeeper:
         """Pass bytes on both ways. Only the host can be read, and it leaves before all else, as a DNS query."""
         self._judge_host(decision.principal, tunnel.spelt)
         try:
-            server = await self._dialled(decision, tunnel)
+            server, address = await self._dialled(decision, tunnel)
         except Denied as denial:
             raise _forbidden(str(denial)) from None
         except OSError as failure:
@@ -267,7 +284,7 @@ class Gatekeeper:
             error = ClientError(refuse.FAULTS[fault], code=Code.UPSTREAM, status=502)
             self._refuse(transport, asked, error, decision.principal, f"upstream.{fault}: {detail_of(failure)}")
             return
-        unread = _Unread(asked, tunnel, self._address_of(server, tunnel), _Fate("forwarded", 200))
+        unread = _Unread(asked, tunnel, address, _Fate("forwarded", 200))
         fault_now = self._fault_now(unread)  # the list of hosts may have changed while the host was dialled
         if fault_now is not None:
             server[1].close()
@@ -291,11 +308,6 @@ class Gatekeeper:
             sides = (Inspected(size, coverage="pass", uninspected=_UNREAD) for size in (counts.sent, counts.received))
             self._record(unread.asked, principal, unread.fate, *sides)
 
-    def _address_of(self, server: relay.Stream, tunnel: Tunnel) -> str | None:
-        """The address that was dialled; None where a parent proxy dialled it."""
-        is_ours = self._pool.parent_for(tunnel.authority.host.name) is None
-        return server[1].get_extra_info("peername")[0] if is_ours else None
-
     def _judge_host(self, principal: str, host: str) -> None:
         verdict = judge_target(self.proxy.posture.gate_for(principal), FAMILIES["http"], host, "", ()).total.verdict
         if verdict.effect >= Effect.ASK:
@@ -303,11 +315,14 @@ class Gatekeeper:
             message = refuse.content_message(code, refuse.rules_of(verdict.reasons))
             raise ClientError(message, code=code, status=refuse.STATUS[code])
 
-    async def _dialled(self, decision: EgressDecision, tunnel: Tunnel) -> relay.Stream:
+    async def _dialled(self, decision: EgressDecision, tunnel: Tunnel) -> tuple[relay.Stream, str | None]:
+        """A connection to the host, and the address that it leads to (None where a parent proxy dials)."""
         posture = self.proxy.posture
         may_dial = partial(fault_of_address, posture.egress, decision)
-        way = Way(tunnel.spelt, "https", tunnel.authority.host.name, decision.port, may_dial)
-        return await relay.dialled(way, self._pool.names, self._pool.parent_for(way.host), posture.patience.connect)
+        way = Way(tunnel.spelt, "https", tunnel.authority.host.name, decision.port, may_dial, decision.is_inside)
+        parent = self._pool.parent_for(way.host, way)
+        server = await relay.dialled(way, self._pool.names, parent, posture.patience.connect)
+        return server, server[1].get_extra_info("peername")[0] if parent is None else None
 
     # -- answers and records
 
@@ -356,11 +371,9 @@ def _entry(decision: EgressDecision) -> str:
     return decision.entry.name if decision.entry is not None else ""
 
 
-def _agree(target: Host, _: ssl.SSLObject, sni: str | None, __: ssl.SSLContext) -> int | None:
-    """Refuse a ClientHello that names another host than the CONNECT did."""
-    if disagreement(Authority(target, None), Scheme.HTTPS, sni=sni) is None:
-        return None
-    return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+def _is_by_callback(failure: OSError) -> bool:
+    """Whether a handshake was ended by our own callback, and not by the client."""
+    return isinstance(failure, ssl.SSLError) and failure.reason == "CALLBACK_FAILED"
 
 
 def _answer(refusal: Refusal) -> bytes:
