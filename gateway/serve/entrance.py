@@ -137,6 +137,10 @@ class Entrance(ABC):
         finally:
             del self.live[carrier]
 
+    def idle(self) -> float | None:
+        """Seconds for which a client may take nothing of its answer."""
+        return self.posture.patience.idle
+
     def review(self) -> None:
         """Stop what is under way and may not go on by the posture that is in force now."""
         for carrier, (principal, upstream) in tuple(self.live.items()):

@@ -300,7 +300,10 @@ class Gatekeeper:
         assert task is not None
         self._unread[task] = unread
         try:
-            await relay.relay(relay.over(transport), server, unread.tunnel.authority.host, counts)
+            idle = self.proxy.posture.patience.idle
+            await relay.relay(relay.over(transport), server, unread.tunnel.authority.host, counts, idle)
+        except* relay.Stalled as stalled:
+            unread.fate = _Fate("cut", 200, fault=f"tunnel: {stalled.exceptions[0]}")
         except* Contrary as contrary:
             unread.fate = _Fate("cut", 200, Effect.BLOCK, Code.EGRESS, f"tls: {contrary.exceptions[0]}")
         finally:
