@@ -14,7 +14,7 @@ import asyncio
 import re
 import ssl
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -28,7 +28,7 @@ from gateway.dialect import refusals
 from gateway.dialect.families import FAMILIES
 from gateway.errors import ClientError, Code
 from gateway.exchange import refuse
-from gateway.exchange.events import ExchangeRecord, Headers, Inspected
+from gateway.exchange.events import ExchangeRecord, Fault, Headers, Inspected
 from gateway.exchange.target import WITHHELD, judge_target, recordable
 from gateway.policy.egress.agreement import disagreement
 from gateway.policy.egress.entry import Action, Scheme
@@ -94,6 +94,17 @@ class _Unread:
     address: str | None
     fate: _Fate
 
+
+class _Unreached(Exception):
+    """No connection to the host: what kind of failure it is, and for the log, which."""
+
+    def __init__(self, fault: Fault, detail: str) -> None:
+        super().__init__(detail)
+        self.fault = fault
+
+
+type GoOn = Callable[[], Awaitable[None]]
+"""What is done with a tunnel once the client knows that it is open."""
 
 _NOTHING: Final = Inspected()
 _UNREAD: Final = (Uninspected("tunnel"),)
@@ -175,15 +186,34 @@ class Gatekeeper:
             principal = agent or DEFAULT_PRINCIPAL
             self._check_host(message, transport)
             decision, tunnel = self._decided(message, agent, is_early=is_early)
-            if decision.action is Action.TUNNEL:
-                await self._pass_on(transport, asked, decision, tunnel)
-            else:
-                await self._let_in(transport, asked, decision, tunnel)
+            prepare = self._pass_on if decision.action is Action.TUNNEL else self._let_in
+            go_on = await prepare(transport, asked, decision, tunnel)
         except ClientError as error:
             self._refuse(transport, asked, error, principal)
+            return
+        except _Unreached as unreached:
+            theirs = ClientError(refuse.FAULTS[unreached.fault], code=Code.UPSTREAM, status=502)
+            self._refuse(transport, asked, theirs, principal, f"upstream.{unreached.fault}: {unreached}")
+            return
         except Exception as failure:  # noqa: BLE001 -- the outer boundary: a failure of ours is a refusal and a record
             ours = ClientError(refuse.INTERNAL, code=Code.INTERNAL, status=500)
-            self._refuse(transport, asked, ours, principal, f"tunnel: {type(failure).__name__}: {failure}")
+            self._refuse(transport, asked, ours, principal, _told(failure))
+            return
+        except asyncio.CancelledError:
+            self._refuse(transport, asked, _stopped("the gateway shuts down"), principal)
+            raise
+        try:
+            transport.write(_ESTABLISHED)
+            await go_on()
+        except Exception as failure:  # noqa: BLE001 -- likewise, but an answer now would be taken for the host's
+            self._fail(transport, asked, principal, _told(failure))
+
+    def _fail(
+        self, transport: asyncio.Transport, asked: _Asked, principal: str, fault: str, code: Code = Code.INTERNAL
+    ) -> None:
+        """Cut a tunnel whose CONNECT has been answered, and record it."""
+        transport.abort()
+        self._record(asked, principal, _Fate("failed", 200, Effect.BLOCK, code, fault))
 
     def _shown(self, message: RawRequestMessage) -> str | None:
         return proxy_agent(self.proxy.posture.owner, message.headers)
@@ -205,10 +235,14 @@ class Gatekeeper:
         self, message: RawRequestMessage, agent: str | None, *, is_early: bool
     ) -> tuple[EgressDecision, Tunnel]:
         """Whether a CONNECT may lead where it wants to. Raises ClientError."""
+        if message.chunked or message.headers.get(hdrs.CONTENT_LENGTH, "0") != "0":
+            raise _unreadable("a CONNECT has no body")  # it could be taken for the first bytes of the tunnel
         if is_early:
             raise _unreadable("bytes came before the tunnel was open")
+        if self.proxy.draining:
+            raise _stopped("the gateway shuts down")
         if self._ledger.fault is not None:
-            raise ClientError("the gateway cannot write its audit log", code=Code.STOPPED, status=503)
+            raise _stopped("the gateway cannot write its audit log")
         named, spelt = read_authority(message.path), host_of(message.path)
         if named.port is None:
             raise _unreadable("a CONNECT needs a port: CONNECT host:443")
@@ -222,15 +256,41 @@ class Gatekeeper:
 
     async def _let_in(
         self, transport: asyncio.Transport, asked: _Asked, decision: EgressDecision, tunnel: Tunnel
-    ) -> None:
-        """Let the client speak HTTP, within TLS or without, and give the connection to the HTTP server."""
+    ) -> GoOn:
+        """Have a certificate for the host."""
         host = tunnel.authority.host
         context = self._leaves.context(host.name)
         context.sni_callback = partial(self._agree, host)
-        transport.write(_ESTABLISHED)
+        return partial(self._served, transport, asked, decision, tunnel, context)
+
+    async def _served(
+        self,
+        transport: asyncio.Transport,
+        asked: _Asked,
+        decision: EgressDecision,
+        tunnel: Tunnel,
+        context: ssl.SSLContext,
+    ) -> None:
+        """Let the client speak HTTP, within TLS or without."""
+        try:
+            await self._begun(transport, asked, decision, tunnel, context)
+        except asyncio.CancelledError:
+            self._fail(transport, asked, decision.principal, "shutdown: cut before its first request", Code.STOPPED)
+            raise
+
+    async def _begun(
+        self,
+        transport: asyncio.Transport,
+        asked: _Asked,
+        decision: EgressDecision,
+        tunnel: Tunnel,
+        context: ssl.SSLContext,
+    ) -> None:
+        """Give the connection to the HTTP server, once it is known how the client speaks."""
         first = await first_byte(transport)
         if first is None:
             transport.close()
+            self._record(asked, decision.principal, _Fate("client_gone", 200, fault="tunnel: nothing came through it"))
             return
         if first != _TLS_RECORD:
             inside = Tunnel(tunnel.authority, tunnel.spelt, Scheme.HTTP, tunnel.shown)
@@ -272,29 +332,30 @@ class Gatekeeper:
 
     async def _pass_on(
         self, transport: asyncio.Transport, asked: _Asked, decision: EgressDecision, tunnel: Tunnel
-    ) -> None:
-        """Pass bytes on both ways. Only the host can be read, and it leaves before all else, as a DNS query."""
+    ) -> GoOn:
+        """Have a connection to the host. Only its name can be read, and it leaves before all else, as a DNS query."""
         self._judge_host(decision.principal, tunnel.spelt)
         try:
             server, address = await self._dialled(decision, tunnel)
         except Denied as denial:
             raise _forbidden(str(denial)) from None
         except OSError as failure:
-            fault = fault_of(failure)
-            error = ClientError(refuse.FAULTS[fault], code=Code.UPSTREAM, status=502)
-            self._refuse(transport, asked, error, decision.principal, f"upstream.{fault}: {detail_of(failure)}")
-            return
-        unread = _Unread(asked, tunnel, address, _Fate("forwarded", 200))
-        fault_now = self._fault_now(unread)  # the list of hosts may have changed while the host was dialled
+            raise _Unreached(fault_of(failure), detail_of(failure)) from None
+        try:
+            unread = _Unread(asked, tunnel, address, _Fate("forwarded", 200))
+            fault_now = self._fault_now(unread)  # the list of hosts may have changed while the host was dialled
+        except Exception:
+            server[1].close()
+            raise
         if fault_now is not None:
             server[1].close()
             raise fault_now
-        transport.write(_ESTABLISHED)
-        await self._relayed(transport, server, unread, decision.principal)
+        return partial(self._relayed, transport, server, unread, decision.principal)
 
     async def _relayed(
         self, transport: asyncio.Transport, server: relay.Stream, unread: _Unread, principal: str
     ) -> None:
+        """Pass bytes on both ways."""
         counts = relay.Counts()
         task = asyncio.current_task()
         assert task is not None
@@ -306,6 +367,10 @@ class Gatekeeper:
             unread.fate = _Fate("cut", 200, fault=f"tunnel: {stalled.exceptions[0]}")
         except* Contrary as contrary:
             unread.fate = _Fate("cut", 200, Effect.BLOCK, Code.EGRESS, f"tls: {contrary.exceptions[0]}")
+        except* Exception as failures:  # noqa: BLE001 -- as for the tunnel that is not open yet
+            unread.fate = _Fate("failed", 200, Effect.BLOCK, Code.INTERNAL, _told(failures.exceptions[0]))
+            transport.abort()
+            server[1].transport.abort()
         finally:
             del self._unread[task]
             sides = (Inspected(size, coverage="pass", uninspected=_UNREAD) for size in (counts.sent, counts.received))
@@ -403,6 +468,15 @@ def _phrase(refusal: Refusal) -> str:
 
 def _unreadable(message: str) -> ClientError:
     return ClientError(message, code=Code.UNREADABLE, status=HTTPStatus.BAD_REQUEST)
+
+
+def _stopped(message: str) -> ClientError:
+    return ClientError(message, code=Code.STOPPED, status=HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _told(failure: Exception) -> str:
+    """A failure of ours, for the log."""
+    return f"tunnel: {type(failure).__name__}: {failure}"
 
 
 def _forbidden(message: str) -> ClientError:

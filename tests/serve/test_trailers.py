@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from gateway.exchange.events import Inspected
-from gateway.segment import Uninspected
 from gateway.exchange.trailers import with_trailers
+from gateway.segment import Uninspected
 from tests.serve.proxying import allowing, client_tls, proxied, server_tls, serving, talking, tunnelled
 
 TRAILERS = Uninspected("trailers")
