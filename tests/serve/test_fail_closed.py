@@ -18,6 +18,7 @@ from gateway.verdict import Effect
 from tests.serve.loopback import until
 from tests.serve.proxying import (
     THEIRS,
+    TOKEN,
     Proxied,
     allowing,
     client_tls,
@@ -87,6 +88,57 @@ class TestConnect:
         assert why in (record.told or "")
         assert len(up.proxy.records) == 1
         assert unseen(up)
+
+    async def test_one_whose_head_does_not_end_is_refused(self) -> None:
+        async with site() as up, wired(up.proxy) as wire:
+            fields = (f"X-{number}: {'x' * 1000}" for number in range(70))
+            got = await wire.ask(connecting(up.place, *fields).removesuffix(b"\r\n"))
+            record = await up.proxy.recorded()
+        assert (got.status, record.outcome, record.code) == (400, "refused", Code.UNREADABLE)
+        assert record.told == "the head of the CONNECT is longer than 65536 bytes"
+        assert unseen(up)
+
+    async def test_one_that_comes_byte_by_byte_is_the_same(self) -> None:
+        async with site() as up, wired(up.proxy) as wire:
+            for byte in connecting("elsewhere.test:443"):
+                wire.writer.write(bytes([byte]))
+                await wire.writer.drain()
+                await asyncio.sleep(0)
+            async with asyncio.timeout(5):
+                assert (await wire.reader.readline()).startswith(b"HTTP/1.1 403 egress_denied")
+        assert unseen(up)
+
+    async def test_one_that_a_shutdown_overtakes_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked = asyncio.Event()
+
+        async def never(*_: object) -> None:
+            asked.set()
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(relay, "dialled", never)
+        async with unread() as (proxy, place, came), wired(proxy) as wire:
+            wire.writer.write(connecting(place))
+            await asked.wait()
+            await proxy.door.close()
+            assert (await wire.rest()).startswith(b"HTTP/1.1 503 ")
+            record = await proxy.recorded()
+        assert (record.outcome, record.code, record.told) == ("refused", Code.STOPPED, "the gateway shuts down")
+        assert came == b""
+
+    async def test_a_secret_in_the_host_of_an_unread_tunnel_leaves_with_no_query(self) -> None:
+        async with unread(hosts=["*.up.test"]) as (proxy, place, came), wired(proxy) as wire:
+            got = await wire.ask(connecting(f"{TOKEN.replace('_', '-')}.{place}"))
+            record = await proxy.recorded()
+        assert (got.status, record.status, record.outcome) == (record.status, got.status, "refused")
+        assert (came, proxy.resolver.asked) == (b"", [])
+
+    async def test_an_unread_tunnel_to_an_address_that_is_not_listed_is_refused(self) -> None:
+        async with unread(addresses=["10.0.0.0/8"]) as (proxy, place, came), wired(proxy) as wire:
+            got = await wire.ask(connecting(place))
+            record = await proxy.recorded()
+        assert (got.status, record.outcome, record.code) == (403, "refused", Code.EGRESS)
+        assert "does not list it in `addresses`" in (record.told or "")
+        assert came == b""
 
     async def test_a_second_one_inside_of_a_tunnel_is_refused(self) -> None:
         async with site() as up, tunnelled(up.proxy, up.place, tls=client_tls()) as wire:
@@ -270,7 +322,7 @@ def assert_failed(record: ExchangeRecord, status: int) -> None:
 
 
 @asynccontextmanager
-async def unread() -> AsyncIterator[tuple[Proxied, str, bytearray]]:
+async def unread(**entry: Any) -> AsyncIterator[tuple[Proxied, str, bytearray]]:
     """A proxy that leaves a host uninspected; its authority, and what the host hears."""
     came = bytearray()
 
@@ -281,7 +333,7 @@ async def unread() -> AsyncIterator[tuple[Proxied, str, bytearray]]:
 
     async with (
         talking(listen) as port,
-        proxied(serving({"egress": {"up": allowing(port, action="tunnel")}})) as proxy,
+        proxied(serving({"egress": {"up": allowing(port, action="tunnel", **entry)}})) as proxy,
     ):
         yield proxy, f"up.test:{port}", came
 
