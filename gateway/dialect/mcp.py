@@ -16,7 +16,7 @@ from gateway.dialect import grammar as g
 from gateway.dialect import mcp_fields, mcp_refusals
 from gateway.dialect.base import EventReading, Fields, Reading
 from gateway.dialect.jsonrpc import CONTENT, is_answer
-from gateway.dialect.mcp_door import Door, Inner
+from gateway.dialect.mcp_door import Door, Inner, Street
 from gateway.dialect.mcp_grammar import MESSAGES, TARGETS
 from gateway.dialect.mcp_refusals import Owed
 from gateway.dialect.message import Instead, MessageDialect, MessageReader
@@ -52,15 +52,22 @@ _RESOURCE_METADATA: Final = re.compile(r'(?i)(\bresource_metadata\s*=\s*)(?:"([^
 class Mcp(MessageDialect):
     """One side of the protocol or both, over any transport.
 
-    `door` translates addresses, where the transport has some; `asked` is what was asked for of the server. `owed` are
-    the answers that a refusal gives; `is_batch` is whether they came in an array.
+    `door` translates addresses, where the transport has some; by proxy there is a `street` in its place. `asked` is
+    what was asked for of the server. `owed` are the answers that a refusal gives; `is_batch` is whether they came in an
+    array.
     """
 
     door: Door | None = None
     asked: Inner = _NOWHERE
     owed: tuple[Owed, ...] = ()
     is_batch: bool = False
+    street: Street | None = None
     name = "mcp"
+
+    @property
+    def way(self) -> Door | Street | None:
+        """How the server is reached; None over pipes."""
+        return self.door or self.street
 
     @override
     def request(self, document: Document, *, apart: bool = False) -> Reading:
@@ -117,9 +124,9 @@ class Mcp(MessageDialect):
     def instead(self, document: Document, refusal: Refusal) -> Instead:
         messages = _messages(document)
         bound = self.about(document, Direction.REQUEST)
-        if self.door is not None and self.asked.answers_apart:
+        if self.way is not None and self.asked.answers_apart:
             for one in bound.owed:
-                self.door.answers.keep(self.asked.target, one.id, encode(mcp_refusals.answer(refusal, one)))
+                self.way.answers.keep(self.asked.target, one.id, encode(mcp_refusals.answer(refusal, one)))
         elif bound.owed:
             return Instead(back=bound.refusal(refusal))
         elif not is_answer(messages[0]):
@@ -215,14 +222,11 @@ class McpStream(MessageReader):
         """An empty event, which gives its place in the stream an id, or the address for messages in HTTP+SSE."""
         if not data.strip():
             return data
-        door = self._dialect.door
-        if event != "endpoint":
+        way = self._dialect.way
+        if event != "endpoint" or way is None:
             raise Malformed("an event of the stream is no JSON-RPC message")
-        if door is None:
-            # By proxy: a message that is refused could not be answered on this stream, and its sender would wait.
-            raise Malformed("HTTP+SSE is read at the gateway's own address, /mcp/NAME, and not by proxy")
         # A frame is UTF-8.
-        address = door.for_messages(data.decode(), self._dialect.asked.target)
+        address = way.for_messages(data.decode(), self._dialect.asked.target)
         if address is None:
             raise Malformed("the server wants messages to be sent to another server")
         self._address, outward = address
@@ -230,10 +234,10 @@ class McpStream(MessageReader):
 
     @override
     def kept(self, document: Document) -> bytes | None:
-        door, message = self._dialect.door, document.value
-        if door is None or not isinstance(message, dict) or not is_answer(message):
+        way, message = self._dialect.way, document.value
+        if way is None or not isinstance(message, dict) or not is_answer(message):
             return None
-        return door.answers.take(self._address, message.get("id"))
+        return way.answers.take(self._address, message.get("id"))
 
     @override
     def sent(self, event: str | None, document: Document | None, data: bytes) -> None:

@@ -102,18 +102,7 @@ class Door:
         return self.site + self.path
 
     def _reached(self, reference: str, target: str) -> str | None:
-        """The path and query at this server that an address leads to; None where it leads to another."""
-        try:
-            address = urljoin(self.origin + target if target else self.url, reference)
-            other = origin(address)
-        except ValueError:
-            raise Malformed("the server named an address that cannot be read") from None
-        if other != self.origin:
-            return None
-        rest = address.partition("#")[0].removeprefix(authority(address)) or "/"
-        if not TARGET.fullmatch(rest):
-            raise Malformed("the server named an address that is not percent-encoded")
-        return rest
+        return _reached(self.origin, self.origin + target if target else self.url, reference)
 
     def _sealed(self, mark: str, rest: str) -> str:
         return f"{self.path}/{mark}{self._seal(mark, rest)}{rest}"
@@ -121,3 +110,31 @@ class Door:
     def _seal(self, mark: str, target: str) -> str:
         text = f"{self.name}\0{mark}\0{target}".encode()
         return hmac.new(self.key, text, hashlib.sha256).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Street:
+    """One server as its clients reach it by proxy: at its own addresses, of which none is rewritten."""
+
+    origin: str
+    answers: Answers = field(repr=False, compare=False)
+
+    def for_messages(self, reference: str, target: str) -> tuple[str, str] | None:
+        """As `Door.for_messages`; what the server said is what the client uses."""
+        rest = _reached(self.origin, self.origin + target, reference)
+        return None if rest is None else (rest, reference)
+
+
+def _reached(own: str, base: str, reference: str) -> str | None:
+    """The path and query at the server with that origin that an address leads to; None where it leads to another."""
+    try:
+        address = urljoin(base, reference)
+        other = origin(address)
+    except ValueError:
+        raise Malformed("the server named an address that cannot be read") from None
+    if other != own:
+        return None
+    rest = address.partition("#")[0].removeprefix(authority(address)) or "/"
+    if not TARGET.fullmatch(rest):
+        raise Malformed("the server named an address that is not percent-encoded")
+    return rest

@@ -7,15 +7,15 @@ from typing import Final
 
 from gateway.dialect.base import Coverage
 from gateway.dialect.mcp import Mcp
-from gateway.dialect.mcp_door import WELL_KNOWN, Door, Inner
+from gateway.dialect.mcp_door import WELL_KNOWN, Door, Inner, Street
 from gateway.dialect.mcp_metadata import Metadata
 from gateway.dialect.route import Endpoint, Family, Form, route
 
 
-def mcp(door: Door | None = None, asked: Inner | None = None) -> Family:
-    """The family of the server behind `door`, of which something is `asked`."""
+def mcp(door: Door | None = None, asked: Inner | None = None, street: Street | None = None) -> Family:
+    """The family of the server behind `door`, or by proxy on a `street`, of which something is `asked`."""
     metadata = route("GET", f"(.*){re.escape(WELL_KNOWN)}(/.*)?", Endpoint(Metadata(door), Coverage.DIALECT))
-    messages = Endpoint(Mcp(door, asked or Inner("")), Coverage.DIALECT, answer_form=Form.NOTE)
+    messages = Endpoint(Mcp(door, asked or Inner(""), street=street), Coverage.DIALECT, answer_form=Form.NOTE)
     return Family("mcp", (metadata,), messages, "authorization", "Bearer ")
 
 

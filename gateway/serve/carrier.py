@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol
 from aiohttp import ClientResponse, web
 
 from gateway.errors import InternalError
+from gateway.exchange import trailers
 from gateway.exchange.demand import Demand
 from gateway.exchange.events import (
     AnswerData,
@@ -322,6 +323,8 @@ class Carrier:
             return
         self._recorded = True
         took = perf_counter_ns() - self._began
+        answer_fields = () if self._upstream is None else self._upstream.raw_headers
+        record = trailers.named(record, self._request.raw_headers, answer_fields)
         self._means.finish(record, Course(client_of(self._request), took, self._feed.spent, known_of(self._request)))
 
 

@@ -39,7 +39,8 @@ class Denied(Exception):
 class Way:
     """How to reach a host that an agent named, and which of its addresses may be dialled.
 
-    `host` is its name in normal form, `spelt` as the agent wrote it.
+    `host` is its name in normal form, `spelt` as the agent wrote it. `is_inside` is whether the operator has listed
+    addresses of a network of their own for it: no proxy elsewhere leads to those.
     """
 
     spelt: str
@@ -47,6 +48,7 @@ class Way:
     host: str
     port: int
     may_dial: MayDial
+    is_inside: bool = False
 
     @property
     def authority(self) -> str:

@@ -70,7 +70,7 @@ class Doorway:
 
 def base_url(posture: Posture, pool: Pool, store: Store, ledger: Ledger) -> Doorway:
     entrance = BaseUrl(posture, pool, store, ledger)
-    return Doorway(entrance, Listener(entrance, unread=entrance.unread))
+    return Doorway(entrance, Listener(entrance, unread=entrance.unread, idle=entrance.idle))
 
 
 def proxy(
@@ -80,11 +80,11 @@ def proxy(
     entrance = Proxy(posture, pool, store, ledger)
     leaves = Leaves(authority, timedelta(seconds=leaf_lifetime))
     keeper = Gatekeeper(entrance, pool, leaves, ledger, lambda handle: listener.serve(handle))
-    listener = Listener(entrance, keeper.connection, entrance.unread)
+    listener = Listener(entrance, keeper.connection, entrance.unread, entrance.idle)
     return Doorway(entrance, listener, keeper)
 
 
 def hop(posture: Posture, pool: Pool, store: Store, ledger: Ledger, key: bytes) -> Doorway:
     """The way in behind mitmproxy. `key` is that of the tickets."""
     entrance = Hop(posture, pool, store, ledger, Tickets(key))
-    return Doorway(entrance, Listener(entrance, unread=entrance.unread))
+    return Doorway(entrance, Listener(entrance, unread=entrance.unread, idle=entrance.idle))

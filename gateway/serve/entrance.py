@@ -163,6 +163,10 @@ class Entrance(ABC):
             del self.live[carrier]
             allowance.close()
 
+    def idle(self) -> float | None:
+        """Seconds for which a client may take nothing of its answer."""
+        return self.posture.patience.idle
+
     def review(self) -> None:
         """End what may not go on by the posture that is in force now: whatever is stopped, and sessions that would be
         turned away. An exchange is over soon, and keeps what it began with."""

@@ -20,6 +20,9 @@ from gateway.units import Address
 type Unread = Callable[[web.BaseRequest, str], web.StreamResponse]
 """Makes the answer to a request that cannot be read, for the reason given."""
 
+type Idle = Callable[[], float | None]
+"""Tells for how many seconds a client may take nothing of what is sent to it (None: for ever)."""
+
 type Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 IDLE: Final = 75.0
@@ -43,12 +46,18 @@ class Listener:
 
     `front` makes the protocol of each connection, where that is not the HTTP server's from its first byte on; it comes
     back with the connection to `serve`. `unread` answers what the HTTP parser cannot read; without it, the server
-    library does.
+    library does. `idle` is asked with each connection for how many seconds a client may take nothing of what is sent to
+    it (None: for ever).
     """
 
     def __init__(
-        self, handle: Handle, front: Callable[[], asyncio.Protocol] | None = None, unread: Unread | None = None
+        self,
+        handle: Handle,
+        front: Callable[[], asyncio.Protocol] | None = None,
+        unread: Unread | None = None,
+        idle: Idle = lambda: None,
     ) -> None:
+        self._idle = idle
         self._unread = unread
         self._handle = handle
         self._front = front
@@ -77,6 +86,7 @@ class Listener:
         server = _Server(
             handle,
             self._unread,
+            self._idle,
             access_log=None,
             auto_decompress=False,
             keepalive_timeout=IDLE,
@@ -120,22 +130,29 @@ class Listener:
 class _Server(web.Server):
     """The library's server, with an answer of ours to what it cannot read."""
 
-    def __init__(self, handle: Handle, unread: Unread | None, **options: Any) -> None:
+    def __init__(self, handle: Handle, unread: Unread | None, idle: Idle, **options: Any) -> None:
         super().__init__(handle, handler_cancellation=True, **options)
         self._options = options
         self._unread = unread
+        self._idle = idle
 
     @override
     def __call__(self) -> web.RequestHandler:
-        return _Connection(self, self._unread, loop=asyncio.get_running_loop(), **self._options)
+        return _Connection(self, self._unread, self._idle(), loop=asyncio.get_running_loop(), **self._options)
 
 
 class _Connection(web.RequestHandler):
-    __slots__ = ("_unread",)
+    __slots__ = ("_idle", "_unread")
 
-    def __init__(self, server: web.Server, unread: Unread | None, **options: Any) -> None:
+    def __init__(self, server: web.Server, unread: Unread | None, idle: float | None, **options: Any) -> None:
         super().__init__(server, **options)
         self._unread = unread
+        self._idle = idle
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        bound_writes(transport, self._idle)
+        super().connection_made(transport)
 
     @override
     def handle_error(
@@ -148,6 +165,21 @@ class _Connection(web.RequestHandler):
         if self._unread is None or not isinstance(exc, HttpProcessingError):
             return super().handle_error(request, status, exc, message)
         return self._unread(request, complaint(exc))
+
+
+def bound_writes(transport: asyncio.BaseTransport, seconds: float | None) -> None:
+    """Let the system end a connection whose peer takes nothing of what was sent for that long (None: never).
+
+    It alone knows what has left, whatever buffers are in between, and goes on with it when a connection is closed here.
+    RFC 5482; Linux counts the time in which a peer that is there takes nothing, too. Others have no such option.
+    """
+    own = transport.get_extra_info("socket")
+    if seconds is not None and own.family in _NETWORKS and _USER_TIMEOUT is not None:
+        own.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, max(1, int(seconds * 1000)))
+
+
+_NETWORKS: Final = (socket.AF_INET, socket.AF_INET6)
+_USER_TIMEOUT: Final[int | None] = getattr(socket, "TCP_USER_TIMEOUT", None)
 
 
 def complaint(error: HttpProcessingError) -> str:

@@ -1,7 +1,7 @@
 """The way in to MCP servers: `/mcp/NAME/…`, and the well-known path at which their protection is described.
 
 The paths are the base-URL listener's; what they lead to is an upstream like any other, whose dialect knows how a client
-writes the server's addresses.
+writes the server's addresses. By proxy it writes them as the server does.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
+from urllib.parse import urlsplit
 
 from gateway.dialect.mcp_answers import Answers
-from gateway.dialect.mcp_door import PREFIX, WELL_KNOWN, Door, Inner
+from gateway.dialect.mcp_door import PREFIX, WELL_KNOWN, Door, Inner, Street
 from gateway.dialect.mcp_family import mcp
 from gateway.errors import ClientError, Code
 from gateway.serve.upstream import Upstream
@@ -30,6 +31,20 @@ class Server:
 def leads_here(path: str) -> bool:
     """Whether a path is one of an MCP server."""
     return path == f"/{PREFIX}" or path.startswith((f"/{PREFIX}/", _METADATA))
+
+
+def by_proxy(servers: Mapping[str, Server], upstream: Upstream, target: str, answers: Answers) -> Upstream:
+    """The upstream that a URL leads to, which may be one of these servers, as it is for the target (path and query).
+
+    `answers` are as for `find`. A message that is sent to another path than the server's own is answered on a stream,
+    in HTTP+SSE; elsewhere nothing is sent to others.
+    """
+    server = servers.get(upstream.name.removeprefix(f"{PREFIX}/"))
+    if server is None or upstream.name != server.upstream.name:
+        return upstream
+    is_apart = target.partition("?")[0] != urlsplit(server.door.url).path
+    street = Street(server.door.origin, answers)
+    return replace(upstream, family=mcp(asked=Inner(target, answers_apart=is_apart), street=street))
 
 
 def find(servers: Mapping[str, Server], target: str, host: str, answers: Answers) -> tuple[Upstream, str]:

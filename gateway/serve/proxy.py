@@ -16,22 +16,26 @@ from typing import Final, override
 from aiohttp import hdrs, web
 
 from gateway.dialect.families import FAMILIES
+from gateway.dialect.mcp_answers import Answers
 from gateway.errors import ClientError, Code, Malformed
 from gateway.policy.egress.agreement import disagreement
 from gateway.policy.egress.entry import Action, Scheme
 from gateway.policy.egress.host import Authority, authority
 from gateway.policy.egress.override import overrides
 from gateway.policy.egress.policy import EgressDecision, EgressPolicy
+from gateway.serve import mcp
 from gateway.serve.base_url import admitted, check_dots
 from gateway.serve.dial import Way, bracketed
-from gateway.serve.entrance import PLACE, Entrance
+from gateway.serve.entrance import PLACE, Entrance, MakeExchange, make_exchange
 from gateway.serve.headers import end_to_end
 from gateway.serve.identity import KNOWN, Caller, Known, Proof, identify, joined, known_to_proxy
+from gateway.serve.ledger import Ledger
 from gateway.serve.listener import Handle
 from gateway.serve.posture import Posture
 from gateway.serve.ticket import client_of, refuse_ticket
-from gateway.serve.upstream import Upstream
+from gateway.serve.upstream import Pool, Upstream
 from gateway.settings import Anonymous
+from gateway.state.store import Store
 
 _ABSOLUTE: Final = re.compile(r"(?:http|ws)(s?)://([^/?#]+)([/?][!-\"$-~]*)?", re.IGNORECASE)
 """A target in absolute form (RFC 9112, section 3.2.2), printable ASCII without a fragment. A WebSocket begins with a
@@ -80,6 +84,12 @@ class _Asked:
 class Proxy(Entrance):
     """The handler of the proxy listener, and of each tunnel that leads through it (see `inside`)."""
 
+    def __init__(
+        self, posture: Posture, pool: Pool, store: Store, ledger: Ledger, exchange: MakeExchange = make_exchange
+    ) -> None:
+        super().__init__(posture, pool, store, ledger, exchange)
+        self._answers = Answers()
+
     def inside(self, tunnel: Tunnel) -> Handle:
         """The handler of what comes through a tunnel."""
 
@@ -102,7 +112,8 @@ class Proxy(Entrance):
         check_dots(path)
         found = posture.places.find(asked.scheme, asked.authority.host, asked.port, asked.target)
         if found is not None:
-            return found
+            upstream, target = found
+            return mcp.by_proxy(posture.mcp, upstream, target, self._answers), target
         return Upstream("", FAMILIES["http"], asked.origin, tls=posture.tls), asked.target
 
     @override
@@ -123,7 +134,7 @@ class Proxy(Entrance):
                 raise denied(replace(other, reason=f"`{where}` asks for another method: {other.reason}"))
         assert decision.host is not None  # only what cannot be read has none, and that is denied
         may_dial = partial(fault_of_address, posture.egress, decision)
-        way = Way(asked.spelt, asked.scheme, decision.host.name, asked.port, may_dial)
+        way = Way(asked.spelt, asked.scheme, decision.host.name, asked.port, may_dial, decision.is_inside)
         name = upstream.name or (decision.entry.name if decision.entry is not None else "")
         reached = replace(upstream, name=name, way=way)
         return reached, admitted(reached, replace(caller, known=known))

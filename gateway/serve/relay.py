@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from gateway.policy.egress.host import Host
 from gateway.serve.dial import Names, Way, bracketed
+from gateway.serve.listener import bound_writes
 from gateway.serve.opening import Contrary, opening
 
 _PIECE: Final = 1 << 16
@@ -18,6 +19,10 @@ _HEAD: Final = 1 << 14
 """Bytes of a parent proxy's answer to CONNECT, at most."""
 
 type Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class Stalled(Exception):
+    """A tunnel in which nothing moves that should."""
 
 
 def over(transport: asyncio.Transport) -> Stream:
@@ -76,33 +81,41 @@ class Counts:
     received: int = 0
 
 
-async def relay(client: Stream, server: Stream, host: Host, counts: Counts) -> None:
-    """Pass everything on until both sides have ended, and count it. Raises Contrary for TLS that is not for that host.
+async def relay(client: Stream, server: Stream, host: Host, counts: Counts, idle: float | None) -> None:
+    """Pass everything on until both sides have ended, and count it.
 
-    One side that ends leaves the other open (RFC 9293, section 3.6); one that breaks ends both.
+    One side that ends leaves the other open (RFC 9293, section 3.6), until that is silent for `idle` seconds (None: for
+    ever); one that breaks ends both. Raises Contrary for TLS that is not for that host, and Stalled for a side that is
+    silent, or does not take what is sent to it.
     """
     (client_reader, client_writer), (server_reader, server_writer) = client, server
+    silence = _Silence(idle)
 
     async def send() -> None:
         data = await opening(client_reader, host)
         while data:
             counts.sent += len(data)
-            server_writer.write(data)
-            await server_writer.drain()
+            await silence.broken_by(data, server_writer)
             data = await client_reader.read(_PIECE)
-        _end(server_writer)
+        silence.begin(server_writer)
 
     async def receive() -> None:
         while data := await server_reader.read(_PIECE):
             counts.received += len(data)
-            client_writer.write(data)
-            await client_writer.drain()
-        _end(client_writer)
+            await silence.broken_by(data, client_writer)
+        silence.begin(client_writer)
 
+    for writer in (client_writer, server_writer):
+        bound_writes(writer.transport, idle)
     try:
-        async with asyncio.TaskGroup() as both:
+        async with silence.limit, asyncio.TaskGroup() as both:
             both.create_task(send())
             both.create_task(receive())
+    except* TimeoutError:
+        client_writer.transport.abort()
+        server_writer.transport.abort()
+        why = "one side has ended, and the other is silent" if silence.limit.expired() else "what was sent is not taken"
+        raise Stalled(why) from None
     except* OSError:
         pass  # a connection that broke is over like any other
     except* Contrary as group:
@@ -115,6 +128,27 @@ async def relay(client: Stream, server: Stream, host: Host, counts: Counts) -> N
         server_writer.close()
 
 
-def _end(writer: asyncio.StreamWriter) -> None:
-    if writer.can_write_eof():
-        writer.write_eof()
+class _Silence:
+    """The time that one side of a tunnel may be silent once the other has ended: `idle` seconds (None: for ever)."""
+
+    def __init__(self, idle: float | None) -> None:
+        self.limit = asyncio.timeout(None)
+        self._idle = idle
+        self._counts = False
+
+    def begin(self, writer: asyncio.StreamWriter) -> None:
+        """What is written there has come to its end."""
+        self._counts = True
+        self._anew()
+        if writer.can_write_eof():
+            writer.write_eof()
+
+    async def broken_by(self, data: bytes, writer: asyncio.StreamWriter) -> None:
+        """Write what came."""
+        self._anew()
+        writer.write(data)
+        await writer.drain()
+
+    def _anew(self) -> None:
+        if self._counts and self._idle is not None and not self.limit.expired():
+            self.limit.reschedule(asyncio.get_running_loop().time() + self._idle)

@@ -13,7 +13,8 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
@@ -27,7 +28,7 @@ from gateway.dialect import refusals
 from gateway.dialect.families import FAMILIES
 from gateway.errors import ClientError, Code
 from gateway.exchange import refuse
-from gateway.exchange.events import ExchangeRecord, Headers, Inspected
+from gateway.exchange.events import ExchangeRecord, Fault, Headers, Inspected
 from gateway.exchange.target import WITHHELD, judge_target, recordable
 from gateway.policy.egress.agreement import disagreement
 from gateway.policy.egress.entry import Action, Scheme
@@ -95,6 +96,17 @@ class _Unread:
     fate: _Fate
 
 
+class _Unreached(Exception):
+    """No connection to the host: what kind of failure it is, and for the log, which."""
+
+    def __init__(self, fault: Fault, detail: str) -> None:
+        super().__init__(detail)
+        self.fault = fault
+
+
+type GoOn = Callable[[], Awaitable[None]]
+"""What is done with a tunnel once the client knows that it is open."""
+
 _NOTHING: Final = Inspected()
 _UNREAD: Final = (Uninspected("tunnel"),)
 
@@ -110,6 +122,9 @@ class Gatekeeper:
         self._ledger = ledger
         self._tasks: set[asyncio.Task[None]] = set()
         self._unread: dict[asyncio.Task[None], _Unread] = {}
+        # Contexts are shared by connections, and nothing tells the callback whose ClientHello it reads. But what it
+        # finds ends that handshake at once, and tasks wake in the order in which their handshakes ended.
+        self._contrary: deque[str] = deque()
 
     def connection(self) -> asyncio.Protocol:
         """The protocol of a new connection."""
@@ -172,15 +187,34 @@ class Gatekeeper:
             asked, principal = replace(asked, known=known), known.principal
             self._check_host(message, transport)
             decision, tunnel = self._decided(message, principal, is_early=is_early)
-            if decision.action is Action.TUNNEL:
-                await self._pass_on(transport, asked, decision, tunnel)
-            else:
-                await self._let_in(transport, asked, decision, tunnel)
+            prepare = self._pass_on if decision.action is Action.TUNNEL else self._let_in
+            go_on = await prepare(transport, asked, decision, tunnel)
         except ClientError as error:
             self._refuse(transport, asked, error, principal)
+            return
+        except _Unreached as unreached:
+            theirs = ClientError(refuse.FAULTS[unreached.fault], code=Code.UPSTREAM, status=502)
+            self._refuse(transport, asked, theirs, principal, f"upstream.{unreached.fault}: {unreached}")
+            return
         except Exception as failure:  # noqa: BLE001 -- the outer boundary: a failure of ours is a refusal and a record
             ours = ClientError(refuse.INTERNAL, code=Code.INTERNAL, status=500)
-            self._refuse(transport, asked, ours, principal, f"tunnel: {type(failure).__name__}: {failure}")
+            self._refuse(transport, asked, ours, principal, _told(failure))
+            return
+        except asyncio.CancelledError:
+            self._refuse(transport, asked, _stopped("the gateway shuts down"), principal)
+            raise
+        try:
+            transport.write(_ESTABLISHED)
+            await go_on()
+        except Exception as failure:  # noqa: BLE001 -- likewise, but an answer now would be taken for the host's
+            self._fail(transport, asked, principal, _told(failure))
+
+    def _fail(
+        self, transport: asyncio.Transport, asked: _Asked, principal: str, fault: str, code: Code = Code.INTERNAL
+    ) -> None:
+        """Cut a tunnel whose CONNECT has been answered, and record it."""
+        transport.abort()
+        self._record(asked, principal, _Fate("failed", 200, Effect.BLOCK, code, fault))
 
     def _shown(self, message: RawRequestMessage) -> Known:
         return known_to_proxy(self.proxy.posture.whose, message.headers)
@@ -200,10 +234,14 @@ class Gatekeeper:
 
     def _decided(self, message: RawRequestMessage, principal: str, *, is_early: bool) -> tuple[EgressDecision, Tunnel]:
         """Whether a CONNECT may lead where it wants to. Raises ClientError."""
+        if message.chunked or message.headers.get(hdrs.CONTENT_LENGTH, "0") != "0":
+            raise _unreadable("a CONNECT has no body")  # it could be taken for the first bytes of the tunnel
         if is_early:
             raise _unreadable("bytes came before the tunnel was open")
+        if self.proxy.draining:
+            raise _stopped("the gateway shuts down")
         if self._ledger.fault is not None:
-            raise ClientError("the gateway cannot write its audit log", code=Code.STOPPED, status=503)
+            raise _stopped("the gateway cannot write its audit log")
         named, spelt = read_authority(message.path), host_of(message.path)
         if named.port is None:
             raise _unreadable("a CONNECT needs a port: CONNECT host:443")
@@ -217,15 +255,41 @@ class Gatekeeper:
 
     async def _let_in(
         self, transport: asyncio.Transport, asked: _Asked, decision: EgressDecision, tunnel: Tunnel
-    ) -> None:
-        """Let the client speak HTTP, within TLS or without, and give the connection to the HTTP server."""
+    ) -> GoOn:
+        """Have a certificate for the host."""
         host = tunnel.authority.host
         context = self._leaves.context(host.name)
-        context.sni_callback = partial(_agree, host)
-        transport.write(_ESTABLISHED)
+        context.sni_callback = partial(self._agree, host)
+        return partial(self._served, transport, asked, decision, tunnel, context)
+
+    async def _served(
+        self,
+        transport: asyncio.Transport,
+        asked: _Asked,
+        decision: EgressDecision,
+        tunnel: Tunnel,
+        context: ssl.SSLContext,
+    ) -> None:
+        """Let the client speak HTTP, within TLS or without."""
+        try:
+            await self._begun(transport, asked, decision, tunnel, context)
+        except asyncio.CancelledError:
+            self._fail(transport, asked, decision.principal, "shutdown: cut before its first request", Code.STOPPED)
+            raise
+
+    async def _begun(
+        self,
+        transport: asyncio.Transport,
+        asked: _Asked,
+        decision: EgressDecision,
+        tunnel: Tunnel,
+        context: ssl.SSLContext,
+    ) -> None:
+        """Give the connection to the HTTP server, once it is known how the client speaks."""
         first = await first_byte(transport)
         if first is None:
             transport.close()
+            self._record(asked, decision.principal, _Fate("client_gone", 200, fault="tunnel: nothing came through it"))
             return
         if first != _TLS_RECORD:
             inside = Tunnel(tunnel.authority, tunnel.spelt, Scheme.HTTP, tunnel.shown)
@@ -238,11 +302,24 @@ class Gatekeeper:
             secured = await asyncio.get_running_loop().start_tls(
                 transport, waiting, context, server_side=True, ssl_handshake_timeout=HANDSHAKE
             )
-        except (OSError, TimeoutError) as failure:  # ssl.SSLError is an OSError
-            self._untrusted(asked, decision.principal, failure)
+        except OSError as failure:  # ssl.SSLError and TimeoutError are such
+            if _is_by_callback(failure) and self._contrary:
+                told = self._contrary.popleft()
+                fate = _Fate("refused", 200, Effect.BLOCK, Code.EGRESS, told=told)
+                self._record(asked, decision.principal, fate)
+            else:
+                self._untrusted(asked, decision.principal, failure)
             transport.abort()
             return
         waiting.begin(cast("asyncio.Transport", secured))
+
+    def _agree(self, target: Host, _: ssl.SSLObject, sni: str | None, __: ssl.SSLContext) -> int | None:
+        """Refuse a ClientHello that names another host than the CONNECT did."""
+        fault = disagreement(Authority(target, None), Scheme.HTTPS, sni=sni)
+        if fault is None:
+            return None
+        self._contrary.append(fault)
+        return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
 
     def _untrusted(self, asked: _Asked, principal: str, failure: Exception | None) -> None:
         """Record a client that does not go through with TLS."""
@@ -254,46 +331,49 @@ class Gatekeeper:
 
     async def _pass_on(
         self, transport: asyncio.Transport, asked: _Asked, decision: EgressDecision, tunnel: Tunnel
-    ) -> None:
-        """Pass bytes on both ways. Only the host can be read, and it leaves before all else, as a DNS query."""
+    ) -> GoOn:
+        """Have a connection to the host. Only its name can be read, and it leaves before all else, as a DNS query."""
         self._judge_host(decision.principal, tunnel.spelt)
         try:
-            server = await self._dialled(decision, tunnel)
+            server, address = await self._dialled(decision, tunnel)
         except Denied as denial:
             raise _forbidden(str(denial)) from None
         except OSError as failure:
-            fault = fault_of(failure)
-            error = ClientError(refuse.FAULTS[fault], code=Code.UPSTREAM, status=502)
-            self._refuse(transport, asked, error, decision.principal, f"upstream.{fault}: {detail_of(failure)}")
-            return
-        unread = _Unread(asked, tunnel, self._address_of(server, tunnel), _Fate("forwarded", 200))
-        fault_now = self._fault_now(unread)  # the list of hosts may have changed while the host was dialled
+            raise _Unreached(fault_of(failure), detail_of(failure)) from None
+        try:
+            unread = _Unread(asked, tunnel, address, _Fate("forwarded", 200))
+            fault_now = self._fault_now(unread)  # the list of hosts may have changed while the host was dialled
+        except Exception:
+            server[1].close()
+            raise
         if fault_now is not None:
             server[1].close()
             raise fault_now
-        transport.write(_ESTABLISHED)
-        await self._relayed(transport, server, unread, decision.principal)
+        return partial(self._relayed, transport, server, unread, decision.principal)
 
     async def _relayed(
         self, transport: asyncio.Transport, server: relay.Stream, unread: _Unread, principal: str
     ) -> None:
+        """Pass bytes on both ways."""
         counts = relay.Counts()
         task = asyncio.current_task()
         assert task is not None
         self._unread[task] = unread
         try:
-            await relay.relay(relay.over(transport), server, unread.tunnel.authority.host, counts)
+            idle = self.proxy.posture.patience.idle
+            await relay.relay(relay.over(transport), server, unread.tunnel.authority.host, counts, idle)
+        except* relay.Stalled as stalled:
+            unread.fate = _Fate("cut", 200, fault=f"tunnel: {stalled.exceptions[0]}")
         except* Contrary as contrary:
             unread.fate = _Fate("cut", 200, Effect.BLOCK, Code.EGRESS, f"tls: {contrary.exceptions[0]}")
+        except* Exception as failures:  # noqa: BLE001 -- as for the tunnel that is not open yet
+            unread.fate = _Fate("failed", 200, Effect.BLOCK, Code.INTERNAL, _told(failures.exceptions[0]))
+            transport.abort()
+            server[1].transport.abort()
         finally:
             del self._unread[task]
             sides = (Inspected(size, coverage="pass", uninspected=_UNREAD) for size in (counts.sent, counts.received))
             self._record(unread.asked, principal, unread.fate, *sides)
-
-    def _address_of(self, server: relay.Stream, tunnel: Tunnel) -> str | None:
-        """The address that was dialled; None where a parent proxy dialled it."""
-        is_ours = self._pool.parent_for(tunnel.authority.host.name) is None
-        return server[1].get_extra_info("peername")[0] if is_ours else None
 
     def _judge_host(self, principal: str, host: str) -> None:
         verdict = judge_target(self.proxy.posture.gate_for(principal), FAMILIES["http"], host, "", ()).total.verdict
@@ -302,11 +382,14 @@ class Gatekeeper:
             message = refuse.content_message(code, refuse.rules_of(verdict.reasons))
             raise ClientError(message, code=code, status=refuse.STATUS[code])
 
-    async def _dialled(self, decision: EgressDecision, tunnel: Tunnel) -> relay.Stream:
+    async def _dialled(self, decision: EgressDecision, tunnel: Tunnel) -> tuple[relay.Stream, str | None]:
+        """A connection to the host, and the address that it leads to (None where a parent proxy dials)."""
         posture = self.proxy.posture
         may_dial = partial(fault_of_address, posture.egress, decision)
-        way = Way(tunnel.spelt, "https", tunnel.authority.host.name, decision.port, may_dial)
-        return await relay.dialled(way, self._pool.names, self._pool.parent_for(way.host), posture.patience.connect)
+        way = Way(tunnel.spelt, "https", tunnel.authority.host.name, decision.port, may_dial, decision.is_inside)
+        parent = self._pool.parent_for(way.host, way)
+        server = await relay.dialled(way, self._pool.names, parent, posture.patience.connect)
+        return server, server[1].get_extra_info("peername")[0] if parent is None else None
 
     # -- answers and records
 
@@ -355,11 +438,9 @@ def _entry(decision: EgressDecision) -> str:
     return decision.entry.name if decision.entry is not None else ""
 
 
-def _agree(target: Host, _: ssl.SSLObject, sni: str | None, __: ssl.SSLContext) -> int | None:
-    """Refuse a ClientHello that names another host than the CONNECT did."""
-    if disagreement(Authority(target, None), Scheme.HTTPS, sni=sni) is None:
-        return None
-    return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+def _is_by_callback(failure: OSError) -> bool:
+    """Whether a handshake was ended by our own callback, and not by the client."""
+    return isinstance(failure, ssl.SSLError) and failure.reason == "CALLBACK_FAILED"
 
 
 def _answer(refusal: Refusal) -> bytes:
@@ -386,6 +467,15 @@ def _phrase(refusal: Refusal) -> str:
 
 def _unreadable(message: str) -> ClientError:
     return ClientError(message, code=Code.UNREADABLE, status=HTTPStatus.BAD_REQUEST)
+
+
+def _stopped(message: str) -> ClientError:
+    return ClientError(message, code=Code.STOPPED, status=HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _told(failure: Exception) -> str:
+    """A failure of ours, for the log."""
+    return f"tunnel: {type(failure).__name__}: {failure}"
 
 
 def _forbidden(message: str) -> ClientError:

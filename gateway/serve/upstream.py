@@ -197,14 +197,15 @@ class Pool:
         async with asyncio.timeout(patience.connect):
             return await self._called(upstream, connect)
 
-    def parent_for(self, host: str) -> str | None:
+    def parent_for(self, host: str, way: Way | None) -> str | None:
         """The proxy that a host is reached through: to the parent, this machine and its network may be others."""
-        return None if self.parent is None or is_near(host) else self.parent
+        is_direct = is_near(host) or (way is not None and way.is_inside)
+        return None if is_direct else self.parent
 
     async def _called[T](self, upstream: Upstream, call: Callable[[Call], Awaitable[T]]) -> T:
         """Call an upstream: by its name, or, where an agent named it, at each address that may be dialled in turn."""
         way = upstream.way
-        parent = self.parent_for(URL(upstream.base_url).host or "")
+        parent = self.parent_for(URL(upstream.base_url).host or "", way)
         if parent is not None:
             # What the name leads to is for the parent to see; the list of hosts was asked all the same.
             return await call(Call(upstream.base_url, parent=parent))

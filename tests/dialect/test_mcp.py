@@ -10,7 +10,8 @@ import pytest
 
 from gateway.dialect.base import Reading
 from gateway.dialect.mcp import Mcp
-from gateway.dialect.mcp_door import Door, Inner
+from gateway.dialect.mcp_answers import Answers
+from gateway.dialect.mcp_door import Door, Inner, Street
 from gateway.dialect.mcp_family import MCP, mcp
 from gateway.errors import ClientError, Code, Malformed, UpstreamError
 from gateway.segment import Direction
@@ -466,9 +467,17 @@ class TestStream:
         with pytest.raises(Malformed, match="no JSON-RPC message"):
             reader.other("message", b"garbage")
 
-    def test_an_address_for_messages_is_refused_where_no_door_rewrites_it(self) -> None:
-        with pytest.raises(Malformed, match="/mcp/NAME, and not by proxy"):
+    def test_an_address_for_messages_is_refused_where_there_are_no_addresses(self) -> None:
+        with pytest.raises(Malformed, match="no JSON-RPC message"):
             DIALECT.messages(Framing.SSE).other("endpoint", b"/messages")
+
+    def test_the_address_for_messages_stays_as_it_is_by_proxy(self) -> None:
+        reader = Mcp(asked=Inner("/a/sse"), street=Street("http://h", Answers())).messages(Framing.SSE)
+        for address in (b"/messages?s=1", b"http://h/messages?s=1", b"messages?s=1"):
+            assert reader.other("endpoint", address) == address
+        for elsewhere in (b"http://elsewhere/messages", b"https://h/messages", b"//elsewhere/messages"):
+            with pytest.raises(Malformed, match="another server"):
+                reader.other("endpoint", elsewhere)
 
     def test_an_empty_event_gives_its_place_an_id(self) -> None:
         assert DIALECT.messages(Framing.SSE).other(None, b"") == b""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,8 +55,10 @@ class Parent:
 
 
 @asynccontextmanager
-async def behind(parent: Parent, credentials: str = "", **entry: Any) -> AsyncIterator[Proxied]:
-    tables = {"egress": {"up": allowing(parent.port, **entry)}}
+async def behind(
+    parent: Parent, addresses: Sequence[str] = (), *, credentials: str = "", **entry: Any
+) -> AsyncIterator[Proxied]:
+    tables = {"egress": {"up": allowing(parent.port, addresses=list(addresses), **entry)}}
     async with (
         talking(parent) as port,
         proxied(serving(tables), parent=f"http://{credentials}127.0.0.1:{port}") as proxy,
@@ -75,11 +77,10 @@ async def test_an_unread_tunnel_leads_through_the_parent_by_name() -> None:
     async with origin(greet, server_tls()) as port:
         parent = Parent(port)
         place = f"up.test:{port}"
-        async with (
-            behind(parent, "us%65r:p%40ss@", action="tunnel") as proxy,
-            tunnelled(proxy, place, tls=client_tls(THEIRS)) as wire,
-        ):
-            assert (await wire.ask(GET % place.encode())).body == b"hello"
+        async with behind(parent, credentials="us%65r:p%40ss@", action="tunnel") as proxy:
+            async with tunnelled(proxy, place, tls=client_tls(THEIRS)) as wire:
+                assert (await wire.ask(GET % place.encode())).body == b"hello"
+            assert (await proxy.recorded()).outcome == "forwarded"
             assert proxy.resolver.asked == []
     [head] = parent.heads
     assert head.startswith(f"CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n".encode())
@@ -92,11 +93,36 @@ async def test_this_machine_is_never_asked_of_the_parent(host: str, action: str)
     async with origin(greet) as port:
         parent = Parent(port)
         place = f"{host}:{port}"
-        async with behind(parent, hosts=[host], action=action) as proxy:
+        async with behind(parent, ["127.0.0.1"], hosts=[host], action=action) as proxy:
             async with tunnelled(proxy, place) as wire:
                 assert (await wire.ask(GET % place.encode())).body == b"hello"
             assert (await proxy.recorded()).outcome == "forwarded"
     assert parent.heads == []
+
+
+@pytest.mark.parametrize("action", ["tunnel", "inspect"])
+@pytest.mark.parametrize("listed", ["127.0.0.1", "127.0.0.0/8"])
+async def test_a_name_with_addresses_that_are_not_public_is_dialled_from_here(listed: str, action: str) -> None:
+    async with origin(greet) as port:
+        parent = Parent(port)
+        place = f"up.test:{port}"
+        async with behind(parent, [listed], action=action) as proxy:
+            async with tunnelled(proxy, place) as wire:
+                assert (await wire.ask(GET % place.encode())).body == b"hello"
+            assert (await proxy.recorded()).outcome == "forwarded"
+            assert proxy.resolver.asked == ["up.test"]
+    assert parent.heads == []
+
+
+async def test_a_name_with_a_public_address_listed_is_asked_of_the_parent_all_the_same() -> None:
+    async with origin(greet) as port:
+        parent = Parent(port)
+        async with behind(parent, ["1.1.1.1"], action="tunnel") as proxy:
+            async with tunnelled(proxy, f"up.test:{port}") as wire:
+                assert (await wire.ask(GET % b"up.test")).body == b"hello"
+            assert (await proxy.recorded()).outcome == "forwarded"
+            assert proxy.resolver.asked == []
+    assert len(parent.heads) == 1
 
 
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 403 Forbidden\r\n\r\n", b"", b"SSH-2.0-x\r\n", bytes(1 << 15)])

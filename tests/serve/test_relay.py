@@ -8,16 +8,17 @@ import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from gateway.serve.upstream import Patience
 from gateway.verdict import Effect
-from tests.serve.loopback import until
+from tests.serve.loopback import PATIENT, until
 from tests.serve.proxying import Proxied, Talk, Wire, allowing, proxied, serving, talking, tunnelled
 
 
 @asynccontextmanager
-async def unread(talk: Talk) -> AsyncIterator[tuple[Proxied, Wire]]:
+async def unread(talk: Talk, patience: Patience = PATIENT) -> AsyncIterator[tuple[Proxied, Wire]]:
     async with (
         talking(talk) as port,
-        proxied(serving({"egress": {"up": allowing(port, action="tunnel")}})) as proxy,
+        proxied(serving({"egress": {"up": allowing(port, action="tunnel")}}, patience=patience)) as proxy,
         tunnelled(proxy, f"up.test:{port}") as wire,
     ):
         yield proxy, wire
@@ -77,3 +78,60 @@ async def test_closing_the_proxy_ends_its_tunnels_and_records_them() -> None:
         assert await wire.rest() == b""
         record = await proxy.recorded()
     assert record.dialect == "tunnel"
+
+
+IDLE = 0.2
+BRIEF = Patience(5, 5, IDLE)
+"""Half-closed tunnels and readers that do not read end at once."""
+
+
+async def test_a_client_that_stays_silent_after_the_server_has_ended_is_not_waited_for() -> None:
+    async def end_and_listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"bye")
+        writer.write_eof()
+        await reader.read()
+
+    async with unread(end_and_listen, BRIEF) as (proxy, wire):
+        assert await wire.rest() == b"bye"
+        record = await proxy.recorded()
+    assert (record.outcome, record.effect, record.answer.bytes) == ("cut", Effect.ALLOW, 3)
+    assert record.fault == "tunnel: one side has ended, and the other is silent"
+
+
+async def test_a_server_that_goes_on_after_the_client_has_ended_is_heard_to_its_end() -> None:
+    async def go_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        for _ in range(6):
+            await asyncio.sleep(IDLE / 2)
+            writer.write(b"x")
+
+    async with unread(go_on, BRIEF) as (proxy, wire):
+        wire.writer.write_eof()
+        assert await wire.rest() == b"xxxxxx"
+        record = await proxy.recorded()
+    assert (record.outcome, record.fault) == ("forwarded", None)
+
+
+async def test_a_tunnel_that_is_open_both_ways_may_be_silent() -> None:
+    async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await reader.read(1))
+
+    async with unread(wait, BRIEF) as (proxy, wire):
+        await asyncio.sleep(IDLE * 2)
+        wire.writer.write(b"x")
+        assert await wire.rest() == b"x"
+        wire.writer.close()
+        record = await proxy.recorded()
+    assert record.outcome == "forwarded"
+
+
+async def test_a_client_that_does_not_read_is_let_go() -> None:
+    async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            writer.write(bytes(1 << 16))
+            await writer.drain()
+
+    async with unread(pour, BRIEF) as (proxy, _):
+        record = await proxy.recorded()
+    assert (record.outcome, record.effect) == ("cut", Effect.ALLOW)
+    assert record.fault == "tunnel: what was sent is not taken"

@@ -164,7 +164,7 @@ def opens(network: Network, address: Address) -> bool:
     kind = classify(address).kind
     if address not in network or kind in NEVER:
         return False
-    return network.num_addresses == 1 or kind is _class_of_network(network)
+    return network.num_addresses == 1 or kind is class_of(network)
 
 
 def _own(address: Address) -> AddressClass:
@@ -172,7 +172,7 @@ def _own(address: Address) -> AddressClass:
     return next((kind for network, kind in _TABLE if address in network), otherwise)
 
 
-def _class_of_network(network: Network) -> AddressClass:
+def class_of(network: Network) -> AddressClass:
     """The class of the narrowest row that the whole network is part of; of what is part of none, only what is public
     is meant."""
     return next((kind for row, kind in _TABLE if _is_within(network, row)), AddressClass.PUBLIC)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gateway.policy.egress.address import Network
+from gateway.policy.egress.address import AddressClass, Network, class_of
 from gateway.policy.egress.host import Host
 from gateway.policy.egress.paths import Steps, touches, within
 from gateway.policy.egress.pattern import HostPattern
@@ -54,6 +54,11 @@ class Entry:
         """Whether it allows the hosts and ports of another entry by the same patterns, and so replaces it."""
         is_same_place = set(other.hosts) <= set(self.hosts) and other.ports <= self.ports
         return is_same_place and self.action is not Action.DENY
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether its hosts are of the operator's own network: addresses that are not public are listed for them."""
+        return any(class_of(network) is not AddressClass.PUBLIC for network in self.addresses)
 
     @property
     def is_conditional(self) -> bool:

@@ -38,6 +38,11 @@ class EgressDecision:
     port: int = 0
     remedy: str | None = None
 
+    @property
+    def is_inside(self) -> bool:
+        """Whether the host is of the operator's own network, by the entry that decided."""
+        return self.entry is not None and self.entry.is_inside
+
 
 @dataclass(frozen=True, slots=True)
 class _Asked:

@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 import pytest
 from mcp import types
 from mcp.client.client import Client
+from mcp.client.sse import sse_client
 
-from tests.end_to_end.proxy.proxied import HOST, Authorities, Proxied, opened, proxied, told
+from tests.end_to_end.proxy.proxied import HOST, Authorities, Proxied, opened, proxied
 from tests.end_to_end.running import CARD, SECRET
 from tests.fakes.mcp_server import serving
 
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated as of 2026-07-28")
 
 MARK = "[removed by the security gateway: text that addressed the assistant]"
 LEGACY, MODERN = "2025-11-25", "2026-07-28"
-WAYS = [("http", LEGACY, {}), ("http", MODERN, {}), ("http", LEGACY, {"json_response": True})]
+WAYS = [("http", LEGACY, {}), ("http", MODERN, {}), ("http", LEGACY, {"json_response": True}), ("sse", LEGACY, {})]
 
 
 @asynccontextmanager
@@ -32,7 +33,8 @@ async def connected(
     with monkeypatch.context() as patched:
         for name, value in proxy.environ.items():
             patched.setenv(name, value)
-        async with Client(server, mode="legacy" if version == LEGACY else version) as client:
+        target: Any = sse_client(server) if server.endswith("/sse") else server
+        async with Client(target, mode="legacy" if version == LEGACY else version) as client:
             yield client
 
 
@@ -77,14 +79,24 @@ async def test_a_configured_server_is_read_as_mcp(
         assert SECRET not in str(proxy.gate.records())
 
 
-async def test_http_with_sse_is_refused_and_told_where_it_works(authorities: Authorities, tmp_path: Path) -> None:
+async def test_a_call_that_is_refused_is_answered_on_the_stream_without_its_server(
+    authorities: Authorities, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HTTP+SSE: the answer to a message comes on the stream that named its address, and so does the refusal."""
     with serving("sse", authorities.context()) as url:
         server = url.replace("127.0.0.1", HOST)
-        async with proxied(f'[mcp.fake]\nurl = "{server}"\n', tmp_path) as proxy:
-            done = await told(("curl", "-q", "--silent", "--max-time", "10", server), proxy.environ)
-            assert done.code not in (0, 28)  # no proper end, and no wait for one
-            assert b"endpoint" not in done.out
-            assert "at the gateway's own address, /mcp/NAME" in (await proxy.gate.recorded())["fault"]
+        async with (
+            proxied(f'[mcp.fake]\nurl = "{server}"\n', tmp_path) as proxy,
+            connected(server, LEGACY, proxy, monkeypatch) as client,
+            asyncio.timeout(20),
+        ):
+            refused = await client.call_tool("echo", {"text": f"my key is {SECRET}"})
+            assert refused.is_error
+            assert "`test-secret`" in refused.model_dump_json()
+            assert await text(client, "echo", text="again") == "again"
+        posted = [record for record in proxy.gate.records() if record["operation"] == "tools/call echo"]
+        assert {record["dialect"] for record in posted} == {"mcp"}
+        assert SECRET not in str(proxy.gate.records())
 
 
 async def test_any_other_server_is_plain_http(
