@@ -10,7 +10,7 @@ import difflib
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -22,7 +22,17 @@ from pydantic_core import ErrorDetails
 
 from gateway import keys
 from gateway.errors import ConfigError
-from gateway.settings import BUILT_IN, DEFAULT_PRINCIPAL, Agent, Config, EgressTable, LimitTable, McpServer, Upstream
+from gateway.settings import (
+    BUILT_IN,
+    DEFAULT_PRINCIPAL,
+    Agent,
+    Config,
+    EgressTable,
+    LimitTable,
+    McpServer,
+    PriceTable,
+    Upstream,
+)
 from gateway.state.redis.place import Place
 from gateway.toml_lines import line_of
 from gateway.units import shown
@@ -32,6 +42,7 @@ __all__ = [
     "Secrets",
     "audit_folder",
     "ca_folder",
+    "known_secret",
     "load",
     "parse",
     "read",
@@ -49,6 +60,7 @@ _NAMED: Final[Mapping[str, type[BaseModel]]] = {
     "mcp": McpServer,
     "agents": Agent,
     "limits": LimitTable,
+    "prices": PriceTable,
     "egress": EgressTable,
 }
 """The tables that hold one table for each name."""
@@ -136,9 +148,18 @@ def ca_folder(config: Config, environ: Mapping[str, str]) -> Path:
 
 def secret(config: Config, environ: Mapping[str, str]) -> bytes:
     """The gateway's secret, from which all keys are derived (`keys.derive`); made on the first run if none is named."""
+    return _secret(config, environ, keys.secret_from_file)
+
+
+def known_secret(config: Config, environ: Mapping[str, str]) -> bytes:
+    """The secret of a gateway that runs: it is not made. Raises ConfigError where it cannot be read here."""
+    return _secret(config, environ, keys.secret_in_file)
+
+
+def _secret(config: Config, environ: Mapping[str, str], from_file: Callable[[Path], bytes]) -> bytes:
     variable = config.gateway.secret_env
     if variable is None:
-        return keys.secret_from_file(config.gateway.secret_file or state_folder(config, environ) / "secret")
+        return from_file(config.gateway.secret_file or state_folder(config, environ) / "secret")
     if not environ.get(variable):
         raise ConfigError((_unset("gateway.secret_env", variable),))
     return keys.secret_from_text(environ[variable], f"gateway.secret_env: environment variable {variable}")

@@ -47,4 +47,9 @@ def secret_from_file(path: Path) -> bytes:
     with private_file.faults_of(path, _FILE):
         if not path.exists():
             private_file.create(path, f"{secrets.token_hex(_NEW_SECRET)}\n".encode())
+    return secret_in_file(path)
+
+
+def secret_in_file(path: Path) -> bytes:
+    """The secret in that file, which has to be there. Raises ConfigError as `secret_from_file` does."""
     return secret_from_text(private_file.read(path, _FILE), str(path))

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final, TextIO
 
 import structlog
@@ -47,6 +48,8 @@ class Field:
     UPSTREAM: Final = "upstream"
     PRINCIPAL: Final = "principal"
     CLIENT: Final = "client"
+    IDENTITY: Final = "identity"  # by what the principal is known: address, key, launcher; null where nothing tells
+    ISOLATION: Final = "isolation"  # what holds the caller, by its launcher's word
     DIALECT: Final = "dialect"
     HOST: Final = "host"  # null where the operator chose it
     METHOD: Final = "method"
@@ -65,7 +68,12 @@ class Field:
     ANSWER: Final = "answer"
     WRAPPED: Final = "wrapped"
     HELD_MAX: Final = "held_max"
-    USAGE: Final = "usage"
+    USAGE: Final = "usage"  # tokens
+    COUNTED: Final = "counted"  # by whom: provider, estimate, reservation, nobody
+    RESERVED: Final = "reserved"  # tokens that were taken from limits before the answer
+    COST: Final = "cost"  # in the currency of [prices]; null where the model has no price
+    SWITCHED_FROM: Final = "switched_from"  # the model that was asked for, where a limit had another one asked
+    LIMIT: Final = "limit"  # the one that refused
     LIMITS: Final = "limits"  # who counted: shared, local (by this worker's share), unchecked
     FAULT: Final = "fault"
     TOLD: Final = "told"  # what a refused client was told; for a host that is not allowed, with the lines to add
@@ -75,11 +83,21 @@ class Field:
 
 
 def canonical(
-    record: ExchangeRecord, *, duration_ms: float, inspect_ms: float, client: str | None, time: datetime
+    record: ExchangeRecord,
+    *,
+    duration_ms: float,
+    inspect_ms: float,
+    client: str | None,
+    time: datetime,
+    identity: str | None = None,
+    isolation: str | None = None,
+    reserved: Mapping[str, int] = MappingProxyType({}),
+    cost: float | None = None,
 ) -> dict[str, Any]:
     """The canonical line of an exchange, as values that JSON can hold; also what the audit file keeps.
 
-    `client` is the address of the caller, `time` when its request came.
+    `client` is the address of the caller, `time` when its request came; `identity` and `isolation` are as their fields,
+    `reserved` are tokens that it had to have left.
     """
     return {
         Field.TIME: time.isoformat(timespec="milliseconds"),
@@ -87,6 +105,8 @@ def canonical(
         Field.UPSTREAM: record.upstream,
         Field.PRINCIPAL: record.principal,
         Field.CLIENT: client,
+        Field.IDENTITY: identity,
+        Field.ISOLATION: isolation,
         Field.DIALECT: record.dialect,
         Field.HOST: record.host[:MAX_NAME] or None,
         Field.METHOD: record.method[:MAX_NAME],
@@ -106,6 +126,11 @@ def canonical(
         Field.WRAPPED: record.wrapped,
         Field.HELD_MAX: record.held_max,
         Field.USAGE: dict(record.usage),
+        Field.COUNTED: record.counted.value,
+        Field.RESERVED: dict(reserved),
+        Field.COST: cost,
+        Field.SWITCHED_FROM: None if record.switched_from is None else record.switched_from[:MAX_NAME],
+        Field.LIMIT: record.limit,
         Field.LIMITS: record.limits,
         Field.FAULT: record.fault,
         Field.TOLD: _told(record),

@@ -14,8 +14,9 @@ from pydantic import BaseModel, ValidationError
 
 from gateway.config import Config, audit_folder, ca_folder, load, parse, secret, secrets, state_folder, variables
 from gateway.errors import ConfigError
+from gateway.limits.rule import AtLimit, By
 from gateway.policy.egress.providers import PROVIDERS
-from gateway.settings import BUILT_IN, Agent, EgressTable, LimitTable, McpServer, Upstream
+from gateway.settings import BUILT_IN, Agent, EgressTable, LimitTable, McpServer, PriceTable, Upstream
 from gateway.settings.gateway import Admin, Gateway
 from gateway.settings.proxy import Proxy
 from gateway.settings.records import AuditTable, Log
@@ -38,7 +39,7 @@ def problems(text: str) -> tuple[str, ...]:
 
 def uncommented(text: str) -> str:
     """The example with its commented keys and tables taken in, one of two that exclude each other left out."""
-    lines = (re.sub(r'^# (?=\[?[a-z0-9_."]+(?: = .+|\])$)', "", line) for line in text.splitlines())
+    lines = (re.sub(r'^# (?=\[?[a-z0-9_."*-]+(?: = .+|\])$)', "", line) for line in text.splitlines())
     return "\n".join(line for line in lines if not line.startswith(("secret_file", "key_env")))
 
 
@@ -51,7 +52,20 @@ class TestExample:
         assert config.agents["research"].profile == "strict"
         assert config.mcp["github"].idle_timeout is None
         assert config.limits["slow"] == LimitTable(
-            requests=60, burst=10, agents=("default",), upstreams=("openai",), on_error=OnError.DENY
+            requests=60,
+            input_tokens=100_000,
+            output_tokens=20_000,
+            tokens=110_000,
+            cost=5.0,  # type: ignore[arg-type]  # as it is written
+            concurrency=8,
+            burst=10,
+            by=(By.AGENT, By.UPSTREAM),
+            agents=("default",),
+            upstreams=("openai",),
+            models=("gpt-5*",),
+            at_limit=AtLimit.SWITCH,
+            switch_to="gpt-5-mini",
+            on_error=OnError.DENY,
         )
         assert config.rules.effects == {"pii.email": Effect.REDACT, "hidden.bare.comment": Effect.ALLOW}
         assert config.egress["git"].entry("git").methods == {"GET", "HEAD"}
@@ -81,6 +95,7 @@ def schema_keys() -> Iterator[tuple[str, str]]:
         "mcp.github": McpServer,
         "agents.research": Agent,
         "limits.slow": LimitTable,
+        'prices."gpt-5*"': PriceTable,
         "egress.git": EgressTable,
         "hierarchy": HierarchyTable,
         "audit": AuditTable,
@@ -95,7 +110,7 @@ def position(lines: list[str], table: str, key: str) -> int | None:
     """The line of a key below the header of its table, commented or not."""
     current = ""
     for number, line in enumerate(lines):
-        if header := re.match(r"(?:# )?\[([a-z.]+)\]$", line):
+        if header := re.match(r"(?:# )?\[([a-z0-9.\"*-]+)\]$", line):
             current = header[1]
         elif current == table and re.match(rf"(?:# )?{key} = ", line):
             return number
@@ -184,7 +199,20 @@ class TestProblems:
             ("[upstream.a]", 1, "upstream: unknown key; did you mean `upstreams`?"),
             ("[rules.thresholds]\ndato = 1", 2, "rules.thresholds.dato: unknown key; did you mean `data`?"),
             ("[limits.a]\nrequests = 1\nburts = 1", 3, "limits.a.burts: unknown key; did you mean `burst`?"),
-            ("[limits.a]", 1, "limits.a.requests: is missing"),
+            ("[limits.a]", 1, "limits.a: counts nothing; accepted: one or more of requests, input_tokens, "),
+            ("[limits.a]\ntokens = 1\nper = 'year'", 3, "limits.a.per: `year` is no duration; accepted:"),
+            ("[limits.a]\ncost = 0", 2, "limits.a.cost: `0` is no cost; accepted: a number above 0, up to 9000000"),
+            ("[limits.a]\ncost = true", 2, "limits.a.cost: `true` is no cost; accepted:"),
+            ("[limits.a]\nconcurrency = 1\nlease = '1s'", 3, "limits.a.lease: `1s` is too short a lease; accepted:"),
+            ("[limits.a]\ntokens = 1\nburst = 1", 1, "limits.a: has a burst of nothing; accepted: `burst` with"),
+            ("[limits.a]\ntokens = 1\nat_limit = 'switch'", 1, "limits.a: switches to no model, or at no limit;"),
+            ("[limits.a]\ntokens = 1\nswitch_to = 'm'", 1, "limits.a: switches to no model, or at no limit;"),
+            ("[limits.a]\ntokens = 1\nby = ['tool']", 1, "limits.a: counts by tool and names none; accepted: `tools`"),
+            ("[limits.a]\ntokens = 1\nmodels = ['a*b']", 3, "limits.a.models: `a*b` is no name; accepted: a name such"),
+            ("[limits.a]\ntokens = 1\ndomains = ['A.b']", 3, "limits.a.domains: `A.b` is not in normal form;"),
+            ("[prices.'a*b']\ninput = 1\noutput = 1", 1, "prices.a*b: is no name; accepted: a name such as"),
+            ("[prices.m]\ninput = -1\noutput = 1", 2, "prices.m.input: `-1` is no price; accepted: a number from 0"),
+            ("[prices.m]\ninput = 1", 1, "prices.m.output: is missing"),
             ("[limits.a]\nrequests = 0", 2, "limits.a.requests: `0` is too small; accepted: 1 or more"),
             ("[limits.a]\nrequests = '9'", 2, "limits.a.requests: `9` is no number; accepted: a whole number"),
             ("[limits.a]\nrequests = 1\nper = 60", 3, "limits.a.per: `60` is no duration; accepted:"),
@@ -419,7 +447,7 @@ class TestSecrets:
         text = '[limits.slow]\nrequests = 1\nupstreams = ["mcp/docs"]\n'
         config = parse('[mcp.docs]\nurl = "https://h/mcp/"\n' + text, "gate.toml")
         assert config.mcp["docs"].url == "https://h/mcp/"
-        assert [limit.key for limit in config.limits_for("default", "mcp/docs")] == ["slow/default/mcp/docs"]
+        assert [rule.name for rule in config.terms_for("default", "mcp/docs").rules] == ["slow"]
         with pytest.raises(ConfigError, match="`mcp/docs` is not configured"):
             parse(text, "gate.toml")
 

@@ -15,6 +15,7 @@ from msgspec import structs
 
 from gateway import record
 from gateway.errors import Code
+from gateway.exchange.demand import Counted
 from gateway.exchange.events import WITHHELD, ExchangeRecord, Inspected
 from gateway.record import (
     MAX_FINGERPRINTS,
@@ -80,6 +81,8 @@ def test_it_has_each_field_once_in_order() -> None:
         "upstream": "openai",
         "principal": "default",
         "client": "127.0.0.1",
+        "identity": None,
+        "isolation": None,
         "dialect": "openai-chat",
         "host": None,
         "method": "POST",
@@ -102,6 +105,11 @@ def test_it_has_each_field_once_in_order() -> None:
         "wrapped": 0,
         "held_max": 0,
         "usage": {"input": 7},
+        "counted": "nobody",
+        "reserved": {},
+        "cost": None,
+        "switched_from": None,
+        "limit": None,
         "limits": "local",
         "fault": None,
         "told": None,
@@ -181,9 +189,20 @@ class TestNoBodyText:
 
     NAMES = frozenset(
         {"id", "upstream", "principal", "dialect", "host", "method", "path", "ruleset", "outcome", "model", "fault"}
-        | {"fingerprints", "coverage", "rule", "category", "what", "operation", "told", "limits"}
+        | {
+            "fingerprints",
+            "coverage",
+            "rule",
+            "category",
+            "what",
+            "operation",
+            "told",
+            "limits",
+            "limit",
+            "switched_from",
+        }
     )
-    HARMLESS = (int, bool, Effect, Code, Reason, Inspected, Uninspected)
+    HARMLESS = (int, bool, Effect, Code, Counted, Reason, Inspected, Uninspected)
 
     @pytest.mark.parametrize("kind", [ExchangeRecord, Inspected, Reason, Uninspected])
     def test_each_field_is_a_number_an_enum_or_a_known_name(self, kind: type) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from gateway import audit, keys, record
+from gateway import audit, keys, launch, record
 from gateway import config as configuration
 from gateway.app import status
 from gateway.app.doors import Doors
@@ -73,6 +73,7 @@ class Service:
         first = seat.origin if seat is not None else configuration.load(path) if path is not None else Config()
         secret = configuration.secret(first, environ)
         self._hierarchy_key = keys.derive(secret, HIERARCHY_KEY)
+        self._launch_key = launch.key_of(secret)
         self._memory = VerdictMemory(MEMORY)
         self._environ = environ
         self._seat = seat
@@ -191,7 +192,13 @@ class Service:
 
     def _made(self, loaded: Loaded) -> Posture:
         made = posture(
-            loaded.config, loaded.secrets, loaded.rules, self._hierarchy_key, self._memory, lambda: self._stops.tools
+            loaded.config,
+            loaded.secrets,
+            loaded.rules,
+            self._hierarchy_key,
+            self._memory,
+            self._launch_key,
+            lambda: self._stops.tools,
         )
         return replace(made, stops=self._stops)
 

@@ -45,10 +45,7 @@ def of_posture(serving: Posture) -> dict[str, object]:
             }
             for name, agent in config.agents.items()
         },
-        "limits": {
-            name: {"requests": limit.requests, "per_s": limit.per, "burst": limit.burst or limit.requests}
-            for name, limit in config.limits.items()
-        },
+        "limits": {name: limit.shown() for name, limit in config.limits.items()},
         "upstreams": {
             name: {
                 "dialect": table.dialect,

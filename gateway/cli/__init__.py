@@ -15,6 +15,8 @@ from gateway.cli.options import (
     AgentName,
     CertificateForm,
     ConfigFile,
+    LaunchedAgent,
+    Lifetime,
     ShellForm,
     StoppedAgent,
     StoppedTool,
@@ -182,12 +184,17 @@ def env(
 def execute(
     command: Annotated[list[str], typer.Argument(help="What to run, with its arguments.")],
     config: ConfigFile = None,
-    agent: AgentName = None,
+    agent: LaunchedAgent = None,
+    lifetime: Lifetime = "24h",
 ) -> None:
-    """Run a command in the environment that `lockgate env` prints. It is not kept from taking another way out."""
-    from gateway.cli.env import run as executed
+    """Run a command in the environment that `lockgate env` prints. It is not kept from taking another way out.
 
-    raise typer.Exit(executed(config, agent, command))
+    It shows the gateway a short-lived token, signed with the gateway's secret, in place of the agent's key; the token
+    is in LOCKGATE_TOKEN too, to be used as an API key by base URL. Where the secret cannot be read, the key is shown.
+    """
+    from gateway.cli.launcher import run as executed
+
+    raise typer.Exit(executed(config, agent, lifetime, command))
 
 
 @app.command(context_settings={"allow_interspersed_args": False})

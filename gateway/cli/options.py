@@ -26,6 +26,17 @@ AgentName = Annotated[
     str | None,
     typer.Option("--agent", help="Whose key to show the proxy: the NAME of [agents.NAME], with its `key_env`."),
 ]
+LaunchedAgent = Annotated[
+    str | None,
+    typer.Option("--agent", help="In whose name it runs: the NAME of [agents.NAME]. Without one, `default`."),
+]
+Lifetime = Annotated[
+    str,
+    typer.Option(
+        help="How long the gateway believes the command, from 1m to 30d. The token is not renewed: what runs longer is "
+        "refused from then on.",
+    ),
+]
 
 
 StoppedAgent = Annotated[

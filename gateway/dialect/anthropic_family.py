@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from gateway.dialect import meter
 from gateway.dialect.anthropic import MESSAGE_BATCHES, MESSAGES
 from gateway.dialect.base import Coverage
 from gateway.dialect.openai_family import OPENAI
@@ -17,13 +18,13 @@ from gateway.dialect.route import Endpoint, Family, Form, family, route
 _REST: Final = Plain(Shape.ANTHROPIC)
 _UPLOAD: Final = Endpoint(_REST, Coverage.TEXT, request_form=Form.BYTES)
 _DOWNLOAD: Final = Endpoint(_REST, Coverage.PASS, answer_form=Form.BYTES)
-_BATCHES: Final = Endpoint(MESSAGE_BATCHES, Coverage.DIALECT, generates=True)
+_BATCHES: Final = Endpoint(MESSAGE_BATCHES, Coverage.DIALECT, generates=True, meter=meter.UNCOUNTED)
 _RESULTS: Final = Endpoint(MESSAGE_BATCHES, Coverage.DIALECT, answer_form=Form.LINES)
 
 ANTHROPIC: Final[Family] = family(
     "anthropic",
     (
-        route("POST", "/v1/messages", Endpoint(MESSAGES, Coverage.DIALECT, generates=True)),
+        route("POST", "/v1/messages", Endpoint(MESSAGES, Coverage.DIALECT, generates=True, meter=meter.ANTHROPIC)),
         route("POST", "/v1/messages/count_tokens", Endpoint(MESSAGES, Coverage.DIALECT)),
         route("POST", "/v1/messages/batches", _BATCHES),
         route("GET", "/v1/messages/batches/[^/]+/results", _RESULTS),
@@ -33,6 +34,6 @@ ANTHROPIC: Final[Family] = family(
         route("POST", "/v1/skills(/[^/]+/versions)?", _UPLOAD),
         route("GET", "/v1/skills/[^/]+/versions/[^/]+/content", _DOWNLOAD),
     ),
-    Endpoint(_REST, Coverage.TEXT),
+    Endpoint(_REST, Coverage.TEXT, meter=meter.UNCOUNTED),
     "x-api-key",
 )

@@ -5,17 +5,19 @@ Source: "Streaming messages" in Anthropic's API guides and `lib/streaming` of an
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from typing import Any, Final, override
 
 import orjson
 from msgspec.structs import replace
 
 from gateway.dialect import grammar as g
+from gateway.dialect import usage
 from gateway.dialect.anthropic_grammar import CITATION, THOUGHT, block, message
 from gateway.dialect.base import EventReading, StreamReader
 from gateway.dialect.grammar import Rule
 from gateway.dialect.plain import ANSWERED, PlainStream, Voice
+from gateway.dialect.usage import Usage
 from gateway.errors import Malformed
 from gateway.segment import Path
 from gateway.verdict import Refusal
@@ -75,6 +77,7 @@ class MessageStream(StreamReader):
         self._ended = False
         self._open: dict[int, None] = {}
         self._output = 0
+        self._counts: dict[str, Any] = {}  # as the events have them
 
     @override
     def read(self, event: str | None, document: Document | None, data: bytes) -> EventReading:
@@ -90,7 +93,7 @@ class MessageStream(StreamReader):
             if not delta.whole:
                 self._channels[_block_of(document, delta.place.path)][delta.channel] = None
         closes = self._channels.pop(document.get("index"), {}) if kind == "content_block_stop" else {}
-        return replace(reading, closes=tuple(closes), closes_all=kind in _LAST, usage=_usage(document))
+        return replace(reading, closes=tuple(closes), closes_all=kind in _LAST, usage=self._count(document))
 
     def _check_order(self, kind: Any, document: Document) -> None:
         if kind == "message_start":
@@ -111,6 +114,12 @@ class MessageStream(StreamReader):
             self._begun.add(index)
             self._channels[index] = {}
 
+    def _count(self, document: Document) -> Usage:
+        """What all events up to this one have told: later ones may leave out what the first one said of the cache."""
+        told = _told(document)
+        self._counts |= told
+        return usage.ANTHROPIC.read(self._counts) if told else {}
+
     @override
     def sent(self, event: str | None, document: Document | None, data: bytes) -> None:
         if document is None:
@@ -124,7 +133,7 @@ class MessageStream(StreamReader):
             self._open.pop(_index(document), None)
         elif kind in _LAST:
             self._ended = True
-        self._output = _usage(document).get("output", self._output)
+        self._output = usage.ANTHROPIC.read(_told(document)).get("output", self._output)
 
     @override
     def ending(self, refusal: Refusal) -> bytes:
@@ -176,15 +185,7 @@ def _channel(document: Document, path: Path) -> tuple[Any, ...]:
     return (_block_of(document, path), *path[3 if path[0] == "message" else 1 :])
 
 
-def _usage(document: Document) -> dict[str, int]:
-    """Tokens: `input_tokens` leaves out what the cache supplied, other APIs' counts do not, so it is added."""
-    found = document.get("message", "usage") or document.get("usage")
-    usage: Mapping[str, Any] = found if isinstance(found, dict) else {}
-    counts = {key: value for key, value in usage.items() if isinstance(value, int)}
-    out: dict[str, int] = {}
-    if "input_tokens" in counts:
-        cached = ("cache_creation_input_tokens", "cache_read_input_tokens")
-        out["input"] = counts["input_tokens"] + sum(counts.get(key, 0) for key in cached)
-    if "output_tokens" in counts:
-        out["output"] = counts["output_tokens"]
-    return out
+def _told(document: Document) -> dict[str, Any]:
+    """The counts in an event. A null says nothing."""
+    told = document.get("message", "usage") or document.get("usage")
+    return {name: count for name, count in told.items() if count is not None} if isinstance(told, dict) else {}

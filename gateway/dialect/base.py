@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct, field
 
+from gateway.dialect.usage import Usage
 from gateway.segment import Kind, Path, Place, Role, Segment, Trust, Uninspected
 from gateway.verdict import Refusal
 from gateway.wire.document import Document, Patch
@@ -84,14 +85,14 @@ class EventReading(Struct, frozen=True):
     """What one event of a stream holds.
 
     `closes` are channels that end with this event (after its deltas); `closes_all` ends every channel.
-    `usage` is the provider's token count, where the event gives it: {"input": …, "output": …}.
+    `usage` is what the provider has counted up to this event, where it says so.
     """
 
     deltas: tuple[Delta, ...] = ()
     closes: tuple[Hashable, ...] = ()
     closes_all: bool = False
     uninspected: tuple[Uninspected, ...] = ()
-    usage: dict[str, int] = field(default_factory=dict)
+    usage: Usage = field(default_factory=dict)
 
 
 class StreamReader(Protocol):

@@ -8,30 +8,36 @@ from __future__ import annotations
 
 from typing import Final
 
+from msgspec.structs import replace
+
+from gateway.dialect import meter
 from gateway.dialect.anthropic import MESSAGES
 from gateway.dialect.base import Coverage
 from gateway.dialect.gemini_family import REST, compatible, methods
 from gateway.dialect.plain import PLAIN
 from gateway.dialect.route import Endpoint, Family, Form, family, route
 
-_TEXT: Final = Endpoint(PLAIN, Coverage.TEXT)
-_TEXT_STREAM: Final = Endpoint(PLAIN, Coverage.TEXT, answer_form=Form.BYTES)
+_TEXT: Final = Endpoint(PLAIN, Coverage.TEXT, meter=meter.UNCOUNTED)
+_TEXT_STREAM: Final = replace(_TEXT, answer_form=Form.BYTES)
+_CONVERSE: Final = Endpoint(PLAIN, Coverage.TEXT, meter=meter.CONVERSE)
 _CLAUDE: Final = "/model/[^/]*anthropic[.][^/]*"
 
 BEDROCK: Final[Family] = family(
     "bedrock",
     (
-        route("POST", _CLAUDE + "/invoke", Endpoint(MESSAGES, Coverage.DIALECT)),
+        route("POST", _CLAUDE + "/invoke", Endpoint(MESSAGES, Coverage.DIALECT, meter=meter.ANTHROPIC)),
         route(
             "POST",
             _CLAUDE + "/invoke-with-response-stream",
-            Endpoint(MESSAGES, Coverage.DIALECT, answer_form=Form.BYTES),
+            Endpoint(MESSAGES, Coverage.DIALECT, answer_form=Form.BYTES, meter=meter.ANTHROPIC),
         ),
-        route("POST", "/model/[^/]+/(invoke-with-response-stream|converse-stream)", _TEXT_STREAM),
+        route("POST", "/model/[^/]+/converse", _CONVERSE),
+        route("POST", "/model/[^/]+/converse-stream", replace(_CONVERSE, answer_form=Form.BYTES)),
+        route("POST", "/model/[^/]+/invoke-with-response-stream", _TEXT_STREAM),
         route(
             "*",
             "/model/[^/]+/invoke-with-bidirectional-stream",
-            Endpoint(PLAIN, Coverage.PASS, request_form=Form.BYTES, answer_form=Form.BYTES),
+            Endpoint(PLAIN, Coverage.PASS, request_form=Form.BYTES, answer_form=Form.BYTES, meter=meter.UNCOUNTED),
         ),
     ),
     _TEXT,
@@ -52,7 +58,7 @@ VERTEX: Final[Family] = family(
         route(
             "POST",
             _ANTHROPIC + "/[^/:]+:(rawPredict|streamRawPredict)",
-            Endpoint(MESSAGES, Coverage.DIALECT, generates=True),
+            Endpoint(MESSAGES, Coverage.DIALECT, generates=True, meter=meter.ANTHROPIC),
         ),
         *compatible(_VERSION + "/.+/endpoints/[^/:]+"),
         *methods(_VERSION),

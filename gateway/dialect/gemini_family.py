@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from gateway.dialect import meter
 from gateway.dialect.base import Coverage
 from gateway.dialect.gemini import GENERATE
 from gateway.dialect.openai_family import OPENAI
@@ -16,12 +17,15 @@ from gateway.dialect.plain import Plain
 from gateway.dialect.refusals import Shape
 from gateway.dialect.route import Endpoint, Family, Form, Route, family, route
 
-REST: Final = Endpoint(Plain(Shape.GEMINI), Coverage.TEXT)
+REST: Final = Endpoint(Plain(Shape.GEMINI), Coverage.TEXT, meter=meter.UNCOUNTED)
 """What no row names: predictions, operations, files' metadata, and whatever comes next."""
 
 _VERSION: Final = "/v1(?:alpha|beta)?"
-_GENERATES: Final = Endpoint(GENERATE, Coverage.DIALECT, generates=True)
-_STREAMS: Final = Endpoint(GENERATE, Coverage.DIALECT, answer_form=Form.ARRAY, generates=True)
+_GENERATES: Final = Endpoint(GENERATE, Coverage.DIALECT, generates=True, meter=meter.GEMINI)
+_STREAMS: Final = Endpoint(GENERATE, Coverage.DIALECT, answer_form=Form.ARRAY, generates=True, meter=meter.GEMINI)
+_JOBS: Final = Endpoint(GENERATE, Coverage.DIALECT, generates=True, meter=meter.UNCOUNTED)
+_EMBEDS: Final = Endpoint(GENERATE, Coverage.DIALECT, meter=meter.GEMINI_INPUTS)
+_READS_LATER: Final = Endpoint(GENERATE, Coverage.DIALECT, meter=meter.UNCOUNTED)
 _READS: Final = Endpoint(GENERATE, Coverage.DIALECT)
 _BYTES: Final = Endpoint(REST.dialect, Coverage.PASS, request_form=Form.BYTES, answer_form=Form.BYTES)
 
@@ -30,10 +34,12 @@ def methods(prefix: str) -> tuple[Route, ...]:
     """Methods of models, and cached contents, which instructions go into as they are prompts of later requests."""
     return (
         route("POST", prefix + "/.+:streamGenerateContent", _STREAMS),
-        route("POST", prefix + "/.+:(generateContent|batchGenerateContent)", _GENERATES),
-        route("POST", prefix + "/.+:(countTokens|computeTokens|embedContent)", _READS),
-        route("POST", prefix + "/.+:(batchEmbedContents|asyncBatchEmbedContent)", _READS),
-        route("POST", prefix + "/(?:.+/)?cachedContents", _GENERATES),
+        route("POST", prefix + "/.+:generateContent", _GENERATES),
+        route("POST", prefix + "/.+:batchGenerateContent", _JOBS),
+        route("POST", prefix + "/.+:(countTokens|computeTokens)", _READS),
+        route("POST", prefix + "/.+:(embedContent|batchEmbedContents)", _EMBEDS),
+        route("POST", prefix + "/.+:asyncBatchEmbedContent", _READS_LATER),
+        route("POST", prefix + "/(?:.+/)?cachedContents", _JOBS),
     )
 
 

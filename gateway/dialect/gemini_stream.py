@@ -13,6 +13,7 @@ import orjson
 from msgspec.structs import replace
 
 from gateway.dialect import grammar as g
+from gateway.dialect import usage
 from gateway.dialect.base import Delta, EventReading, StreamReader
 from gateway.dialect.gemini_grammar import answer, candidate_path, goes_on
 from gateway.dialect.grammar import Rule
@@ -62,7 +63,9 @@ class GenerateStream(StreamReader):
         for index, candidate in _candidates(document):
             self._calls[index] = self._calls.get(index, 0) + sum(map(_completes, _parts_of(candidate)))
             closes += self._ended(index, is_last=_is_last(candidate))
-        return replace(reading, closes=tuple(dict.fromkeys(closes)), usage=_usage(document))
+        return replace(
+            reading, closes=tuple(dict.fromkeys(closes)), usage=usage.GEMINI.read(document.get("usageMetadata"))
+        )
 
     def _channel(self, document: Document, path: Path) -> tuple[Any, ...]:
         above = candidate_path(path)
@@ -162,10 +165,3 @@ def _completed(document: Document, delta: Delta) -> list[Hashable]:
     piece = document.get(*delta.place.path[:-1])
     is_piece = delta.place.path[-1] in _PIECE and isinstance(piece, dict)
     return [delta.channel] if is_piece and member(piece, "willContinue") is not True else []
-
-
-def _usage(document: Document) -> dict[str, int]:
-    usage = document.get("usageMetadata")
-    counts = {"input": "promptTokenCount", "output": "candidatesTokenCount"}
-    found = {name: usage.get(key) for name, key in counts.items()} if isinstance(usage, dict) else {}
-    return {name: value for name, value in found.items() if isinstance(value, int)}

@@ -16,9 +16,10 @@ from msgspec.structs import replace
 from gateway.dialect import grammar as g
 from gateway.dialect import openai_chat as chat
 from gateway.dialect import openai_tools as tools
+from gateway.dialect import usage
 from gateway.dialect.base import Dialect, EventReading, Reading, StreamReader
 from gateway.dialect.grammar import Rule, Sink
-from gateway.dialect.openai_chat_stream import framed, token_counts
+from gateway.dialect.openai_chat_stream import framed
 from gateway.dialect.plain import ANSWERED, ASKED, Voice
 from gateway.dialect.refusals import Shape, body
 from gateway.errors import Malformed
@@ -135,7 +136,6 @@ def _itself(rule: Rule) -> Rule:
 
 _ANSWER: Final = _answered(_itself)
 _LINE: Final = _answered(g.growing)
-_COUNTS: Final = {"input": "prompt_eval_count", "output": "eval_count"}
 
 
 class OllamaStream(StreamReader):
@@ -158,7 +158,7 @@ class OllamaStream(StreamReader):
         self._note(document)
         self._done = self._done or document.get("done") is True
         ended = self._done or document.get("error") is not None
-        return replace(reading, closes_all=ended, usage=token_counts(document.value, _COUNTS))
+        return replace(reading, closes_all=ended, usage=usage.OLLAMA.read(document.value))
 
     @override
     def sent(self, event: str | None, document: Document | None, data: bytes) -> None:

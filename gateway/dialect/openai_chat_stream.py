@@ -6,11 +6,11 @@ interleaved choices and parallel calls stay apart. Clients join the pieces of a 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any, Final, override
 
-from gateway.dialect import openai_chat
+from gateway.dialect import openai_chat, usage
 from gateway.dialect.base import EventReading, StreamReader
 from gateway.dialect.grammar import read_event
 from gateway.dialect.refusals import encode
@@ -21,7 +21,6 @@ from gateway.wire.document import Document, parse
 from gateway.wire.frames import Framing
 
 _DONE: Final = b"[DONE]"
-_TOKEN_COUNTS: Final = {"input": "prompt_tokens", "output": "completion_tokens"}
 _TEXT: Final = "text_completion"
 _ARGUMENTS: Final = ("arguments", "input")
 _HEAD: Final = ("id", "object", "created", "model")
@@ -65,7 +64,7 @@ class ChatStream(StreamReader):
             (*self._over, *self._closed(document)),
             document.get("error") is not None,
             reading.uninspected,
-            token_counts(document.get("usage"), _TOKEN_COUNTS),
+            usage.CHAT.read(document.get("usage")),
         )
 
     @override
@@ -185,13 +184,6 @@ def _index(item: Any, position: int) -> int:
     if not isinstance(index, int):
         raise Malformed("an `index` in the stream is not a number")
     return index
-
-
-def token_counts(usage: Any, names: Mapping[str, str]) -> dict[str, int]:
-    """The token counts in a `usage` object, which most events do not have, under our own names."""
-    if not isinstance(usage, dict):
-        return {}
-    return {ours: usage[theirs] for ours, theirs in names.items() if isinstance(usage.get(theirs), int)}
 
 
 def framed(framing: Framing, value: dict[str, Any], event: str | None = None) -> bytes:

@@ -13,9 +13,10 @@ from typing import Any, Final, override
 
 from gateway.dialect import grammar as g
 from gateway.dialect import openai_responses as responses
+from gateway.dialect import usage
 from gateway.dialect.base import EventReading, StreamReader
 from gateway.dialect.grammar import Rule, read_event
-from gateway.dialect.openai_chat_stream import framed, token_counts
+from gateway.dialect.openai_chat_stream import framed
 from gateway.dialect.plain import Voice
 from gateway.dialect.refusals import Shape, body
 from gateway.errors import Malformed
@@ -25,7 +26,6 @@ from gateway.wire.document import Document
 from gateway.wire.frames import Framing
 
 _DONE: Final = b"[DONE]"
-_TOKEN_COUNTS: Final = {"input": "input_tokens", "output": "output_tokens"}
 
 _unknown: Final = g.opaque(g.UNKNOWN_ANSWER)
 
@@ -153,7 +153,7 @@ class EventStream(StreamReader):
             self._close(place) if known.closes else (),
             self._type in self._last_types or document.get("error") is not None,
             reading.uninspected,
-            token_counts(document.get("response", "usage") or document.get("usage"), _TOKEN_COUNTS),
+            usage.RESPONSES.read(document.get("response", "usage") or document.get("usage")),
         )
 
     @override

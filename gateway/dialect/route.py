@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from typing import Final
-from urllib.parse import unquote
 
 from msgspec import Struct
 
 from gateway.dialect.base import Coverage, Dialect
+from gateway.dialect.meter import Meter
+from gateway.dialect.spelling import decoded, normal_form
 
 
 class Form(StrEnum):
@@ -35,13 +35,17 @@ class Form(StrEnum):
 
 
 class Endpoint(Struct, frozen=True):
-    """What an endpoint's bodies are. `generates` is whether a request makes a model read it (hierarchy applies)."""
+    """What an endpoint's bodies are. `generates` is whether a request makes a model read it (hierarchy applies).
+
+    `meter` tells what a request costs; None where it costs nothing that is counted in tokens.
+    """
 
     dialect: Dialect
     coverage: Coverage
     request_form: Form = Form.JSON
     answer_form: Form = Form.JSON
     generates: bool = False
+    meter: Meter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +77,11 @@ class Family:
 
     def endpoint(self, method: str, path: str) -> Endpoint:
         """The endpoint that a path (no query) leads to, in the strictest reading of how it is spelt."""
-        normal = _normal(path)
+        normal = normal_form(path)
         found = self._exact(method, normal)
         if found is not None and found.generates:
             return found
-        readings = (found, *(self._loosely(method, spelling) for spelling in (normal, _decoded(normal))))
+        readings = (found, *(self._loosely(method, spelling) for spelling in (normal, decoded(normal))))
         return max((known for known in readings if known is not None), key=_strictness, default=self.fallback)
 
     def _exact(self, method: str, path: str) -> Endpoint | None:
@@ -99,38 +103,6 @@ def _strictness(endpoint: Endpoint) -> int:
 @cache
 def _any_case(pattern: re.Pattern[str]) -> re.Pattern[str]:
     return re.compile(pattern.pattern, pattern.flags | re.IGNORECASE)
-
-
-_ESCAPED_PLAIN: Final = re.compile(r"%(?:2[dDeE]|3[0-9aA]|[46][1-9a-fA-F]|[57][0-9aA]|5[fF]|7[eE])")
-"""Escapes of the unreserved characters (RFC 3986, section 2.3), and of the colon, which clients escape as they like."""
-
-_SLASHES: Final = re.compile("//+")
-_LAYERS: Final = 4
-"""How often a path is decoded: more than servers behind one another do. What is escaped deeper stays as it is."""
-
-
-def _normal(path: str) -> str:
-    """The path in the one spelling that all servers take for the same (RFC 3986, section 6.2.2), and what most do."""
-    if "%" in path:
-        path = _ESCAPED_PLAIN.sub(lambda escape: unquote(escape[0]), path)
-    if "//" in path:
-        path = _SLASHES.sub("/", path)
-    return path.removesuffix("/") or "/"
-
-
-def _decoded(path: str) -> str:
-    """The path that a lenient server may make of it: all escapes undone, parameters and dot segments taken out."""
-    for _ in range(_LAYERS):
-        path = unquote(path)
-    path = re.split(r"[?#]", path, maxsplit=1)[0].replace("\\", "/")
-    steps: list[str] = []
-    for step in path.split("/"):
-        name = step.partition(";")[0].strip()
-        if name == "..":
-            del steps[-1:]
-        elif name not in ("", "."):
-            steps.append(name)
-    return "/" + "/".join(steps)
 
 
 def route(methods: str, pattern: str, endpoint: Endpoint, flags: re.RegexFlag = re.NOFLAG) -> Route:

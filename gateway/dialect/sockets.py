@@ -12,14 +12,15 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from gateway.dialect import meter
 from gateway.dialect.base import Coverage
 from gateway.dialect.openai_sockets import RealtimeSocket, ResponsesSocket
 from gateway.dialect.route import Endpoint, Family, Route, family, route
 from gateway.dialect.socket import PLAIN_SOCKET, Socket
 
 _ROWS: Final[tuple[tuple[str, Endpoint], ...]] = (
-    ("/realtime(/.*)?", Endpoint(RealtimeSocket(), Coverage.DIALECT, generates=True)),
-    ("/responses", Endpoint(ResponsesSocket(), Coverage.DIALECT, generates=True)),
+    ("/realtime(/.*)?", Endpoint(RealtimeSocket(), Coverage.DIALECT, generates=True, meter=meter.REALTIME)),
+    ("/responses", Endpoint(ResponsesSocket(), Coverage.DIALECT, generates=True, meter=meter.RESPONSES)),
 )
 _OTHER: Final = Endpoint(PLAIN_SOCKET, Coverage.TEXT)
 _MAKERS: Final[Mapping[str, Callable[[], Socket]]] = {
@@ -40,8 +41,9 @@ _ROUTES: Final[Mapping[str, tuple[Route, ...]]] = {
 
 @cache
 def sessions(of: Family) -> Family:
-    """The routes of a family's sessions."""
-    return family(of.name, _ROUTES.get(of.name, ()), _OTHER, of.key_header, of.key_prefix)
+    """The routes of a family's sessions. Others cost what other requests to that API do."""
+    other = replace(_OTHER, meter=of.fallback.meter)
+    return family(of.name, _ROUTES.get(of.name, ()), other, of.key_header, of.key_prefix)
 
 
 def opened(of: Family, path: str) -> tuple[Endpoint, Socket]:

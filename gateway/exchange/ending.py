@@ -12,7 +12,8 @@ from typing import Final
 
 from gateway.dialect.route import Family
 from gateway.errors import ClientError, Code, LockgateError, Malformed, OverLimit, UpstreamError
-from gateway.exchange import messages, refuse
+from gateway.exchange import messages, quota_fields, refuse
+from gateway.exchange.bill import Bill
 from gateway.exchange.events import (
     AnswerStarted,
     ClientGone,
@@ -24,6 +25,7 @@ from gateway.exchange.events import (
     Fault,
     Finish,
     Headers,
+    LimitsTaken,
     RequestBroken,
     Respond,
     SendAnswer,
@@ -50,6 +52,12 @@ class State(StrEnum):
     DONE = "done"
 
 
+_UNHEARD: Final = frozenset({Fault.UNREACHABLE, Fault.UNTRUSTED})
+"""Faults of an upstream that has not seen the request."""
+
+_WHOLE: Final = frozenset({"forwarded", "edited"})
+"""Outcomes of an answer that came to its end."""
+
 _UPSTREAM_OPEN: Final = frozenset({State.WAITING, State.WHOLE, State.STREAM, State.PASSING, State.READING})
 
 
@@ -68,7 +76,8 @@ class Ending:
         self._facts = facts
         self._state = State.START
         self._endpoint = family.fallback
-        self._limit_headers: Headers = ()
+        self._bill = Bill()
+        self._limits = LimitsTaken()
         self._answer: AnswerStarted | None = None
         self._stream: AnswerStream | MessageStream | None = None
         self._begun = False  # whether the client has the head of an answer
@@ -77,6 +86,8 @@ class Ending:
 
     def _on_upstream_failed(self, event: UpstreamFailed) -> list[Command]:
         self._facts.fault = f"upstream.{event.fault}: {event.detail}"
+        if event.fault in _UNHEARD:
+            self._bill.turned_down()
         if self._stream is not None and self._begun:
             self._stream.break_off()
             if self._stream.cut is not None:
@@ -89,6 +100,7 @@ class Ending:
         return self._refuse(refuse.of(code, self._facts.id, refuse.FAULTS[event.fault]), outcome="failed")
 
     def _on_dial_denied(self, event: DialDenied) -> list[Command]:
+        self._bill.turned_down()
         return self._refuse(refuse.of(Code.EGRESS, self._facts.id, event.reason))
 
     def _on_request_broken(self, event: RequestBroken) -> list[Command]:
@@ -139,7 +151,7 @@ class Ending:
         drop: list[Command] = [DropUpstream()] if self._state in _UPSTREAM_OPEN else []
         if self._begun:
             return [*drop, *self._end(outcome, clean=False)]
-        headers = (*refuse.headers(refusal), *self._limit_headers)
+        headers = self._with_limits(refuse.headers(refusal))
         status = messages.status(self._endpoint, refusal)
         return [*drop, *self._respond(status, headers, self._endpoint.dialect.refusal(refusal), outcome)]
 
@@ -172,6 +184,10 @@ class Ending:
         self._facts.status = status
         return [Respond(status, (*headers, *self._own_headers()), body), self._finish(outcome)]
 
+    def _with_limits(self, headers: Headers) -> Headers:
+        """An answer's fields, with those that tell of the limits."""
+        return quota_fields.added(headers, self._facts.dialect, self._limits.headers, self._limits.quotas)
+
     def _end(self, outcome: str, *, clean: bool = True) -> list[Command]:
         return [EndAnswer(clean), self._finish(outcome)]
 
@@ -179,6 +195,8 @@ class Ending:
         self._state = State.DONE
         if self._stream is not None:
             self._facts.add_stream(self._stream.totals, self._endpoint)
+            self._bill.streamed(self._stream.totals, to_its_end=outcome in _WHOLE)
+        self._facts.usage, self._facts.counted = self._bill.settled()
         return Finish(self._facts.record(outcome))
 
     def _own_headers(self) -> Headers:

@@ -3,9 +3,9 @@
 The shell that owns the sockets feeds events to `Exchange.receive` and carries out the commands it returns, in order.
 
     event            when                                          commands that may follow
-    RequestStarted   the request's head is read                    Consult, Respond
-    LimitsTaken      the store answered a Consult                  ReadBody, StartUpstream, Respond
-    RequestData      a piece of the request body came              SendUpstream, StartUpstream, Respond
+    RequestStarted   the request's head is read                    Consult, ReadBody, Respond
+    LimitsTaken      the store answered a Consult                  ReadBody, StartUpstream, Consult, Respond
+    RequestData      a piece of the request body came              SendUpstream, StartUpstream, Consult, Respond
     RequestBroken    the rest of the request body is missing       Respond, EndAnswer, DropUpstream
     AnswerStarted    the upstream's head came                      BeginAnswer
     AnswerData       a piece of the answer came                    BeginAnswer, SendAnswer, EndAnswer, Respond
@@ -27,6 +27,7 @@ from typing import Final
 from msgspec import Struct, field
 
 from gateway.errors import Code
+from gateway.exchange.demand import Counted, Demand, Quota
 from gateway.segment import Uninspected
 from gateway.verdict import Effect, Reason
 
@@ -62,6 +63,8 @@ class LimitsTaken(Struct, frozen=True):
 
     `retry_after` is in seconds, None where no waiting helps. `source` is who counted: "shared", "local" (this worker,
     by its share) or "unchecked". `unavailable` is set where the limits must be checked and cannot: why, for the log.
+    `code` is what a denied request is refused with, `why` the words where the limit does not count at all, and
+    `switch_to` the model that may be asked instead. `quotas` are for fields in the provider's words.
     """
 
     denied: str | None = None
@@ -69,6 +72,10 @@ class LimitsTaken(Struct, frozen=True):
     headers: Headers = ()
     source: str | None = None
     unavailable: str | None = None
+    code: Code = Code.RATE
+    why: str | None = None
+    switch_to: str | None = None
+    quotas: tuple[Quota, ...] = ()
 
 
 class RequestData(Struct, frozen=True):
@@ -157,7 +164,9 @@ type Event = (
 
 
 class Consult(Struct, frozen=True):
-    """Ask the store for one unit of each of the exchange's limits; answer with LimitsTaken."""
+    """Ask the store for what `demand` takes of the exchange's limits; answer with LimitsTaken."""
+
+    demand: Demand = Demand()
 
 
 class Extract(Struct, frozen=True):
@@ -284,7 +293,10 @@ class ExchangeRecord(Struct, frozen=True):
     streamed: bool = False
     wrapped: int = 0  # segments marked as data
     held_max: int = 0  # most code points held back in the answer stream
-    usage: Mapping[str, int] = field(default_factory=dict)
+    usage: Mapping[str, int] = field(default_factory=dict)  # tokens, as in gateway.dialect.usage
+    counted: Counted = Counted.NOBODY  # by whom
+    switched_from: str | None = None  # the model that the client asked for, where a limit had another one asked
+    limit: str | None = None  # the limit that refused
     limits: str | None = None  # who counted: "shared", "local", "unchecked"; None where nothing was to be counted
     fault: str | None = None  # stage and kind of a failure, for the log
     told: str | None = None  # why the client was refused, in the words that it was told

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.dialect.route import Endpoint
+from gateway.dialect.usage import Usage
 from gateway.errors import Code
+from gateway.exchange.demand import Counted
 from gateway.exchange.events import ExchangeRecord, Inspected, LimitsTaken
 from gateway.exchange.stream import StreamTotals
 from gateway.exchange.target import Head
@@ -36,7 +38,10 @@ class Facts:
         self.edited = False
         self.wrapped = 0
         self.held_max = 0
-        self.usage: dict[str, int] = {}
+        self.usage: Usage = {}
+        self.counted = Counted.NOBODY
+        self.switched_from: str | None = None
+        self.limit: str | None = None
         self.limits: str | None = None
         self.fault: str | None = None
         self.told: str | None = None
@@ -53,8 +58,9 @@ class Facts:
         self.model = self.model or outcome.model
 
     def limited(self, taken: LimitsTaken) -> None:
-        """Add who counted, or why nobody could."""
+        """Add who counted, and which limit refused, or why nobody could count."""
         self.limits = taken.source
+        self.limit = taken.denied
         if taken.unavailable is not None:
             self.fault = f"limits: {taken.unavailable}"
 
@@ -68,7 +74,6 @@ class Facts:
         self._judge(totals.effect, totals.would_be, totals.reasons, totals.findings)
         self.answer = Inspected(totals.bytes, 0, totals.events, endpoint.coverage.value, tuple(totals.uninspected))
         self.held_max = totals.held_max
-        self.usage = totals.usage
 
     def _judge(self, effect: Effect, would_be: Effect, reasons: Sequence[Reason], findings: Sequence[Finding]) -> None:
         self.effect = max(self.effect, effect)
@@ -109,6 +114,9 @@ class Facts:
             wrapped=self.wrapped,
             held_max=self.held_max,
             usage=dict(self.usage),
+            counted=self.counted,
+            switched_from=self.switched_from,
+            limit=self.limit,
             limits=self.limits,
             fault=self.fault,
             told=self.told,

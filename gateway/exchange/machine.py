@@ -4,6 +4,8 @@
                 │          │         ▲
                 └──────────┴─────────┘            any state ──▶ DONE by a refusal
 
+Where a limit needs what the body says, it is asked behind BODY: START ──▶ BODY ──▶ LIMITS ──▶ WAITING.
+
     BODY and WHOLE ──▶ READING, and on from there, where the text of a PDF is read elsewhere
 
 It fails closed: whatever goes wrong, an exception in any stage included, becomes a refusal and a record. The machine
@@ -20,14 +22,18 @@ from msgspec.structs import replace
 
 from gateway.dialect.base import Coverage
 from gateway.dialect.message import MessageDialect
+from gateway.dialect.meter import Asked
 from gateway.dialect.route import Family, Form
+from gateway.dialect.spelling import resolved
 from gateway.errors import Code, InternalError, LockgateError, Malformed
 from gateway.exchange import answer as answers
 from gateway.exchange import headers as fields
 from gateway.exchange import messages, pdf, refuse
+from gateway.exchange.bill import Bill, meter_for
 from gateway.exchange.body import is_json
 from gateway.exchange.collected import Collected
 from gateway.exchange.content import inspect, is_told_by_first_bytes, readable
+from gateway.exchange.demand import Consults, Demand
 from gateway.exchange.ending import Ending, Refused, State
 from gateway.exchange.events import (
     AnswerData,
@@ -66,7 +72,7 @@ from gateway.policy.profile import UnknownJson
 from gateway.segment import Direction, Uninspected
 from gateway.verdict import Effect
 from gateway.wire.coding import Decoder, decode
-from gateway.wire.document import Document
+from gateway.wire.document import Document, glance
 from gateway.wire.frames import Framing
 from gateway.wire.media import MediaType, content_type
 
@@ -75,11 +81,31 @@ _SWITCHING_PROTOCOLS: Final = 101
 """RFC 9110, section 15.2.2. No `Upgrade` leaves with an exchange: a WebSocket has a session."""
 
 
+class Held(Struct, frozen=True):
+    """A request that was judged and waits for the limits: the bytes to send, the same decoded, and its fields."""
+
+    sent: bytes
+    body: bytes
+    headers: Headers
+
+
 class Exchange(Ending):
     """One request and its answer. Feed it events until `finished`; it never raises."""
 
-    def __init__(self, gate: Gate, family: Family, *, id: str, upstream: str, principal: str) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        family: Family,
+        *,
+        id: str,
+        upstream: str,
+        principal: str,
+        consults: Consults = Consults.EARLY,
+    ) -> None:
         super().__init__(family, Facts(id, upstream, principal, gate.rules.digest))
+        self._consults = consults
+        self._demand = Demand()
+        self._held: Held | None = None
         self._gate = gate
         self._family = family
         self._unknown = True
@@ -139,18 +165,44 @@ class Exchange(Ending):
         self._facts.add_head(head)
         if head.total.effect >= Effect.ASK:
             return self._refuse(self._content_refusal(head.total.verdict))
+        self._bill = Bill(meter_for(self._endpoint.meter, event.method))
+        if self._consults is Consults.LATE and event.has_body and self._reads_request:
+            self._state = State.BODY
+            return [ReadBody()]
+        return self._consult(Demand(asked=self._asked(None)))
+
+    def _asked(self, document: Document | None, unread: tuple[Uninspected, ...] = ()) -> Asked | None:
+        """What the request may cost; None where nobody asks, or nothing is counted."""
+        meter = self._bill.meter
+        if meter is None or self._consults is Consults.EARLY:
+            return None
+        return meter.asked(self._path, document, unread)
+
+    @property
+    def _path(self) -> str:
+        return resolved(self._request.target.partition("?")[0])
+
+    def _consult(self, demand: Demand) -> list[Command]:
         self._state = State.LIMITS
-        return [Consult()]
+        self._demand = demand
+        self._bill.asked = demand.asked
+        return [Consult(demand)]
 
     def _on_limits(self, event: LimitsTaken) -> list[Command]:
-        self._limit_headers = event.headers
+        self._limits = event
         self._facts.limited(event)
+        switched = self._switched(event)
+        if switched:
+            return switched
         refusal = refuse.limited(event, self._facts.id)
         if refusal is not None:
             return self._refuse(refusal)
+        if self._held is not None:
+            self._state = State.WAITING
+            return [self._upstream_command(self._held.sent, self._held.headers)]
         if not self._request.has_body:
             return self._start_upstream(b"", self._fields(None, b""))
-        if self._refuses_unknown or readable(self._endpoint, self._endpoint.request_form, self._media):
+        if self._reads_request:
             self._state = State.BODY
             return [ReadBody()]
         if is_told_by_first_bytes(self._endpoint, self._endpoint.request_form):
@@ -158,6 +210,26 @@ class Exchange(Ending):
             self._state = State.BODY
             return [ReadBody()]
         return [self._begin_upload(_BINARY), ReadBody()]
+
+    @property
+    def _reads_request(self) -> bool:
+        return self._refuses_unknown or readable(self._endpoint, self._endpoint.request_form, self._media)
+
+    def _switched(self, event: LimitsTaken) -> list[Command]:
+        """Ask again with the request for another model, where the limit names one and the request can be changed."""
+        held, meter, demand = self._held, self._bill.meter, self._demand
+        if event.switch_to is None or held is None or meter is None or demand.asked is None or demand.switched:
+            return []
+        renamed = meter.renamed(self._request.target, held.body, event.switch_to)
+        if renamed is None:
+            return []
+        target, body = renamed
+        self._request = replace(self._request, target=target)
+        if body is not held.body:
+            self._held = Held(body, body, fields.of_edited(held.headers))
+        self._facts.switched_from, self._facts.model = demand.asked.model, event.switch_to
+        self._facts.edited = True
+        return self._consult(replace(demand, asked=replace(demand.asked, model=event.switch_to), switched=True))
 
     def _begin_upload(self, uninspected: tuple[Uninspected, ...]) -> StartUpstream:
         self._state = State.WAITING
@@ -208,14 +280,32 @@ class Exchange(Ending):
         if messages.calls_stopped(self._gate, self._endpoint.dialect, outcome.document):
             outcome = replace(outcome, verdict=STOPPED_TOOL)
         self._facts.add(Direction.REQUEST, outcome)
+        if self._bill.meter is not None:
+            self._facts.model = self._bill.meter.model_of(self._path, outcome.document) or self._facts.model
         self._facts.operation = messages.operation(self._endpoint, outcome.document, named=not outcome.findings)
         self._endpoint = messages.bound(self._endpoint, outcome.document, Direction.REQUEST)
         headers = self._fields(outcome.document, outcome.body)
         if outcome.verdict.effect >= Effect.ASK:
             return self._refuse_request(outcome, headers)
-        if not outcome.edited:
+        document = outcome.document or self._reread(raw, outcome)
+        if outcome.edited:
+            raw, headers = outcome.body, fields.of_edited(headers)
+        if self._consults is Consults.EARLY:
             return self._start_upstream(raw, headers)
-        return self._start_upstream(outcome.body, fields.of_edited(headers))
+        self._held = Held(raw, outcome.body, headers)
+        asked = self._asked(document, outcome.inspected.uninspected)
+        return self._consult(Demand(asked=asked, tools=messages.called(self._endpoint, outcome.document)))
+
+    def _reread(self, raw: bytes, outcome: Outcome) -> Document | None:
+        """The whole of a body whose beginning was known and left out, where a limit needs it; None for no document."""
+        is_needed = self._bill.meter is not None and self._consults is Consults.LATE
+        if not is_needed or outcome.inspected.coverage != Coverage.DIALECT:
+            return None
+        coding = fields.value(self._request.headers, "content-encoding")
+        try:
+            return glance(decode(raw, coding, self._gate.limits.request) if coding else raw)
+        except Malformed:
+            return None
 
     def _refuse_request(self, outcome: Outcome, headers: Headers) -> list[Command]:
         """Refuse what a client sends: tell it, or its receiver where it is that one who waits."""
@@ -257,6 +347,7 @@ class Exchange(Ending):
         return [self._upstream_command(body, headers)]
 
     def _upstream_command(self, body: bytes | None, headers: Headers) -> StartUpstream:
+        self._bill.sent()
         return StartUpstream(self._request.method, self._request.target, headers, body)
 
     # --- the answer ------------------------------------------------------------------------------------------------
@@ -265,6 +356,7 @@ class Exchange(Ending):
         self._answer = event
         self._answer = event = replace(event, headers=self._endpoint.dialect.answer_fields(event.headers))
         self._facts.status = event.status
+        self._bill.began(event.status)
         if event.status == _SWITCHING_PROTOCOLS:
             raise Malformed("it goes over to another protocol, which nobody asked for")
         self._media = content_type(event.headers)
@@ -303,7 +395,7 @@ class Exchange(Ending):
 
     def _begin(self, status: int, headers: Headers) -> BeginAnswer:
         self._begun = True
-        return BeginAnswer(status, (*headers, *self._limit_headers, *self._own_headers()))
+        return BeginAnswer(status, (*self._with_limits(headers), *self._own_headers()))
 
     def _on_answer_data(self, event: AnswerData) -> list[Command]:
         if self._state is State.PASSING:
@@ -348,9 +440,11 @@ class Exchange(Ending):
         assert self._answer is not None
         status, headers = self._answer.status, self._answer.headers
         self._facts.add(Direction.ANSWER, outcome)
+        self._bill.answered(outcome.document)
         if outcome.verdict.effect >= Effect.ASK:
             self._endpoint = messages.bound(self._endpoint, outcome.document, Direction.ANSWER)
             return self._refuse(self._content_refusal(outcome.verdict))
+        headers = self._with_limits(headers)
         if not outcome.edited:
             return self._respond(status, headers, raw, self._facts.outcome_of_edits())
         return self._respond(status, fields.of_edited(headers), outcome.body, "edited")

@@ -185,6 +185,13 @@ def request_fields(endpoint: Endpoint, headers: Fields, before: Document | None,
     return endpoint.dialect.request_fields(headers, before, after)
 
 
+def called(endpoint: Endpoint, document: Document | None) -> tuple[str, ...]:
+    """The tools that a request calls by itself, one name for each call."""
+    if document is None or not isinstance(endpoint.dialect, RpcDialect):
+        return ()
+    return endpoint.dialect.calls(document)
+
+
 def operation(endpoint: Endpoint, document: Document | None, *, named: bool) -> str | None:
     """What a request asks for, for the record. Where something was found in it, it is not `named` what for."""
     if document is None or not isinstance(endpoint.dialect, RpcDialect):

@@ -69,6 +69,10 @@ def of(
     return Refusal(code, STATUS[code], message, request_id, rules, retry_after)
 
 
+SOON: Final = 60
+"""Seconds of waiting up to which a client is told to try again by itself: beyond, the OpenAI and Anthropic SDKs heed no
+`Retry-After` and come back within seconds (`_calculate_retry_timeout` of openai-python 3.54)."""
+
 STORE_RETRY: Final = 5
 """Seconds after which a client may try again while the store that counts is away: a fail-over takes about so long."""
 
@@ -80,11 +84,15 @@ def limited(taken: LimitsTaken, request_id: str) -> Refusal | None:
         return of(Code.STORE, request_id, message, retry_after=STORE_RETRY)
     if taken.denied is None:
         return None
-    if taken.retry_after is None:
+    if taken.why is not None:
+        message = taken.why
+    elif taken.retry_after is None:
         message = f"the request asks for more than the limit `{taken.denied}` ever allows; ask for less"
     else:
         message = f"the limit `{taken.denied}` is used up; it frees again in {taken.retry_after} s"
-    return of(Code.RATE, request_id, message, retry_after=taken.retry_after)
+    if taken.code is Code.APPROVAL:
+        message = f"{message}; more than that a person has to approve"
+    return of(taken.code, request_id, message, retry_after=taken.retry_after)
 
 
 def rules_of(reasons: Iterable[Reason]) -> tuple[str, ...]:
@@ -105,7 +113,10 @@ def content_message(code: Code, rules: tuple[str, ...]) -> str:
 def headers(refusal: Refusal) -> Headers:
     """The fields of a refusal; `x-should-retry` is what the OpenAI and Anthropic SDKs obey."""
     found: list[tuple[str, str]] = [("content-type", "application/json")]
-    if refusal.code not in _RETRIABLE or (refusal.code is Code.RATE and refusal.retry_after is None):
+    if refusal.code is Code.RATE:
+        is_soon = refusal.retry_after is not None and refusal.retry_after <= SOON
+        found.append(("x-should-retry", "true" if is_soon else "false"))
+    elif refusal.code not in _RETRIABLE:
         found.append(("x-should-retry", "false"))
     if refusal.retry_after is not None:
         found.append(("retry-after", str(refusal.retry_after)))

@@ -16,6 +16,7 @@
     Ended            the session must end: it stands idle, or the     closes, at once or when the answer that is
                      gateway shuts down                               under way is over
     Stopped          an operator stopped what it is part of           Respond, ToClient, closes
+    Withdrawn        what let it in does not hold any more            Respond, ToClient, closes
     Failed           the shell itself failed                          Respond, ToClient, closes
 
 Every session ends with exactly one `Finish`, which carries the record. Before it stand what still goes to the client,
@@ -27,6 +28,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gateway.errors import Code
 from gateway.exchange.events import (
     ClientGone,
     Consult,
@@ -124,6 +126,15 @@ class Ended:
     cause: Cause
 
 
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """The session would not be let in now: its host, its upstream or its agent is not allowed any more. `why` is for
+    the client."""
+
+    code: Code
+    why: str
+
+
 type SessionEvent = (
     SessionStarted
     | LimitsTaken
@@ -139,6 +150,7 @@ type SessionEvent = (
     | ClientGone
     | Ended
     | Stopped
+    | Withdrawn
     | Failed
 )
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.dialect.base import Delta, Dialect, EventReading
+from gateway.dialect.estimate import eighths
+from gateway.dialect.usage import Usage
 from gateway.errors import InternalError, Malformed, NotJson, OverLimit
 from gateway.exchange.gate import Gate
 from gateway.exchange.growth import Growing, Piece, Step, Withheld, growing, judge_complete
@@ -56,7 +58,8 @@ class StreamTotals:
     reasons: list[Reason] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     uninspected: dict[Uninspected, None] = field(default_factory=dict)
-    usage: dict[str, int] = field(default_factory=dict)
+    usage: Usage = field(default_factory=dict)
+    written: int = 0  # the estimate for the texts that grew, in eighths of a token
     bytes: int = 0
     events: int = 0
     held_max: int = 0
@@ -170,6 +173,7 @@ class AnswerStream:
             held.edits += (Edit(delta.place, span, text) for span, text in changes)
             self._count(step, held.number)
             return
+        self.totals.written += eighths(delta.text)
         text = self._texts.get(delta.channel)
         if text is None and delta.channel in self._ended:
             if delta.text:

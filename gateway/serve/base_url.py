@@ -16,9 +16,9 @@ from gateway.dialect.address import TARGET, has_dots
 from gateway.dialect.mcp_answers import Answers
 from gateway.errors import ClientError, Code
 from gateway.serve import mcp
-from gateway.serve.entrance import PRINCIPAL, Entrance, MakeExchange, make_exchange
+from gateway.serve.entrance import Entrance, MakeExchange, make_exchange
 from gateway.serve.headers import end_to_end
-from gateway.serve.identity import Caller, identify, inject
+from gateway.serve.identity import KNOWN, Caller, identify, inject
 from gateway.serve.ledger import Ledger
 from gateway.serve.posture import Posture
 from gateway.serve.ticket import refuse_ticket
@@ -60,8 +60,8 @@ class BaseUrl(Entrance):
     def admit(
         self, posture: Posture, upstream: Upstream, request: web.BaseRequest, target: str
     ) -> tuple[Upstream, Caller]:
-        caller = identify(posture.owner, target, end_to_end(request.raw_headers))
-        request[PRINCIPAL] = caller.principal
+        caller = identify(posture.whose, target, end_to_end(request.raw_headers))
+        request[KNOWN] = caller.known
         return upstream, admitted(upstream, caller)
 
 
@@ -118,7 +118,7 @@ def admitted(upstream: Upstream, caller: Caller) -> Caller:
     """The caller with the real key in place of the gateway key, where the upstream has one. Raises ClientError."""
     if upstream.key is None:
         return caller
-    if caller.agent is None:
+    if caller.known.agent is None:
         raise ClientError(
             f"`{upstream.name}` wants a gateway key: show the key of an agent ([agents.NAME]) in place of the API key",
             code=Code.IDENTITY,

@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol
 from aiohttp import ClientResponse, web
 
 from gateway.errors import InternalError
+from gateway.exchange.demand import Demand
 from gateway.exchange.events import (
     AnswerData,
     AnswerStarted,
@@ -44,9 +45,11 @@ from gateway.exchange.events import (
     UpstreamFailed,
 )
 from gateway.pdf.reader import Reader
+from gateway.serve.allowance import Bill
 from gateway.serve.client_body import BrokenBody, ClientBody
 from gateway.serve.dial import Denied
 from gateway.serve.headers import end_to_end, without
+from gateway.serve.identity import NOBODY, Known, known_of
 from gateway.serve.judging import Feed
 from gateway.serve.reply import Reply, timed
 from gateway.serve.ticket import client_of
@@ -70,11 +73,14 @@ class Machine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What the shell adds to a record: the client's address, and nanoseconds in all and spent inspecting."""
+    """What the shell adds to a record: the client's address, nanoseconds in all and spent inspecting, by what the
+    caller is known, and the bill."""
 
     client: str | None
     took_ns: int
     spent_ns: int
+    known: Known = NOBODY
+    bill: Bill | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,7 @@ class Carrier:
         upstream: Upstream,
         patience: Patience,
         means: Means,
-        consult: Callable[[], Awaitable[LimitsTaken]],
+        consult: Callable[[Demand], Awaitable[LimitsTaken]],
     ) -> None:
         self._request = request
         self._exchange = exchange
@@ -263,8 +269,8 @@ class Carrier:
                 if isinstance(command, Finish):
                     self._record(command.record)
 
-    async def _consult(self, _: Consult) -> None:
-        await self._tell(await self._ask())
+    async def _consult(self, command: Consult) -> None:
+        await self._tell(await self._ask(command.demand))
 
     async def _extract(self, command: Extract) -> None:
         await self._tell(await self._means.pdf.read(command.data))
@@ -312,7 +318,7 @@ class Carrier:
             return
         self._recorded = True
         took = perf_counter_ns() - self._began
-        self._means.finish(record, Course(client_of(self._request), took, self._feed.spent))
+        self._means.finish(record, Course(client_of(self._request), took, self._feed.spent, known_of(self._request)))
 
 
 type _CarryOut = Callable[[Carrier, Any], Awaitable[None]]

@@ -55,12 +55,14 @@ class Doorway:
             carrier.cut()
         # What a thread judges cannot be interrupted, and is recorded when that is done.
         await self._listener.drain(self._busy, LAST_WORDS + LONGEST)
+        await self.entrance.loose.end()
 
     async def close(self) -> None:
         """End everything at once."""
         if self._keeper is not None:
             await self._keeper.close()
         await self._listener.close()
+        await self.entrance.loose.end()
 
     def _busy(self) -> AbstractSet[web.RequestHandler]:
         return {carrier.connection for carrier in self.entrance.live}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from http import HTTPStatus
 from time import perf_counter_ns
 from typing import Final
@@ -16,33 +17,32 @@ from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 
 from gateway.dialect import refusals
 from gateway.dialect.route import Family
-from gateway.errors import ClientError, Code, InternalError, StoreError
+from gateway.errors import ClientError, Code, InternalError
 from gateway.exchange import refuse
+from gateway.exchange.demand import Consults, Demand
 from gateway.exchange.events import ExchangeRecord, Headers, Inspected, LimitsTaken, RequestStarted
 from gateway.exchange.gate import Gate
 from gateway.exchange.machine import Exchange
 from gateway.exchange.session import Session
 from gateway.exchange.target import recordable
-from gateway.serve import websocket
+from gateway.limits.claims import Caller as Asking
+from gateway.limits.claims import Terms
+from gateway.serve import upgrade
+from gateway.serve.allowance import Allowance, Loose
 from gateway.serve.answer import Refused
 from gateway.serve.carrier import Carrier, Course, Machine, Means
-from gateway.serve.identity import Caller
+from gateway.serve.identity import Caller, known_of
 from gateway.serve.ledger import Ledger
 from gateway.serve.posture import Posture
 from gateway.serve.ticket import client_of
 from gateway.serve.upstream import Pool, Upstream
 from gateway.serve.websocket import SocketCarrier
 from gateway.settings import DEFAULT_PRINCIPAL
-from gateway.state.fields import ratelimit_headers
-from gateway.state.limit import Claim, Limit
 from gateway.state.store import Store
 from gateway.verdict import Effect, Refusal
 
 _ID_BYTES: Final = 12
 """Random bytes of a request's id: no two alike among 10^12 (birthday bound, 96 bits)."""
-
-PRINCIPAL: Final = web.RequestKey("principal", str)
-"""Where a request keeps who asks, once that is known: one that is turned away is recorded under it."""
 
 PLACE: Final = web.RequestKey("place", tuple[str, str])
 """Where a request keeps the host that its client chose, as it was spelt, and the path there."""
@@ -52,8 +52,14 @@ type MakeExchange = Callable[[Posture, Upstream, str, str], Machine]
 
 
 def make_exchange(posture: Posture, upstream: Upstream, principal: str, request_id: str) -> Exchange:
-    gate = posture.gate_for(principal)
-    return Exchange(gate, upstream.family, id=request_id, upstream=upstream.name, principal=principal)
+    return Exchange(
+        posture.gate_for(principal),
+        upstream.family,
+        id=request_id,
+        upstream=upstream.name,
+        principal=principal,
+        consults=Consults.LATE if posture.terms_for(principal, upstream.name).read_body else Consults.EARLY,
+    )
 
 
 class Entrance(ABC):
@@ -68,6 +74,7 @@ class Entrance(ABC):
         self._store = store
         self._ledger = ledger
         self._means = Means(pool, ledger.finish)
+        self.loose = Loose()  # what is put right after exchanges
         self._exchange = exchange
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -84,23 +91,20 @@ class Entrance(ABC):
         except Exception as failure:  # noqa: BLE001 -- the outer boundary: a failure of ours is a refusal and a record
             ours = ClientError(refuse.INTERNAL, code=Code.INTERNAL, status=500)
             return await self._turn_away(request, ours, upstream, began, f"door: {type(failure).__name__}: {failure}")
-        carry = self._carry_session if websocket.is_upgrade(request) else self._carry
+        carry = self._carry_session if upgrade.is_upgrade(request) else self._carry
         return await carry(posture, upstream, caller, request)
 
     async def _carry(
         self, posture: Posture, upstream: Upstream, caller: Caller, request: web.BaseRequest
     ) -> web.StreamResponse:
         principal = caller.principal
-        limits = posture.limits_for(principal, upstream.name)
-
         request_id = new_id()
-
-        async def consult() -> LimitsTaken:
-            return await self._take(limits, request_id) if limits else _NO_LIMITS
-
+        allowance = self._allowance(
+            lambda: posture.terms_for(principal, upstream.name), principal, upstream, request_id
+        )
         exchange = self._exchange(posture, upstream, principal, request_id)
         patience = upstream.patience or posture.patience
-        carrier = Carrier(request, exchange, upstream, patience, self._means, consult)
+        carrier = Carrier(request, exchange, upstream, patience, self._means_with(allowance), allowance.take)
         if self.draining:
             carrier.close_after()
         self.live[carrier] = principal, upstream.name
@@ -110,6 +114,19 @@ class Entrance(ABC):
             )
         finally:
             del self.live[carrier]
+            allowance.close()
+
+    def _allowance(self, terms: Callable[[], Terms], principal: str, upstream: Upstream, holder: str) -> Allowance:
+        caller = Asking(principal, upstream.name, upstream.host)
+        return Allowance(self._store.counters, self.loose, terms, caller, holder)
+
+    def _means_with(self, allowance: Allowance) -> Means:
+        """What carriers share; a record is handed on with what its exchange came to."""
+
+        def finish(record: ExchangeRecord, course: Course) -> None:
+            self._ledger.finish(record, replace(course, bill=allowance.settle(record)))
+
+        return replace(self._means, finish=finish)
 
     async def _carry_session(
         self, posture: Posture, upstream: Upstream, caller: Caller, request: web.BaseRequest
@@ -121,38 +138,60 @@ class Entrance(ABC):
         def gate() -> Gate:
             return self.posture.gate_for(principal)
 
-        async def consult() -> LimitsTaken:
+        async def consult(demand: Demand) -> LimitsTaken:
             if self._ledger.fault is not None:
                 raise InternalError("the gateway cannot write its audit log")
-            limits = self.posture.limits_for(principal, upstream.name)
-            return await self._take(limits, session_id) if limits else _NO_LIMITS
+            return await allowance.take(demand)
 
+        allowance = self._allowance(
+            lambda: self.posture.terms_for(principal, upstream.name), principal, upstream, session_id
+        )
         session = Session(gate, upstream.family, id=session_id, upstream=upstream.name, principal=principal)
-        carrier = SocketCarrier(request, session, upstream, posture.patience, self._means, consult)
+        patience = upstream.patience or posture.patience
+
+        def fault_now(address: str | None) -> ClientError | None:
+            return self._fault_now(request, upstream, principal, address)
+
+        means = self._means_with(allowance)
+        carrier = SocketCarrier(request, session, upstream, patience, means, consult, fault_now)
         if self.draining:
             carrier.close_after()
         self.live[carrier] = principal, upstream.name
         try:
-            return await carrier.run(websocket.started(caller.target, caller.headers, upstream.spelt_host))
+            return await carrier.run(upgrade.started(caller.target, caller.headers, upstream.spelt_host))
         finally:
             del self.live[carrier]
+            allowance.close()
 
     def review(self) -> None:
-        """Stop what is under way and may not go on by the posture that is in force now."""
+        """End what may not go on by the posture that is in force now: whatever is stopped, and sessions that would be
+        turned away. An exchange is over soon, and keeps what it began with."""
         for carrier, (principal, upstream) in tuple(self.live.items()):
             why = self.posture.stops.against(principal, upstream)
             if why is not None:
                 carrier.stop(why)
+            elif isinstance(carrier, SocketCarrier):
+                carrier.review()
 
-    async def _take(self, limits: tuple[Limit, ...], holder: str) -> LimitsTaken:
+    def _fault_now(
+        self, request: web.BaseRequest, upstream: Upstream, principal: str, address: str | None
+    ) -> ClientError | None:
+        """Why the request that began a session would not be let in now, by that principal and to that upstream."""
         try:
-            taken = await self._store.counters.take([Claim(limit) for limit in limits], holder)
-        except StoreError as error:
-            return LimitsTaken(unavailable=str(error))
-        headers = ratelimit_headers(taken)
-        if taken.allowed:
-            return LimitsTaken(headers=headers, source=taken.source)
-        return LimitsTaken(taken.denied_by, taken.retry_after, headers, taken.source)
+            found, target = self.find(self.posture, request)
+            found, caller = self.admit(self.posture, found, request, target)
+        except ClientError as error:
+            was_agent = error.code is Code.IDENTITY and principal != DEFAULT_PRINCIPAL
+            return _another_agent(self.posture, principal) if was_agent else error
+        except Exception:  # noqa: BLE001 -- the outer boundary: who cannot be asked about may not go on
+            return ClientError(refuse.INTERNAL, code=Code.INTERNAL, status=500)
+        if caller.principal != principal:
+            return _another_agent(self.posture, principal)
+        if _leads_to(found) != _leads_to(upstream):
+            message = f"`{upstream.name or upstream.spelt_host}` leads elsewhere now; open the session again"
+            return ClientError(message, code=Code.EGRESS, status=HTTPStatus.FORBIDDEN)
+        fault = found.way.may_dial(address) if found.way is not None and address is not None else None
+        return None if fault is None else ClientError(fault, code=Code.EGRESS, status=HTTPStatus.FORBIDDEN)
 
     @abstractmethod
     def check(self, posture: Posture, request: web.BaseRequest) -> None:
@@ -175,8 +214,8 @@ class Entrance(ABC):
             # The server library would take it for chunked alone, and pass the rest of the coding on as the body.
             raise ClientError("the only transfer coding that is read is `chunked`", code=Code.UNREADABLE)
         self.check(posture, request)
-        if websocket.is_upgrade(request):
-            websocket.check_upgrade(request)
+        if upgrade.is_upgrade(request):
+            upgrade.check_upgrade(request)
         if self._ledger.fault is not None:
             raise ClientError("the gateway cannot write its audit log", code=Code.STOPPED, status=503)
 
@@ -192,7 +231,7 @@ class Entrance(ABC):
         refusal = Refusal(error.code, error.status, str(error), new_id())
         answer = _answer(refusal, upstream.family if upstream is not None else None)
         # After a request that asks for another protocol, or that is read in two ways, nobody knows what comes next.
-        is_last = error.code is Code.UNREADABLE or websocket.is_upgrade(request) or request.method == hdrs.METH_CONNECT
+        is_last = error.code is Code.UNREADABLE or upgrade.is_upgrade(request) or request.method == hdrs.METH_CONNECT
         if self.draining or is_last or not request.content.is_eof():
             answer.force_close()
         await answer.prepare(request)
@@ -212,7 +251,7 @@ class Entrance(ABC):
         self, refusal: Refusal, request: web.BaseRequest, upstream: Upstream | None, began: int, fault: str | None
     ) -> None:
         record = _record(refusal, request, upstream, self.posture.default_gate, fault)
-        self._ledger.finish(record, Course(client_of(request), perf_counter_ns() - began, 0))
+        self._ledger.finish(record, Course(client_of(request), perf_counter_ns() - began, 0, known_of(request)))
 
 
 def _answer(refusal: Refusal, family: Family | None) -> Refused:
@@ -225,6 +264,22 @@ def _answer(refusal: Refusal, family: Family | None) -> Refused:
     return Refused(refusal.status, headers, _refusal_body(refusal, family))
 
 
+def _leads_to(upstream: Upstream) -> tuple[str, str, str]:
+    """What a session with an upstream depends on: the name it is stopped by, where it is, and what is spoken there."""
+    return upstream.name, upstream.base_url, upstream.family.name
+
+
+def _another_agent(posture: Posture, principal: str) -> ClientError:
+    """Why a session of that principal is not theirs any more."""
+    if principal == DEFAULT_PRINCIPAL:
+        message = "the session is an agent's now; open it again"
+    elif principal in posture.config.agents:
+        message = f"the gateway key, or the address, is not that of the agent `{principal}` any more"
+    else:
+        message = f"there is no agent `{principal}` any more"
+    return ClientError(message, code=Code.IDENTITY, status=HTTPStatus.UNAUTHORIZED)
+
+
 def challenge(status: int) -> Headers:
     """What a proxy that wants credentials must send (RFC 9110, section 11.7.1)."""
     return ((hdrs.PROXY_AUTHENTICATE, CHALLENGE),) if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED else ()
@@ -232,8 +287,6 @@ def challenge(status: int) -> Headers:
 
 CHALLENGE: Final = 'Basic realm="lockgate", charset="UTF-8"'
 """RFC 7617, section 2.1."""
-
-_NO_LIMITS: Final = LimitsTaken()
 
 
 def new_id() -> str:
@@ -254,7 +307,7 @@ def _record(
     return ExchangeRecord(
         id=refusal.request_id,
         upstream=upstream.name if upstream is not None else "",
-        principal=request.get(PRINCIPAL, DEFAULT_PRINCIPAL),
+        principal=known_of(request).principal,
         dialect="",
         method=request.method,
         host=host,

@@ -1,4 +1,4 @@
-"""Who asks: which Host and Origin are accepted, and which agent a gateway key belongs to.
+"""Who asks: which Host and Origin are accepted, and which agent a gateway key or a launcher's token belongs to.
 
 A listener on loopback can be reached by every page in a browser (DNS rebinding, cross-site requests) and by every local
 process. Names and origins are therefore held against lists, and an upstream whose key is injected wants a gateway key.
@@ -9,12 +9,16 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import unquote_plus
 
+from aiohttp import web
+
 from gateway.errors import ClientError, Code
 from gateway.exchange.events import Headers
+from gateway.launch import Isolation
 from gateway.settings import DEFAULT_PRINCIPAL
 
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -63,32 +67,83 @@ def _name(authority: str) -> str:
     return authority.partition(":")[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks, and the request's target and fields without the gateway key."""
+class Proof(StrEnum):
+    """By what a caller is known."""
 
-    agent: str | None
-    target: str
-    headers: Headers
+    ADDRESS = "address"
+    KEY = "key"
+    LAUNCHER = "launcher"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Who a caller is known to be (None: the agent `default`), and by what. `isolation` is a launcher's word."""
+
+    agent: str | None = None
+    proof: Proof | None = None
+    isolation: Isolation | None = None
 
     @property
     def principal(self) -> str:
         return self.agent or DEFAULT_PRINCIPAL
 
 
-def identify(owner: Callable[[str], str | None], target: str, headers: Headers) -> Caller:
-    """Look for gateway keys where API keys are shown; `owner` knows whose one is. Any other key is left where it is.
+NOBODY: Final = Known()
 
-    Each of them is taken out, since some clients show one key in several places, and no upstream is to see it. Raises
-    ClientError for the keys of two agents.
+KNOWN: Final = web.RequestKey("known", Known)
+"""Where a request keeps who asks, once that is known: one that is turned away is recorded under it."""
+
+type Whose = Callable[[str], Known | None]
+"""Tells of whom a credential is; None where it is none of ours. Raises ClientError for a token not to be believed."""
+
+
+def known_of(request: web.BaseRequest) -> Known:
+    """Who asks, as far as that is known."""
+    return request[KNOWN] if KNOWN in request else NOBODY  # noqa: SIM401 -- `get` is not typed by the key
+
+
+def joined(*found: Known) -> Known:
+    """Who several credentials of one request tell of. Raises ClientError where that is two agents.
+
+    A launcher's word counts for the agent that it names, and of two words the one that promises less.
     """
-    agents: set[str] = set()
+    agents = {known.agent for known in found if known.agent is not None}
+    if len(agents) > 1:
+        raise _two_agents()
+    agent = next(iter(agents), None)
+    alike = [known for known in found if known.agent == agent]
+    launched = [(known.isolation, known) for known in alike if known.isolation is not None]
+    if launched:
+        return min(launched, key=lambda pair: pair[0])[1]
+    return next(iter(alike), NOBODY)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, and the request's target and fields without what told it."""
+
+    known: Known
+    target: str
+    headers: Headers
+
+    @property
+    def principal(self) -> str:
+        return self.known.principal
+
+
+def identify(whose: Whose, target: str, headers: Headers) -> Caller:
+    """Look for our credentials where API keys are shown. Any other key is left where it is.
+
+    Each of ours is taken out, since some clients show one key in several places, and no upstream is to see it. Raises
+    ClientError for those of two agents, and for a token that is not to be believed.
+    """
+    found: list[Known] = []
 
     def is_ours(key: str) -> bool:
-        agent = owner(key)
-        if agent is not None:
-            agents.add(agent)
-        return agent is not None
+        known = whose(key)
+        if known is not None:
+            found.append(known)
+        return known is not None
 
     kept = tuple(field for field in headers if field[0].lower() not in _CREDENTIALS or not is_ours(_bare(field[1])))
     # Not by `any`, which would look no further than the first.
@@ -98,30 +153,31 @@ def identify(owner: Callable[[str], str | None], target: str, headers: Headers) 
         name, _, value = part.partition("=")
         if unquote_plus(name) == _QUERY_KEY and is_ours(unquote_plus(value)):
             target = _without_query(target, part)
-    if len(agents) > 1:
-        raise two_agents()
-    return Caller(next(iter(agents), None), target, kept)
+    return Caller(joined(*found), target, kept)
 
 
-def two_agents() -> ClientError:
+def _two_agents() -> ClientError:
     """The refusal of a request that two agents would answer for."""
     message = "the request shows the gateway keys of two agents; show one"
     return ClientError(message, code=Code.IDENTITY, status=HTTPStatus.FORBIDDEN)
 
 
-def proxy_agent(owner: Callable[[str], str | None], headers: Mapping[str, str]) -> str | None:
-    """Whose gateway key the credentials for the proxy hold: as the password, as the user name, or as a token.
+def known_to_proxy(whose: Whose, headers: Mapping[str, str]) -> Known:
+    """Whose the credentials for the proxy are: a key or a token as the password, as the user name, or as a bearer's.
 
     Raises ClientError for credentials that are nobody's: who shows some means to be somebody.
     """
     shown = headers.get("Proxy-Authorization")
     if shown is None:
-        return None
+        return NOBODY
     scheme, _, rest = shown.strip().partition(" ")
-    for key in _keys(scheme.lower(), rest.strip()):
-        agent = owner(key) if key else None
-        if agent is not None:
-            return agent
+    try:
+        for key in _keys(scheme.lower(), rest.strip()):
+            known = whose(key) if key else None
+            if known is not None:
+                return known
+    except ClientError as error:
+        raise ClientError(str(error), code=error.code, status=HTTPStatus.PROXY_AUTHENTICATION_REQUIRED) from None
     raise ClientError("the credentials for the proxy are no agent's gateway key", code=Code.IDENTITY, status=407)
 
 
@@ -145,7 +201,7 @@ def inject(caller: Caller, name: str, value: str) -> Caller:
     for part in _query(target):
         if unquote_plus(part.partition("=")[0]) == _QUERY_KEY:
             target = _without_query(target, part)
-    return Caller(caller.agent, target, (*kept, (name, value)))
+    return Caller(caller.known, target, (*kept, (name, value)))
 
 
 def _protocols(field: tuple[str, str]) -> list[str]:

@@ -44,13 +44,19 @@ class Ledger:
             duration_ms=course.took_ns / 1e6,
             inspect_ms=course.spent_ns / 1e6,
             client=course.client,
+            identity=course.known.proof,
+            isolation=course.known.isolation.word if course.known.isolation is not None else None,
             time=datetime.now(UTC) - timedelta(microseconds=course.took_ns / 1e3),
+            reserved=course.bill.reserved if course.bill is not None else {},
+            cost=course.bill.cost if course.bill is not None else None,
         )
         if self._audit is not None:
             self._keep(self._audit, line)
         with suppress(Exception):  # standard error may be closed; the audit is the record that counts
             self._write(line)
         self._metrics.exchange(record, course.spent_ns)
+        if course.bill is not None:
+            self._metrics.bill(record, course.bill)
         self.tally += Tally(1, record.code in _CONTENT, record.outcome == "failed", course.spent_ns / 1e6)
 
     def note(self, event: str, **details: object) -> None:

@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 
 from gateway.errors import Code
 from gateway.exchange.events import ExchangeRecord
+from gateway.serve.allowance import Bill
 from gateway.serve.totals import Counts, Merge, counted
 from gateway.verdict import Effect
 
@@ -60,6 +61,18 @@ class Metrics:
             ("upstream", "code"),
             registry=self._registry,
         )
+        self._denied = Counter(
+            "lockgate_limit_denied", "Requests that a limit refused.", ("limit",), registry=self._registry
+        )
+        self._tokens = Counter(
+            "lockgate_tokens",
+            "Tokens of models with a price, and of all others together; cached and written are parts of the input.",
+            ("upstream", "model", "kind"),
+            registry=self._registry,
+        )
+        self._cost = Counter(
+            "lockgate_cost", "What these tokens cost, as configured.", ("upstream", "model"), registry=self._registry
+        )
         self._reload_failures = Counter(
             "lockgate_reload_failures", "Reloads that were refused or could not be used.", registry=self._registry
         )
@@ -100,12 +113,21 @@ class Metrics:
             )
         counter.inc()
         self._inspection.observe(spent_ns / 1e9)
+        if record.limit is not None:
+            self._denied.labels(record.limit).inc()
         if record.limits is not None:
             self._limits.labels(record.limits).inc()
         for reason in record.reasons:
             self._findings.labels(reason.category, "yes" if reason.shadow else "no").inc()
         if record.outcome == "failed" and record.fault is not None and record.fault.startswith("upstream."):
             self._faults.labels(record.upstream, _code(record)).inc()
+
+    def bill(self, record: ExchangeRecord, bill: Bill) -> None:
+        """Count what an exchange used, and what that cost."""
+        for kind, count in record.usage.items():
+            self._tokens.labels(record.upstream, bill.counted_as, kind).inc(max(count, 0))
+        if bill.cost is not None:
+            self._cost.labels(record.upstream, bill.counted_as).inc(bill.cost)
 
     def reload_failed(self) -> None:
         self._reload_failures.inc()

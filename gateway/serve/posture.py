@@ -5,9 +5,12 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from http import HTTPStatus
 from ipaddress import ip_address
 from pathlib import Path
+from secrets import token_bytes
+from time import time
 from typing import Final
 
 from gateway import keys
@@ -19,16 +22,17 @@ from gateway.dialect.mcp_door import PREFIX, Door
 from gateway.dialect.mcp_family import MCP
 from gateway.errors import ClientError, Code, ConfigError
 from gateway.exchange.gate import Gate
+from gateway.launch import launch_of, refused
+from gateway.limits.claims import Terms
 from gateway.policy.egress.host import unmapped
 from gateway.policy.egress.policy import EgressPolicy
 from gateway.serve.gates import gate_of, hierarchy_of
-from gateway.serve.identity import Site
+from gateway.serve.identity import Known, Proof, Site
 from gateway.serve.mcp import Server
 from gateway.serve.places import Places
 from gateway.serve.upstream import Patience, Upstream
 from gateway.settings import DEFAULT_PRINCIPAL, Config, McpServer
 from gateway.settings import Upstream as UpstreamTable
-from gateway.state.limit import Limit
 from gateway.stops.decision import Stops
 from gateway.units import Address
 
@@ -44,6 +48,7 @@ class Posture:
     """Upstreams, principals and what they are judged by.
 
     `owner` tells whose gateway key a credential is. `gates` are by principal, for those with a profile of their own.
+    `launch_key` is that of launchers' tokens; one that nobody has believes no token. `now` in seconds since the epoch.
     """
 
     config: Config
@@ -58,7 +63,9 @@ class Posture:
     tls: Tls = True
     mcp: Mapping[str, Server] = field(default_factory=dict)
     stops: Stops = field(default_factory=Stops)
-    _limits: dict[tuple[str, str], tuple[Limit, ...]] = field(default_factory=dict)
+    launch_key: bytes = field(default_factory=partial(token_bytes, keys.KEY_BYTES), repr=False)
+    now: Callable[[], float] = time
+    _terms: dict[tuple[str, str], Terms] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -70,6 +77,20 @@ class Posture:
         why = self.stops.against(principal, upstream)
         if why is not None:
             raise ClientError(why, code=Code.STOPPED, status=HTTPStatus.SERVICE_UNAVAILABLE)
+
+    def whose(self, shown: str) -> Known | None:
+        """Of whom a credential is; None where it is none of ours. Raises ClientError for a token not to be believed."""
+        agent = self.owner(shown)
+        if agent is not None:
+            return Known(agent, Proof.KEY)
+        launch = launch_of(self.launch_key, shown, self.now())
+        if launch is None:
+            return None
+        if launch.agent == DEFAULT_PRINCIPAL:
+            return Known(None, Proof.LAUNCHER, launch.isolation)
+        if launch.agent not in self.config.agents:
+            raise refused(f"is for the agent `{launch.agent}`, which is not configured")
+        return Known(launch.agent, Proof.LAUNCHER, launch.isolation)
 
     def gate_for(self, principal: str) -> Gate:
         return self.gates.get(principal, self.default_gate)
@@ -90,11 +111,11 @@ class Posture:
         )
         return max(networks, default=(0, None))[1]
 
-    def limits_for(self, principal: str, upstream: str) -> tuple[Limit, ...]:
-        """What one request takes from. Remembered, as it is asked for with each request."""
-        found = self._limits.get((principal, upstream))
+    def terms_for(self, principal: str, upstream: str) -> Terms:
+        """What requests are held to. Remembered, as it is asked for with each request."""
+        found = self._terms.get((principal, upstream))
         if found is None:
-            found = self._limits[principal, upstream] = self.config.limits_for(principal, upstream)
+            found = self._terms[principal, upstream] = self.config.terms_for(principal, upstream)
         return found
 
 
@@ -104,6 +125,7 @@ def posture(
     rules: RuleSet,
     hierarchy_key: bytes,
     memory: VerdictMemory,
+    launch_key: bytes,
     stopped_tools: Callable[[], Container[str]] = tuple,
 ) -> Posture:
     """All that follows from configuration, credentials and rules. Raises ConfigError where a CA file cannot be used."""
@@ -136,6 +158,7 @@ def posture(
         egress=config.egress_policy(),
         tls=roots,
         mcp=servers,
+        launch_key=launch_key,
     )
 
 

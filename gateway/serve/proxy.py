@@ -24,14 +24,14 @@ from gateway.policy.egress.override import overrides
 from gateway.policy.egress.policy import EgressDecision, EgressPolicy
 from gateway.serve.base_url import admitted, check_dots
 from gateway.serve.dial import Way, bracketed
-from gateway.serve.entrance import PLACE, PRINCIPAL, Entrance
+from gateway.serve.entrance import PLACE, Entrance
 from gateway.serve.headers import end_to_end
-from gateway.serve.identity import Caller, identify, proxy_agent, two_agents
+from gateway.serve.identity import KNOWN, Caller, Known, Proof, identify, joined, known_to_proxy
 from gateway.serve.listener import Handle
 from gateway.serve.posture import Posture
 from gateway.serve.ticket import client_of, refuse_ticket
 from gateway.serve.upstream import Upstream
-from gateway.settings import DEFAULT_PRINCIPAL, Anonymous
+from gateway.settings import Anonymous
 
 _ABSOLUTE: Final = re.compile(r"(?:http|ws)(s?)://([^/?#]+)([/?][!-\"$-~]*)?", re.IGNORECASE)
 """A target in absolute form (RFC 9112, section 3.2.2), printable ASCII without a fragment. A WebSocket begins with a
@@ -109,10 +109,11 @@ class Proxy(Entrance):
     def admit(
         self, posture: Posture, upstream: Upstream, request: web.BaseRequest, target: str
     ) -> tuple[Upstream, Caller]:
-        caller = identify(posture.owner, target, end_to_end(request.raw_headers))
-        agent = agent_of(posture, caller.agent, self._shown_by(posture, request), client_of(request))
+        caller = identify(posture.whose, target, end_to_end(request.raw_headers))
+        known = known_at(posture, joined(caller.known, self._shown_by(posture, request)), client_of(request))
         asked = self._asked(request)
-        principal = request[PRINCIPAL] = agent or DEFAULT_PRINCIPAL
+        request[KNOWN] = known
+        principal = known.principal
         decision = posture.egress.decide(principal, asked.scheme, asked.spelt, asked.port, request.method, asked.target)
         if decision.action is Action.DENY:
             raise denied(decision)
@@ -125,12 +126,12 @@ class Proxy(Entrance):
         way = Way(asked.spelt, asked.scheme, decision.host.name, asked.port, may_dial)
         name = upstream.name or (decision.entry.name if decision.entry is not None else "")
         reached = replace(upstream, name=name, way=way)
-        return reached, admitted(reached, replace(caller, agent=agent))
+        return reached, admitted(reached, replace(caller, known=known))
 
-    def _shown_by(self, posture: Posture, request: web.BaseRequest) -> str | None:
-        """The agent that showed credentials for the proxy: with the CONNECT, or with the request itself."""
+    def _shown_by(self, posture: Posture, request: web.BaseRequest) -> Known:
+        """Who showed credentials for the proxy: with the CONNECT, or with the request itself."""
         tunnel = request.get(TUNNEL)
-        return proxy_agent(posture.owner, request.headers if tunnel is None else tunnel.shown)
+        return known_to_proxy(posture.whose, request.headers if tunnel is None else tunnel.shown)
 
     def _asked(self, request: web.BaseRequest) -> _Asked:
         """Raises ClientError for a target that does not say where it goes, or says it in two ways."""
@@ -148,19 +149,19 @@ class Proxy(Entrance):
         return asked
 
 
-def agent_of(posture: Posture, shown: str | None, by_proxy: str | None, remote: str | None) -> str | None:
-    """Whose request it is: by the key in place of an API key, by the credentials for the proxy, or by the address that
-    it comes from, in this order. Raises ClientError where two keys tell of two agents, or nobody may be unknown."""
-    if shown is not None and by_proxy is not None and shown != by_proxy:
-        raise two_agents()
-    agent = shown or by_proxy or posture.agent_at(remote)
-    if agent is None and posture.config.proxy.anonymous is Anonymous.REFUSE:
+def known_at(posture: Posture, shown: Known, remote: str | None) -> Known:
+    """Whose request it is: by what it showed, or where that names no agent by the address that it comes from. Raises
+    ClientError where nobody may be unknown."""
+    at = None if shown.agent is not None else posture.agent_at(remote)
+    known = shown if at is None else Known(at, Proof.ADDRESS)
+    if known.agent is None and posture.config.proxy.anonymous is Anonymous.REFUSE:
         raise ClientError(
-            "the proxy wants a gateway key; its URL is then http://AGENT:KEY@HOST:PORT, with the key of [agents.AGENT]",
+            "the proxy wants a gateway key; its URL is then http://AGENT:KEY@HOST:PORT, with the key of "
+            "[agents.AGENT]; `lockgate exec --agent AGENT` sets one like it",
             code=Code.IDENTITY,
             status=HTTPStatus.PROXY_AUTHENTICATION_REQUIRED,
         )
-    return agent
+    return known
 
 
 def denied(decision: EgressDecision) -> ClientError:

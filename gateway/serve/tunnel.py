@@ -14,7 +14,7 @@ import asyncio
 import re
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
 from time import perf_counter_ns
@@ -38,11 +38,11 @@ from gateway.serve import relay
 from gateway.serve.carrier import Course
 from gateway.serve.dial import Denied, Way
 from gateway.serve.entrance import challenge, new_id
-from gateway.serve.identity import proxy_agent
+from gateway.serve.identity import NOBODY, Known, known_to_proxy
 from gateway.serve.ledger import Ledger
 from gateway.serve.listener import Handle
 from gateway.serve.opening import Contrary
-from gateway.serve.proxy import Proxy, Tunnel, agent_of, denied, fault_of_address, host_of, read_authority
+from gateway.serve.proxy import Proxy, Tunnel, denied, fault_of_address, host_of, known_at, read_authority
 from gateway.serve.threshold import HANDSHAKE, Threshold, Waiting, first_byte, hand_over
 from gateway.serve.ticket import refuse_ticket
 from gateway.serve.upstream import Pool, detail_of, fault_of
@@ -64,12 +64,13 @@ type Serve = Callable[[Handle], web.RequestHandler]
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A CONNECT as it came, with its id, and when (nanoseconds)."""
+    """A CONNECT as it came, with its id, when (nanoseconds), and from whom."""
 
     id: str
     place: str
     client: str | None
     began: int
+    known: Known = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +141,10 @@ class Gatekeeper:
         """Why a tunnel that is open would not be opened unread any more."""
         posture, tunnel = self.proxy.posture, unread.tunnel
         try:
-            agent = agent_of(posture, None, proxy_agent(posture.owner, tunnel.shown), unread.asked.client)
+            known = known_at(posture, known_to_proxy(posture.whose, tunnel.shown), unread.asked.client)
         except ClientError as error:
             return error
-        principal = agent or DEFAULT_PRINCIPAL
+        principal = known.principal
         decision = posture.egress.decide(principal, tunnel.scheme, tunnel.spelt, tunnel.authority.port or 0)
         if decision.action is Action.DENY:
             return denied(decision)
@@ -167,10 +168,10 @@ class Gatekeeper:
         principal = DEFAULT_PRINCIPAL
         try:
             refuse_ticket(message.headers)
-            agent = agent_of(self.proxy.posture, None, self._shown(message), asked.client)
-            principal = agent or DEFAULT_PRINCIPAL
+            known = known_at(self.proxy.posture, self._shown(message), asked.client)
+            asked, principal = replace(asked, known=known), known.principal
             self._check_host(message, transport)
-            decision, tunnel = self._decided(message, agent, is_early=is_early)
+            decision, tunnel = self._decided(message, principal, is_early=is_early)
             if decision.action is Action.TUNNEL:
                 await self._pass_on(transport, asked, decision, tunnel)
             else:
@@ -181,8 +182,8 @@ class Gatekeeper:
             ours = ClientError(refuse.INTERNAL, code=Code.INTERNAL, status=500)
             self._refuse(transport, asked, ours, principal, f"tunnel: {type(failure).__name__}: {failure}")
 
-    def _shown(self, message: RawRequestMessage) -> str | None:
-        return proxy_agent(self.proxy.posture.owner, message.headers)
+    def _shown(self, message: RawRequestMessage) -> Known:
+        return known_to_proxy(self.proxy.posture.whose, message.headers)
 
     def _check_host(self, message: RawRequestMessage, transport: asyncio.Transport) -> None:
         """Raise ClientError for a CONNECT that names one host as its target and another in its Host field.
@@ -197,9 +198,7 @@ class Gatekeeper:
             if read_authority(field).host != read_authority(message.path).host:
                 raise _forbidden("the Host field of the CONNECT names another host")
 
-    def _decided(
-        self, message: RawRequestMessage, agent: str | None, *, is_early: bool
-    ) -> tuple[EgressDecision, Tunnel]:
+    def _decided(self, message: RawRequestMessage, principal: str, *, is_early: bool) -> tuple[EgressDecision, Tunnel]:
         """Whether a CONNECT may lead where it wants to. Raises ClientError."""
         if is_early:
             raise _unreadable("bytes came before the tunnel was open")
@@ -208,7 +207,7 @@ class Gatekeeper:
         named, spelt = read_authority(message.path), host_of(message.path)
         if named.port is None:
             raise _unreadable("a CONNECT needs a port: CONNECT host:443")
-        decision = self.proxy.posture.egress.decide(agent or DEFAULT_PRINCIPAL, Scheme.HTTPS, spelt, named.port)
+        decision = self.proxy.posture.egress.decide(principal, Scheme.HTTPS, spelt, named.port)
         if decision.action is Action.DENY:
             raise denied(decision)
         self.proxy.posture.check_stops(decision.principal, _entry(decision))
@@ -348,7 +347,7 @@ class Gatekeeper:
             fault=fate.fault,
             told=fate.told,
         )
-        self._ledger.finish(record, Course(asked.client, perf_counter_ns() - asked.began, 0))
+        self._ledger.finish(record, Course(asked.client, perf_counter_ns() - asked.began, 0, asked.known))
 
 
 def _entry(decision: EgressDecision) -> str:

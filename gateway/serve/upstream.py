@@ -35,7 +35,9 @@ from aiohttp.payload import BytesPayload
 from yarl import URL
 
 from gateway.dialect.route import Family
+from gateway.errors import Malformed
 from gateway.exchange.events import Fault, Headers
+from gateway.policy.egress.host import Host, parse_host
 from gateway.serve.dial import DNS_TTL, Names, Way, is_near
 
 KEEP_ALIVE: Final = 15.0
@@ -83,9 +85,22 @@ class Upstream:
         return urlsplit(self.base_url).path
 
     @property
+    def host(self) -> Host:
+        """The host in normal form, whoever chose it."""
+        return _host(self.way.host if self.way is not None else urlsplit(self.base_url).hostname or "")
+
+    @property
     def spelt_host(self) -> str:
         """The host as the agent wrote it; empty where the operator chose it."""
         return self.way.spelt if self.way is not None else ""
+
+
+@lru_cache(maxsize=1024)
+def _host(name: str) -> Host:
+    try:
+        return parse_host(name)
+    except Malformed:
+        return Host(name)  # the operator's own: such names resolve in some networks
 
 
 class Pool:
@@ -159,8 +174,8 @@ class Pool:
         A handshake makes no model think, so connecting and answering have the time of a connection together.
         """
 
-        async def connect(call: Call) -> ClientWebSocketResponse[Literal[False]]:
-            return await self._sockets.ws_connect(
+        async def connect(call: Call) -> UpstreamSocket:
+            socket = await self._sockets.ws_connect(
                 URL(call.base_url + target, encoded=True),
                 headers=call.headers(headers),
                 protocols=protocols,
@@ -175,11 +190,12 @@ class Pool:
                 max_msg_size=max_message,
                 decode_text=False,
             )
+            assert isinstance(socket, UpstreamSocket)
+            socket.is_by_parent = call.parent is not None
+            return socket
 
         async with asyncio.timeout(patience.connect):
-            socket = await self._called(upstream, connect)
-        assert isinstance(socket, UpstreamSocket)
-        return socket
+            return await self._called(upstream, connect)
 
     def parent_for(self, host: str) -> str | None:
         """The proxy that a host is reached through: to the parent, this machine and its network may be others."""
@@ -248,6 +264,13 @@ class UpstreamSocket(ClientWebSocketResponse[Literal[False]]):
     ) -> None:
         super().__init__(reader, writer, protocol, response, *args, **options)
         self.raw_headers = response.raw_headers
+        self.is_by_parent = False  # whether a parent proxy dialled the upstream
+
+    @property
+    def address(self) -> str | None:
+        """The upstream's address; None where a parent proxy dialled it, or the connection is lost."""
+        peer = self.get_extra_info("peername") if not self.is_by_parent else None
+        return peer[0] if isinstance(peer, tuple) else None
 
     def abort(self) -> None:
         """Drop the connection, with what it has not sent yet."""

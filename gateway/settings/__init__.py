@@ -7,7 +7,7 @@ that refer to another (an agent's limits) are checked in `gateway.config`, which
 from gateway.settings.agents import DEFAULT_PRINCIPAL, Agent
 from gateway.settings.config import Config
 from gateway.settings.egress import EgressTable
-from gateway.settings.limits import LimitTable
+from gateway.settings.limits import LimitTable, PriceTable
 from gateway.settings.proxy import Anonymous
 from gateway.settings.records import Format
 from gateway.settings.upstreams import BUILT_IN, McpServer, Upstream
@@ -22,5 +22,6 @@ __all__ = [
     "Format",
     "LimitTable",
     "McpServer",
+    "PriceTable",
     "Upstream",
 ]

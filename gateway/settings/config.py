@@ -9,6 +9,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+from gateway.limits.claims import Terms
+from gateway.limits.price import Prices
 from gateway.policy.egress.entry import Entry
 from gateway.policy.egress.policy import EgressPolicy
 from gateway.policy.egress.providers import PROVIDERS
@@ -18,13 +20,12 @@ from gateway.settings.agents import Agent, AgentName
 from gateway.settings.egress import EgressTable
 from gateway.settings.fields import NO_TABLES, Name, Named, Table, over
 from gateway.settings.gateway import Admin, Gateway
-from gateway.settings.limits import LimitTable
+from gateway.settings.limits import LimitTable, Model, PriceTable
 from gateway.settings.proxy import Proxy
 from gateway.settings.records import AuditTable, Log
 from gateway.settings.rules import HierarchyTable, Rules
 from gateway.settings.store import StoreTable
 from gateway.settings.upstreams import BUILT_IN, METADATA, McpServer, Upstream, UpstreamName
-from gateway.state.limit import Limit
 
 
 class Config(Table):
@@ -39,6 +40,7 @@ class Config(Table):
     mcp: Named[Name, McpServer] = NO_TABLES
     agents: Named[AgentName, Agent] = NO_TABLES
     limits: Named[Name, LimitTable] = NO_TABLES
+    prices: Named[Model, PriceTable] = NO_TABLES
     egress: Annotated[Named[Name, EgressTable], BeforeValidator(over(PROVIDERS))] = NO_TABLES
     hierarchy: HierarchyTable = HierarchyTable()
     audit: AuditTable = AuditTable()
@@ -59,16 +61,17 @@ class Config(Table):
             effects=MappingProxyType({**profile.effects, **self.rules.unruled_effects}),
         )
 
-    def limits_for(self, principal: str, upstream: str) -> tuple[Limit, ...]:
-        """The limits that one request of this caller to that upstream takes from, in the order of the file.
+    def terms_for(self, principal: str, upstream: str) -> Terms:
+        """What the requests of this caller to that upstream are held to, in the order of the file, and their prices.
 
         A limit that names no agent, and that no agent names, is everybody's.
         """
-        return tuple(
-            table.limit(name, f"{name}/{principal}/{upstream}", self.store.on_error)
+        rules = tuple(
+            table.rule(name, self.store.on_error)
             for name, table in self.limits.items()
             if (not table.upstreams or upstream in table.upstreams) and principal in self._holders(name, principal)
         )
+        return Terms(rules, Prices({name: table.price for name, table in self.prices.items()}))
 
     def egress_policy(self) -> EgressPolicy:
         """Where agents may go: the entries of `[egress]`, and each upstream and MCP server that none of them names."""

@@ -56,7 +56,7 @@ def test_text_grows_in_the_channel_of_its_block_and_closes_with_it() -> None:
     assert [reading.closes for reading in readings if reading.closes] == [((0, "text"),)]
     assert [reading.closes_all for reading in readings] == [False] * 8 + [True]
     assert readings[0].usage == {"input": 25, "output": 1}
-    assert readings[-2].usage == {"output": 12}
+    assert readings[-2].usage == {"input": 25, "output": 12}
 
 
 def test_thinking_and_arguments_grow_in_channels_of_their_own() -> None:
@@ -85,7 +85,7 @@ def test_the_name_of_a_call_is_open_until_its_block_stops(kind: str) -> None:
 
 def test_cached_tokens_count_as_input() -> None:
     (reading,) = play(MessageStream(), [START])
-    assert reading.usage == {"input": 13, "output": 1}
+    assert reading.usage == {"input": 13, "output": 1, "cached": 4}
 
 
 def test_a_block_that_starts_with_text_goes_on_with_it() -> None:

@@ -38,7 +38,7 @@ async def test_a_used_up_limit_is_the_sdks_rate_limit_error_with_the_time_to_wai
         headers = raised.value.response.headers
         assert 0 < int(headers["retry-after"]) <= 60
         assert any(name.lower().startswith("ratelimit") for name in headers)
-        assert "x-should-retry" not in headers
+        assert headers["x-should-retry"] == "true"
         assert (await gateway.recorded(2))["code"] == "rate_limited"
     assert len(upstream.requests) == 1
 

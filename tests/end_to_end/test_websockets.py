@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -15,7 +16,7 @@ from openai.resources.responses.responses import AsyncResponsesConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.end_to_end.conftest import Start
-from tests.end_to_end.running import CARD, ORDER, SECRET, Running
+from tests.end_to_end.running import CARD, ORDER, SECRET, Running, configured, running
 from tests.fakes.script import Call, Fail, Raw, Say
 from tests.fakes.sockets import INSTRUCTIONS
 from tests.fakes.talk import KEY
@@ -25,9 +26,9 @@ PATIENCE = 5.0
 
 
 @asynccontextmanager
-async def speaking(gateway: Running) -> AsyncIterator[AsyncRealtimeConnection]:
+async def speaking(gateway: Running, key: str = KEY) -> AsyncIterator[AsyncRealtimeConnection]:
     async with (
-        openai.AsyncOpenAI(api_key=KEY, base_url=f"{gateway.url}/openai/v1", max_retries=0) as client,
+        openai.AsyncOpenAI(api_key=key, base_url=f"{gateway.url}/openai/v1", max_retries=0) as client,
         client.realtime.connect(model="gpt-realtime") as connection,
         asyncio.timeout(PATIENCE),
     ):
@@ -138,7 +139,10 @@ async def test_a_secret_ends_the_answer_and_the_session(gateway: Running, upstre
             await connection.recv()
     record = await gateway.recorded()
     assert closed.value.rcvd is not None
-    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1008, f"secret_blocked, {record['id']}")
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason.partition(":")[0]) == (
+        1008,
+        f"secret_blocked, {record['id']}",
+    )
     assert (record["outcome"], record["code"]) == ("cut", "secret_blocked")
     assert SECRET not in json.dumps(gateway.records())
 
@@ -210,3 +214,22 @@ async def test_rules_that_are_edited_hold_in_sessions_that_are_open(start: Start
                 break
             await asyncio.sleep(0.02)
         assert event.error.code == "secret_blocked"
+
+
+async def test_an_agent_that_is_taken_out_of_the_configuration_is_taken_out_of_its_session(
+    upstream: Upstream, tmp_path: Path
+) -> None:
+    agent, key = '[agents.research]\nkey_env = "RESEARCH"\n', "a-gateway-key-of-research"
+    async with running(configured(upstream.url, agent), tmp_path, {"RESEARCH": key}) as gateway:
+        async with speaking(gateway, key) as connection:
+            assert (await connection.recv()).type == "session.created"
+            (tmp_path / "lockgate.toml").write_text(configured(upstream.url))
+            error: Any = await connection.recv()
+            assert (error.type, error.error.code) == ("error", "identity_required")
+            with pytest.raises(ConnectionClosed) as closed:
+                await connection.recv()
+        record = await gateway.recorded()
+    assert closed.value.rcvd is not None
+    reason = f"identity_required, {record['id']}: there is no agent `research` any more"
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1008, reason)
+    assert (record["outcome"], record["principal"]) == ("cut", "research")

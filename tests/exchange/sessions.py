@@ -18,6 +18,7 @@ from gateway.exchange.session import Session
 from gateway.exchange.session_events import (
     Accepted,
     ClientClosed,
+    CloseClient,
     FromClient,
     FromServer,
     Message,
@@ -52,6 +53,14 @@ def opened(target: str = REALTIME, by: Gate | None = None, family: str = "openai
     return one
 
 
+def plain(by: Gate | None = None) -> Session:
+    return opened("/ws", by, "http")
+
+
+def breaking(*_: Any, **__: Any) -> Any:
+    raise ZeroDivisionError("broken")
+
+
 def text(value: Any) -> Message:
     return Message(Opcode.TEXT, value if isinstance(value, bytes) else json.dumps(value).encode())
 
@@ -63,7 +72,7 @@ def binary(data: bytes) -> Message:
 def ask(one: Session, value: Any) -> list[SessionCommand]:
     """What follows from a message of the client, with limits that never refuse."""
     commands = one.receive(FromClient(value if isinstance(value, Message) else text(value)))
-    return feed(one, LimitsTaken()) if commands == [Consult()] else commands
+    return feed(one, LimitsTaken()) if any(isinstance(one, Consult) for one in commands) else commands
 
 
 def answer(one: Session, *values: Any) -> list[SessionCommand]:
@@ -91,6 +100,12 @@ def spoken(commands: Sequence[SessionCommand]) -> str:
 
 def record(commands: Sequence[SessionCommand]) -> ExchangeRecord:
     return only(commands, Finish).record
+
+
+def closed(commands: Sequence[SessionCommand]) -> tuple[int, str]:
+    """How the client is closed: the code, and the reason as far as the id of the record."""
+    close = only(commands, CloseClient)
+    return close.code, close.reason.partition(":")[0]
 
 
 def ended(one: Session) -> ExchangeRecord:

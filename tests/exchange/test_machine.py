@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from gateway.dialect.families import FAMILIES
+from gateway.dialect.meter import UNSAID
 from gateway.errors import Code
 from gateway.exchange import machine, whole
+from gateway.exchange.demand import Consults, Counted, Quota
 from gateway.exchange.events import (
     AnswerData,
     AnswerStarted,
@@ -147,7 +149,7 @@ def test_a_limit_refuses_with_the_time_to_wait_and_may_be_retried() -> None:
     reply = only(commands, Respond)
     assert reply.status == 429
     assert {("retry-after", "7"), ("RateLimit-Limit", "1")} <= set(reply.headers)
-    assert "x-should-retry" not in dict(reply.headers)
+    assert ("x-should-retry", "true") in reply.headers
     assert json.loads(reply.body)["error"]["code"] == "rate_limited"
 
 
@@ -594,3 +596,173 @@ def test_a_truncated_compressed_stream_gives_what_it_had_and_says_so() -> None:
     commands = one.receive(AnswerData(data, last=True))
     assert only(commands, SendAnswer).data.startswith(chunk("Hello "))
     assert record(commands).code is Code.UPSTREAM
+
+
+# Limits that need what the body says
+
+
+def late(family: str = "openai") -> Exchange:
+    return Exchange(gate(), FAMILIES[family], id="id-1", upstream=family, principal="default", consults=Consults.LATE)
+
+
+def test_where_a_limit_needs_it_the_body_is_judged_first() -> None:
+    one = late()
+    assert one.receive(started()) == [ReadBody()]
+    consult = only(one.receive(RequestData(asked(), last=True)), Consult)
+    assert consult.demand.asked is not None
+    assert (consult.demand.asked.model, consult.demand.asked.output) == ("m", UNSAID)
+    assert only(one.receive(LimitsTaken()), StartUpstream).body == asked()
+
+
+@pytest.mark.parametrize("coding", [None, "gzip"])
+def test_a_turn_whose_beginning_is_known_is_counted_whole(coding: str | None) -> None:
+    """What is remembered of it is left out of what is read, and still goes to the model."""
+    by = gate()
+    turns: list[Any] = [{"role": "user", "content": f"turn {number} " + "word " * 400} for number in range(9)]
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 4000}}
+    turns[1] = {"role": "user", "content": [image]}
+    inputs: list[int] = []
+    for end in (7, 8, 9):
+        one = Exchange(
+            by, FAMILIES["openai"], id="id-1", upstream="openai", principal="default", consults=Consults.LATE
+        )
+        body = json.dumps({"model": "m", "messages": turns[:end]}).encode()
+        headers = JSON if coding is None else (*JSON, ("Content-Encoding", coding))
+        sent = body if coding is None else gzip.compress(body)
+        demand = only(feed(one, started(headers=headers), RequestData(sent, last=True)), Consult).demand
+        assert demand.asked is not None
+        assert (demand.asked.model, demand.asked.counted) == ("m", True)
+        inputs.append(demand.asked.input)
+    assert 1600 < inputs[0] < 1600 + 3300
+    assert 500 < inputs[1] - inputs[0] < 520
+    assert 500 < inputs[2] - inputs[1] < 520
+
+
+def test_lines_are_no_one_request_and_are_not_counted() -> None:
+    one, lines = late(), asked() + b"\n" + asked()
+    label = (("Content-Type", "application/jsonl"),)
+    demand = only(feed(one, started(headers=label), RequestData(lines, last=True)), Consult).demand
+    assert demand.asked is not None
+    assert demand.asked.counted is False
+
+
+def test_a_refused_body_asks_for_nothing() -> None:
+    one = late()
+    commands = feed(one, started(), RequestData(asked("tok_abcd1234"), last=True))
+    assert only(commands, Respond).status == 400
+    assert not [command for command in commands if isinstance(command, Consult)]
+    assert record(commands).usage == {}
+
+
+def test_what_has_no_body_or_is_not_read_asks_at_once() -> None:
+    assert only(late().receive(started("GET", "/v1/models", (), body=False)), Consult).demand.asked is None
+    one = late()
+    demand = only(one.receive(started(target="/v1/audio/transcriptions", headers=())), Consult).demand
+    assert demand.asked is not None
+    assert demand.asked.counted is False
+    assert isinstance(one.receive(LimitsTaken())[0], StartUpstream)
+
+
+def test_a_compressed_body_is_switched_to_another_model_too() -> None:
+    one = late()
+    feed(one, started(headers=(*JSON, ("Content-Encoding", "gzip"))), RequestData(gzip.compress(asked()), last=True))
+    (again,) = one.receive(LimitsTaken("dear", 5, switch_to="other"))
+    assert isinstance(again, Consult)
+    assert again.demand.asked is not None
+    assert (again.demand.asked.model, again.demand.switched) == ("other", True)
+    start = only(one.receive(LimitsTaken()), StartUpstream)
+    assert json.loads(start.body or b"")["model"] == "other"
+    assert "content-encoding" not in {name.lower() for name, _ in start.headers}
+
+
+@pytest.mark.parametrize("switch_to", ["other", None])
+def test_a_request_that_was_switched_is_not_switched_again(switch_to: str | None) -> None:
+    one = late()
+    feed(one, started(), RequestData(asked(), last=True))
+    if switch_to is not None:
+        feed(one, LimitsTaken("dear", 5, switch_to=switch_to))
+    commands = one.receive(LimitsTaken("dear", 5, switch_to=switch_to))
+    assert only(commands, Respond).status == 429
+    assert record(commands).limit == "dear"
+
+
+@pytest.mark.parametrize("made", [exchange, late])
+def test_a_deployment_is_the_model_whatever_the_body_says(made: Callable[..., Exchange]) -> None:
+    one = made(family="azure")
+    target = "/openai/deployments/dear/chat/completions"
+    commands = feed(one, started(target=target), LimitsTaken(), RequestData(asked(), last=True), LimitsTaken())
+    assert record([*commands, *one.receive(ClientGone())]).model == "dear"
+
+
+def test_in_the_path_the_model_is_switched_and_the_body_stays_as_it_came() -> None:
+    one, body = late("gemini"), b'{"contents": [] }'
+    feed(one, started(target="/v1beta/models/dear:generateContent?a=b"), RequestData(body, last=True))
+    feed(one, LimitsTaken("dear", 5, switch_to="small"))
+    start = only(one.receive(LimitsTaken()), StartUpstream)
+    assert (start.target, start.body) == ("/v1beta/models/small:generateContent?a=b", body)
+
+
+def test_where_the_model_cannot_be_changed_the_limit_refuses() -> None:
+    one = late("azure")
+    feed(one, started(target="/openai/deployments/d/chat/completions"), RequestData(asked(), last=True))
+    commands = one.receive(LimitsTaken("dear", 5, switch_to="other"))
+    assert only(commands, Respond).status == 429
+
+
+def test_a_limit_may_refuse_with_words_and_a_code_of_its_own() -> None:
+    commands = feed(exchange(), started(), LimitsTaken("money", why="no price", code=Code.APPROVAL))
+    reply = only(commands, Respond)
+    assert (reply.status, json.loads(reply.body)["error"]["code"]) == (400, "approval_required")
+    assert "no price; more than that a person has to approve" in reply.body.decode()
+
+
+@pytest.mark.parametrize(("wait", "told"), [(60, "true"), (61, "false"), (None, "false")])
+def test_a_client_tries_again_by_itself_where_that_is_soon(wait: int | None, told: str) -> None:
+    reply = only(feed(exchange(), started(), LimitsTaken("minute", wait)), Respond)
+    assert dict(reply.headers)["x-should-retry"] == told
+
+
+@pytest.mark.parametrize(
+    ("end", "counted"),
+    [
+        (UpstreamFailed(Fault.UNREACHABLE, "x"), Counted.NOBODY),
+        (UpstreamFailed(Fault.TIMEOUT, "x"), Counted.RESERVATION),
+        (ClientGone(), Counted.RESERVATION),
+    ],
+)
+def test_what_an_upstream_may_have_seen_counts(end: Event, counted: Counted) -> None:
+    one = late()
+    commands = feed(one, started(), RequestData(asked(), last=True), LimitsTaken(), end)
+    assert record(commands).counted is counted
+
+
+def test_a_whole_answer_tells_of_the_limits_and_its_counts_are_recorded() -> None:
+    one = late()
+    body = json.dumps({"object": "chat.completion", "choices": [], "usage": {"completion_tokens": 3}}).encode()
+    commands = feed(
+        one,
+        started(),
+        RequestData(asked(), last=True),
+        LimitsTaken(headers=(("ratelimit", "r"),), quotas=(Quota("tokens", 9, 5, 1, "t"),)),
+        AnswerStarted(200, JSON),
+        AnswerData(body, last=True),
+    )
+    headers = dict(only(commands, Respond).headers)
+    assert (headers["ratelimit"], headers["x-ratelimit-remaining-tokens"]) == ("r", "5")
+    assert (record(commands).usage, record(commands).counted) == ({"output": 3}, Counted.PROVIDER)
+
+
+def test_a_stream_that_is_cut_for_its_content_counts_what_came() -> None:
+    one = late()
+    stream = chunk("hello ") + chunk("tok_abcd1234 and more")
+    commands = feed(
+        one,
+        started(),
+        RequestData(asked(), last=True),
+        LimitsTaken(),
+        AnswerStarted(200, STREAM),
+        AnswerData(stream, last=True),
+    )
+    assert record(commands).outcome == "cut"
+    assert record(commands).counted is Counted.ESTIMATE
+    assert record(commands).usage["output"] == 7

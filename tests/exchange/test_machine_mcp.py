@@ -11,11 +11,13 @@ import pytest
 from gateway.dialect.mcp_door import Door, Inner
 from gateway.dialect.mcp_family import mcp
 from gateway.errors import Code
+from gateway.exchange.demand import Consults
 from gateway.exchange.events import (
     AnswerData,
     AnswerStarted,
     BeginAnswer,
     Command,
+    Consult,
     DropUpstream,
     EndAnswer,
     Event,
@@ -41,8 +43,9 @@ STREAM = (("Content-Type", "text/event-stream"),)
 DOOR = Door("n", "http://h/mcp", "http://gate", b"k")
 
 
-def exchange(asked: Inner | None = None, by: Gate | None = None) -> Exchange:
-    return Exchange(by or gate(), mcp(DOOR, asked or Inner("/mcp")), id="id-1", upstream="mcp/n", principal="default")
+def exchange(asked: Inner | None = None, by: Gate | None = None, consults: Consults = Consults.EARLY) -> Exchange:
+    family = mcp(DOOR, asked or Inner("/mcp"))
+    return Exchange(by or gate(), family, id="id-1", upstream="mcp/n", principal="default", consults=consults)
 
 
 def asked(value: Any, headers: Headers = JSON) -> tuple[Event, ...]:
@@ -114,6 +117,13 @@ class TestRequests:
         started, *_ = asked(call())
         status, answer = told(feed(exchange(), started, LimitsTaken(denied="slow", retry_after=3)))
         assert (status, answer["error"]["data"]["retry_after"]) == (429, 3)
+
+    def test_a_limit_on_tools_is_asked_for_each_call_of_a_body(self) -> None:
+        broken = {"jsonrpc": "2.0", "id": 4, "method": "tools/call", "params": {"name": 5}}
+        messages = [call(id=1), {"jsonrpc": "2.0", "method": "ping", "id": 2}, call(id=3), broken]
+        started, _, body = asked(messages)
+        commands = feed(exchange(consults=Consults.LATE), started, body)
+        assert only(commands, Consult).demand.tools == ("say", "say")
 
     def test_a_server_that_fails_is_told_to_who_asked(self) -> None:
         status, answer = told(feed(exchange(), *asked(call(id=9)), UpstreamFailed(Fault.UNREACHABLE, "x")))

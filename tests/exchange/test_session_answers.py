@@ -19,7 +19,6 @@ from gateway.exchange.events import (
 from gateway.exchange.session import Session
 from gateway.exchange.session_events import (
     Accepted,
-    CloseClient,
     CloseServer,
     FromServer,
     Message,
@@ -37,6 +36,7 @@ from tests.exchange.sessions import (
     answer,
     ask,
     binary,
+    closed,
     ended,
     feed,
     only,
@@ -90,7 +90,7 @@ def test_a_secret_cuts_the_session_before_its_first_character(dialect: str) -> N
         assert (last["type"], last["response"]["id"]) == ("response.done", "resp_1")
         assert last["response"]["status_details"] == {"type": "incomplete", "reason": "content_filter"}
     assert (why["type"], why["error"]["code"]) == ("error", "secret_blocked")
-    assert only(commands, CloseClient) == CloseClient(1008, "secret_blocked, id-1")
+    assert closed(commands) == (1008, "secret_blocked, id-1")
     assert only(commands, CloseServer).code == 1001
     line = record(commands)
     assert (line.outcome, line.code, line.effect) == ("cut", Code.SECRET, Effect.BLOCK)
@@ -169,7 +169,7 @@ def test_an_item_of_a_third_party_is_data() -> None:
 def test_a_message_of_the_server_that_cannot_be_read_ends_the_session(message: Message, target: str) -> None:
     one = opened(target)
     commands = answer(one, message)
-    assert only(commands, CloseClient) == CloseClient(1011, "upstream_error, id-1")
+    assert closed(commands) == (1011, "upstream_error, id-1")
     assert told(commands)[-1]["error"]["code"] == "upstream_error"
     line = record(commands)
     assert (line.outcome, line.code) == ("refused", Code.UPSTREAM)

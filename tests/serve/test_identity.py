@@ -4,14 +4,18 @@ import pytest
 
 from gateway.errors import ClientError, Code
 from gateway.exchange.events import Headers
-from gateway.serve.identity import Caller, Site, identify, inject
+from gateway.launch import Isolation
+from gateway.serve.identity import NOBODY, Caller, Known, Proof, Site, identify, inject, joined, known_to_proxy
 
 SITE = Site(frozenset({"gateway", "::2"}), frozenset({"https://console.example"}))
 KEY = "gateway-key"
 
 
-def owner(key: str) -> str | None:
-    return "bot" if key == KEY else None
+BOT = Known("bot", Proof.KEY)
+
+
+def whose(key: str) -> Known | None:
+    return BOT if key == KEY else None
 
 
 @pytest.mark.parametrize(
@@ -55,8 +59,8 @@ def test_web_pages_need_an_accepted_origin(origin: str | None, fetch_site: str |
 )
 def test_a_gateway_key_is_found_where_sdks_put_keys_and_taken_out(name: str, value: str) -> None:
     headers = (("Accept", "*/*"), (name, value), ("X-Api-Version", "1"))
-    caller = identify(owner, "/v1/x?a=1", headers)
-    assert caller == Caller("bot", "/v1/x?a=1", (("Accept", "*/*"), ("X-Api-Version", "1")))
+    caller = identify(whose, "/v1/x?a=1", headers)
+    assert caller == Caller(BOT, "/v1/x?a=1", (("Accept", "*/*"), ("X-Api-Version", "1")))
     assert caller.principal == "bot"
 
 
@@ -70,7 +74,7 @@ def test_a_gateway_key_is_found_where_sdks_put_keys_and_taken_out(name: str, val
     ],
 )
 def test_a_gateway_key_in_the_query_is_found_and_taken_out(target: str, left: str) -> None:
-    assert identify(owner, target, ()) == Caller("bot", left, ())
+    assert identify(whose, target, ()) == Caller(BOT, left, ())
 
 
 @pytest.mark.parametrize(
@@ -86,30 +90,67 @@ def test_a_gateway_key_in_the_query_is_found_and_taken_out(target: str, left: st
     ],
 )
 def test_a_gateway_key_is_taken_out_wherever_it_is_shown(target: str, headers: Headers) -> None:
-    assert identify(owner, target, headers) == Caller("bot", "/x", ())
+    assert identify(whose, target, headers) == Caller(BOT, "/x", ())
 
 
 def test_a_foreign_key_stays_beside_a_gateway_key() -> None:
     headers = (("Authorization", "Bearer other"), ("x-api-key", KEY))
-    assert identify(owner, "/x?key=more", headers) == Caller("bot", "/x?key=more", (("Authorization", "Bearer other"),))
+    assert identify(whose, "/x?key=more", headers) == Caller(BOT, "/x?key=more", (("Authorization", "Bearer other"),))
 
 
 def test_who_shows_the_keys_of_two_agents_is_nobody() -> None:
     with pytest.raises(ClientError, match="keys of two agents") as raised:
-        identify({KEY: "bot", "other": "spy"}.get, "/x", (("Authorization", "Bearer other"), ("x-api-key", KEY)))
+        identify(
+            {KEY: BOT, "other": Known("spy", Proof.KEY)}.get,
+            "/x",
+            (("Authorization", "Bearer other"), ("x-api-key", KEY)),
+        )
     assert (raised.value.code, raised.value.status) == (Code.IDENTITY, 403)
 
 
 @pytest.mark.parametrize("target", ["/x", "/x?", "/x?key=other&b", "/x?akey=gateway-key"])
 def test_foreign_keys_stay_where_they_are(target: str) -> None:
     headers = (("Authorization", "Bearer other"), ("x-api-key", "another"))
-    caller = identify(owner, target, headers)
-    assert caller == Caller(None, target, headers)
+    caller = identify(whose, target, headers)
+    assert caller == Caller(NOBODY, target, headers)
     assert caller.principal == "default"
 
 
 def test_the_real_key_replaces_every_other_credential() -> None:
-    caller = Caller("bot", "/x?key=stray&alt=sse", (("X-API-Key", "stray"), ("Accept", "*/*"), ("Authorization", "b")))
-    assert inject(caller, "x-api-key", "real") == Caller(
-        "bot", "/x?alt=sse", (("Accept", "*/*"), ("x-api-key", "real"))
-    )
+    caller = Caller(BOT, "/x?key=stray&alt=sse", (("X-API-Key", "stray"), ("Accept", "*/*"), ("Authorization", "b")))
+    assert inject(caller, "x-api-key", "real") == Caller(BOT, "/x?alt=sse", (("Accept", "*/*"), ("x-api-key", "real")))
+
+
+def launched(agent: str | None, isolation: Isolation = Isolation.NONE) -> Known:
+    return Known(agent, Proof.LAUNCHER, isolation)
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        ((), NOBODY),
+        ((NOBODY, BOT), BOT),
+        ((BOT, launched("bot")), launched("bot")),
+        ((launched("bot", Isolation.VM), launched("bot", Isolation.PROCESS)), launched("bot", Isolation.PROCESS)),
+        ((NOBODY, launched(None)), launched(None)),
+        ((launched(None, Isolation.VM), BOT), BOT),
+        ((launched(None, Isolation.VM), launched("bot")), launched("bot")),
+    ],
+    ids=["none", "a key", "key and word", "two words", "a word for nobody", "another's word", "two names"],
+)
+def test_a_launcher_s_word_counts_for_whom_it_names_and_the_lesser(found: tuple[Known, ...], told: Known) -> None:
+    assert joined(*found) == joined(*reversed(found)) == told
+
+
+def test_words_for_two_agents_are_nobody_s() -> None:
+    with pytest.raises(ClientError, match="keys of two agents"):
+        joined(launched("bot"), launched("spy"))
+
+
+def test_what_is_wrong_with_a_token_is_told_by_the_proxy_as_such() -> None:
+    def whose(_: str) -> Known | None:
+        raise ClientError("the launcher's token has expired", code=Code.IDENTITY, status=401)
+
+    with pytest.raises(ClientError, match="has expired") as raised:
+        known_to_proxy(whose, {"Proxy-Authorization": "Bearer old"})
+    assert (raised.value.code, raised.value.status) == (Code.IDENTITY, 407)

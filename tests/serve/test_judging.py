@@ -17,8 +17,8 @@ from gateway.serve.carrier import Carrier
 from gateway.serve.judging import HEAVY, Feed
 from gateway.serve.websocket import SocketCarrier
 from tests.serve.loopback import ask, dialled, through, until
+from tests.serve.sockets import Side, between, client
 from tests.serve.test_base_url import request
-from tests.serve.test_websocket import Side, between, client
 
 
 @dataclass(slots=True)

@@ -1,25 +1,31 @@
 from __future__ import annotations
 
 import ssl
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import ClassVar
 
 import pytest
 
 from gateway.config import Secrets
 from gateway.detect.memory import VerdictMemory
 from gateway.detect.ruleset import build
-from gateway.errors import ConfigError
+from gateway.errors import ClientError, Code, ConfigError
+from gateway.launch import Isolation, Launch, token
+from gateway.serve.identity import Known, Proof
 from gateway.serve.posture import Posture, posture, site
 from gateway.serve.upstream import Patience
 from gateway.settings import Config
 from gateway.units import Address
+from tests.serve import loopback
 
 NO_SECRETS = Secrets(MappingProxyType({}), MappingProxyType({}), None)
+LAUNCH_KEY = b"launch"
 
 
 def made(tables: dict[str, object], secrets: Secrets = NO_SECRETS) -> Posture:
-    return posture(Config.model_validate(tables), secrets, build((), key=b"k"), b"h", VerdictMemory(8))
+    return posture(Config.model_validate(tables), secrets, build((), key=b"k"), b"h", VerdictMemory(8), LAUNCH_KEY)
 
 
 def test_each_agent_has_its_profile_and_everybody_else_the_default() -> None:
@@ -37,9 +43,9 @@ def test_without_agents_no_key_is_anybodys() -> None:
 
 def test_limits_are_looked_up_once() -> None:
     serving = made({"limits": {"few": {"requests": 1}}})
-    limits = serving.limits_for("default", "openai")
-    assert [limit.key for limit in limits] == ["few/default/openai"]
-    assert serving.limits_for("default", "openai") is limits
+    terms = serving.terms_for("default", "openai")
+    assert [rule.name for rule in terms.rules] == ["few"]
+    assert serving.terms_for("default", "openai") is terms
 
 
 def test_upstreams_have_their_key_and_their_tls() -> None:
@@ -81,3 +87,36 @@ def test_a_listener_answers_to_its_host_and_its_names() -> None:
     found = site(Address("0.0.0.0", 1), ("Gateway",), ("https://a.example",))
     assert found.hosts == {"gateway", "0.0.0.0"}
     assert found.origins == {"https://a.example"}
+
+
+class TestWhose:
+    """Of whom a credential is: a gateway key or a launcher's token."""
+
+    BOT: ClassVar[dict[str, object]] = {"agents": {"bot": {"key_sha256": "1" * 64}}}
+
+    def told(self, key: bytes, agent: str, tables: dict[str, object]) -> Known | None:
+        serving = replace(made(tables), now=lambda: 1000.0)
+        return serving.whose(token(key, Launch(agent, Isolation.PROCESS, 1000, 2000)))
+
+    def test_a_launcher_s_token_tells_the_agent_and_what_holds_it(self) -> None:
+        assert self.told(LAUNCH_KEY, "bot", self.BOT) == Known("bot", Proof.LAUNCHER, Isolation.PROCESS)
+
+    def test_one_for_everybody_names_no_agent(self) -> None:
+        assert self.told(LAUNCH_KEY, "default", self.BOT) == Known(None, Proof.LAUNCHER, Isolation.PROCESS)
+
+    def test_an_agent_that_was_taken_out_of_the_configuration_is_not_believed(self) -> None:
+        with pytest.raises(ClientError, match="is for the agent `bot`, which is not configured") as raised:
+            self.told(LAUNCH_KEY, "bot", {})
+        assert (raised.value.code, raised.value.status) == (Code.IDENTITY, 401)
+
+    def test_the_token_of_another_gateway_is_not_believed(self) -> None:
+        with pytest.raises(ClientError, match="is not signed with the secret of this gateway"):
+            self.told(b"another", "bot", self.BOT)
+
+    def test_a_posture_that_was_told_no_key_believes_nobody(self) -> None:
+        for key in (b"", LAUNCH_KEY):
+            with pytest.raises(ClientError, match="is not signed with the secret of this gateway"):
+                loopback.posture({}).whose(token(key, Launch("default", Isolation.NONE, 0, 10**11)))
+
+    def test_any_other_credential_is_none_of_ours(self) -> None:
+        assert made(self.BOT).whose("sk-other") is None

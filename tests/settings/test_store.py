@@ -69,5 +69,5 @@ def test_a_variable_that_holds_no_url_is_refused_without_its_text() -> None:
 
 def test_a_limit_may_have_another_mode_than_the_rest() -> None:
     text = '[store]\non_error = "deny"\n[limits.a]\nrequests = 1\n[limits.b]\nrequests = 1\non_error = "allow"'
-    limits = parse(text, "gate.toml").limits_for("default", "openai")
+    limits = parse(text, "gate.toml").terms_for("default", "openai").rules
     assert {limit.name: limit.on_error for limit in limits} == {"a": OnError.DENY, "b": OnError.ALLOW}

@@ -417,6 +417,17 @@ class TestWatch:
         await asyncio.gather(watching, return_exceptions=True)
         assert (await worker.take(RATE)).source is Source.SHARED
 
+    async def test_a_store_that_answers_gets_a_sign_of_life_now_and_then(
+        self, worker: Worker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("gateway.state.guarded.PROBE", 0.001)
+        monkeypatch.setattr("gateway.state.guarded.BEAT", 5.0)
+        watching = asyncio.create_task(worker.guard.watch())
+        await asyncio.sleep(0.05)
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        assert await worker.registers.revisions(["members"]) == (1,)
+
 
 class TestMembers:
     async def test_who_gave_a_sign_of_life_is_one(self) -> None:

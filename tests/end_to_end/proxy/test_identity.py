@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import base64
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from time import time
+from typing import Any
 
 import pytest
 
+from gateway.keys import secret_in_file
+from gateway.launch import Isolation, Launch, key_of, token
 from tests.end_to_end.proxy.proxied import HOST, Authorities, Ended, Proxied, opened, proxied, told
+from tests.end_to_end.running import Running, until
 from tests.fakes.script import Raw
 from tests.fakes.upstream import Upstream, fake_upstream
 from tests.fakes.web_site import WebSite
@@ -197,3 +203,110 @@ class TestKeysOfTheGateway:
     async def test_it_is_sent_to_no_other_path(self, provider: Upstream, proxy: Proxied) -> None:
         assert await self.ask(provider, proxy.as_agent("a", "key-of-a"), "/other/chat/completions") == "403"
         assert provider.requests == []
+
+
+class TestLaunchers:
+    """A launcher's token in the place of a key: through the proxy, and by base URL."""
+
+    def token(self, gate: Running, agent: str, isolation: Isolation = Isolation.NONE, age: int = 0) -> str:
+        """A token as `lockgate exec` signs it, that many seconds ago, for an hour."""
+        issued = int(time()) - age
+        key = key_of(secret_in_file(gate.folder / "state" / "secret"))
+        return token(key, Launch(agent, isolation, issued, issued + 3600))
+
+    async def test_it_tells_the_agent_and_what_holds_it(self, start: Start, url: str) -> None:
+        async with start() as proxy:
+            shown = self.token(proxy.gate, "a", Isolation.NAMESPACE)
+            assert await status(proxy.as_agent("a", shown), url) == "200"
+            record = await proxy.gate.recorded()
+        assert (record["principal"], record["identity"], record["isolation"]) == ("a", "launcher", "namespace")
+        assert shown.rpartition(".")[2] not in str(record)
+
+    async def test_records_tell_the_other_proofs_from_it(self, start: Start, url: str) -> None:
+        async with start() as proxy:
+            assert await status(proxy.as_agent("a", "key-of-a"), url) == "200"
+            assert await status(dict(proxy.environ), url) == "200"
+            assert await status(proxy.as_agent("default", self.token(proxy.gate, "default")), url) == "200"
+            await proxy.gate.recorded(3)
+            told_of = [
+                (record["principal"], record["identity"], record["isolation"]) for record in proxy.gate.records()
+            ]
+        assert told_of == [("a", "key", None), ("default", None, None), ("default", "launcher", "none")]
+
+    async def test_a_tunnel_that_is_passed_on_is_recorded_with_it(
+        self, secure: WebSite, tmp_path: Path, authorities: Authorities
+    ) -> None:
+        async with proxied(opened(secure.port, action="tunnel") + AGENTS, tmp_path, ENVIRON) as proxy:
+            url = f"https://{HOST}:{secure.port}/hello"
+            environ = proxy.as_agent("a", self.token(proxy.gate, "a"))
+            assert await status(environ, url, "--cacert", str(authorities.file)) == "200"
+            record = await proxy.gate.recorded()
+        assert (record["dialect"], record["principal"], record["identity"]) == ("tunnel", "a", "launcher")
+
+    async def test_where_nobody_may_be_unknown_it_has_to_name_an_agent(self, start: Start, url: str) -> None:
+        async with start(proxy='anonymous = "refuse"') as proxy:
+            assert await status(proxy.as_agent("a", self.token(proxy.gate, "a")), url) == "200"
+            assert await status(proxy.as_agent("x", self.token(proxy.gate, "default")), url) == "407"
+
+    @pytest.mark.parametrize(
+        ("change", "why"),
+        [
+            ({"age": 2 * 3600}, "the launcher's token has expired"),
+            ({"age": -3600}, "the launcher's token is not valid yet"),
+            ({"agent": "c"}, "the launcher's token is for the agent `c`, which is not configured"),
+        ],
+    )
+    async def test_one_that_is_not_good_is_refused_with_the_reason(
+        self, change: dict[str, Any], why: str, start: Start, url: str
+    ) -> None:
+        async with start() as proxy:
+            shown = self.token(proxy.gate, **({"agent": "a"} | change))
+            assert await status(proxy.as_agent("a", shown), url) == "407"
+            record = await proxy.gate.recorded()
+        assert (record["principal"], record["code"], record["identity"]) == ("default", "identity_required", None)
+        assert record["told"].startswith(why)
+
+    async def test_taking_the_agent_out_of_the_configuration_revokes_it(self, start: Start, url: str) -> None:
+        async with start() as proxy:
+            environ = proxy.as_agent("b", self.token(proxy.gate, "b"))
+            assert await status(environ, url) == "200"
+            path = proxy.gate.folder / "lockgate.toml"
+            draft = path.with_suffix(".new")
+            draft.write_text(path.read_text().replace('[agents.b]\nkey_env = "KEY_B"\n', ""))
+            draft.replace(path)
+
+            async def is_revoked() -> bool:
+                return await status(environ, url) == "407"
+
+            await until(is_revoked, 20)
+            assert "is for the agent `b`, which is not configured" in (await proxy.gate.recorded())["told"]
+
+    async def test_by_base_url_it_stands_in_place_of_the_api_key(
+        self, tmp_path: Path, authorities: Authorities
+    ) -> None:
+        async with fake_upstream() as fake:
+            fake.script = Raw((b"{}",))
+            tables = f'[upstreams.openai]\nbase_url = "{fake.url}"\napi_key_env = "REAL"\n{AGENTS}'
+            async with proxied(tables, tmp_path, ENVIRON) as proxy:
+                for agent, expected in (("a", "200"), ("default", "401"), ("c", "401")):
+                    shown = self.token(proxy.gate, agent)
+                    url = f"{proxy.gate.url}/openai/v1/chat/completions"
+                    ask = ("--header", f"Authorization: Bearer {shown}", "--json", '{"model": "m", "messages": []}')
+                    assert await status({"PATH": os.environ["PATH"]}, url, *ask) == expected
+                await proxy.gate.recorded(3)
+                told_of = [(record["principal"], record["identity"]) for record in proxy.gate.records()]
+        assert told_of == [("a", "launcher"), ("default", "launcher"), ("default", None)]
+        (seen,) = fake.requests
+        assert [value for name, value in seen.headers if name.lower() == "authorization"] == ["Bearer sk-real"]
+
+    async def test_one_that_is_not_good_does_not_go_upstream_as_a_key(
+        self, tmp_path: Path, authorities: Authorities
+    ) -> None:
+        async with fake_upstream() as fake:
+            tables = f'[upstreams.openai]\nbase_url = "{fake.url}"\n{AGENTS}'
+            async with proxied(tables, tmp_path, ENVIRON) as proxy:
+                shown = self.token(proxy.gate, "a", age=2 * 3600)
+                url = f"{proxy.gate.url}/openai/v1/models"
+                environ = {"PATH": os.environ["PATH"]}
+                assert await status(environ, url, "--header", f"Authorization: Bearer {shown}") == "401"
+        assert fake.requests == []
