@@ -6,6 +6,9 @@ store fails   ──▶ after some failures in a row it is asked no more, but by
                   local   this worker enforces its share, from what was left when last seen
                   allow   the request passes, unchecked
 store is back ──▶ what was counted here is charged there, and settlements that waited are delivered
+
+Of a rate only that is charged which has not come back since: who counted for an hour owes what its share shows as used,
+not the requests of an hour.
 """
 
 from __future__ import annotations
@@ -20,9 +23,9 @@ from typing import Final
 
 from gateway.errors import StoreError
 from gateway.state.breaker import Breaker
-from gateway.state.limit import Budget, Charge, Claim, Level, Limit, OnError, Slots, Source, Taken
+from gateway.state.limit import SECOND_NS, Budget, Charge, Claim, Level, Limit, OnError, Rate, Slots, Source, Taken
 from gateway.state.members import BEAT, Members
-from gateway.state.memory import MemoryCounters
+from gateway.state.memory import Clock, MemoryCounters
 from gateway.state.owed import Owed
 from gateway.state.share import share_of, used_share
 from gateway.state.store import Counters
@@ -45,7 +48,8 @@ async def _at_once() -> None:
 
 
 class GuardedCounters:
-    """`Counters` over shared ones. Run `watch` beside it. `now` is a monotonic clock in nanoseconds.
+    """`Counters` over shared ones. Run `watch` beside it. `now` is a monotonic clock, `unix` that of the calendar, both
+    in nanoseconds.
 
     `reach` connects to a store that failed, and may take longer than a request may: names, Sentinels or nodes may first
     have to be asked anew. Raises StoreError.
@@ -56,7 +60,8 @@ class GuardedCounters:
         shared: Counters,
         members: Members,
         told: Told,
-        now: Callable[[], int] = time.monotonic_ns,
+        now: Clock = time.monotonic_ns,
+        unix: Clock = time.time_ns,
         reach: Callable[[], Awaitable[None]] = _at_once,
     ) -> None:
         self.breaker = Breaker()
@@ -66,9 +71,9 @@ class GuardedCounters:
         self._told = told
         self._now = now
         self._reach = reach
-        self._local = MemoryCounters()
+        self._local = MemoryCounters(now, unix)
         self._seen: OrderedDict[str, tuple[Level, int]] = OrderedDict()  # by key: where it stood, and when
-        self._owed = Owed()
+        self._owed = Owed(unix)
         self._delivering: asyncio.Task[None] | None = None
 
     @property
@@ -114,11 +119,11 @@ class GuardedCounters:
 
     async def watch(self) -> None:
         """Give signs of life, and probe a store that failed. Runs until cancelled."""
-        beaten = 0.0
+        due = self._now()
         while True:
-            if self.breaker.is_open or time.monotonic() - beaten >= BEAT:
+            if self.breaker.is_open or self._now() >= due:
                 await self.beat()
-                beaten = time.monotonic()
+                due = self._now() + round(BEAT * SECOND_NS)
             await asyncio.sleep(PROBE)
 
     async def beat(self) -> None:
@@ -126,8 +131,8 @@ class GuardedCounters:
         try:
             if self.breaker.is_open:
                 await self._reach()
+            await self._deliver()  # first, by the shares that it was counted by
             await self.members.beat()
-            await self._owed.deliver(self._shared, self._know)
         except StoreError as error:
             self._fail(error)
             return
@@ -136,7 +141,7 @@ class GuardedCounters:
 
     async def leave(self) -> None:
         """Tell the store what it missed, and be no member any more. Raises StoreError."""
-        await self._owed.deliver(self._shared, self._know)
+        await self._deliver()
         await self.members.leave()
 
     # -- with the store
@@ -180,9 +185,20 @@ class GuardedCounters:
     async def _deliver_once(self) -> None:
         try:
             with suppress(StoreError):  # then the next beat does
-                await self._owed.deliver(self._shared, self._know)
+                await self._deliver()
         finally:
             self._delivering = None
+
+    async def _deliver(self) -> None:
+        await self._owed.deliver(self._shared, self._due, self._know)
+
+    def _due(self, charge: Charge) -> Charge:
+        """What of a charge has not come back since it was counted: of what was used of a share, what was there first
+        comes back first. Of a budget nothing does."""
+        share = self._share(charge.limit)
+        if share is None or not isinstance(share.bound, Rate):
+            return charge
+        return replace(charge, amount=min(charge.amount, self._local.outstanding(share, share.bound)))
 
     # -- without it
 

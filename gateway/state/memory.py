@@ -82,6 +82,11 @@ class MemoryCounters:
         elif isinstance(bound, Budget):
             self._spend(limit, bound, used, now)
 
+    def outstanding(self, limit: Limit, bound: Rate) -> int:
+        """How many units of a rate have not come back, rounded up."""
+        count = self._counts.get(limit.key)
+        return max(-(-(count.number - self._now()) // bound.interval_ns), 0) if count is not None else 0
+
     async def renew(self, limits: Sequence[Limit], holder: str) -> None:
         now = self._now()
         for limit in limits:

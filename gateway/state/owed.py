@@ -57,16 +57,19 @@ class Owed:
         while len(self._charges) > MOST:
             self._charges.popitem(last=False)
 
-    async def deliver(self, counters: Counters, delivered: Callable[[Charge], None]) -> None:
-        """Charge what waits now, and tell of each; what comes in meanwhile waits for the next time.
+    async def deliver(
+        self, counters: Counters, due: Callable[[Charge], Charge], delivered: Callable[[Charge], None]
+    ) -> None:
+        """Charge what is due of what waits now, and tell of each; what comes in meanwhile waits for the next time.
 
         Raises StoreError; what was not delivered waits on.
         """
         async with self._turn:
             for batch in batched(tuple(self._charges.values()), _BATCH):
-                await counters.settle(batch, "")
-                for charge in batch:
-                    self.add(replace(charge, amount=-charge.amount))
+                charged = [due(charge) for charge in batch]
+                await counters.settle(charged, "")
+                for waited, charge in zip(batch, charged, strict=True):
+                    self.add(replace(waited, amount=-waited.amount))
                     delivered(charge)
 
 

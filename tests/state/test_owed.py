@@ -18,6 +18,11 @@ BUDGET = Limit("budget", "budget/a", Unit.TOKENS, Budget(100, Calendar.HOUR))
 SLOTS = Limit("slots", "slots/a", Unit.CONCURRENCY, Slots(2, HOUR))
 
 
+def whole(charge: Charge) -> Charge:
+    """All that waits is due."""
+    return charge
+
+
 class Slow(MemoryCounters):
     """Lets a test act while a delivery is under way; afterwards it is made, or fails."""
 
@@ -42,21 +47,29 @@ class Slow(MemoryCounters):
 async def test_what_came_in_during_a_delivery_waits_for_the_next() -> None:
     owed, store, told = Owed(), Slow(), list[Charge]()
     owed.add(Charge(RATE, 10))
-    delivering = asyncio.create_task(owed.deliver(store, told.append))
+    delivering = asyncio.create_task(owed.deliver(store, whole, told.append))
     await store.began.wait()
     owed.add(Charge(RATE, 5))
     assert owed.units(RATE) == 15, "until it was delivered it waits"
     store.go_on.set()
     await delivering
     assert (owed.units(RATE), await store.used()) == (5, 10)
-    await owed.deliver(store, told.append)
+    await owed.deliver(store, whole, told.append)
     assert (len(owed), await store.used()) == (0, 15)
+
+
+async def test_what_came_back_meanwhile_is_not_charged_and_waits_no_more() -> None:
+    owed, store, told = Owed(), Slow(), list[Charge]()
+    store.go_on.set()
+    owed.add(Charge(RATE, 10))
+    await owed.deliver(store, lambda charge: Charge(charge.limit, 4), told.append)
+    assert (len(owed), await store.used(), told) == (0, 4, [Charge(RATE, 4)])
 
 
 async def test_two_deliveries_at_once_charge_it_once() -> None:
     owed, store, told = Owed(), Slow(), list[Charge]()
     owed.add(Charge(RATE, 10))
-    delivering = [asyncio.create_task(owed.deliver(store, told.append)) for _ in range(2)]
+    delivering = [asyncio.create_task(owed.deliver(store, whole, told.append)) for _ in range(2)]
     await store.began.wait()
     store.go_on.set()
     await asyncio.gather(*delivering)
@@ -67,7 +80,7 @@ async def test_two_deliveries_at_once_charge_it_once() -> None:
 async def test_what_was_not_delivered_waits_on(how: str) -> None:
     owed, store, told = Owed(), Slow(), list[Charge]()
     owed.add(Charge(RATE, 10))
-    delivering = asyncio.create_task(owed.deliver(store, told.append))
+    delivering = asyncio.create_task(owed.deliver(store, whole, told.append))
     await store.began.wait()
     if how == "cancelled":
         delivering.cancel()
@@ -82,7 +95,7 @@ async def test_many_are_delivered_in_parts() -> None:
     store.go_on.set()
     for at in range(450):
         owed.add(Charge(Limit("rate", f"rate/{at}", Unit.TOKENS, RATE.bound), 1))
-    await owed.deliver(store, told.append)
+    await owed.deliver(store, whole, told.append)
     assert (store.batches, len(owed), len(told)) == ([200, 200, 50], 0, 450)
 
 
