@@ -42,6 +42,7 @@ from gateway.serve.identity import proxy_agent
 from gateway.serve.ledger import Ledger
 from gateway.serve.listener import Handle
 from gateway.serve.opening import Contrary
+from gateway.serve.posture import Posture
 from gateway.serve.proxy import Proxy, Tunnel, agent_of, denied, fault_of_address, host_of, read_authority
 from gateway.serve.threshold import HANDSHAKE, Threshold, Waiting, first_byte, hand_over
 from gateway.serve.ticket import refuse_ticket
@@ -148,7 +149,7 @@ class Gatekeeper:
         if decision.action is Action.DENY:
             return denied(decision)
         try:
-            posture.check_stops(principal, _entry(decision))
+            _check_stops(posture, decision, tunnel.authority)
         except ClientError as error:
             return error
         if decision.action is not Action.TUNNEL:
@@ -211,7 +212,7 @@ class Gatekeeper:
         decision = self.proxy.posture.egress.decide(agent or DEFAULT_PRINCIPAL, Scheme.HTTPS, spelt, named.port)
         if decision.action is Action.DENY:
             raise denied(decision)
-        self.proxy.posture.check_stops(decision.principal, _entry(decision))
+        _check_stops(self.proxy.posture, decision, named)
         return decision, Tunnel(named, spelt, Scheme.HTTPS, message.headers)
 
     # -- inspected
@@ -351,9 +352,14 @@ class Gatekeeper:
         self._ledger.finish(record, Course(asked.client, perf_counter_ns() - asked.began, 0))
 
 
-def _entry(decision: EgressDecision) -> str:
-    """The name of the entry that allowed it, by which it can be stopped."""
-    return decision.entry.name if decision.entry is not None else ""
+def _check_stops(posture: Posture, decision: EgressDecision, to: Authority) -> None:
+    """Raise ClientError where an operator has stopped who asks, the entry that allows it, or, where nobody would see
+    which of them is asked inside, any upstream at that place."""
+    names = [decision.entry.name if decision.entry is not None else ""]
+    if decision.action is Action.TUNNEL:
+        names += posture.places.names(Scheme.HTTPS, to.host, to.port or 0)
+    for name in names:
+        posture.check_stops(decision.principal, name)
 
 
 def _agree(target: Host, _: ssl.SSLObject, sni: str | None, __: ssl.SSLContext) -> int | None:

@@ -236,10 +236,11 @@ async def test_a_message_that_is_judged_while_its_session_is_stopped_goes_nowher
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     came: list[Any] = []
+    note = came.append
 
     async def talk(socket: web.WebSocketResponse) -> None:
         async for message in socket:
-            came.append(message.data)
+            note(message.data)
 
     held = Held()
     held.hold(monkeypatch, Session)
