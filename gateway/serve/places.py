@@ -61,6 +61,10 @@ class Places:
             return None
         return replace(places[-1].upstream, base_url=f"{scheme}://{bracketed(host.name)}:{port}", key=None), target
 
+    def names(self, scheme: str, host: Host, port: int) -> tuple[str, ...]:
+        """The names of all upstreams there, whatever their paths."""
+        return tuple(place.upstream.name for place in self._known.get((scheme, host.name, port), ()))
+
 
 def _origin(url: str) -> Origin | None:
     parts = urlsplit(url)

@@ -43,6 +43,7 @@ from gateway.serve.identity import NOBODY, Known, known_to_proxy
 from gateway.serve.ledger import Ledger
 from gateway.serve.listener import Handle
 from gateway.serve.opening import Contrary
+from gateway.serve.posture import Posture
 from gateway.serve.proxy import Proxy, Tunnel, denied, fault_of_address, host_of, known_at, read_authority
 from gateway.serve.threshold import HANDSHAKE, Threshold, Waiting, first_byte, hand_over
 from gateway.serve.ticket import refuse_ticket
@@ -164,7 +165,7 @@ class Gatekeeper:
         if decision.action is Action.DENY:
             return denied(decision)
         try:
-            posture.check_stops(principal, _entry(decision))
+            _check_stops(posture, decision, tunnel.authority)
         except ClientError as error:
             return error
         if decision.action is not Action.TUNNEL:
@@ -248,7 +249,7 @@ class Gatekeeper:
         decision = self.proxy.posture.egress.decide(principal, Scheme.HTTPS, spelt, named.port)
         if decision.action is Action.DENY:
             raise denied(decision)
-        self.proxy.posture.check_stops(decision.principal, _entry(decision))
+        _check_stops(self.proxy.posture, decision, named)
         return decision, Tunnel(named, spelt, Scheme.HTTPS, message.headers)
 
     # -- inspected
@@ -433,9 +434,14 @@ class Gatekeeper:
         self._ledger.finish(record, Course(asked.client, perf_counter_ns() - asked.began, 0, asked.known))
 
 
-def _entry(decision: EgressDecision) -> str:
-    """The name of the entry that allowed it, by which it can be stopped."""
-    return decision.entry.name if decision.entry is not None else ""
+def _check_stops(posture: Posture, decision: EgressDecision, to: Authority) -> None:
+    """Raise ClientError where an operator has stopped who asks, the entry that allows it, or, where nobody would see
+    which of them is asked inside, any upstream at that place."""
+    names = [decision.entry.name if decision.entry is not None else ""]
+    if decision.action is Action.TUNNEL:
+        names += posture.places.names(Scheme.HTTPS, to.host, to.port or 0)
+    for name in names:
+        posture.check_stops(decision.principal, name)
 
 
 def _is_by_callback(failure: OSError) -> bool:

@@ -236,9 +236,11 @@ async def test_a_message_that_is_judged_while_its_session_is_stopped_goes_nowher
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     came: list[Any] = []
+    note = came.append
 
     async def talk(socket: web.WebSocketResponse) -> None:
-        came.extend([message.data async for message in socket])
+        async for message in socket:
+            note(message.data)
 
     held = Held()
     held.hold(monkeypatch, Session)

@@ -6,22 +6,26 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from aiohttp import web
 
+from gateway.dialect.families import FAMILIES
 from gateway.errors import Code
 from gateway.exchange.events import ExchangeRecord
 from gateway.serve import doorway
 from gateway.serve.doorway import Doorway
 from gateway.serve.metrics import Metrics
+from gateway.serve.places import Places
 from gateway.serve.posture import Posture
 from gateway.serve.tunnel import Gatekeeper
-from gateway.serve.upstream import Pool
+from gateway.serve.upstream import Pool, Upstream
 from gateway.settings import Config
 from gateway.state.memory import memory_store
+from gateway.stops.decision import Decision, Scope, Stops
 from gateway.trust.authority import made
 from gateway.units import Address
 from gateway.verdict import Effect
@@ -90,6 +94,38 @@ async def test_an_unread_tunnel_ends_when_it_would_not_be_opened_any_more(
     assert (record.outcome, record.effect, record.code) == ("cut", Effect.BLOCK, code)
     assert why in (record.fault or "")
     assert (record.request.bytes, record.answer.bytes) == (6, 6)
+
+
+@pytest.mark.parametrize("scope", ["all", "agent/bot", "upstream/egress.up", "upstream/here"])
+async def test_a_stop_ends_an_unread_tunnel_and_opens_no_other(scope: str) -> None:
+    stops = Stops().merged([Decision(Scope.read(scope), True, "it leaks", "ops", 1)])
+    async with peer(echo) as url:
+        port = int(url.rpartition(":")[2])
+        here = Upstream("here", FAMILIES["http"], f"https://127.0.0.1:{port}/v1")
+        serving = replace(by(port), places=Places([(here, here.base_url)]))
+        async with proxy(serving) as (door, address, records), dialled(address) as (reader, writer):
+            await opened(reader, writer, port)
+            door.take(replace(serving, stops=stops))
+            assert await reader.read() == b""
+            async with dialled(address) as (reader, writer):
+                writer.write(connect(port))
+                assert (await answer(reader)).status == 503
+            await until(lambda: len(records) == 2)
+    assert [(record.outcome, record.code) for record in records] == [("cut", Code.STOPPED), ("refused", Code.STOPPED)]
+
+
+@pytest.mark.parametrize("scope", ["agent/other", "upstream/egress.other", "upstream/there"])
+async def test_a_stop_of_something_else_leaves_an_unread_tunnel_alone(scope: str) -> None:
+    stops = Stops().merged([Decision(Scope.read(scope), True, "it leaks", "ops", 1)])
+    async with peer(echo) as url:
+        port = int(url.rpartition(":")[2])
+        there = Upstream("there", FAMILIES["http"], f"https://127.0.0.2:{port}")
+        serving = replace(by(port), places=Places([(there, there.base_url)]))
+        async with proxy(serving) as (door, address, _), dialled(address) as (reader, writer):
+            await opened(reader, writer, port)
+            door.take(replace(serving, stops=stops))
+            writer.write(b"after")
+            assert await reader.readexactly(5) == b"after"
 
 
 async def test_an_unread_tunnel_goes_on_where_it_is_still_allowed() -> None:
