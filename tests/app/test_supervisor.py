@@ -171,9 +171,13 @@ async def test_a_worker_that_is_told_to_end_says_what_it_counted_last(tmp_path: 
         upstream.permits.set()
         async with asyncio.timeout(LIMIT):
             await reader.readuntil(b"last\r\n")
+
+        async def ended() -> bool:
+            return (await gateway.workers())[0]["last_end"] == "it ended with 0"
+
+        await eventually(ended)
         await eventually(gateway.is_whole)
         assert await gateway.counted("lockgate_exchanges_total") == 1
-        assert (await gateway.workers())[0]["last_end"] == "it ended with 0"
 
 
 async def test_a_reload_leaves_streams_alone_and_reaches_all_workers(tmp_path: Path, upstream: Streaming) -> None:

@@ -131,6 +131,15 @@ async def test_a_burst_waits_for_connections(single: str, prefix: str) -> None:
     await connection.close()
 
 
+async def test_a_key_that_is_no_utf_8_is_counted_as_any(single: str, prefix: str) -> None:
+    """Half of a surrogate pair can stand in a text that was JSON."""
+    connection = Connection(Place.read(single), 5.0)
+    odd = Limit("rate", "rate/\ud800", Unit.REQUESTS, Rate(10, 3600 * SECOND_NS, 10))
+    taken = await RedisCounters(connection, prefix, b"key").take([Claim(odd)], "x")
+    assert taken.levels[0].remaining == 9
+    await connection.close()
+
+
 async def test_a_cluster_that_is_gone_is_a_store_error_each_time(tmp_path: Path, prefix: str) -> None:
     with services.cluster(tmp_path) as servers:
         place = Place.read(f"redis+cluster://{','.join(f'127.0.0.1:{one.port}' for one in servers)}")

@@ -85,7 +85,9 @@ class RedisCounters:
         self._ahead = least if self._ahead is None else min(max(self._ahead, least), most)
 
     def _name(self, limit: Limit) -> str:
-        hashed = hashlib.blake2b(limit.key.encode(), key=self._key, digest_size=_HASH_BYTES).hexdigest()
+        hashed = hashlib.blake2b(
+            limit.key.encode("utf-8", "surrogatepass"), key=self._key, digest_size=_HASH_BYTES
+        ).hexdigest()
         return f"{self._prefix}:{_KINDS[type(limit.bound)]}:{limit.name}:{hashed}"
 
 
