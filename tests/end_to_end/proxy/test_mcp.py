@@ -38,6 +38,13 @@ async def connected(
             yield client
 
 
+def configured(server: str, transport: str) -> str:
+    """The tables for a server. In HTTP+SSE messages go to another path than its own, which an entry has to allow."""
+    port = urlsplit(server).port
+    assert port is not None
+    return f'[mcp.fake]\nurl = "{server}"\n' + (opened(port) if transport == "sse" else "")
+
+
 async def text(client: Client, name: str, **arguments: Any) -> str:
     result = await client.call_tool(name, arguments)
     assert isinstance(result.content[0], types.TextContent)
@@ -58,9 +65,9 @@ async def test_a_configured_server_is_read_as_mcp(
     with serving(transport, authorities.context() if is_secure else None, **settings) as url:
         server = url.replace("127.0.0.1", HOST)
         async with (
-            proxied(f'[mcp.fake]\nurl = "{server}"\n', tmp_path) as proxy,
-            connected(server, version, proxy, monkeypatch) as client,
+            proxied(configured(server, transport), tmp_path) as proxy,
             asyncio.timeout(20),
+            connected(server, version, proxy, monkeypatch) as client,
         ):
             assert (await client.call_tool("add", {"a": 1, "b": 2})).structured_content == {"result": 3}
             assert await text(client, "news") == f"Rain today. {MARK} Sun tomorrow."
@@ -86,9 +93,9 @@ async def test_a_call_that_is_refused_is_answered_on_the_stream_without_its_serv
     with serving("sse", authorities.context()) as url:
         server = url.replace("127.0.0.1", HOST)
         async with (
-            proxied(f'[mcp.fake]\nurl = "{server}"\n', tmp_path) as proxy,
-            connected(server, LEGACY, proxy, monkeypatch) as client,
+            proxied(configured(server, "sse"), tmp_path) as proxy,
             asyncio.timeout(20),
+            connected(server, LEGACY, proxy, monkeypatch) as client,
         ):
             refused = await client.call_tool("echo", {"text": f"my key is {SECRET}"})
             assert refused.is_error
