@@ -173,7 +173,7 @@ async def test_a_worker_that_is_told_to_end_says_what_it_counted_last(tmp_path: 
             await reader.readuntil(b"last\r\n")
 
         async def ended() -> bool:
-            return (await gateway.workers())[0]["last_end"] == "it ended with 0"
+            return bool((await gateway.workers())[0]["last_end"] == "it ended with 0")
 
         await eventually(ended)
         await eventually(gateway.is_whole)
