@@ -253,7 +253,7 @@ async def test_a_script_that_begins_late_counts_nothing(tmp_path: Path, prefix: 
 async def test_a_clock_that_jumped_is_found_by_the_next_answer(tmp_path: Path, prefix: str) -> None:
     """As after a fail-over to a server whose clock is ahead."""
     with services.single(tmp_path) as server:
-        connection = Connection(Place.read(f"redis://127.0.0.1:{server.port}"), TIMEOUT)
+        connection = Connection(Place.read(f"redis://127.0.0.1:{server.port}"), SLACK)
         counters = RedisCounters(connection, prefix, b"key")
         try:
             await counters.take([Claim(RATE)], "x")
