@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,9 @@ from typing import Final
 from gateway.errors import ConfigError
 
 PRIVATE: Final = 0o600
+
+type Owner = tuple[int, int]
+"""The numbers of a user and of a group."""
 
 
 def read(path: Path, what: str) -> str:
@@ -44,12 +48,12 @@ def create(path: Path, data: bytes) -> None:
         draft.unlink()
 
 
-def replace(path: Path, data: bytes, mode: int = PRIVATE) -> None:
+def replace(path: Path, data: bytes, mode: int = PRIVATE, owner: Owner | None = None) -> None:
     """Put a new file in the place of the old one: a reader sees all of the one or all of the other. Raises OSError.
 
-    `mode` is cut by the umask.
+    `mode` is cut by the umask. With `owner` the file is theirs before it is in its place.
     """
-    draft = _draft(path, data, mode)
+    draft = _draft(path, data, mode, owner)
     try:
         draft.replace(path)
     except OSError:
@@ -67,12 +71,26 @@ def faults_of(path: Path, what: str) -> Iterator[None]:
         raise ConfigError((f"{path}: {what} cannot be used: {reason}",)) from error
 
 
-def _draft(path: Path, data: bytes, mode: int) -> Path:
+def heir(folder: Path) -> Owner | None:
+    """To whom the superuser gives what it makes in that folder; None where it is ours already. Raises OSError.
+
+    What root made for itself alone, the service that the folder belongs to could not read.
+    """
+    if sys.platform == "win32" or os.geteuid() != 0:
+        return None
+    found = folder.stat()
+    owner = found.st_uid, found.st_gid
+    return owner if owner != (0, 0) else None
+
+
+def _draft(path: Path, data: bytes, mode: int, owner: Owner | None = None) -> Path:
     """The data on the disk, beside its place and under a name that nobody else has."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            if owner is not None:
+                os.fchown(descriptor, *owner)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -106,12 +106,15 @@ def _known(config: Config, over: Scope) -> None:
 
 @asynccontextmanager
 async def _switch(config: Config) -> AsyncIterator[Switch]:
-    folder = Folder(configuration.state_folder(config, os.environ))
+    """Raises ConfigError where no gateway would see what is decided: files that nobody looks at stop nothing."""
+    state = configuration.state_folder(config, os.environ)
     place, table = configuration.store(config, os.environ), config.store
+    if place is None and not state.exists():
+        raise ConfigError((f"no gateway keeps its state in `{state}`; give the gateway's --config, or --admin URL",))
     # A person waits here, not a request.
     store = OpenRegisters(place, _PATIENCE, table.prefix, table.ca_file)
     try:
-        yield Switch(folder, store.registers, lambda _: None)
+        yield Switch(Folder(state), store.registers, lambda _: None)
     finally:
         await store.close()
 

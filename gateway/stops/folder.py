@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,11 @@ FILE: Final = "stops.json"
 FLAG: Final = "STOP"
 _LOCK: Final = "stops.lock"
 
+PATIENCE: Final = 0.5
+"""Seconds to wait for another process that writes, which takes as long as a disk does. A gateway stands still while it
+waits, so one that holds the lock for longer must not hold the gateway with it."""
+_RETRY: Final = 0.005
+
 type Stamp = tuple[tuple[int, int, int] | None, ...]
 """How the two files looked: inode, time of change and size of each, None where it is not there."""
 
@@ -40,6 +46,10 @@ class Folder:
     """The folder of the gateway's state."""
 
     path: Path
+
+    def make(self) -> None:
+        """Make it, for its owner alone, where it is not there. Raises OSError."""
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def stamp(self) -> Stamp:
         """What tells whether anything changed since."""
@@ -59,15 +69,17 @@ class Folder:
     def keep(self, decisions: Iterable[Decision]) -> None:
         """Merge these into the file; they are on the disk when this returns. Raises StopsError.
 
-        A file that cannot be read is moved aside first: whoever decides anew sees to it.
+        A file that cannot be read is moved aside first: whoever decides anew sees to it. What root writes belongs to
+        whom the folder does, so that a gateway of that user follows it.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.make()
             with self._turn():
                 known = Stops().merged(self._known())
                 merged = known.merged(decisions)
                 if merged is not known or not (self.path / FILE).exists():
-                    private_file.replace(self.path / FILE, _written(merged))
+                    heir = private_file.heir(self.path)
+                    private_file.replace(self.path / FILE, _written(merged), owner=heir)
                     _sync(self.path)
         except OSError as error:
             raise StopsError(f"`{self.path / FILE}` cannot be written: {error.strerror or error}") from error
@@ -82,13 +94,38 @@ class Folder:
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
         """One writer at a time, over all processes of this machine."""
-        descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, private_file.PRIVATE)
+        descriptor = self._lock()
         try:
             if sys.platform != "win32":
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                _wait_for(descriptor)
             yield
         finally:
             os.close(descriptor)
+
+    def _lock(self) -> int:
+        """The lock's file, made where it is not there. A link in its place is not followed: root may be writing."""
+        path, flags = self.path / _LOCK, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
+        try:
+            descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, private_file.PRIVATE)
+        except FileExistsError:
+            return os.open(path, flags)
+        if (heir := private_file.heir(self.path)) is not None:
+            os.fchown(descriptor, *heir)
+        return descriptor
+
+
+def _wait_for(descriptor: int) -> None:
+    """Take the lock. Raises OSError where another process holds it for longer than `PATIENCE`."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise OSError(f"another process has held its lock for {PATIENCE} s") from None
+            time.sleep(_RETRY)
+        else:
+            return
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

@@ -50,6 +50,9 @@ class Switch:
 
     async def follow(self) -> None:
         """Look again and again, until cancelled, whatever goes wrong: a switch that is not looked at stops nothing."""
+        # So that `lockgate stop` sees that a gateway lives here. Where it cannot be made, the decision will say so.
+        with suppress(OSError):
+            self._folder.make()
         while True:
             try:
                 await self.look()
@@ -104,9 +107,9 @@ class Switch:
             return
         shared = await registers.read(REGISTER)
         theirs = {key: decision for key, entry in shared.items() if (decision := _decoded(entry.value)) is not None}
-        before = self.stops
         self._take(theirs.values())
-        if self.stops is not before:
+        # Also what this process knew already: the disk may not have taken it then. It writes only what is new to it.
+        if theirs:
             self._folder.keep(theirs.values())
         for scope, decision in self.stops.decisions.items():
             known = theirs.get(str(scope))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -73,6 +74,35 @@ def test_the_flag_stops_while_it_is_there(tmp_path: Path, text: str, why: str) -
 def test_a_flag_that_is_no_file_stops_too(tmp_path: Path) -> None:
     (tmp_path / FLAG).mkdir()
     assert Folder(tmp_path).load().here is not None
+
+
+def test_what_root_decides_can_be_read_by_whom_the_folder_belongs_to(tmp_path: Path) -> None:
+    """As `sudo lockgate stop` beside a gateway of another user, which must be able to read it, and to write later."""
+    state = tmp_path / "state"
+    state.mkdir()
+    if os.geteuid() == 0:
+        os.chown(state, 10001, 10001)
+    Folder(state).keep([stop(AGENT)])
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in state.iterdir()} == {
+        (state.stat().st_uid, state.stat().st_gid)
+    }
+
+
+def test_a_lock_that_leads_elsewhere_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "stops.lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StopsError, match=r"cannot be written"):
+        Folder(tmp_path).keep([stop(AGENT)])
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_who_holds_the_lock_for_long_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.stops.folder.PATIENCE", 0.05)
+    with (tmp_path / "stops.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(StopsError, match=r"another process has held its lock for 0.05 s"):
+            Folder(tmp_path).keep([stop(AGENT)])
+    Folder(tmp_path).keep([stop(AGENT)])
+    assert Folder(tmp_path).load().active == (stop(AGENT),)
 
 
 def test_a_disk_that_does_not_take_it_is_told(tmp_path: Path) -> None:

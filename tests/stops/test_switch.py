@@ -77,6 +77,32 @@ async def test_other_machines_take_it_from_the_register(tmp_path: Path) -> None:
     assert here.stops.active == ()
 
 
+async def test_what_the_disk_did_not_take_is_kept_when_it_does(tmp_path: Path) -> None:
+    registers = MemoryRegisters()
+    here, there = switch(tmp_path / "here", registers), switch(tmp_path / "there", registers)
+    decision = await stop(here, AGENT)
+    (tmp_path / "there").write_text("a file where the folder should be")
+    await there.look()
+    assert there.stops.active == (decision,)
+    assert "cannot be written" in (there.fault or "")
+    (tmp_path / "there").unlink()
+    await there.look()
+    assert (there.fault, Folder(tmp_path / "there").load().active) == (None, (decision,))
+
+
+@pytest.mark.parametrize("blocked", [False, True])
+async def test_who_follows_makes_the_folder_that_stops_are_put_in(tmp_path: Path, *, blocked: bool) -> None:
+    if blocked:
+        (tmp_path / "state").write_text("a file where the folder should be")
+    one = switch(tmp_path / "state", None)
+    following = asyncio.create_task(one.follow())
+    await asyncio.sleep(0)
+    assert (tmp_path / "state").is_dir() is not blocked
+    assert not following.done()
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+
+
 async def test_a_register_that_lost_everything_is_told_again(tmp_path: Path) -> None:
     lost, fresh = MemoryRegisters(), MemoryRegisters()
     decision = await stop(switch(tmp_path, lost))
