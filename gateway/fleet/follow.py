@@ -79,7 +79,7 @@ class Follower:
             if self.push is None:
                 return
             await self._take_up(self.push.wanted(self.gateway))
-            if self.push.stage in UNDER_WAY and self._members.rank == 0:
+            if self.push.stage in UNDER_WAY:
                 await self._move(self.push)
 
     async def _read(self) -> None:
@@ -110,8 +110,11 @@ class Follower:
             self.problem = self._refused = None
 
     async def _move(self, push: Push) -> None:
-        """One member does this; where two take themselves for it, the second's write is at an old version and fails."""
+        """The first member does this, of those that follow pushes and tell of it as this version does; where two take
+        themselves for it, the second's write is at an old version and fails."""
         found = members(self._members.known)
+        if self._members.me != min(found, default=None):
+            return
         after = moved(push, found, time.time_ns())
         if after is not push:
             await self._registers.write(REGISTER, KEY, after.encode(), version=self._version)

@@ -188,6 +188,18 @@ async def test_one_member_moves_it_on(tmp_path: Path) -> None:
     assert all(kept(one.folder) == PACKS for one in gateways)
 
 
+async def test_who_speaks_otherwise_keeps_no_push_from_moving(tmp_path: Path) -> None:
+    """A member of another version, or one that follows no edits: its name may be the first."""
+    registers = MemoryRegisters()
+    other, one = Members(registers, "0"), Gateway(registers, tmp_path)
+    await other.beat()
+    await one.look()
+    await written(registers, stage=Stage.ALL)
+    for _ in range(3):
+        await one.look()
+    assert (await last(registers)).stage is Stage.DONE
+
+
 async def test_a_store_that_is_away_is_for_the_next_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     registers = MemoryRegisters()
     one = Gateway(registers, tmp_path)
