@@ -118,11 +118,15 @@ class GuardedCounters:
         await self._local.renew([share for limit in limits if (share := self._share(limit))], holder)
 
     async def watch(self) -> None:
-        """Give signs of life, and probe a store that failed. Runs until cancelled."""
+        """Give signs of life, and probe a store that failed. Runs until cancelled, whatever goes wrong: a watch that
+        ended would leave this worker out of the members, and the store away for good."""
         due = self._now()
         while True:
             if self.breaker.is_open or self._now() >= due:
-                await self.beat()
+                try:
+                    await self.beat()
+                except Exception as error:  # noqa: BLE001 -- the outer boundary of this task: told, and tried again
+                    self._told(f"no sign of life was given: {type(error).__name__}: {error}")
                 due = self._now() + round(BEAT * SECOND_NS)
             await asyncio.sleep(PROBE)
 

@@ -428,6 +428,24 @@ class TestWatch:
         await asyncio.gather(watching, return_exceptions=True)
         assert await worker.registers.revisions(["members"]) == (1,)
 
+    async def test_it_goes_on_whatever_goes_wrong(self, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A watch that ended would leave the store away for good, and this worker no member."""
+        monkeypatch.setattr("gateway.state.guarded.PROBE", 0.01)
+        monkeypatch.setattr("gateway.state.guarded.BEAT", 0.0)
+        worker.guard.members.about = lambda: {"broken": 1 / 0}
+        watching = asyncio.create_task(worker.guard.watch())
+        async with asyncio.timeout(5):
+            while not worker.told:  # noqa: ASYNC110 -- a line of the log is no event
+                await asyncio.sleep(0.01)
+        worker.guard.members.about = dict
+        async with asyncio.timeout(5):
+            while not await worker.registers.read("members"):  # noqa: ASYNC110 -- the register gives no event either
+                await asyncio.sleep(0.01)
+        assert not watching.done()
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        assert "ZeroDivisionError" in worker.told[0]
+
 
 class TestMembers:
     async def test_who_gave_a_sign_of_life_is_one(self) -> None:
