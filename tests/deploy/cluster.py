@@ -22,6 +22,7 @@ import yaml
 
 from tests.deploy.manifests import ROOT, Manifests, Object, kubectl
 from tests.services import redis as services
+from tests.services.ports import HOST, free_ports
 
 PATIENCE: Final = 60.0
 LOCKGATE: Final = (sys.executable, "-c", "from gateway.cli import main; main()")
@@ -88,8 +89,8 @@ def redis(folder: Path, manifests: Manifests, secrets: Secrets) -> Iterator[int]
     text = manifests.get("ConfigMap", "lockgate-redis")["data"]["redis.conf"].replace("dir /data", f"dir {folder}")
     (folder / "redis.conf").write_text(text)
     (folder / "users.acl").write_bytes(secrets["lockgate-redis"]["users.acl"])
-    (port,) = services.free_ports(1)
-    own = ("--port", str(port), "--bind", services.HOST, "--aclfile", str(folder / "users.acl"))
+    (port,) = free_ports(1)
+    own = ("--port", str(port), "--bind", HOST, "--aclfile", str(folder / "users.acl"))
     server = services.Server(port, folder, (str(folder / "redis.conf"), *own))
     server.start()
     try:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import socket
 import subprocess
 import sys
 from asyncio.subprocess import DEVNULL
@@ -22,7 +21,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.end_to_end.running import SECRET, until
-from tests.end_to_end.test_mitmproxy import Scene, free_port, running
+from tests.end_to_end.test_mitmproxy import Scene, running
+from tests.services.ports import free_port
 
 FAR: Final = "198.51.100.7"
 """The address that clients dial: one for documentation (RFC 5737), which no machine has."""
@@ -60,7 +60,7 @@ async def transparent(folder: Path) -> AsyncIterator[Scene]:
 @asynccontextmanager
 async def wireguard(folder: Path) -> AsyncIterator[Scene]:
     run("mount", "-t", "tmpfs", "tmpfs", "/run")  # where wireguard-go is spoken to
-    port = free_port(socket.SOCK_DGRAM)
+    port = free_port()
     async with running(folder, f"wireguard@127.0.0.1:{port}") as scene:
         client = await asyncio.create_subprocess_exec("wireguard-go", "--foreground", "wg0")
         try:

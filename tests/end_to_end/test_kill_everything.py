@@ -18,6 +18,7 @@ from tests.end_to_end.running import PACK, configured, until
 from tests.fakes.script import Say
 from tests.fakes.upstream import Upstream
 from tests.services import redis as services
+from tests.services.ports import free_ports
 
 LOCKGATE = [sys.executable, "-c", "from gateway.cli import main; main()"]
 PATIENCE = 40.0
@@ -92,7 +93,7 @@ def recorded(folder: Path) -> list[dict[str, object]]:
 
 async def test_what_was_acknowledged_is_there_afterwards(upstream: Upstream, tmp_path: Path) -> None:
     upstream.script = Say("fine")
-    base_url, proxy, admin = services.free_ports(3)
+    base_url, proxy, admin = free_ports(3)
     (tmp_path / "rules").mkdir()
     (tmp_path / "rules" / "test.toml").write_text(PACK)
     with services.single(tmp_path / "redis") as server:

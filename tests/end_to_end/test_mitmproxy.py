@@ -35,6 +35,7 @@ from gateway.trust import authority, folder
 from gateway.trust.leaf import Leaves
 from tests.addons.running import canary
 from tests.end_to_end.running import PACK, SECRET, until
+from tests.services.ports import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -117,12 +118,6 @@ async def upstream(where: Path) -> AsyncIterator[int]:
         await runner.cleanup()
 
 
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 @dataclass(frozen=True)
 class Scene:
     """A gateway behind its mitmproxy. `ports` are those of the modes, `url` is the upstream's."""
@@ -181,7 +176,7 @@ async def running(where: Path, *modes: str, hop: str = "") -> AsyncIterator[Scen
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
-    regular, socks, dns = free_port(), free_port(), free_port(socket.SOCK_DGRAM)
+    regular, socks, dns = free_port(), free_port(), free_port()
     modes = (f"regular@{regular}", f"socks5@{socks}", f"dns@{dns}", f"reverse:http3://localhost:{{port}}@{free_port()}")
     async with running(tmp_path_factory.mktemp("mitm"), *modes) as one:
         yield one
@@ -427,7 +422,7 @@ def variables_of(pid: int) -> set[str]:
 
 
 async def test_it_ends_with_the_gateway_and_leaves_files_for_their_owner_alone(tmp_path: Path) -> None:
-    wireguard = f"wireguard@127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
+    wireguard = f"wireguard@127.0.0.1:{free_port()}"
     async with running(tmp_path, f"regular@{free_port()}", wireguard) as scene:
         status: Any = scene.service.status()
     with pytest.raises(ProcessLookupError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-HOST: Final = "127.0.0.1"
+from tests.services.ports import HOST, free_ports
+
 _PATIENCE: Final = 30.0
 _SLOTS: Final = 16384
 
@@ -85,15 +85,6 @@ def until(holds: object, patience: float = _PATIENCE) -> None:
         if time.monotonic() > end:
             raise TimeoutError("it did not come to be")
         time.sleep(0.05)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now, all different."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind((HOST, 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 @contextmanager

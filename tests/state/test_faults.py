@@ -24,6 +24,7 @@ from gateway.state.redis.place import Place
 from gateway.state.redis.registers import RedisRegisters
 from gateway.state.shared import Means, OpenRegisters, OpenStore
 from tests.services import redis as services
+from tests.services.ports import free_ports
 from tests.services.slow import link
 
 TIMEOUT = 0.1
@@ -315,7 +316,7 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
 
 async def test_tls_is_verified(tmp_path: Path, prefix: str, certificate: tuple[Path, Path]) -> None:
     crt, key = certificate
-    [port] = services.free_ports(1)
+    [port] = free_ports(1)
     tls = ("--tls-port", str(port), "--tls-cert-file", str(crt), "--tls-key-file", str(key), "--tls-auth-clients", "no")
     with services.single(tmp_path / "server", *tls):
         place = Place.read(f"rediss://127.0.0.1:{port}")
