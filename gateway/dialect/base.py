@@ -6,13 +6,15 @@ says what is there (segments, deltas), and gives refusals and endings their shap
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Protocol
 
 from msgspec import Struct, field
 
 from gateway.dialect.usage import Usage
+from gateway.policy.call import Called, Change
+from gateway.policy.transcript import Transcript
 from gateway.segment import Kind, Path, Place, Role, Segment, Trust, Uninspected
 from gateway.verdict import Refusal
 from gateway.wire.document import Document, Patch
@@ -86,6 +88,9 @@ class EventReading(Struct, frozen=True):
 
     `closes` are channels that end with this event (after its deltas); `closes_all` ends every channel.
     `usage` is what the provider has counted up to this event, where it says so.
+
+    `calling` are the calls of tools that this event holds a part of, by the keys that `called` gives them; `called` are
+    those that are complete with it, each once in a stream, however often later events restate it.
     """
 
     deltas: tuple[Delta, ...] = ()
@@ -93,10 +98,21 @@ class EventReading(Struct, frozen=True):
     closes_all: bool = False
     uninspected: tuple[Uninspected, ...] = ()
     usage: Usage = field(default_factory=dict)
+    calling: tuple[Hashable, ...] = ()
+    called: tuple[Called, ...] = ()
+
+
+type Payload = tuple[str | None, bytes]
+"""An event's SSE name (None if none), and its data."""
 
 
 class StreamReader(Protocol):
-    """Reads the events of one stream, in order. One object a stream."""
+    """Reads the events of one stream, in order. One object a stream.
+
+    `keepalive` may be sent between two events while the stream waits; empty where clients do not bear anything there.
+    """
+
+    keepalive: bytes = b""
 
     def read(self, event: str | None, document: Document | None, data: bytes) -> EventReading:
         """Say what one event holds.
@@ -105,6 +121,20 @@ class StreamReader(Protocol):
         not JSON (`[DONE]`); `data` the payload's bytes. Raises Malformed for an event that cannot be trusted.
         """
         ...
+
+    def changed(
+        self,
+        event: str | None,
+        document: Document | None,  # noqa: ARG002 -- for those whose streams hold calls
+        data: bytes,
+        changes: Mapping[Hashable, Change],  # noqa: ARG002
+    ) -> Sequence[Payload]:
+        """The events in place of this one, in a stream of which `changes` became of calls, by their keys.
+
+        Once there is a change, every event passes here on its way out, in order and before `sent`: also those that
+        restate a call, and the one that says why the model stopped.
+        """
+        return ((event, data),)
 
     def sent(self, event: str | None, document: Document | None, data: bytes) -> None:
         """Note that this event has left for the client, so that `ending` fits what the client has seen."""
@@ -131,6 +161,21 @@ class Dialect(Protocol):
     def stream(self, framing: Framing) -> StreamReader:
         """A reader for one answer stream in that framing."""
         ...
+
+    def transcript(self, document: Document) -> Transcript:  # noqa: ARG002 -- for those that hold conversations
+        """What a request body tells of the conversation so far."""
+        return Transcript(is_whole=False)
+
+    def calls(self, document: Document) -> tuple[Called, ...]:  # noqa: ARG002 -- likewise
+        """The calls of tools that the agent is to run in a complete answer body, in order."""
+        return ()
+
+    def changed(self, document: Document, changes: Mapping[Hashable, Change]) -> bytes:  # noqa: ARG002 -- likewise
+        """The answer body with these calls refused, each by its words in the dialect, or with other arguments.
+
+        The rest of the answer stands, byte for byte, but for why the model stopped, where no call is left.
+        """
+        return document.raw
 
     def instruct(self, document: Document, rules: str) -> tuple[Patch, ...]:
         """The patches that append the hierarchy's `rules` to the system message, making one where there is none.

@@ -166,7 +166,7 @@ class Mcp(MessageDialect):
         return found[0] if address is None else f'{found[1]}"{door.site}{address}"'
 
     @override
-    def calls(self, document: Document) -> tuple[str, ...]:
+    def tools_called(self, document: Document) -> tuple[str, ...]:
         called = (one.get("params") for one in _messages(document) if one.get("method") == _CALL)
         names = (params.get("name") for params in called if isinstance(params, dict))
         return tuple(name for name in names if isinstance(name, str))

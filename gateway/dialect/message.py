@@ -62,7 +62,7 @@ class RpcDialect(Dialect):
     def operation(self, document: Document, *, named: bool) -> str | None:
         """What a request asks for, for the record; with what it is for where that may be `named`."""
 
-    def calls(self, _: Document) -> tuple[str, ...]:
+    def tools_called(self, _: Document) -> tuple[str, ...]:
         """The names of the tools that a request calls."""
         return ()
 

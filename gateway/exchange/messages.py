@@ -141,7 +141,7 @@ def calls_stopped(gate: Gate, dialect: object, document: Document | None) -> boo
     if document is None or not isinstance(dialect, RpcDialect):
         return False
     stopped = gate.stopped_tools()
-    return bool(stopped) and any(name in stopped for name in dialect.calls(document))
+    return bool(stopped) and any(name in stopped for name in dialect.tools_called(document))
 
 
 def bound(endpoint: Endpoint, document: Document | None, direction: Direction) -> Endpoint:
@@ -189,7 +189,7 @@ def called(endpoint: Endpoint, document: Document | None) -> tuple[str, ...]:
     """The tools that a request calls by itself, one name for each call."""
     if document is None or not isinstance(endpoint.dialect, RpcDialect):
         return ()
-    return endpoint.dialect.calls(document)
+    return endpoint.dialect.tools_called(document)
 
 
 def operation(endpoint: Endpoint, document: Document | None, *, named: bool) -> str | None:
