@@ -42,6 +42,22 @@ def folded(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold()
 
 
+def fits(pattern: str, text: str) -> bool:
+    """Whether a whole text is one of those that a pattern with `*` and `?` means; wildcards in the text are letters."""
+    at = place = 0
+    star, resume = -1, 0
+    while place < len(text):
+        if at < len(pattern) and pattern[at] == "*":
+            star, resume, at = at, place, at + 1
+        elif at < len(pattern) and pattern[at] in {"?", text[place]}:
+            at, place = at + 1, place + 1
+        elif star >= 0:
+            at, place, resume = star + 1, resume + 1, resume + 1
+        else:
+            return False
+    return set(pattern[at:]) <= {"*"}
+
+
 def _as(steps: Steps, is_folded: bool) -> Steps:
     return tuple(map(folded, steps)) if is_folded else steps
 
