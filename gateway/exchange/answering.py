@@ -7,6 +7,7 @@ that is a PDF is read elsewhere, whichever way it goes.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import Final
 
 from msgspec import Struct
@@ -20,12 +21,15 @@ from gateway.exchange import answer as answers
 from gateway.exchange import headers as fields
 from gateway.exchange import messages, pdf, refuse
 from gateway.exchange.body import is_json
+from gateway.exchange.calls import Calls
 from gateway.exchange.collected import Collected
 from gateway.exchange.content import is_told_by_first_bytes
 from gateway.exchange.ending import Ending, Refused, State
 from gateway.exchange.events import (
     AnswerData,
+    Answered,
     AnswerStarted,
+    Ask,
     BeginAnswer,
     Command,
     Extract,
@@ -40,8 +44,10 @@ from gateway.exchange.facts import Facts
 from gateway.exchange.first_bytes import FirstBytes
 from gateway.exchange.gate import Gate
 from gateway.exchange.messages import MessageStream
+from gateway.exchange.sight import sight
 from gateway.exchange.stream import AnswerStream
 from gateway.exchange.whole import Outcome
+from gateway.exchange.whole_calls import WholeCalls, whole_calls
 from gateway.segment import Direction, Uninspected
 from gateway.verdict import Effect
 from gateway.wire.coding import Decoder, decode
@@ -61,12 +67,21 @@ class Reading(Struct, frozen=True):
     body: bytes
 
 
+class _Whole(Struct, frozen=True):
+    """An answer that was judged: as it came, what became of it, and its calls, where somebody rules on them."""
+
+    raw: bytes
+    outcome: Outcome
+    calls: WholeCalls | None = None
+
+
 class Answering(Ending, ABC):
     """An exchange from the upstream's first word on."""
 
-    def __init__(self, gate: Gate, family: Family, facts: Facts) -> None:
+    def __init__(self, gate: Gate, family: Family, facts: Facts, isolation: int | None) -> None:
         super().__init__(family, facts)
         self._gate = gate
+        self._isolation = isolation
         self._unknown = True
         self._request = RequestStarted("", "/", (), has_body=False)
         self._media = MediaType()
@@ -75,6 +90,9 @@ class Answering(Ending, ABC):
         self._reading: Reading | None = None
         self._decoder: Decoder | None = None
         self._bodiless = False
+        self._asked_body = b""  # decoded, where calls in the answer will be held against what was said before
+        self._is_over = False  # whether all of a stream has come
+        self._whole: _Whole | None = None  # an answer that waits for what is said about its calls
 
     @abstractmethod
     def _request_judged(self, raw: bytes, outcome: Outcome) -> list[Command]:
@@ -127,6 +145,7 @@ class Answering(Ending, ABC):
         self._media = content_type(event.headers)
         framing = answers.framing(self._endpoint, self._media, event.status)
         self._bodiless = answers.is_bodiless(self._request.method, event.status)
+        self._calls = self._ruled_calls()
         if self._bodiless:
             return self._begin_passing(event, uninspected=())
         if framing is not None:
@@ -141,6 +160,13 @@ class Answering(Ending, ABC):
             return []
         return self._begin_passing(event, uninspected=BINARY)
 
+    def _ruled_calls(self) -> Calls | None:
+        """Who rules on the calls in an answer; nobody where there is no policy for tools, or no dialect for calls."""
+        gate = self._gate
+        if gate.firewall is None or self._endpoint.coverage is not Coverage.DIALECT:
+            return None
+        return Calls(gate.rules, partial(sight, gate, self._endpoint.dialect, self._asked_body, self._isolation))
+
     def _begin_passing(self, event: AnswerStarted, uninspected: tuple[Uninspected, ...]) -> list[Command]:
         self._state = State.PASSING
         self._facts.answer = Inspected(coverage=Coverage.PASS.value, uninspected=uninspected)
@@ -153,7 +179,7 @@ class Answering(Ending, ABC):
         if isinstance(dialect, MessageDialect):
             self._stream = MessageStream(self._gate, dialect, framing, self._content_refusal)
         else:
-            self._stream = AnswerStream(self._gate, dialect, framing)
+            self._stream = AnswerStream(self._gate, dialect, framing, self._calls)
         self._facts.streamed = True
         self._state = State.STREAM
         return [self._begin(event.status, fields.of_edited(event.headers))]
@@ -186,10 +212,22 @@ class Answering(Ending, ABC):
             if decoder is not None:
                 stream.feed(decoder.finish())
             stream.finish()
+        self._is_over = event.last
+        return self._streamed(stream)
+
+    def _streamed(self, stream: AnswerStream | MessageStream) -> list[Command]:
+        """What of a stream may leave now, and what must be asked before more of it may."""
         if stream.cut is not None:
             return self._cut_content(stream, stream.cut)
-        outcome = "edited" if stream.totals.edited else "forwarded"
-        return self._sent(stream.drain()) + (self._end(outcome) if event.last else [])
+        out = self._sent(stream.drain())
+        if isinstance(stream, AnswerStream) and (questions := stream.questions):
+            self._state = State.ASKING
+            return [*out, Ask(questions, stream.keepalive)]
+        if not self._is_over:
+            return out
+        if isinstance(stream, AnswerStream) and stream.waits:
+            raise Malformed("the stream ended within a call of a tool")
+        return [*out, *self._end("edited" if stream.totals.edited else "forwarded")]
 
     def _judge_answer(self, raw: bytes) -> list[Command]:
         assert self._answer is not None
@@ -202,17 +240,44 @@ class Answering(Ending, ABC):
         return self._answer_judged(raw, answers.inspect_answer(self._gate, self._endpoint, self._media, status, body))
 
     def _answer_judged(self, raw: bytes, outcome: Outcome) -> list[Command]:
-        assert self._answer is not None
-        status, headers = self._answer.status, self._answer.headers
         self._facts.add(Direction.ANSWER, outcome)
         self._bill.answered(outcome.document)
         if outcome.verdict.effect >= Effect.ASK:
             self._endpoint = messages.bound(self._endpoint, outcome.document, Direction.ANSWER)
             return self._refuse(self._content_refusal(outcome.verdict))
-        headers = self._with_limits(headers)
-        if not outcome.edited:
-            return self._respond(status, headers, raw, self._facts.outcome_of_edits())
-        return self._respond(status, fields.of_edited(headers), outcome.body, "edited")
+        whole = _Whole(raw, outcome)
+        if self._calls is not None:
+            found = whole_calls(self._endpoint, outcome)
+            whole = replace(whole, calls=found)
+            self._calls.take(found.called())
+            if questions := self._calls.questions:
+                self._whole, self._state = whole, State.ASKING
+                return [Ask(questions)]
+        return self._respond_with(whole)
+
+    def _respond_with(self, whole: _Whole) -> list[Command]:
+        """Give the answer, with what became of its calls."""
+        assert self._answer is not None
+        status, headers = self._answer.status, self._with_limits(self._answer.headers)
+        changes = self._calls.changes if self._calls is not None else {}
+        if changes and whole.calls is not None:
+            return self._respond(status, fields.of_edited(headers), whole.calls.changed(changes), "edited")
+        if not whole.outcome.edited:
+            return self._respond(status, headers, whole.raw, self._facts.outcome_of_edits())
+        return self._respond(status, fields.of_edited(headers), whole.outcome.body, "edited")
+
+    def _on_answered(self, event: Answered) -> list[Command]:
+        """Somebody said what is to become of the calls that wait."""
+        if self._state is not State.ASKING:
+            raise InternalError("questions were answered that nobody asked")
+        if isinstance(self._stream, AnswerStream):
+            self._state = State.STREAM
+            self._stream.answered(event.answers)
+            return self._streamed(self._stream)
+        assert self._calls is not None
+        assert self._whole is not None
+        self._calls.answered(event.answers)
+        return self._respond_with(self._whole)
 
     # --- either body as a PDF ---------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@
 Where a limit needs what the body says, it is asked behind BODY: START ──▶ BODY ──▶ LIMITS ──▶ WAITING.
 
     BODY and WHOLE ──▶ READING, and on from there, where the text of a PDF is read elsewhere
+    WHOLE and STREAM ──▶ ASKING, and on from there, where a call of a tool must be approved
 
 It fails closed: whatever goes wrong, an exception in any stage included, becomes a refusal and a record. The machine
 knows no socket, clock or loop; the same events give the same commands.
@@ -34,6 +35,7 @@ from gateway.exchange.demand import Consults, Demand
 from gateway.exchange.ending import State
 from gateway.exchange.events import (
     AnswerData,
+    Answered,
     AnswerStarted,
     ClientGone,
     Command,
@@ -87,8 +89,9 @@ class Exchange(Answering):
         upstream: str,
         principal: str,
         consults: Consults = Consults.EARLY,
+        isolation: int | None = None,
     ) -> None:
-        super().__init__(gate, family, Facts(id, upstream, principal, gate.rules.digest))
+        super().__init__(gate, family, Facts(id, upstream, principal, gate.rules.digest), isolation)
         self._consults = consults
         self._demand = Demand()
         self._held: Held | None = None
@@ -232,6 +235,8 @@ class Exchange(Answering):
         coding = fields.value(self._request.headers, "content-encoding")
         body = decode(raw, coding, self._gate.limits.request) if coding else raw
         self._refuse_unknown_json(body, self._media)
+        if self._gate.firewall is not None and self._endpoint.generates:
+            self._asked_body = body
         if pdf.is_read(self._endpoint, self._endpoint.request_form) and pdf.is_pdf(body, self._media):
             return self._extract(Reading(Direction.REQUEST, raw, body))
         return self._request_judged(raw, inspect(self._gate, self._endpoint, Direction.REQUEST, body, self._media))
@@ -304,6 +309,7 @@ _STEPS: Final[Mapping[type[Event], Callable[[Exchange, Any], list[Command]]]] = 
     UpstreamFailed: Exchange._on_upstream_failed,
     DialDenied: Exchange._on_dial_denied,
     Extracted: Exchange._on_extracted,
+    Answered: Exchange._on_answered,
     RequestBroken: Exchange._on_request_broken,
     ClientGone: Exchange._on_client_gone,
     Stopped: Exchange._on_stopped,
