@@ -98,6 +98,10 @@ class Answering(Ending, ABC):
     def _request_judged(self, raw: bytes, outcome: Outcome) -> list[Command]:
         """What follows from a request that was judged."""
 
+    @abstractmethod
+    def _on_request_answered(self, event: Answered) -> list[Command]:
+        """What follows once it is said what is to become of calls that the request makes."""
+
     # --- a body of either direction ---------------------------------------------------------------------------------
 
     def _passing(self, event: RequestData | AnswerData) -> tuple[Uninspected, ...]:
@@ -270,6 +274,8 @@ class Answering(Ending, ABC):
         """Somebody said what is to become of the calls that wait."""
         if self._state is not State.ASKING:
             raise InternalError("questions were answered that nobody asked")
+        if self._answer is None:
+            return self._on_request_answered(event)
         if isinstance(self._stream, AnswerStream):
             self._state = State.STREAM
             self._stream.answered(event.answers)

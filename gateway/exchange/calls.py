@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.detect.ruleset import RuleSet
-from gateway.errors import InternalError
+from gateway.errors import Code, InternalError
 from gateway.exchange.events import CallRecord
 from gateway.exchange.masking import masked
 from gateway.policy.call import Answer, Call, Called, Change, Question, Ruling
@@ -56,6 +56,14 @@ class _Judged(Struct):
     @property
     def is_open(self) -> bool:
         return self.ruling.effect is Effect.ASK and self.answer is None
+
+
+class Refused(Struct, frozen=True):
+    """Why calls are refused, in words, and by which rules."""
+
+    code: Code
+    words: str
+    rules: tuple[str, ...]
 
 
 class Calls:
@@ -119,6 +127,16 @@ class Calls:
     def _refuse(self, judged: _Judged, words: str) -> None:
         judged.refusal = words
         self.changes[judged.called.key] = Change(refusal=in_place(judged.called.call, words))
+
+    @property
+    def refused(self) -> Refused | None:
+        """Why the first of the refused calls is, for a sender that is told; None where all of them may be made."""
+        judged = next((one for one in self._judged.values() if one.refusal is not None), None)
+        if judged is None or judged.refusal is None:
+            return None
+        strongest = (one for one in judged.ruling.reasons if one.effect is judged.ruling.effect and not one.shadow)
+        code = Code.APPROVAL if judged.ruling.effect is Effect.ASK else Code.TOOL
+        return Refused(code, judged.refusal, tuple(dict.fromkeys(reason.rule for reason in strongest)))
 
     # --- for the record ----------------------------------------------------------------------------------------------
 

@@ -85,7 +85,8 @@ class Ending:
         self._answer: AnswerStarted | None = None
         self._stream: AnswerStream | MessageStream | None = None
         self._begun = False  # whether the client has the head of an answer
-        self._calls: Calls | None = None  # of tools in the answer; None where nobody rules on them
+        self._made: Calls | None = None  # of tools, by the request itself
+        self._calls: Calls | None = None  # of tools, in the answer; None where nobody rules on them
 
     # --- failures --------------------------------------------------------------------------------------------------
 
@@ -201,8 +202,9 @@ class Ending:
         if self._stream is not None:
             self._facts.add_stream(self._stream.totals, self._endpoint)
             self._bill.streamed(self._stream.totals, to_its_end=outcome in _WHOLE)
-        if self._calls is not None:
-            self._facts.add_calls(self._calls)
+        for calls in (self._made, self._calls):
+            if calls is not None:
+                self._facts.add_calls(calls)
         self._facts.usage, self._facts.counted = self._bill.settled()
         return Finish(self._facts.record(outcome))
 

@@ -16,7 +16,8 @@ knows no socket, clock or loop; the same events give the same commands.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, override
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -30,6 +31,7 @@ from gateway.exchange import headers as fields
 from gateway.exchange import messages, pdf, refuse
 from gateway.exchange.answering import BINARY, Answering, Reading, labelled_binary
 from gateway.exchange.bill import Bill, meter_for
+from gateway.exchange.calls import Calls
 from gateway.exchange.content import inspect, is_told_by_first_bytes, readable
 from gateway.exchange.demand import Consults, Demand
 from gateway.exchange.ending import State
@@ -37,6 +39,7 @@ from gateway.exchange.events import (
     AnswerData,
     Answered,
     AnswerStarted,
+    Ask,
     ClientGone,
     Command,
     Consult,
@@ -59,14 +62,19 @@ from gateway.exchange.events import (
 from gateway.exchange.facts import Facts
 from gateway.exchange.gate import Gate
 from gateway.exchange.judge import STOPPED_TOOL
+from gateway.exchange.sight import blind
 from gateway.exchange.target import judge_target
 from gateway.exchange.whole import Outcome
+from gateway.policy.call import Called
 from gateway.policy.profile import UnknownJson
 from gateway.segment import Direction, Uninspected
-from gateway.verdict import Effect
+from gateway.verdict import Effect, Refusal
 from gateway.wire.coding import decode
-from gateway.wire.document import Document, glance
+from gateway.wire.document import Document, glance, parse
 from gateway.wire.media import content_type
+
+type Then = Callable[[], list[Command]]
+type Refuse = Callable[[Refusal], list[Command]]
 
 
 class Held(Struct, frozen=True):
@@ -97,6 +105,7 @@ class Exchange(Answering):
         self._held: Held | None = None
         self._family = family
         self._uploading = False
+        self._then: Then = list  # what follows once calls that the request makes are answered
 
     @property
     def finished(self) -> bool:
@@ -251,7 +260,43 @@ class Exchange(Answering):
         self._endpoint = messages.bound(self._endpoint, outcome.document, Direction.REQUEST)
         headers = self._fields(outcome.document, outcome.body)
         if outcome.verdict.effect >= Effect.ASK:
-            return self._refuse_request(outcome, headers)
+            return self._refuse_request(outcome.document, headers, self._content_refusal(outcome.verdict))
+        return self._rule(
+            messages.made(self._endpoint, outcome.document, self._facts.upstream),
+            partial(self._refuse_request, outcome.document, headers),
+            partial(self._request_ruled, raw, outcome, headers),
+        )
+
+    def _rule(self, made: tuple[Called, ...], refuse_it: Refuse, then: Then) -> list[Command]:
+        """Rule on the calls of tools that the request itself makes, and go on where all of them may be made."""
+        if self._gate.firewall is None or not made:
+            return then()
+        calls = self._made = Calls(self._gate.rules, partial(blind, self._gate, self._isolation))
+        self._then = partial(self._when_ruled, calls, refuse_it, then)
+        calls.take(made)
+        if questions := calls.questions:
+            self._state = State.ASKING
+            return [Ask(questions)]
+        return self._then()
+
+    def _when_ruled(self, calls: Calls, refuse_it: Refuse, then: Then) -> list[Command]:
+        refused = calls.refused
+        if refused is None:
+            return then()
+        return refuse_it(refuse.of(refused.code, self._facts.id, refused.words, rules=refused.rules))
+
+    @override
+    def _on_request_answered(self, event: Answered) -> list[Command]:
+        assert self._made is not None, "something was asked"
+        self._made.answered(event.answers)
+        return self._then()
+
+    def _request_ruled(self, raw: bytes, outcome: Outcome, headers: Headers) -> list[Command]:
+        """Send the request, or see first whether the limits allow it."""
+        if self._made is not None and self._made.changes:
+            body = messages.with_arguments(self._endpoint, parse(outcome.body), self._made.changes)
+            outcome, headers = replace(outcome, body=body, edited=True), self._fields(outcome.document, body)
+            self._facts.edited = True
         document = outcome.document or self._reread(raw, outcome)
         if outcome.edited:
             raw, headers = outcome.body, fields.of_edited(headers)
@@ -272,10 +317,9 @@ class Exchange(Answering):
         except Malformed:
             return None
 
-    def _refuse_request(self, outcome: Outcome, headers: Headers) -> list[Command]:
+    def _refuse_request(self, document: Document | None, headers: Headers, refusal: Refusal) -> list[Command]:
         """Refuse what a client sends: tell it, or its receiver where it is that one who waits."""
-        refusal = self._content_refusal(outcome.verdict)
-        instead = messages.instead(self._endpoint, outcome.document, refusal)
+        instead = messages.instead(self._endpoint, document, refusal)
         if instead is None:
             return self._refuse(refusal)
         self._facts.edited = True

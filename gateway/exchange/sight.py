@@ -28,6 +28,12 @@ def sight(gate: Gate, dialect: Dialect, body: bytes, isolation: int | None) -> S
     return gate.firewall.sight(parted(gate, transcript), instructs(gate), isolation)
 
 
+def blind(gate: Gate, isolation: int | None) -> Sight:
+    """The sight of a call that comes without a conversation: by a message, or as an HTTP request."""
+    assert gate.firewall is not None, "nobody looks where there is no policy"
+    return gate.firewall.sight(Transcript(is_whole=False), instructs(gate), isolation)
+
+
 def parted(gate: Gate, transcript: Transcript) -> Transcript:
     """The transcript with what a user quotes apart from their own words."""
     turns = (part for turn in transcript.turns for part in _parts(gate, turn))
