@@ -87,8 +87,7 @@ class _Conversation:
                 kind = str(block.get("type"))
                 if kind.endswith(_MADE):
                     yield Made(self._made(block), index)
-                    texts.take((*path, "name"))
-                    texts.take((*path, "input"))
+                    _tell(texts, path, block, "name", any_of="input")
                 elif kind.endswith(_RETURNED):
                     yield Returned(texts.joined(path), self._calls.get(str(block.get("tool_use_id"))), index)
                 yield from texts.said(path, index)
@@ -108,8 +107,7 @@ class _Conversation:
                 continue
             name, description = (_text(tool.get(key)) for key in ("name", "description"))
             yield Defined(name or _text(tool.get("type")), description, tool.get("input_schema"), path)
-            for key in ("name", "description", "input_schema"):
-                texts.take((*path, key))
+            _tell(texts, path, tool, "name description", any_of="input_schema")
 
     def _hosted(self) -> Iterator[Hosted]:
         servers: set[str] = set()
@@ -168,6 +166,12 @@ def _fetched(value: Any, path: Path) -> Iterator[Hosted]:
         for key, member in value.items():
             if key != "input":  # the arguments of a call, which nobody fetches
                 yield from _fetched(member, (*path, key))
+
+
+def _tell(texts: Texts, path: Path, value: dict[str, Any], strings: str, any_of: str) -> None:
+    """Take the texts of these members, which were told otherwise: those that are strings, and one of any type."""
+    for key in (*(key for key in strings.split() if isinstance(value.get(key), str)), any_of):
+        texts.take((*path, key))
 
 
 def _items(value: Any, key: str) -> Iterator[tuple[int, dict[str, Any]]]:
