@@ -162,7 +162,9 @@ def _fetched(value: Any, path: Path) -> Iterator[Hosted]:
         source = value.get("source")
         if isinstance(source, dict) and source.get("type") == "url":
             kind = "remote_image" if value.get("type") == "image" else "remote_file"
-            yield Hosted(kind, _text(value.get("type")), hosts_of(source.get("url")), (*path, "source"))
+            hosts = hosts_of(source.get("url"))
+            if hosts != ():
+                yield Hosted(kind, _text(value.get("type")), hosts, (*path, "source"))
         for key, member in value.items():
             if key != "input":  # the arguments of a call, which nobody fetches
                 yield from _fetched(member, (*path, key))

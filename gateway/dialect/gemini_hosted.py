@@ -87,7 +87,8 @@ def fetched(value: Any, path: Path) -> Iterator[Hosted]:
                 media = member(item, "mimeType")
                 is_image = isinstance(media, str) and media.startswith("image/")
                 hosts = _file_hosts(member(item, "fileUri"))
-                yield Hosted("remote_image" if is_image else "remote_file", key, hosts, (*path, key))
+                if hosts != _NOWHERE:
+                    yield Hosted("remote_image" if is_image else "remote_file", key, hosts, (*path, key))
             elif key not in _NOT_FETCHED:
                 yield from fetched(item, (*path, key))
 

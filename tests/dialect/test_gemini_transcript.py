@@ -199,7 +199,6 @@ def test_a_server_has_its_name() -> None:
         ({"file_uri": "https://img.example/x", "mime_type": "image/png"}, "remote_image", ("img.example",)),
         ({"fileUri": "https://www.youtube.com/watch?v=1"}, "remote_file", ("www.youtube.com",)),
         ({"fileUri": "gs://bucket/x", "mimeType": "application/pdf"}, "remote_file", ("storage.googleapis.com",)),
-        ({"fileUri": "files/abc"}, "remote_file", ()),
         ({"fileUri": "elsewhere"}, "remote_file", None),
         ({}, "remote_file", None),
     ],
@@ -208,6 +207,11 @@ def test_what_the_provider_fetches_by_address(data: dict[str, Any], kind: str, h
     for part in ({"fileData": data}, {"file_data": data}, {"functionResponse": {"parts": [{"fileData": data}]}}):
         (found,) = of(contents=[turn(part)]).hosted
         assert (found.kind, found.hosts) == (kind, hosts)
+
+
+@pytest.mark.parametrize("uri", ["files/abc", "data:image/png;base64,AA=="])
+def test_what_the_provider_has_already_is_not_fetched(uri: str) -> None:
+    assert of(contents=[turn({"fileData": {"fileUri": uri}})]).hosted == ()
 
 
 def test_an_address_in_the_objects_of_the_client_is_only_a_text() -> None:
@@ -265,23 +269,12 @@ CALLS = st.dictionaries(
     st.sampled_from(["name", "args", "id", "response", "parts", "output", "code", "toolType", "partialArgs", "x_new"]),
     VALUES | st.dictionaries(st.text(max_size=4), st.text(max_size=9), max_size=1),
 )
+KEYS = """
+    text functionCall function_response functionResponse executableCode codeExecutionResult toolCall toolResponse
+    fileData inlineData thought x_new
+"""
 PARTS = st.dictionaries(
-    st.sampled_from(
-        [
-            "text",
-            "functionCall",
-            "function_response",
-            "functionResponse",
-            "executableCode",
-            "codeExecutionResult",
-            "toolCall",
-            "toolResponse",
-            "fileData",
-            "inlineData",
-            "thought",
-            "x_new",
-        ]
-    ),
+    st.sampled_from(KEYS.split()),
     CALLS | VALUES,
     max_size=3,
 )
