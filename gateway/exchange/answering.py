@@ -92,6 +92,7 @@ class Answering(Ending, ABC):
         self._bodiless = False
         self._asked_body = b""  # decoded, where calls in the answer will be held against what was said before
         self._is_over = False  # whether all of a stream has come
+        self._late: list[AnswerData] = []  # what came while somebody was asked
         self._whole: _Whole | None = None  # an answer that waits for what is said about its calls
 
     @abstractmethod
@@ -199,6 +200,9 @@ class Answering(Ending, ABC):
             return self._sent(data) + (self._end("forwarded") if event.last else [])
         if self._state is State.STREAM:
             return self._on_stream_data(event)
+        if self._state is State.ASKING:
+            self._late.append(event)
+            return []
         if self._state is not State.WHOLE:
             return []
         self._body.add(event.data)
@@ -232,6 +236,11 @@ class Answering(Ending, ABC):
         if isinstance(stream, AnswerStream) and stream.waits:
             raise Malformed("the stream ended within a call of a tool")
         return [*out, *self._end("edited" if stream.totals.edited else "forwarded")]
+
+    def _caught_up(self) -> list[Command]:
+        """What follows from the pieces that came while somebody was asked."""
+        late, self._late = self._late, []
+        return [command for event in late if self._state is not State.DONE for command in self._on_answer_data(event)]
 
     def _judge_answer(self, raw: bytes) -> list[Command]:
         assert self._answer is not None
@@ -279,7 +288,7 @@ class Answering(Ending, ABC):
         if isinstance(self._stream, AnswerStream):
             self._state = State.STREAM
             self._stream.answered(event.answers)
-            return self._streamed(self._stream)
+            return [*self._streamed(self._stream), *self._caught_up()]
         assert self._calls is not None
         assert self._whole is not None
         self._calls.answered(event.answers)
