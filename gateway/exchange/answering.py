@@ -7,7 +7,6 @@ that is a PDF is read elsewhere, whichever way it goes.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from functools import partial
 from typing import Final
 
 from msgspec import Struct
@@ -44,7 +43,7 @@ from gateway.exchange.facts import Facts
 from gateway.exchange.first_bytes import FirstBytes
 from gateway.exchange.gate import Gate
 from gateway.exchange.messages import MessageStream
-from gateway.exchange.sight import sight
+from gateway.exchange.sight import sight, told
 from gateway.exchange.stream import AnswerStream
 from gateway.exchange.whole import Outcome
 from gateway.exchange.whole_calls import WholeCalls, whole_calls
@@ -167,10 +166,10 @@ class Answering(Ending, ABC):
 
     def _ruled_calls(self) -> Calls | None:
         """Who rules on the calls in an answer; nobody where there is no policy for tools, or no dialect for calls."""
-        gate = self._gate
+        gate, dialect, body = self._gate, self._endpoint.dialect, self._asked_body
         if gate.firewall is None or self._endpoint.coverage is not Coverage.DIALECT:
             return None
-        return Calls(gate.rules, partial(sight, gate, self._endpoint.dialect, self._asked_body, self._isolation))
+        return Calls(gate.rules, lambda: sight(gate, told(dialect, body), self._isolation))
 
     def _begin_passing(self, event: AnswerStarted, uninspected: tuple[Uninspected, ...]) -> list[Command]:
         self._state = State.PASSING
@@ -230,7 +229,7 @@ class Answering(Ending, ABC):
         out = self._sent(stream.drain())
         if isinstance(stream, AnswerStream) and (questions := stream.questions):
             self._state = State.ASKING
-            return [*out, Ask(questions, stream.keepalive)]
+            return [*out, Ask(questions, stream.keepalive, is_patient=bool(stream.keepalive))]
         if not self._is_over:
             return out
         if isinstance(stream, AnswerStream) and stream.waits:

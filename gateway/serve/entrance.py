@@ -151,14 +151,22 @@ class Entrance(ABC):
         allowance = self._allowance(
             lambda: self.posture.terms_for(principal, upstream.name), principal, upstream, session_id
         )
-        session = Session(gate, upstream.family, id=session_id, upstream=upstream.name, principal=principal)
+        session = Session(
+            gate,
+            upstream.family,
+            id=session_id,
+            upstream=upstream.name,
+            principal=principal,
+            isolation=caller.known.isolation,
+        )
         patience = upstream.patience or posture.patience
 
         def fault_now(address: str | None) -> ClientError | None:
             return self._fault_now(request, upstream, principal, address)
 
         means = self._means_with(allowance)
-        carrier = SocketCarrier(request, session, upstream, patience, means, consult, fault_now)
+        ask = partial(posture.approve, Asker(principal, upstream.name, session_id))
+        carrier = SocketCarrier(request, session, upstream, patience, means, consult, ask, fault_now)
         if self.draining:
             carrier.close_after()
         self.live[carrier] = principal, upstream.name
