@@ -97,10 +97,13 @@ class StreamedCalls:
             case "content_block_stop" if index in self._open:
                 return (index,), (self._complete(index),)
             case "message_stop" | "error":
-                # No stop came for these. The message is over: a client may run what it has of them.
                 left = tuple(self._open)
-                return left, tuple(map(self._complete, left))
+                return left, self.unfinished()
         return (), ()
+
+    def unfinished(self) -> tuple[Called, ...]:
+        """The calls that nothing stopped, now that the message is over: a client may run what it has of them."""
+        return tuple(map(self._complete, tuple(self._open)))
 
     def _begin(self, index: int, block: dict[str, Any]) -> int:
         self._begun[index] = call_of(block)

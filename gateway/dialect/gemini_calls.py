@@ -64,10 +64,17 @@ class Calls:
                 if isinstance(call, dict):
                     parts.append(self._take(at, index, call, called))
             if is_last(candidate) and index in self._open:
-                key, pieces = self._open.pop(index)
-                called.append(Called(key, pieces.call(is_complete=False)))
+                called.append(self._broken_off(index))
         calling = dict.fromkeys((*(part.key for part in parts), *(one.key for one in called)))
         return Reading(tuple(parts), tuple(calling), tuple(called))
+
+    def unfinished(self) -> tuple[Called, ...]:
+        """The calls that go on, now that nothing follows."""
+        return tuple(map(self._broken_off, tuple(self._open)))
+
+    def _broken_off(self, index: int) -> Called:
+        key, pieces = self._open.pop(index)
+        return Called(key, pieces.call(is_complete=False))
 
     def _take(self, path: Path, index: int, call: dict[str, Any], called: list[Called]) -> CallPart:
         is_first = index not in self._open
@@ -173,6 +180,9 @@ class StreamedCalls:
     def patches(self, document: Document, changes: Mapping[Hashable, Change]) -> Iterator[Patch]:
         """The patches of the event that leaves next."""
         return self._rewriting.patches(document, self._waiting[0], changes)
+
+    def unfinished(self) -> tuple[Called, ...]:
+        return self._calls.unfinished()
 
     def left(self) -> None:
         if self._waiting:

@@ -20,7 +20,7 @@ from gateway.dialect.gemini_grammar import answer, candidate_path, goes_on
 from gateway.dialect.grammar import Rule
 from gateway.dialect.plain import PlainStream, Voice
 from gateway.dialect.proto_json import member
-from gateway.policy.call import Change
+from gateway.policy.call import Called, Change
 from gateway.segment import Path
 from gateway.verdict import Refusal
 from gateway.wire.document import Document, apply
@@ -106,6 +106,10 @@ class GenerateStream(StreamReader):
         if document is None:
             return ((event, data),)
         return ((event, apply(data, self._calls.patches(document, changes))),)
+
+    @override
+    def unfinished(self) -> tuple[Called, ...]:
+        return self._calls.unfinished()
 
     @override
     def sent(self, event: str | None, document: Document | None, data: bytes) -> None:

@@ -223,6 +223,14 @@ def test_a_call_that_its_candidate_ends_is_not_readable() -> None:
     assert json.loads(called.call.arguments) == [{"b": 1}, piece("$.a", stringValue="x")]
 
 
+def test_a_call_within_which_the_stream_ends_is_not_finished() -> None:
+    reader = GenerateStream(Framing.SSE)
+    play(reader, [answer(part(name="f")), answer(part(piece("$.a", stringValue="x")))])
+    told = Call("f", json.dumps([piece("$.a", stringValue="x")], separators=(",", ":")), is_readable=False)
+    assert reader.unfinished() == (Called((0, 0), told),)
+    assert reader.unfinished() == ()
+
+
 def test_a_call_that_changes_its_name_is_refused() -> None:
     with pytest.raises(Malformed, match="changes its name"):
         streamed(answer(part(name="look")), answer(part(name="wipe", more=False)))
