@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from gateway.config import parse
 from gateway.errors import ConfigError
+from gateway.policy.tools.hosted import ANYWHERE, OUTSIDE, UNLISTED
 
 AGENT = "[agents.ci]\nkey_env = 'K'\n"
 
@@ -36,3 +40,17 @@ def test_what_is_no_kind_is_named_with_the_accepted_form(kind: str) -> None:
 def test_a_kind_that_is_no_text_is_refused() -> None:
     with pytest.raises(ConfigError, match="`5` is no kind of tool"):
         parse(AGENT + "hosted = [5]", "gate.toml")
+
+
+def test_the_example_of_the_manual_loads() -> None:
+    manual = Path(__file__).parents[2] / "docs" / "hosted-tools.md"
+    (example,) = re.findall(r"```toml\n(.*?)```", manual.read_text(), re.DOTALL)
+    config = parse(example, "gate.toml")
+    assert config.hosted_for("research") == ("web_*", "mcp")
+    assert config.hosted_for("default") == ("web_search", "code")
+
+
+def test_the_manual_names_every_rule() -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "hosted-tools.md").read_text()
+    for rule in (UNLISTED, OUTSIDE, ANYWHERE):
+        assert f"| `{rule}` |" in manual
