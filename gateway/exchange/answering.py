@@ -7,7 +7,6 @@ that is a PDF is read elsewhere, whichever way it goes.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from functools import partial
 from typing import Final
 
 from msgspec import Struct
@@ -44,7 +43,7 @@ from gateway.exchange.facts import Facts
 from gateway.exchange.first_bytes import FirstBytes
 from gateway.exchange.gate import Gate
 from gateway.exchange.messages import MessageStream
-from gateway.exchange.sight import sight
+from gateway.exchange.sight import sight, told
 from gateway.exchange.stream import AnswerStream
 from gateway.exchange.whole import Outcome
 from gateway.exchange.whole_calls import WholeCalls, whole_calls
@@ -92,6 +91,7 @@ class Answering(Ending, ABC):
         self._bodiless = False
         self._asked_body = b""  # decoded, where calls in the answer will be held against what was said before
         self._is_over = False  # whether all of a stream has come
+        self._late: list[AnswerData] = []  # what came while somebody was asked
         self._whole: _Whole | None = None  # an answer that waits for what is said about its calls
 
     @abstractmethod
@@ -166,10 +166,10 @@ class Answering(Ending, ABC):
 
     def _ruled_calls(self) -> Calls | None:
         """Who rules on the calls in an answer; nobody where there is no policy for tools, or no dialect for calls."""
-        gate = self._gate
+        gate, dialect, body = self._gate, self._endpoint.dialect, self._asked_body
         if gate.firewall is None or self._endpoint.coverage is not Coverage.DIALECT:
             return None
-        return Calls(gate.rules, partial(sight, gate, self._endpoint.dialect, self._asked_body, self._isolation))
+        return Calls(gate.rules, lambda: sight(gate, told(dialect, body), self._isolation))
 
     def _begin_passing(self, event: AnswerStarted, uninspected: tuple[Uninspected, ...]) -> list[Command]:
         self._state = State.PASSING
@@ -199,6 +199,9 @@ class Answering(Ending, ABC):
             return self._sent(data) + (self._end("forwarded") if event.last else [])
         if self._state is State.STREAM:
             return self._on_stream_data(event)
+        if self._state is State.ASKING:
+            self._late.append(event)
+            return []
         if self._state is not State.WHOLE:
             return []
         self._body.add(event.data)
@@ -226,12 +229,17 @@ class Answering(Ending, ABC):
         out = self._sent(stream.drain())
         if isinstance(stream, AnswerStream) and (questions := stream.questions):
             self._state = State.ASKING
-            return [*out, Ask(questions, stream.keepalive)]
+            return [*out, Ask(questions, stream.keepalive, is_patient=bool(stream.keepalive))]
         if not self._is_over:
             return out
         if isinstance(stream, AnswerStream) and stream.waits:
             raise Malformed("the stream ended within a call of a tool")
         return [*out, *self._end("edited" if stream.totals.edited else "forwarded")]
+
+    def _caught_up(self) -> list[Command]:
+        """What follows from the pieces that came while somebody was asked."""
+        late, self._late = self._late, []
+        return [command for event in late if self._state is not State.DONE for command in self._on_answer_data(event)]
 
     def _judge_answer(self, raw: bytes) -> list[Command]:
         assert self._answer is not None
@@ -279,7 +287,7 @@ class Answering(Ending, ABC):
         if isinstance(self._stream, AnswerStream):
             self._state = State.STREAM
             self._stream.answered(event.answers)
-            return self._streamed(self._stream)
+            return [*self._streamed(self._stream), *self._caught_up()]
         assert self._calls is not None
         assert self._whole is not None
         self._calls.answered(event.answers)

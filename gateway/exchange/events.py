@@ -188,12 +188,13 @@ class Extract(Struct, frozen=True):
 class Ask(Struct, frozen=True):
     """Ask whether these calls are approved; answer with Answered.
 
-    While nobody has answered, `keepalive` is sent to the client from time to time. Where it is empty nothing can be
-    sent, so that no client waits for long.
+    `is_patient` is whether the client can wait for minutes: since `keepalive` is sent to it from time to time, or since
+    it waits on a connection that has signs of life of its own.
     """
 
     questions: tuple[Question, ...]
     keepalive: bytes = b""
+    is_patient: bool = False
 
 
 class ReadBody(Struct, frozen=True):

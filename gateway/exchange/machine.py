@@ -62,7 +62,7 @@ from gateway.exchange.events import (
 from gateway.exchange.facts import Facts
 from gateway.exchange.gate import Gate
 from gateway.exchange.judge import STOPPED_TOOL
-from gateway.exchange.sight import blind
+from gateway.exchange.sight import UNTOLD, sight
 from gateway.exchange.target import judge_target
 from gateway.exchange.whole import Outcome
 from gateway.policy.call import Called
@@ -271,7 +271,7 @@ class Exchange(Answering):
         """Rule on the calls of tools that the request itself makes, and go on where all of them may be made."""
         if self._gate.firewall is None or not made:
             return then()
-        calls = self._made = Calls(self._gate.rules, partial(blind, self._gate, self._isolation))
+        calls = self._made = Calls(self._gate.rules, partial(sight, self._gate, UNTOLD, self._isolation))
         self._then = partial(self._when_ruled, calls, refuse_it, then)
         calls.take(made)
         if questions := calls.questions:

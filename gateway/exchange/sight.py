@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from msgspec.structs import replace
@@ -21,17 +21,29 @@ from gateway.wire.document import glance
 _DATA: Final = Scope(Direction.REQUEST, Role.TOOL, Trust.UNTRUSTED)
 
 
-def sight(gate: Gate, dialect: Dialect, body: bytes, isolation: int | None) -> Sight:
-    """The sight of a conversation whose last request had this body, decoded; empty where it had none."""
+UNTOLD: Final = Transcript(is_whole=False)
+"""What is known of the conversation behind a call that comes without one: a message, or an HTTP request."""
+
+
+def told(dialect: Dialect, body: bytes) -> Transcript:
+    """What a decoded request body tells; nothing where it is empty."""
+    return dialect.transcript(glance(body)) if body.strip() else UNTOLD
+
+
+def joined(transcripts: Iterable[Transcript]) -> Transcript:
+    """One conversation of which several messages told, in their order. Tools are those that were last named."""
+    all_of_them = tuple(transcripts)
+    return Transcript(
+        tuple(turn for one in all_of_them for turn in one.turns),
+        next((one.tools for one in reversed(all_of_them) if one.tools), ()),
+        is_whole=False,
+    )
+
+
+def sight(gate: Gate, transcript: Transcript, isolation: int | None) -> Sight:
+    """The sight of a conversation."""
     assert gate.firewall is not None, "nobody looks where there is no policy"
-    transcript = dialect.transcript(glance(body)) if body.strip() else Transcript(is_whole=False)
     return gate.firewall.sight(parted(gate, transcript), instructs(gate), isolation)
-
-
-def blind(gate: Gate, isolation: int | None) -> Sight:
-    """The sight of a call that comes without a conversation: by a message, or as an HTTP request."""
-    assert gate.firewall is not None, "nobody looks where there is no policy"
-    return gate.firewall.sight(Transcript(is_whole=False), instructs(gate), isolation)
 
 
 def parted(gate: Gate, transcript: Transcript) -> Transcript:

@@ -71,11 +71,6 @@ type AskAll = Callable[[Ask], Awaitable[tuple[Answer, ...]]]
 """Gives an answer to each question."""
 
 
-async def nobody_approves(asked: Ask) -> tuple[Answer, ...]:
-    """The answers where there is nobody to ask."""
-    return tuple(Answer(is_approved=False, words="nobody can approve it here") for _ in asked.questions)
-
-
 class Machine(Protocol):
     """What the carrier needs of an exchange."""
 
@@ -119,7 +114,7 @@ class Carrier:
         patience: Patience,
         means: Means,
         consult: Callable[[Demand], Awaitable[LimitsTaken]],
-        ask: AskAll = nobody_approves,
+        ask: AskAll,
     ) -> None:
         self._request = request
         self._exchange = exchange
