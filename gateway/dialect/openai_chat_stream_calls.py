@@ -232,9 +232,7 @@ def changed(document: Document, found: Found, changes: Changes) -> bytes:
             continue
         refused.setdefault(delta, []).append(path)
         if piece.number == 0:
-            before = words.get(delta) or any(is_refused(call, changes) for call in piece.call.earlier)
-            words[delta] = words.get(delta, "") + (whole.BETWEEN if before or piece.call.follows_text else "")
-            words[delta] += change.refusal
+            words[delta] = _behind(document, delta, piece.call, words.get(delta, ""), changes) + change.refusal
     for delta, told in words.items():
         patches += whole.told(document, delta, told)
     for choice in touched:
@@ -244,6 +242,15 @@ def changed(document: Document, found: Found, changes: Changes) -> bytes:
     return apply(
         grown.raw, (patch for delta, paths in refused.items() for patch in whole.taken_out(grown, delta, paths))
     )
+
+
+def _behind(document: Document, delta: Path, call: StreamedCall, words: str, changes: Changes) -> str:
+    """What stands in a delta before the words of a call that begins in it, of `words` so far; the content of the delta
+    itself aside, which `told` minds."""
+    if words:
+        return words + whole.BETWEEN
+    follows = call.follows_text or any(is_refused(other, changes) for other in call.earlier)
+    return whole.BETWEEN if follows and not document.get(*delta, "content") else ""
 
 
 def _moved(document: Document, path: Path, call: StreamedCall, changes: Changes) -> Iterator[Patch]:
