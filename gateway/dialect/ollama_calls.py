@@ -9,6 +9,7 @@ from collections.abc import Hashable, Mapping
 from typing import Final
 
 from gateway.dialect import openai_chat_calls as chat
+from gateway.dialect.openai_calls import put
 from gateway.policy.call import Called, Change
 from gateway.segment import Path
 from gateway.wire.document import Document, Patch, apply, parse
@@ -38,7 +39,7 @@ def changed(
             refused.append(path)
             words.append(change.refusal)
         elif change is not None:
-            patches.append(chat.put(document, *chat.holder(document, path), change.arguments))
+            patches.append(put(document, *chat.holder(document, path), change.arguments))
     if not patches and not refused:
         return document.raw
     lead = chat.BETWEEN if words and behind_text and not document.get(*_MESSAGE, "content") else ""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gateway.dialect import openai_chat_calls as whole
-from gateway.dialect.openai_calls import custom_call, function_call, strange_call, text_of, written
+from gateway.dialect.openai_calls import custom_call, function_call, put, strange_call, text_of, written
 from gateway.errors import Malformed
 from gateway.policy.call import Call, Called, Change
 from gateway.segment import Path
@@ -256,7 +256,7 @@ def _behind(document: Document, delta: Path, call: StreamedCall, words: str, cha
 def _moved(document: Document, path: Path, call: StreamedCall, changes: Changes) -> Iterator[Patch]:
     index = call.index_under(changes)
     if path[3] == "tool_calls" and index != call.index:
-        yield whole.put(document, path, "index", index)
+        yield put(document, path, "index", index)
 
 
 def _rewritten(document: Document, path: Path, piece: Piece, change: Change) -> Iterator[Patch]:
@@ -266,7 +266,7 @@ def _rewritten(document: Document, path: Path, piece: Piece, change: Change) -> 
         return
     above, member = whole.holder(document, path)
     value = written(change, is_free=member == "input") if has_none or piece.arguments == 0 else ""
-    yield whole.put(document, above, member, value)
+    yield put(document, above, member, value)
 
 
 def _stopped(document: Document, found: Found, changes: Changes) -> Iterator[Patch]:
