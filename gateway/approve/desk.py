@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Final
 
 from msgspec.structs import replace
@@ -46,7 +46,7 @@ class Desk:
                 return after
         raise _unknown(id)
 
-    async def watch(self, person: Person) -> AsyncIterator[Ticket]:
+    async def watch(self, person: Person) -> AsyncGenerator[Ticket]:
         """What waits now, and then each ticket as it changes, until the iteration is left. Raises StoreError."""
         known: dict[str, tuple[int, State]] = {}
         is_late = False  # at first only what waits is news

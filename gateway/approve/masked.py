@@ -106,10 +106,12 @@ def _restored(value: Any, path: Path, places: dict[Path, str], original: Any) ->
 
 def _at(original: Any, path: Path) -> Any:
     for step in path:
-        try:
+        if isinstance(original, dict) and step in original:
             original = original[step]
-        except (LookupError, TypeError):
-            raise ValueError(f"what was masked at `{_spelt(path)}` is gone") from None
+        elif isinstance(original, list | tuple) and isinstance(step, int) and step < len(original):
+            original = original[step]
+        else:
+            raise ValueError(f"what was masked at `{_spelt(path)}` is gone")
     return original
 
 
