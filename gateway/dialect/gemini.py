@@ -9,12 +9,13 @@ from typing import Any, Final, override
 
 import orjson
 
-from gateway.dialect import grammar, refusals
+from gateway.dialect import gemini_transcript, grammar, refusals
 from gateway.dialect.base import Dialect, Reading, StreamReader
 from gateway.dialect.gemini_grammar import ANSWER, candidate_path, request
 from gateway.dialect.gemini_stream import GenerateStream
 from gateway.dialect.proto_json import member, spelt
 from gateway.errors import Malformed
+from gateway.policy.transcript import Transcript
 from gateway.segment import Path
 from gateway.verdict import Refusal
 from gateway.wire.document import Document, Patch
@@ -41,6 +42,10 @@ class Generate(Dialect):
     @override
     def stream(self, framing: Framing) -> StreamReader:
         return GenerateStream(framing)
+
+    @override
+    def transcript(self, document: Document) -> Transcript:
+        return gemini_transcript.of_request(document)
 
     @override
     def instruct(self, document: Document, rules: str) -> tuple[Patch, ...]:

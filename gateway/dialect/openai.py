@@ -6,11 +6,13 @@ background responses, conversations and batch results come back by other paths t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any, Final, override
 
 from gateway.dialect import grammar as g
 from gateway.dialect import openai_chat as chat
+from gateway.dialect import openai_chat_calls as chat_calls
+from gateway.dialect import openai_chat_transcript as chat_transcript
 from gateway.dialect import openai_responses as responses
 from gateway.dialect.base import Dialect, Reading, StreamReader
 from gateway.dialect.grammar import Rule, Sink
@@ -18,6 +20,8 @@ from gateway.dialect.openai_chat_stream import ChatStream
 from gateway.dialect.openai_events import EventStream
 from gateway.dialect.plain import ANSWERED, ASKED, PLAIN
 from gateway.dialect.refusals import Shape, body
+from gateway.policy.call import Called, Change
+from gateway.policy.transcript import Transcript
 from gateway.segment import Path
 from gateway.verdict import Refusal
 from gateway.wire.document import Document, Patch
@@ -89,12 +93,18 @@ class OpenAI(Dialect):
     """One kind of request of the API."""
 
     def __init__(
-        self, name: str, asked: Rule, reader: Callable[[Framing], StreamReader], instruct: Instruct | None = None
+        self,
+        name: str,
+        asked: Rule,
+        reader: Callable[[Framing], StreamReader],
+        instruct: Instruct | None = None,
+        transcript: Callable[[Document], Transcript] | None = None,
     ) -> None:
         self.name = name
         self.asked = asked
         self._reader = reader
         self._instruct = instruct
+        self._transcript = transcript
 
     @override
     def request(self, document: Document, *, apart: bool = False) -> Reading:
@@ -107,6 +117,19 @@ class OpenAI(Dialect):
     @override
     def stream(self, framing: Framing) -> StreamReader:
         return self._reader(framing)
+
+    @override
+    def transcript(self, document: Document) -> Transcript:
+        return super().transcript(document) if self._transcript is None else self._transcript(document)
+
+    @override
+    def calls(self, document: Document) -> tuple[Called, ...]:
+        """As the members of the answer say, like its texts: whatever has `choices` may make an agent run tools."""
+        return chat_calls.calls(document)
+
+    @override
+    def changed(self, document: Document, changes: Mapping[Hashable, Change]) -> bytes:
+        return chat_calls.changed(document, changes)
 
     @override
     def instruct(self, document: Document, rules: str, root: Path = ()) -> tuple[Patch, ...]:
@@ -168,8 +191,13 @@ def _unplaced(document: Document, owner: Path) -> Iterator[Patch]:
 _asked: Final = g.opaque(ASKED)
 _GIVEN: Final[Rule] = g.members({"image_url": g.address(g.USER), "file_id": g.skip}, _asked)
 
-CHAT: Final = OpenAI("openai_chat", chat.REQUEST, ChatStream, chat.instruct)
-COMPLETIONS: Final = OpenAI("openai_completions", chat.COMPLETION_REQUEST, ChatStream)
+CHAT: Final = OpenAI("openai_chat", chat.REQUEST, ChatStream, chat.instruct, chat_transcript.transcript(chat.REQUEST))
+COMPLETIONS: Final = OpenAI(
+    "openai_completions",
+    chat.COMPLETION_REQUEST,
+    ChatStream,
+    transcript=chat_transcript.transcript(chat.COMPLETION_REQUEST),
+)
 RESPONSES: Final = OpenAI("openai_responses", responses.REQUEST, EventStream, responses.instruct)
 INPUTS: Final = OpenAI(
     "openai_inputs",
