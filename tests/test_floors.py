@@ -25,7 +25,7 @@ STEPS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (5, ("launch",)),
     (5, ("trust", "chain")),
     (5, ("state", "audit")),
-    (5, ("stops", "fleet")),
+    (5, ("stops", "fleet", "approve")),
     (5, ("limits",)),
     (5, ("verify",)),
     (5, ("settings",)),
@@ -95,6 +95,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         "gateway.policy",
         "gateway.dialect",
         "gateway.exchange",
+        "gateway.approve",  # as `fleet`
         "gateway.fleet",  # whose documents come from the store, and are checked against their types
         "gateway.app",
         "gateway.cli.push",
