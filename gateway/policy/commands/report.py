@@ -113,6 +113,7 @@ class Kind(StrEnum):
 
 class Statement(Struct, frozen=True):
     """One statement. Tables are as they are written, with catalog and schema, without quotes, in lower case.
+    `commands` are texts that the server would give to a shell, `paths` files that it would open.
 
     `kinds` has the statement's own kind first, then those of what is inside it: a CTE that deletes, what EXPLAIN
     ANALYZE would run, what a procedure is made of. `has_where` is true if each UPDATE and DELETE in it has a
@@ -125,14 +126,20 @@ class Statement(Struct, frozen=True):
     writes: tuple[str, ...] = ()
     has_where: bool = True
     functions: tuple[str, ...] = ()
-    outside: tuple[str, ...] = ()  # files, programs and servers: "a program of the server", "a file of the server"
+    outside: tuple[str, ...] = ()  # what it reaches beyond the database, in words: "runs a program of the server"
+    commands: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
 
 
 class SqlReport(Struct, frozen=True):
     """What a query would do. `is_parsed` is false where no dialect that was tried reads all of it: a policy can then
-    rely on nothing in the report but what it forbids."""
+    rely on nothing in the report but what it forbids.
+
+    `statements` are those of every reading, each once; `count` is how many there are in the reading that has most.
+    """
 
     statements: tuple[Statement, ...] = ()
+    count: int = 0
     is_parsed: bool = True
     opaque: tuple[str, ...] = ()
     suspicious: tuple[str, ...] = ()

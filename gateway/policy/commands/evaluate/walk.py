@@ -30,7 +30,7 @@ class Walk:
         self.notes = notes
         self.depth = 0
         self._pieces = [0]
-        self._invoker = Invoker(self)
+        self.invoker = Invoker(self)
         self._called: set[int] = set()
         self._defined: list[tuple[Command, Scope, tuple[str, ...]]] = []
 
@@ -127,7 +127,7 @@ class Walk:
             is_one = is_sure and len(readings) == 1
             # Builtins change the shell itself, so they get its scope; assignments before them last only as long.
             kept = scope if not command.assignments else inner
-            outputs.append(self._invoker.run(arguments, kept, stream, via, is_sure=is_one))
+            outputs.append(self.invoker.run(arguments, kept, stream, via, is_sure=is_one))
         written = outputs[0] if len(outputs) == 1 else ("" if not outputs else None)
         return sink.take(written, scope)
 
