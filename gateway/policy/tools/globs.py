@@ -66,15 +66,16 @@ def _meets(pattern: Steps, path: Steps, *, is_sure: bool) -> bool:
     """Whether the pattern names the path or a folder above it."""
 
     @cache
-    def meets(at: int, place: int) -> bool:
+    def meets(at: int, place: int, *, is_within: bool = False) -> bool:
         if at == len(pattern):
-            return True
+            # What `**` of the path stands for may be what is named; but then not with more of the path below it.
+            return not is_within or place + 1 == len(path)
         if pattern[at] == ANY_DEPTH:
             return meets(at + 1, place) or (place < len(path) and meets(at, place + 1))
         if place == len(path):
             return False
         if path[place] == ANY_DEPTH:
-            return not is_sure and (meets(at, place + 1) or meets(at + 1, place))
+            return not is_sure and (meets(at, place + 1) or meets(at + 1, place, is_within=True))
         return _step(pattern[at], path[place], is_sure) and meets(at + 1, place + 1)
 
     return meets(0, 0)

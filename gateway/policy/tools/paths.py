@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.policy.tools.globs import Glob, Steps
-from gateway.policy.tools.path_readings import Unreadable, guesses, readings
+from gateway.policy.tools.path_readings import NoPath, Unreadable, guesses, readings
 
 FORM: Final = (
     '"/srv/data" or "/srv/data/**" (it and all below), "*.md" as one step, "**/.env" (anywhere), "~/.ssh", '
@@ -24,9 +24,9 @@ _ABSOLUTE: Final = re.compile(r"/|~(?:/|$)|\*\*(?:/|$)|[A-Za-z]:(?:/|$)")
 class PathPolicy(Struct, frozen=True):
     """The paths that an argument may hold.
 
-    Without `allow` all are allowed that `deny` does not name. `root` is where relative paths start; without it they are
-    refused where there is an `allow`. `ignore_case` is for tools on file systems that mind no case: what denies never
-    does.
+    Without `allow` all are allowed that `deny` does not name, and so is what is no path at all. `root` is where
+    relative paths start; without it they are refused where there is an `allow`. `ignore_case` is for tools on file
+    systems that mind no case: what denies never does.
     """
 
     allow: tuple[Glob, ...] = ()
@@ -39,7 +39,7 @@ class PathPolicy(Struct, frozen=True):
         try:
             found = [self._from_root(steps) for steps in readings(text)]
         except Unreadable as error:
-            return str(error)
+            return None if isinstance(error, NoPath) and not self.allow else str(error)
         for glob in self.deny:
             if any(glob.touches(guess) for steps in found for guess in guesses(steps)):
                 return f"is denied by `{glob.text}`"
