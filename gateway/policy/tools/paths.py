@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.policy.tools.globs import Glob, Steps
+from gateway.policy.tools.globs import Glob, Steps, folded_steps
 from gateway.policy.tools.path_readings import NoPath, Unreadable, guesses, readings
 
 FORM: Final = (
@@ -40,8 +40,9 @@ class PathPolicy(Struct, frozen=True):
             found = [self._from_root(steps) for steps in readings(text)]
         except Unreadable as error:
             return None if isinstance(error, NoPath) and not self.allow else str(error)
+        places = {folded_steps(guess) for steps in found for guess in guesses(steps)} if self.deny else ()
         for glob in self.deny:
-            if any(glob.touches(guess) for steps in found for guess in guesses(steps)):
+            if any(map(glob.touches, places)):
                 return f"is denied by `{glob.text}`"
         if self.allow and any(steps[0] == "" for steps in found):
             return "is relative, and no `root` says to what"
@@ -61,10 +62,12 @@ class PathPolicy(Struct, frozen=True):
         return tuple(kept)
 
     def _is_allowed(self, steps: Steps) -> bool:
-        is_windows = steps[0] not in {"/", "~"}
-        return ".." not in steps and any(
-            glob.covers(steps, is_folded=self.ignore_case or is_windows) for glob in self.allow
-        )
+        if ".." in steps:
+            return False
+        if self.ignore_case or steps[0] not in {"/", "~"}:
+            plain = folded_steps(steps)
+            return any(glob.covers_folded(plain) for glob in self.allow)
+        return any(glob.covers(steps) for glob in self.allow)
 
 
 def glob(text: str, root: Steps | None = None) -> Glob:
@@ -77,7 +80,8 @@ def glob(text: str, root: Steps | None = None) -> Glob:
         raise ValueError(f"climbs with `..`; write the path that it leads to; accepted: {FORM}")
     while steps[-1:] in (["*"], ["**"]) and (len(steps) > 1 or plain.startswith("/")):
         steps.pop()  # the folder is meant with all below it
-    return Glob(text, _anchored(plain, steps, root))
+    anchored = _anchored(plain, steps, root)
+    return Glob(text, anchored, tuple(map(folded_steps, anchored)))
 
 
 def folder(text: str) -> Steps:
