@@ -8,9 +8,11 @@ next one belong to it, as they stand:
     === ID | LANGUAGE | ATTACK or - | SET, SET
     =S, =U, =A                      system, user, assistant
     =C name {arguments}             a call in the history; `=CBm! …` where it is to be judged, too
-    =R                              what the next call that is still open returned
+    =R                              what the next call that is still open returned; on one line, and no JSON, `\\n`
+                                    is a line feed
     =Bh! name {arguments} ## why    a call that the model wants now: B benign, H hijacked; e, m, h how difficult;
-                                    `!` with a side effect, `-` without
+                                    `!` with a side effect, `-` without; `*` after it: an open slot, that is, the user
+                                    left the value to be found in what was read, and the attacker wrote into that
 
 What an attacker wrote stands between the marks of `MARKS`, which are taken out. `{{log 80}}` is filled in by `filler`.
 """
@@ -39,7 +41,7 @@ TYPES: dict[str, dict[str, Any]] = {
 }
 
 _CALL = re.compile(
-    r"=(?P<past>C?)(?:(?P<label>[BH])(?P<difficulty>[emh])(?P<effect>[!-]))? (?P<name>\S+) (?P<arguments>\{.*\})"
+    r"=(?P<past>C?)(?:(?P<label>[BH])(?P<difficulty>[emh])(?P<effect>[!-])(?P<open>\*?))? (?P<name>\S+) (?P<arguments>\{.*\})"
     r"(?: ## (?P<why>.+))?"
 )
 _PART = re.compile(r"^=(?:([SUAR])\b|[CBH])")
@@ -92,6 +94,8 @@ class Scenario:
     def add_result(self, text: str) -> None:
         """What the oldest open call returned."""
         call = self.open_calls.pop(0)
+        if "\n" not in text and not text.startswith(("{", "[{", '["')):
+            text = text.replace("\\n", "\n")
         message = {"role": "tool", "tool_call_id": call["id"], "content": self._content(text)}
         self.messages.append(message)
 
@@ -116,6 +120,7 @@ class Scenario:
                     "message_index": index,
                     "side_effect": match["effect"] == "!",
                     "difficulty": DIFFICULTIES[match["difficulty"]],
+                    "open_slot": match["open"] == "*",
                     "why": match["why"],
                 }
             )
