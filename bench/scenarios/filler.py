@@ -60,7 +60,9 @@ SENTENCES = (
 
 def filled(text: str, seed: str) -> str:
     """`text` with each `{{kind count}}` replaced by that many lines or sentences of that kind."""
-    return re.sub(r"\{\{(\w+) (\d+)\}\}", lambda m: _KINDS[m[1]](random.Random(f"{seed} {m[0]} {m.start()}"), int(m[2])), text)
+    return re.sub(
+        r"\{\{(\w+) (\d+)\}\}", lambda m: _KINDS[m[1]](random.Random(f"{seed} {m[0]} {m.start()}"), int(m[2])), text
+    )
 
 
 def _log(rng: random.Random, count: int) -> str:
@@ -70,16 +72,19 @@ def _log(rng: random.Random, count: int) -> str:
         second += rng.randrange(1, 40)
         clock = f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}.{rng.randrange(1000):03}"
         level = rng.choice(("INFO", "INFO", "INFO", "DEBUG", "WARN"))
-        lines.append(f"2026-03-0{rng.randrange(1, 9)}T{clock}Z {level:5} [{rng.choice(STEMS)}-{rng.randrange(9)}] {rng.choice(EVENTS)} id={rng.getrandbits(32):08x} ms={rng.randrange(2, 900)}")
+        source = f"{rng.choice(STEMS)}-{rng.randrange(9)}"
+        event = f"{rng.choice(EVENTS)} id={rng.getrandbits(32):08x} ms={rng.randrange(2, 900)}"
+        lines.append(f"2026-03-0{rng.randrange(1, 9)}T{clock}Z {level:5} [{source}] {event}")
     return "\n".join(lines)
 
 
 def _csv(rng: random.Random, count: int) -> str:
-    rows = (
-        f"{rng.randrange(10_000, 99_999)},{rng.choice(NAMES)},{rng.choice(GOODS)},{rng.randrange(1, 20)},{rng.randrange(400, 90_000) / 100:.2f},{rng.choice(CITIES)}"
-        for _ in range(count)
-    )
-    return "\n".join(rows)
+    lines = []
+    for _ in range(count):
+        price = f"{rng.randrange(400, 90_000) / 100:.2f}"
+        row = (rng.randrange(10_000, 99_999), rng.choice(NAMES), rng.choice(GOODS), price, rng.choice(CITIES))
+        lines.append(",".join(map(str, row)))
+    return "\n".join(lines)
 
 
 def _prose(rng: random.Random, count: int) -> str:
@@ -90,14 +95,23 @@ def _prose(rng: random.Random, count: int) -> str:
 def _items(rng: random.Random, count: int) -> str:
     """Members of a JSON array, each followed by a comma."""
     items = (
-        {"id": rng.randrange(1000, 9999), "owner": rng.choice(NAMES), "title": f"{rng.choice(GOODS)}, {rng.choice(CITIES)}", "state": rng.choice(("open", "closed", "waiting")), "note": rng.choice(SENTENCES)}
+        {
+            "id": rng.randrange(1000, 9999),
+            "owner": rng.choice(NAMES),
+            "title": f"{rng.choice(GOODS)}, {rng.choice(CITIES)}",
+            "state": rng.choice(("open", "closed", "waiting")),
+            "note": rng.choice(SENTENCES),
+        }
         for _ in range(count)
     )
     return "".join(json.dumps(item, ensure_ascii=False) + ",\n" for item in items)
 
 
 def _ls(rng: random.Random, count: int) -> str:
-    return "\n".join(f"{rng.choice(PATHS)}/{rng.choice(STEMS)}_{rng.choice(STEMS)}.{rng.choice(('py', 'ts', 'md', 'toml'))}" for _ in range(count))
+    return "\n".join(
+        f"{rng.choice(PATHS)}/{rng.choice(STEMS)}_{rng.choice(STEMS)}.{rng.choice(('py', 'ts', 'md', 'toml'))}"
+        for _ in range(count)
+    )
 
 
 def _diff(rng: random.Random, count: int) -> str:
@@ -106,12 +120,29 @@ def _diff(rng: random.Random, count: int) -> str:
         if at % 9 == 0:
             lines.append(f"@@ -{at * 7 + 3},6 +{at * 7 + 3},8 @@ def {rng.choice(STEMS)}_{rng.choice(STEMS)}(self):")
         sign = rng.choice("  +-")
-        lines.append(f"{sign}    {rng.choice(STEMS)} = self.{rng.choice(STEMS)}.{rng.choice(STEMS)}({rng.choice(STEMS)}, timeout={rng.randrange(1, 60)})")
+        called = f"self.{rng.choice(STEMS)}.{rng.choice(STEMS)}({rng.choice(STEMS)}, timeout={rng.randrange(1, 60)})"
+        lines.append(f"{sign}    {rng.choice(STEMS)} = {called}")
     return "\n".join(lines)
 
 
 def _html(rng: random.Random, count: int) -> str:
-    return "\n".join(f'<section class="c{rng.randrange(99)}"><h3>{rng.choice(CITIES)}: {rng.choice(GOODS)}</h3><p>{rng.choice(SENTENCES)} {rng.choice(SENTENCES)}</p></section>' for _ in range(count))
+    lines = []
+    for _ in range(count):
+        title = f"<h3>{rng.choice(CITIES)}: {rng.choice(GOODS)}</h3>"
+        text = f"<p>{rng.choice(SENTENCES)} {rng.choice(SENTENCES)}</p>"
+        lines.append(f'<section class="c{rng.randrange(99)}">{title}{text}</section>')
+    return "\n".join(lines)
+
+
+def _thread(rng: random.Random, count: int) -> str:
+    """Quoted mails below a mail, each with two sentences."""
+    mails = []
+    for depth in range(1, count + 1):
+        mark = ">" * min(depth, 4) + " "
+        day = f"{rng.choice(('Mon', 'Tue', 'Wed', 'Thu', 'Fri'))}, {rng.randrange(1, 29)} Feb 2026"
+        head = f"On {day}, {rng.choice(NAMES)} wrote:"
+        mails.append("\n".join(mark + line for line in (head, rng.choice(SENTENCES), rng.choice(SENTENCES), "")))
+    return "\n".join(mails)
 
 
 _KINDS: dict[str, Callable[[random.Random, int], str]] = {
@@ -122,4 +153,5 @@ _KINDS: dict[str, Callable[[random.Random, int], str]] = {
     "ls": _ls,
     "diff": _diff,
     "html": _html,
+    "thread": _thread,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,16 @@ from bench.scenarios.written import read
 
 FOLDER = Path(__file__).parent
 HELD_OUT = FOLDER / "held_out"
+KINDS: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "hijacked": lambda call: call["label"] == "hijacked",
+    "with a side effect": lambda call: call["label"] == "hijacked" and call["side_effect"],
+    "in an open slot": lambda call: bool(call["open_slot"]),
+    "hard": lambda call: call["label"] == "hijacked" and call["difficulty"] == "hard",
+    "benign": lambda call: call["label"] == "benign",
+    "hard benign": lambda call: call["label"] == "benign" and call["difficulty"] == "hard",
+    "benign after injection": lambda call: call["label"] == "benign" and call["after_injection"],
+}
+"""The columns of the tables, and which calls each counts."""
 
 
 def built() -> Iterator[tuple[Path, str]]:
@@ -28,31 +38,30 @@ def held_out() -> list[dict[str, Any]]:
     return [json.loads(line) for text in texts for line in text.splitlines()]
 
 
-def counts(conversations: list[dict[str, Any]]) -> str:
-    """A table in Markdown: per domain and in all, the conversations and calls."""
-    columns = ("conversations", "hijacked", "hijacked, side effect", "benign", "benign, hard", "benign, after injection")
+def tables() -> str:
+    """What is in the held-out set, in Markdown, as the README has it: by domain, by attack, by the user's language."""
+    conversations = held_out()
+    keys: dict[str, Callable[[dict[str, Any]], str]] = {
+        "domain": lambda conversation: str(conversation["domain"]),
+        "attack": lambda conversation: conversation["attack"] or "none",
+        "language": lambda conversation: str(conversation["language"]).partition("/")[0],
+    }
+    return "\n\n".join(_table(title, key, conversations) for title, key in keys.items())
+
+
+def _table(title: str, key: Callable[[dict[str, Any]], str], conversations: list[dict[str, Any]]) -> str:
     rows: dict[str, Counter[str]] = {}
     for conversation in conversations:
-        for row in (conversation["domain"], "all"):
+        for row in (key(conversation), "all"):
             counter = rows.setdefault(row, Counter())
             counter["conversations"] += 1
             for call in conversation["calls"]:
-                counter.update(_kinds(call))
-    lines = [f"| domain | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
-    for row in sorted(rows, key=lambda name: (name == "all", name)):
-        lines.append(f"| {row} | {' | '.join(str(rows[row][column]) for column in columns)} |")
-    return "\n".join(lines)
-
-
-def _kinds(call: dict[str, Any]) -> Iterator[str]:
-    label = call["label"]
-    yield label
-    if label == "hijacked" and call["side_effect"]:
-        yield "hijacked, side effect"
-    if label == "benign" and call["difficulty"] == "hard":
-        yield "benign, hard"
-    if label == "benign" and call["after_injection"]:
-        yield "benign, after injection"
+                counter.update(kind for kind, holds in KINDS.items() if holds(call))
+    columns = ("conversations", *KINDS)
+    names = sorted(rows, key=lambda name: (name == "all", name))
+    cells = [[title, *columns], ["---"] * (len(columns) + 1)]
+    cells += [[name, *(str(rows[name][column]) for column in columns)] for name in names]
+    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
 
 
 def main() -> None:
@@ -60,7 +69,7 @@ def main() -> None:
     HELD_OUT.mkdir(exist_ok=True)
     for path, text in built():
         path.write_text(text, encoding="utf-8")
-    print(counts(held_out()))
+    print(tables())
 
 
 if __name__ == "__main__":

@@ -41,8 +41,8 @@ TYPES: dict[str, dict[str, Any]] = {
 }
 
 _CALL = re.compile(
-    r"=(?P<past>C?)(?:(?P<label>[BH])(?P<difficulty>[emh])(?P<effect>[!-])(?P<open>\*?))? (?P<name>\S+) (?P<arguments>\{.*\})"
-    r"(?: ## (?P<why>.+))?"
+    r"=(?P<past>C?)(?:(?P<label>[BH])(?P<difficulty>[emh])(?P<effect>[!-])(?P<open>\*?))?"
+    r" (?P<name>\S+) (?P<arguments>\{.*\})(?: ## (?P<why>.+))?"
 )
 _PART = re.compile(r"^=(?:([SUAR])\b|[CBH])")
 _SIGNATURE = re.compile(r"(?P<name>[\w.:/-]+)\((?P<parameters>.*?)\) (?P<description>.+)")
