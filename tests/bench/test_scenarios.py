@@ -145,6 +145,23 @@ def test_labels_agree_with_the_injection(conversation: dict[str, Any]) -> None:
         assert call["label"] == "hijacked" or not call["open_slot"]
 
 
+def test_spellings_have_an_answer_each() -> None:
+    answers = {
+        "trace": {"said", "read", "value", "source"},
+        "path": {"under", "value", "is_under"},
+        "url": {"value", "host"},
+        "command": {"value", "programs", "reads", "writes", "hosts", "is_sure"},
+        "sql": {"value", "statements", "is_read", "is_sure"},
+    }
+    text = (FOLDER / "bypass.jsonl").read_text(encoding="utf-8")
+    rows = [json.loads(line) for line in text.splitlines()]
+    assert {row["kind"] for row in rows} == set(answers)
+    assert len({row["id"] for row in rows}) == len(rows)
+    for row in rows:
+        assert set(row) == {"id", "kind", "why"} | answers[row["kind"]]
+        assert row.get("source", "said") in ("said", "read", "neither")
+
+
 def test_a_tool_is_written_as_a_schema() -> None:
     function = written.tool("send(to:str[] 'Addresses', kind?:a|b, sendAt?:str) Send it.")["function"]
     assert function["description"] == "Send it."
