@@ -18,6 +18,7 @@ from gateway.limits.rule import AtLimit, By
 from gateway.policy.egress.providers import PROVIDERS
 from gateway.settings import BUILT_IN, Agent, EgressTable, LimitTable, McpServer, PriceTable, Upstream
 from gateway.settings.gateway import Admin, Gateway
+from gateway.settings.hosted import HostedTable
 from gateway.settings.proxy import Proxy
 from gateway.settings.records import AuditTable, Log
 from gateway.settings.rules import HierarchyTable, Rules, Thresholds
@@ -97,6 +98,7 @@ def schema_keys() -> Iterator[tuple[str, str]]:
         "limits.slow": LimitTable,
         'prices."gpt-5*"': PriceTable,
         "egress.git": EgressTable,
+        "hosted": HostedTable,
         "hierarchy": HierarchyTable,
         "audit": AuditTable,
         "log": Log,

@@ -17,6 +17,7 @@ STEPS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (0, ("errors",)),
     (1, ("segment",)),
     (1, ("verdict",)),
+    (1, ("confusables",)),
     (2, ("wire", "detect", "policy")),
     (3, ("dialect",)),
     (4, ("exchange",)),
@@ -25,7 +26,7 @@ STEPS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (5, ("launch",)),
     (5, ("trust", "chain")),
     (5, ("state", "audit")),
-    (5, ("stops", "fleet")),
+    (5, ("stops", "fleet", "approve")),
     (5, ("limits",)),
     (5, ("verify",)),
     (5, ("settings",)),
@@ -46,9 +47,9 @@ PURE_FLOORS = 4
 """The highest floor that knows no socket, clock, event loop, environment or file."""
 
 _PURE = """
-__future__ abc base64 binascii bisect calendar codecs collections copy dataclasses datetime decimal encodings enum
-fractions functools hashlib heapq hmac html ipaddress itertools json math operator re string struct sys textwrap tomllib
-types typing unicodedata urllib zlib
+__future__ abc base64 binascii bisect calendar codecs collections copy dataclasses datetime decimal difflib encodings
+enum fractions functools hashlib heapq hmac html ipaddress itertools json math operator re string struct sys textwrap
+tomllib types typing unicodedata urllib zlib
 """
 PURE = frozenset(_PURE.split())
 """What those floors may use of the standard library: nothing in it reaches outside the process, but for the members
@@ -94,6 +95,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         "gateway.policy",
         "gateway.dialect",
         "gateway.exchange",
+        "gateway.approve",  # as `fleet`
         "gateway.fleet",  # whose documents come from the store, and are checked against their types
         "gateway.app",
         "gateway.cli.push",

@@ -36,6 +36,7 @@ from gateway.serve.posture import Posture, posture
 from gateway.serve.upstream import Pool
 from gateway.shelf import Shelf
 from gateway.state.shared import Means, OpenStore
+from gateway.state.sqlite import FILE as REGISTERS
 from gateway.stops.decision import Decision, Stops
 from gateway.stops.folder import Folder
 from gateway.stops.switch import Switch
@@ -87,7 +88,7 @@ class Service:
         self.hop_key = seat.hop_key if seat is not None else hop_key(self.config, secret)
         self._audit_key = keys.derive(secret, AUDIT_KEY)
         place = configuration.store(first, environ)
-        self.shared = OpenStore(place, _means(self.config, secret), _name(seat), _tell)
+        self.shared = OpenStore(place, _means(self.config, secret), _name(seat), _tell, state / REGISTERS)
         registers = self.shared.store.registers if place is not None else None
         self.switch = Switch(Folder(state), registers, self._stopped)
         self.fleet = self._follower(state) if self.config.rules.reload else None

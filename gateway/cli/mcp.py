@@ -26,9 +26,11 @@ from gateway.config import Config
 from gateway.detect.memory import VerdictMemory
 from gateway.errors import ConfigError
 from gateway.exchange.conversation import Conversation
-from gateway.exchange.events import ExchangeRecord
+from gateway.exchange.events import Ask, ExchangeRecord
 from gateway.exchange.gate import Gate
+from gateway.policy.call import Answer
 from gateway.reload import Loaded, Loader
+from gateway.serve.asking import Asker, nobody_approves
 from gateway.serve.gates import gate_of, hierarchy_of
 from gateway.settings import DEFAULT_PRINCIPAL
 from gateway.shelf import Shelf
@@ -91,7 +93,8 @@ class _Session:
     async def relay(self, command: Sequence[str]) -> int:
         tasks = [asyncio.create_task(self._loader.watch()), asyncio.create_task(self._switch.follow())]
         try:
-            return await Relay(self._conversation, Standard(), self._times, self._finish).run(command, self._environ)
+            relay = Relay(self._conversation, Standard(), self._times, self._finish, self._approve)
+            return await relay.run(command, self._environ)
         finally:
             for task in tasks:
                 task.cancel()
@@ -113,21 +116,26 @@ class _Session:
         stops = self._switch.stops
         return Every() if stops.against(DEFAULT_PRINCIPAL, self._upstream) is not None else stops.tools
 
+    async def _approve(self, ask: Ask) -> tuple[Answer, ...]:
+        return await nobody_approves(Asker(DEFAULT_PRINCIPAL, self._upstream, ""), ask)
+
     def _swap(self, loaded: Loaded) -> None:
         self._conversation.gate = self._gate(loaded)
 
     def _finish(self, made: ExchangeRecord, took_ns: int, spent_ns: int) -> None:
+        began = datetime.now(UTC) - timedelta(microseconds=took_ns / 1e3)
         line = record.canonical(
             made,
             duration_ms=took_ns / 1e6,
             inspect_ms=spent_ns / 1e6,
             client=None,
-            time=datetime.now(UTC) - timedelta(microseconds=took_ns / 1e3),
+            time=began,
         )
-        if self._audit is not None:
-            self._audit.append(line)
-        with suppress(Exception):  # standard error may be closed; the audit is the record that counts
-            record.write(line)
+        for one in (line, *record.call_lines(made, began)):
+            if self._audit is not None:
+                self._audit.append(one)
+            with suppress(Exception):  # standard error may be closed; the audit is the record that counts
+                record.write(one)
 
 
 def _audit(config: Config, environ: Mapping[str, str], secret: bytes, name: str) -> audit.Writer:

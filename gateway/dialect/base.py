@@ -136,6 +136,10 @@ class StreamReader(Protocol):
         """
         return ((event, data),)
 
+    def unfinished(self) -> tuple[Called, ...]:
+        """The calls that have begun and that no event completed, once the stream is over; each is complete by that."""
+        return ()
+
     def sent(self, event: str | None, document: Document | None, data: bytes) -> None:
         """Note that this event has left for the client, so that `ending` fits what the client has seen."""
         ...

@@ -39,6 +39,7 @@ class Ledger:
 
     def finish(self, record: ExchangeRecord, course: Course) -> None:
         """Record an exchange that ended. Never raises: its client has been served."""
+        began = datetime.now(UTC) - timedelta(microseconds=course.took_ns / 1e3)
         line = log.canonical(
             record,
             duration_ms=course.took_ns / 1e6,
@@ -46,14 +47,15 @@ class Ledger:
             client=course.client,
             identity=course.known.proof,
             isolation=course.known.isolation.word if course.known.isolation is not None else None,
-            time=datetime.now(UTC) - timedelta(microseconds=course.took_ns / 1e3),
+            time=began,
             reserved=course.bill.reserved if course.bill is not None else {},
             cost=course.bill.cost if course.bill is not None else None,
         )
-        if self._audit is not None:
-            self._keep(self._audit, line)
-        with suppress(Exception):  # standard error may be closed; the audit is the record that counts
-            self._write(line)
+        for one in (line, *log.call_lines(record, began)):
+            if self._audit is not None:
+                self._keep(self._audit, one)
+            with suppress(Exception):  # standard error may be closed; the audit is the record that counts
+                self._write(one)
         self._metrics.exchange(record, course.spent_ns)
         if course.bill is not None:
             self._metrics.bill(record, course.bill)
