@@ -16,6 +16,7 @@ from gateway.dialect.base import EventReading
 from gateway.dialect.lanes import Lanes
 from gateway.dialect.openai import OpenAI
 from gateway.dialect.openai_chat_stream import framed
+from gateway.dialect.openai_event_calls import Session
 from gateway.dialect.openai_events import LAST, EventStream
 from gateway.dialect.refusals import OPENAI_TYPES, encode, error_type
 from gateway.dialect.socket import Socket
@@ -32,7 +33,10 @@ class ResponsesSocket(OpenAI, Socket):
     """
 
     def __init__(self) -> None:
-        self._lanes = Lanes(_ResponsesAnswer, lambda message: message.get("stream_id"), LAST.__contains__)
+        session = Session()
+        self._lanes = Lanes(
+            lambda: _ResponsesAnswer(session), lambda message: message.get("stream_id"), LAST.__contains__
+        )
         super().__init__("openai_responses", responses.CLIENT_EVENT, lambda _: self._lanes)
 
     @property
@@ -63,8 +67,8 @@ class ResponsesSocket(OpenAI, Socket):
 class _ResponsesAnswer(EventStream):
     """The events of one response."""
 
-    def __init__(self) -> None:
-        super().__init__(Framing.MESSAGE)
+    def __init__(self, session: Session) -> None:
+        super().__init__(Framing.MESSAGE, session=session)
         self._lane: Any = None
 
     @override
@@ -145,7 +149,8 @@ class _RealtimeLanes(Lanes):
     """The messages of a Realtime server. `instructions` are those of the session, once the server has told."""
 
     def __init__(self) -> None:
-        super().__init__(_RealtimeAnswer, _realtime_lane, realtime.LAST.__contains__)
+        self.session = Session()
+        super().__init__(lambda: _RealtimeAnswer(self.session), _realtime_lane, realtime.LAST.__contains__)
         self.instructions: str | None = None
 
     @override
@@ -161,8 +166,8 @@ class _RealtimeLanes(Lanes):
 class _RealtimeAnswer(EventStream):
     """The events of one response, or of one thing that a user said."""
 
-    def __init__(self) -> None:
-        super().__init__(Framing.MESSAGE, realtime.SERVER_EVENTS, realtime.LAST)
+    def __init__(self, session: Session) -> None:
+        super().__init__(Framing.MESSAGE, realtime.SERVER_EVENTS, realtime.LAST, session)
 
     @override
     def ending(self, refusal: Refusal) -> bytes:
