@@ -18,8 +18,10 @@ from gateway.dialect.openai import OpenAI
 from gateway.dialect.openai_chat_stream import framed
 from gateway.dialect.openai_event_calls import Session
 from gateway.dialect.openai_events import LAST, EventStream
+from gateway.dialect.openai_responses_transcript import transcript
 from gateway.dialect.refusals import OPENAI_TYPES, encode, error_type
 from gateway.dialect.socket import Socket
+from gateway.policy.transcript import Transcript
 from gateway.segment import Path
 from gateway.verdict import Refusal
 from gateway.wire.document import Document, Patch
@@ -37,7 +39,12 @@ class ResponsesSocket(OpenAI, Socket):
         self._lanes = Lanes(
             lambda: _ResponsesAnswer(session), lambda message: message.get("stream_id"), LAST.__contains__
         )
-        super().__init__("openai_responses", responses.CLIENT_EVENT, lambda _: self._lanes)
+        super().__init__(
+            "openai_responses",
+            responses.CLIENT_EVENT,
+            lambda _: self._lanes,
+            transcript=transcript(responses.CLIENT_EVENT),
+        )
 
     @property
     @override
@@ -95,6 +102,13 @@ class RealtimeSocket(OpenAI, Socket):
         self._ruled = False  # whether the session's instructions hold our rules
         super().__init__("openai_realtime", realtime.CLIENT_EVENT, lambda _: self._lanes)
 
+    @override
+    def transcript(self, document: Document) -> Transcript:
+        """What one event tells; the server keeps the conversation."""
+        holder = _HOLDERS.get(document.get("type"))
+        root = () if holder is None else (holder,)
+        return transcript(realtime.CLIENT_EVENT, root, is_kept=True)(document)
+
     @property
     @override
     def is_idle(self) -> bool:
@@ -128,6 +142,8 @@ class RealtimeSocket(OpenAI, Socket):
 
     @override
     def went(self, message: Document) -> None:
+        if message.get("type") == "conversation.item.create":
+            self._lanes.session.own.append(message.get("item", "call_id"))
         if message.get("type") == _UPDATE and message.get("session", "type") not in _MODELLESS:
             given = message.get("session", "instructions") is not None
             self._ruled = self._ruled or given or self._lanes.instructions is not None
