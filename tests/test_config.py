@@ -19,6 +19,7 @@ from gateway.policy.egress.providers import PROVIDERS
 from gateway.settings import BUILT_IN, Agent, EgressTable, LimitTable, McpServer, PriceTable, Upstream
 from gateway.settings.approvals import ApprovalsTable, ApproverTable
 from gateway.settings.gateway import Admin, Gateway
+from gateway.settings.hosted import HostedTable
 from gateway.settings.proxy import Proxy
 from gateway.settings.records import AuditTable, Log
 from gateway.settings.rules import HierarchyTable, Rules, Thresholds
@@ -100,6 +101,7 @@ def schema_keys() -> Iterator[tuple[str, str]]:
         "egress.git": EgressTable,
         "approvals": ApprovalsTable,
         "approvers.alice": ApproverTable,
+        "hosted": HostedTable,
         "hierarchy": HierarchyTable,
         "audit": AuditTable,
         "log": Log,

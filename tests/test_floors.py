@@ -17,6 +17,7 @@ STEPS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (0, ("errors",)),
     (1, ("segment",)),
     (1, ("verdict",)),
+    (1, ("confusables",)),
     (2, ("wire", "detect", "policy")),
     (3, ("dialect",)),
     (4, ("exchange",)),
@@ -46,9 +47,9 @@ PURE_FLOORS = 4
 """The highest floor that knows no socket, clock, event loop, environment or file."""
 
 _PURE = """
-__future__ abc base64 binascii bisect calendar codecs collections copy dataclasses datetime decimal encodings enum
-fractions functools hashlib heapq hmac html ipaddress itertools json math operator re string struct sys textwrap tomllib
-types typing unicodedata urllib zlib
+__future__ abc base64 binascii bisect calendar codecs collections copy dataclasses datetime decimal difflib encodings
+enum fractions functools hashlib heapq hmac html ipaddress itertools json math operator re string struct sys textwrap
+tomllib types typing unicodedata urllib zlib
 """
 PURE = frozenset(_PURE.split())
 """What those floors may use of the standard library: nothing in it reaches outside the process, but for the members

@@ -1,7 +1,8 @@
 """Calls in the answers of Anthropic's Messages API, and what is written in the place of one that was refused.
 
 A refused call becomes a block of text at its index: agents that go through the blocks find the reason where the call
-was, and nothing to run. Where no call is left, the model has ended its turn. A call is known by the index of its block,
+was, and nothing to run. Where no call is left, the model has ended its turn: the loops of agents end there and show the
+text, and the model reads it as its own words with what the user says next. A call is known by the index of its block,
 whole and streamed. Source: "Tool use" and "Streaming messages" in Anthropic's API guides, and `lib/streaming` of
 anthropic-sdk-python 2.12 (2026-11).
 """
@@ -97,10 +98,13 @@ class StreamedCalls:
             case "content_block_stop" if index in self._open:
                 return (index,), (self._complete(index),)
             case "message_stop" | "error":
-                # No stop came for these. The message is over: a client may run what it has of them.
                 left = tuple(self._open)
-                return left, tuple(map(self._complete, left))
+                return left, self.unfinished()
         return (), ()
+
+    def unfinished(self) -> tuple[Called, ...]:
+        """The calls that nothing stopped, now that the message is over: a client may run what it has of them."""
+        return tuple(map(self._complete, tuple(self._open)))
 
     def _begin(self, index: int, block: dict[str, Any]) -> int:
         self._begun[index] = call_of(block)

@@ -20,7 +20,7 @@ from gateway.dialect.grammar import Rule
 from gateway.dialect.plain import ANSWERED, PlainStream, Voice
 from gateway.dialect.usage import Usage
 from gateway.errors import Malformed
-from gateway.policy.call import Change
+from gateway.policy.call import Called, Change
 from gateway.segment import Path
 from gateway.verdict import Refusal
 from gateway.wire.document import Document
@@ -138,6 +138,10 @@ class MessageStream(StreamReader):
         self, event: str | None, document: Document | None, data: bytes, changes: Mapping[Hashable, Change]
     ) -> Sequence[Payload]:
         return ((event, data),) if document is None else self._calls.changed(event, document, data, changes)
+
+    @override
+    def unfinished(self) -> tuple[Called, ...]:
+        return self._calls.unfinished()
 
     @override
     def sent(self, event: str | None, document: Document | None, data: bytes) -> None:

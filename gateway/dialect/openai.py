@@ -14,6 +14,7 @@ from gateway.dialect import openai_chat as chat
 from gateway.dialect import openai_chat_calls as chat_calls
 from gateway.dialect import openai_chat_transcript as chat_transcript
 from gateway.dialect import openai_responses as responses
+from gateway.dialect import openai_responses_calls as responses_calls
 from gateway.dialect.base import Dialect, Reading, StreamReader
 from gateway.dialect.grammar import Rule, Sink
 from gateway.dialect.openai_chat_stream import ChatStream
@@ -24,7 +25,7 @@ from gateway.policy.call import Called, Change
 from gateway.policy.transcript import Transcript
 from gateway.segment import Path
 from gateway.verdict import Refusal
-from gateway.wire.document import Document, Patch
+from gateway.wire.document import Document, Patch, parse
 from gateway.wire.frames import Framing
 
 type Instruct = Callable[[Document, str, Path], tuple[Patch, ...]]
@@ -124,12 +125,13 @@ class OpenAI(Dialect):
 
     @override
     def calls(self, document: Document) -> tuple[Called, ...]:
-        """As the members of the answer say, like its texts: whatever has `choices` may make an agent run tools."""
-        return chat_calls.calls(document)
+        """By the members of the answer: whatever has `choices` or `output` may make an agent run tools."""
+        return (*chat_calls.calls(document), *responses_calls.calls(document))
 
     @override
     def changed(self, document: Document, changes: Mapping[Hashable, Change]) -> bytes:
-        return chat_calls.changed(document, changes)
+        changed = chat_calls.changed(document, changes)
+        return responses_calls.changed(parse(changed), changes) if responses_calls.calls(document) else changed
 
     @override
     def instruct(self, document: Document, rules: str, root: Path = ()) -> tuple[Patch, ...]:

@@ -8,7 +8,8 @@ import orjson
 
 from gateway.errors import Malformed
 from gateway.policy.call import Call, Change
-from gateway.wire.document import parse
+from gateway.segment import Path
+from gateway.wire.document import Document, Patch, parse
 
 
 def function_call(name: Any, arguments: Any, identity: Any = None) -> Call:
@@ -47,6 +48,13 @@ def written(change: Change, *, is_free: bool) -> str:
     if is_free and isinstance(change.arguments, str):
         return change.arguments
     return orjson.dumps(change.arguments).decode()
+
+
+def put(document: Document, above: Path, member: str, value: Any) -> Patch:
+    """The patch that sets a member, whether or not it is there."""
+    if member in document.get(*above):
+        return document.replace((*above, member), value)
+    return document.append_member(above, member, value)
 
 
 def text_of(value: Any) -> str:

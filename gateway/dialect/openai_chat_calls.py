@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any, Final
 
-from gateway.dialect.openai_calls import custom_call, function_call, strange_call, written
+from gateway.dialect.openai_calls import custom_call, function_call, put, strange_call, written
 from gateway.errors import Malformed
 from gateway.policy.call import Call, Called, Change
 from gateway.segment import Path
@@ -96,13 +96,6 @@ def rewritten(document: Document, path: Path, change: Change) -> Patch:
     """The patch that gives the call at `path` the arguments of `change`."""
     above, member = holder(document, path)
     return put(document, above, member, written(change, is_free=member == "input"))
-
-
-def put(document: Document, above: Path, member: str, value: Any) -> Patch:
-    """The patch that sets a member, whether or not it is there."""
-    if member in document.get(*above):
-        return document.replace((*above, member), value)
-    return document.append_member(above, member, value)
 
 
 def told(document: Document, message: Path, words: str) -> Iterator[Patch]:

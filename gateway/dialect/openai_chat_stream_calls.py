@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gateway.dialect import openai_chat_calls as whole
-from gateway.dialect.openai_calls import custom_call, function_call, strange_call, text_of, written
+from gateway.dialect.openai_calls import custom_call, function_call, put, strange_call, text_of, written
 from gateway.errors import Malformed
 from gateway.policy.call import Call, Called, Change
 from gateway.segment import Path
@@ -232,9 +232,7 @@ def changed(document: Document, found: Found, changes: Changes) -> bytes:
             continue
         refused.setdefault(delta, []).append(path)
         if piece.number == 0:
-            before = words.get(delta) or any(is_refused(call, changes) for call in piece.call.earlier)
-            words[delta] = words.get(delta, "") + (whole.BETWEEN if before or piece.call.follows_text else "")
-            words[delta] += change.refusal
+            words[delta] = _behind(document, delta, piece.call, words.get(delta, ""), changes) + change.refusal
     for delta, told in words.items():
         patches += whole.told(document, delta, told)
     for choice in touched:
@@ -246,10 +244,19 @@ def changed(document: Document, found: Found, changes: Changes) -> bytes:
     )
 
 
+def _behind(document: Document, delta: Path, call: StreamedCall, words: str, changes: Changes) -> str:
+    """What stands in a delta before the words of a call that begins in it, of `words` so far; the content of the delta
+    itself aside, which `told` minds."""
+    if words:
+        return words + whole.BETWEEN
+    follows = call.follows_text or any(is_refused(other, changes) for other in call.earlier)
+    return whole.BETWEEN if follows and not document.get(*delta, "content") else ""
+
+
 def _moved(document: Document, path: Path, call: StreamedCall, changes: Changes) -> Iterator[Patch]:
     index = call.index_under(changes)
     if path[3] == "tool_calls" and index != call.index:
-        yield whole.put(document, path, "index", index)
+        yield put(document, path, "index", index)
 
 
 def _rewritten(document: Document, path: Path, piece: Piece, change: Change) -> Iterator[Patch]:
@@ -259,7 +266,7 @@ def _rewritten(document: Document, path: Path, piece: Piece, change: Change) -> 
         return
     above, member = whole.holder(document, path)
     value = written(change, is_free=member == "input") if has_none or piece.arguments == 0 else ""
-    yield whole.put(document, above, member, value)
+    yield put(document, above, member, value)
 
 
 def _stopped(document: Document, found: Found, changes: Changes) -> Iterator[Patch]:

@@ -20,6 +20,9 @@ from gateway.policy.transcript import Defined, Hosted, Made, Returned, Transcrip
 from gateway.segment import Path
 from gateway.wire.document import Document
 
+_ELSEWHERE: Final = ("stored_context", "tokens")
+"""What is not read of earlier turns: an answer that was audio; the numbers of tokens, with Ollama's `context`."""
+
 _SPOKEN: Final[tuple[Path, ...]] = (
     ("function", "name"),
     ("function", "arguments"),
@@ -39,7 +42,7 @@ def transcript(rule: Rule) -> Callable[[Document], Transcript]:
 
     def of(document: Document) -> Transcript:
         reading = grammar.read(rule, document)
-        is_whole = not any(part.what == "stored_context" for part in reading.uninspected)  # an answer that was audio
+        is_whole = not any(part.what in _ELSEWHERE for part in reading.uninspected)
         return _Conversation(document, Texts(reading.segments)).transcript(is_whole)
 
     return of

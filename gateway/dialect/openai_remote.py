@@ -17,8 +17,9 @@ _MEMBERS: Final[Mapping[str, str]] = {
 }
 """Members of a part that are an address, or an object with one in `url`."""
 
+_CALLS: Final = ("tool_calls", "function_call")
 _ARGUMENTS: Final = ("arguments", "input", "action", "actions", "operation")
-"""Members of a call that nobody fetches."""
+"""Members with the arguments of calls, which nobody fetches: of a message of chat, and of an item of Responses."""
 
 
 def fetched(value: Any, path: Path) -> Iterator[Hosted]:
@@ -27,11 +28,11 @@ def fetched(value: Any, path: Path) -> Iterator[Hosted]:
         for index, item in enumerate(value):
             yield from fetched(item, (*path, index))
     elif isinstance(value, dict):
-        is_call = str(value.get("type")).endswith("_call") or "function" in value
+        made = _ARGUMENTS if str(value.get("type")).endswith("_call") else _CALLS
         for key, member in value.items():
             if key in _MEMBERS:
                 yield from _address(key, member, (*path, key))
-            elif not (is_call and key in _ARGUMENTS):
+            elif key not in made:
                 yield from fetched(member, (*path, key))
 
 

@@ -50,18 +50,13 @@ def through(pieces: Sequence[bytes], reader: StreamReader, framing: Framing, dec
 def _leave(frame: Frame, reader: StreamReader, changes: dict[Hashable, Change]) -> bytes:
     if frame.data is None:
         return frame.raw
+    document = _document(frame)
     payloads: Sequence[Payload] = ((frame.event, frame.data),)
     if changes:
-        payloads = reader.changed(frame.event, _document(frame), frame.data, changes)
-    out = b""
-    for number, (event, data) in enumerate(payloads):
-        reader.sent(event, _parsed(data), data)
-        if number == 0 and event == frame.event:
-            out += frame.with_data(data) if data != frame.data else frame.raw
-        else:
-            assert frame.framing is Framing.SSE, "an item of an array has one place"
-            out += (f"event: {event}\n".encode() if event else b"") + b"data: " + data + b"\n\n"
-    return out
+        payloads = reader.changed(frame.event, document, frame.data, changes)
+    reader.sent(frame.event, document, frame.data)
+    assert frame.framing is Framing.SSE or len(payloads) == 1, "an item of an array has one place"
+    return frame.raw if list(payloads) == [(frame.event, frame.data)] else b"".join(frame.replaced(payloads))
 
 
 def _document(frame: Frame) -> Document | None:

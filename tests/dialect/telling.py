@@ -1,60 +1,78 @@
-"""What a transcript tells, as texts: for the law that it holds every text that a grammar finds in the request."""
+"""Laws that hold for every dialect's transcripts."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
-
-from gateway.dialect.base import Reading
+from gateway.dialect.base import Dialect
+from gateway.policy.call import Call
 from gateway.policy.transcript import Made, Returned, Said, Transcript
+from gateway.wire.document import Document
 
 
-def assert_nothing_is_left_out(reading: Reading, transcript: Transcript) -> None:
-    told = list(_told(transcript))
-    for segment in reading.segments:
-        escaped = orjson.dumps(segment.text).decode()[1:-1]
-        assert any(segment.text in text or escaped in text for text in told), segment
+def assert_no_text_is_left_out(dialect: Dialect, document: Document) -> None:
+    """Each text that the grammar finds stands in the transcript: said, made, returned or defined."""
+    told = list(texts(dialect.transcript(document)))
+    for segment in dialect.request(document).segments:
+        if segment.text:
+            assert any(segment.text in text for text in told), f"left out: {segment.text!r} at {segment.place.path}"
+
+
+def assert_turns_are_in_order(transcript: Transcript) -> None:
+    """Within a list of messages, turns come in its order, and a result never before its call."""
+    made: list[Call] = []
+    for turn in transcript.turns:
+        if isinstance(turn, Made):
+            made.append(turn.call)
+        elif isinstance(turn, Returned) and turn.call is not None:
+            assert turn.call in made
+
+
+def texts(transcript: Transcript) -> Iterator[str]:
+    """Every text of a transcript."""
+    for turn in transcript.turns:
+        if isinstance(turn, Said | Returned):
+            yield turn.text
+        else:
+            yield from (turn.call.name, *strings(turn.call.arguments))
+    for tool in transcript.tools:
+        yield from (tool.name, tool.description, *strings(tool.schema))
+
+
+def strings(value: Any) -> Iterator[str]:
+    """The strings, keys and numbers of a value, each as a text."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, member in value.items():
+            yield key
+            yield from strings(member)
+    elif isinstance(value, list):
+        for member in value:
+            yield from strings(member)
+    else:
+        yield json.dumps(value)
 
 
 def said(transcript: Transcript) -> list[tuple[str, str]]:
-    """The texts that somebody wrote, each with role, trust, kind and message."""
+    """What was said, shortly: role/trust/kind and the text."""
     return [
-        (turn.text, f"{turn.role}/{turn.trust.name.lower()}/{turn.kind}/{turn.message}")
+        (f"{turn.role}/{turn.trust.name.lower()}/{turn.kind}", turn.text)
         for turn in transcript.turns
         if isinstance(turn, Said)
     ]
 
 
-def made(transcript: Transcript) -> list[Made]:
-    return [turn for turn in transcript.turns if isinstance(turn, Made)]
-
-
 def returned(transcript: Transcript) -> list[tuple[str, str | None]]:
-    """What calls returned, with the name of the tool."""
+    """What was returned, with the id of its call."""
     return [
-        (turn.text, turn.call.name if turn.call else None) for turn in transcript.turns if isinstance(turn, Returned)
+        (turn.text, None if turn.call is None else turn.call.id)
+        for turn in transcript.turns
+        if isinstance(turn, Returned)
     ]
 
 
-def _told(transcript: Transcript) -> Iterator[str]:
-    for turn in transcript.turns:
-        if isinstance(turn, Made):
-            yield from (turn.call.name, *_leaves(turn.call.arguments))
-        else:
-            yield turn.text
-    for tool in transcript.tools:
-        yield from (tool.name, tool.description, *_leaves(tool.schema))
-
-
-def _leaves(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for key, member in value.items():
-            yield key
-            yield from _leaves(member)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _leaves(item)
-    elif value is not None:
-        yield str(value)
+def made(transcript: Transcript) -> list[Call]:
+    return [turn.call for turn in transcript.turns if isinstance(turn, Made)]

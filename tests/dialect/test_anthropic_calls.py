@@ -180,6 +180,13 @@ def test_a_call_that_nothing_stopped_is_complete_with_the_message(last: dict[str
     assert called == (Called(0, Call("send_mail", {"to": 1}, "toolu_1")),)
 
 
+def test_a_call_within_which_the_stream_ends_is_not_finished() -> None:
+    reader = MessageStream()
+    play(reader, [START, begin(0, use(1)), piece(0, '{"to":'), begin(1, use(2)), piece(1, "{}"), stop(1)])
+    assert reader.unfinished() == (Called(0, Call("send_mail", '{"to":', "toolu_1", is_readable=False)),)
+    assert reader.unfinished() == ()
+
+
 def test_a_piece_of_another_type_is_no_part_of_the_arguments() -> None:
     events = [START, begin(0, use(1)), piece(0, None), piece(0, "{}"), stop(0)]
     assert told(events)[-1][1][0].call.arguments == {}

@@ -14,7 +14,7 @@ from gateway.policy.call import Call
 from gateway.policy.transcript import Defined, Hosted, Made, Returned, Said, Transcript
 from gateway.segment import Kind, Role, Trust
 from tests.dialect.laws import TRANSCRIPTS, doc
-from tests.dialect.telling import assert_nothing_is_left_out, made, returned, said
+from tests.dialect.recounting import assert_nothing_is_left_out, made, returned, said
 from tests.dialect.test_anthropic import REQUEST
 
 
