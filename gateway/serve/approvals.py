@@ -156,9 +156,9 @@ def _wanted(data: bytes) -> tuple[Decision, str]:
     if not isinstance(body, dict) or body.keys() - {"decision", "lasts", "arguments", "why", "by"}:
         raise ValueError(f"the body is no decision; accepted: {FORM}")
     words, lasts = (body.get("why", ""), body.get("by", "")), body.get("lasts")
-    if body.get("decision") not in {"approve", "deny"} or not all(isinstance(text, str) for text in words):
+    if body.get("decision") not in ("approve", "deny") or not all(isinstance(text, str) for text in words):
         raise ValueError(f"the body is no decision; accepted: {FORM}")
-    if lasts is not None and lasts not in set(Lasts):
+    if lasts is not None and lasts not in tuple(Lasts):
         raise ValueError(f"`lasts` is none of {', '.join(Lasts)}; accepted: {FORM}")
     edited = json.dumps(body["arguments"]) if "arguments" in body else None
     is_approval = body["decision"] == "approve"
