@@ -17,6 +17,7 @@ from gateway.policy.egress.providers import PROVIDERS
 from gateway.policy.egress.upstream import upstream_entry
 from gateway.policy.profile import PROFILES, Profile
 from gateway.settings.agents import Agent, AgentName
+from gateway.settings.approvals import ApprovalsTable, ApproverName, ApproverTable
 from gateway.settings.egress import EgressTable
 from gateway.settings.fields import NO_TABLES, Name, Named, Table, over
 from gateway.settings.gateway import Admin, Gateway
@@ -43,6 +44,8 @@ class Config(Table):
     limits: Named[Name, LimitTable] = NO_TABLES
     prices: Named[Model, PriceTable] = NO_TABLES
     egress: Annotated[Named[Name, EgressTable], BeforeValidator(over(PROVIDERS))] = NO_TABLES
+    approvals: ApprovalsTable = ApprovalsTable()
+    approvers: Named[ApproverName, ApproverTable] = NO_TABLES
     hosted: HostedTable = HostedTable()
     hierarchy: HierarchyTable = HierarchyTable()
     audit: AuditTable = AuditTable()
