@@ -86,6 +86,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "compression": ("gateway.wire.coding",),  # of the standard library from Python 3.14 on
     "hyperscan": ("gateway.detect",),
     "idna": ("gateway.policy.egress.host",),
+    "jsonschema": ("gateway.detect.json_schema",),
     # `Struct` is what a value of the hot path is made of (docs/decisions/0011)
     "msgspec": (
         "gateway.segment",
@@ -118,6 +119,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "pydantic": ("gateway.detect", "gateway.settings", "gateway.config"),
     "pydantic_core": ("gateway.config",),
     "redis": ("gateway.state.redis",),
+    "referencing": ("gateway.detect.json_schema",),  # of `jsonschema`: to fetch nothing
     "regex": ("gateway.detect",),
     "rich": ("gateway.cli",),
     "structlog": ("gateway.record",),
