@@ -29,7 +29,7 @@ from functools import cached_property
 from typing import Final
 
 from gateway.policy.call import Argument, Call, CallReason, Sink, Tier
-from gateway.policy.provenance.echo import echoes
+from gateway.policy.provenance.echo import Echo
 from gateway.policy.provenance.purpose import Purpose, purpose
 from gateway.policy.provenance.standing import Standing, standing
 from gateway.policy.provenance.targets import Target, is_address, larger, targets
@@ -69,6 +69,10 @@ class Sources:
     def wish(self) -> Wish:
         return Wish(self.texts)
 
+    @cached_property
+    def echo(self) -> Echo:
+        return Echo(self.texts, self.wish)
+
 
 def judge_provenance(
     call: Call,
@@ -93,6 +97,7 @@ class _Judged:
         self.tier: Final = tier
         self.texts: Final = sources.texts
         self.wish: Final = sources.wish
+        self.echo: Final = sources.echo
         self.instructs: Final = instructs
         self.strictness: Final = strictness
         self.wanted: Final[Purpose] = purpose(call, tier, self.texts.defined.get(call.name))
@@ -111,7 +116,7 @@ class _Judged:
             if argument.value is not None and not isinstance(argument.value, bool)
         )
         if self.texts.others.units:
-            unit = echoes(self.texts, self.wish, self.wanted, self.tier, own, is_named=named)
+            unit = self.echo.of(self.call, self.wanted, self.tier, own, is_named=named)
             if unit is not None:
                 yield self._held("untrusted-action", "", "the user did not ask for this, and a text that was read does", [unit])
 

@@ -36,14 +36,14 @@ VERBS: Final = MappingProxyType(
         lies lese lesen suche suchen finde finden zeige zeig zeigen prüfe prüfen fasse schau öffne
         """,
         (_S,): """
-        send mail e-mail email forward reply respond answer message notify inform text dm remind report
+        send sent mail e-mail email forward reply respond message notify inform text dm remind report
         submit deliver tweet broadcast announce contact whatsapp ping transmit
         leak exfiltrate relay cc bcc
         sende senden schicke schick schicken maile antworte antworten benachrichtige benachrichtigen informiere leite weiterleiten
         """,
-        (_S, _C): "post publish comment write draft compose submit fill",
+        (_S, _C): "post publish comment write written wrote draft compose submit fill filled",
         (_P,): """
-        pay transfer wire remit refund withdraw deposit donate buy purchase sell trade charge checkout reimburse
+        pay paid transfer wire remit refund withdraw withdrawn deposit donate buy bought purchase sell sold trade charge checkout reimburse
         settle spend invest redeem tip payment withdrawal divert
         bezahle bezahl bezahlen zahle zahl zahlen überweise überweis überweisen kaufe kauf kaufen erstatte
         """,
@@ -54,8 +54,8 @@ VERBS: Final = MappingProxyType(
         """,
         (_D, _M): "cancel abort archive void dismiss decline reject storniere stornieren",
         (_C,): """
-        create add make new generate insert build register produce save record store put upload append enter start log
-        open file erstelle erstell erstellen schreibe schreib schreiben speichere speichern lege anlegen trage
+        create add make made new generate insert build built register produce save record store put upload append enter start log
+        open file erstelle erstell erstellen schreibe schreib schreiben speichere speichern anlegen
         """,
         (_M,): """
         update edit change modify set rename move replace configure adjust alter mark assign enable disable
@@ -66,7 +66,7 @@ VERBS: Final = MappingProxyType(
         ändere ändern aktualisiere aktualisieren verschiebe verschieben benenne
         """,
         (_H,): """
-        share invite grant permit authorize authorise allow expose delegate collaborate disclose
+        share invite grant given permit authorize authorise allow expose delegate collaborate disclose
         teile teilen lade einladen freigeben
         """,
         (_B,): "reserve appointment reschedule buche buch buchen reserviere reservieren",

@@ -90,9 +90,16 @@ _INVITES: Final = re.compile(
 _START: Final = re.compile(
     r"(?:^|[,:;–—>\])*\"'“]\s*|\band\s+then\s+|\bthen\s+|\balso\s+|\bnow\s+|\bfirst\s+|\binstead\s+|^\s*(?:\d+[.)]|[-*•])\s*)"
     r"(?:\s*(?:and|so|then|also|now|next|finally|first|kindly|just|simply|immediately|quickly|instead|hey|hi|ok|okay|well|additionally|furthermore|afterwards|important|urgent|note|do)\b[\s,:!-]*)*"
-    r"([A-Za-zäöüÄÖÜ'-]{2,20})\b(?!\s*[:=])",
+    r"([A-Za-zäöüÄÖÜ'-]{2,20})\b(?![\"']?\s*[:=])",
     re.IGNORECASE,
 )
+_JOINED: Final = re.compile(
+    r"^(?!\W*(?:i|we|they|he|she|it|you|the|this|our|your|a|an|there|these|those|my|who|which)\b).*?\band\s+"
+    r"([a-z'-]{2,20})\s+(?:the|it|them|this|that|all|my|your|a|an|these|those|me|us|him|her|any|every|to)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+"""A second order behind a first that no table has, misspelt for instance: "Retrive the list and mail it"."""
+
 _BASES: Final = frozenset(word for words in VERBS.values() for word in words.split()) | frozenset(
     """
     go take give use keep let bring collect gather capture obtain acquire exfil copy paste click press type select choose
@@ -113,6 +120,9 @@ def mood(sentence: str) -> Mood:
     if _INVITES.search(sentence):
         return Mood.STATES
     if _REQUEST.search(sentence) or any(_is_base(found[1]) for found in _START.finditer(sentence)):
+        return Mood.TELLS
+    joined = _JOINED.match(sentence)
+    if joined and _is_base(joined[1]):
         return Mood.TELLS
     return Mood.STATES
 

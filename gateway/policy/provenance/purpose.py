@@ -23,6 +23,11 @@ _SELECTORS: Final = frozenset("action operation op method command mode type verb
 _OPEN: Final = frozenset("manage handle do call request use invoke perform process api".split())
 """Verbs in names that say nothing of the kind of action."""
 
+_MANAGING: Final = frozenset(("manage", "handle", "manager"))
+_MANAGES: Final = frozenset((Act.CREATE, Act.CHANGE, Act.DELETE, Act.BOOK))
+_SHELL: Final = frozenset((Act.RUN, Act.CHANGE, Act.DELETE, Act.CREATE))
+"""A shell does whatever can be done to files."""
+
 _WIDE: Final = {
     Tier.READ: frozenset((Act.READ,)),
     Tier.CREATE: frozenset((Act.CREATE,)),
@@ -47,9 +52,10 @@ class Purpose(Struct, frozen=True):
 def purpose(call: Call, tier: Tier, defined: Defined | None) -> Purpose:
     parts = parts_of_name(call.name)
     described = _described(defined)
-    verbs = [part for part in parts if acts_of_word(part) and stem(part) not in _OPEN]
+    verbs = [part for part in parts if acts_of_word(part) and part not in _OPEN]
     selected = [part for word in _selected(call.arguments) for part in parts_of_name(word) if acts_of_word(part)]
     acts = frozenset[Act]().union(*(acts_of_word(part) for part in (*verbs[:1], *selected)))
+    acts = acts or (_MANAGES if _MANAGING.intersection(parts) else frozenset())
     # The first verb of a description is the kind of action: "Transfers money to ...".
     acts = acts or (described.acts if tier is not Tier.READ else frozenset()) or _WIDE[tier]
     if tier is Tier.READ:
@@ -58,6 +64,8 @@ def purpose(call: Call, tier: Tier, defined: Defined | None) -> Purpose:
         acts -= {Act.READ}
     nouns = [part for part in parts if part not in verbs[:1] and part not in _OPEN]
     things = things_of(nouns) | {stem(part) for part in nouns if part not in STOP and not part.isdigit()}
+    if "=command" in things and tier > Tier.READ:
+        acts |= _SHELL
     return Purpose(acts, frozenset(stem(verb) for verb in verbs), things, described.things | described.verbs)
 
 
@@ -91,3 +99,14 @@ def fit(words: Words, wanted: Purpose) -> float:
     if verb:
         return 1.0 + extent
     return 0.0 if words.acts else extent
+
+
+def likeness(words: Words, wanted: Purpose) -> float:
+    """How much a text speaks of what the tool does, whatever verb it has for it: 0 to 3.
+
+    For telling which of several texts a call stems from; not for whether somebody asked for it (`fit`).
+    """
+    verb = bool(words.acts & wanted.acts) or bool(words.verbs & wanted.verbs)
+    things = len(words.things & wanted.things) / max(1, min(2, len(wanted.things)))
+    hints = len((words.things | words.verbs) & (wanted.hints - wanted.things)) / 3
+    return verb + min(1.0, things) + min(1.0, hints)

@@ -41,7 +41,7 @@ _CLAUSE: Final = re.compile(
     re.IGNORECASE,
 )
 _ABLE: Final = re.compile(
-    r"\b(?:you\s+can|can\s+(?:help|be)|able\s+to|access\s+to|capable|allowed\s+to|help(?:s|ing)?\s+(?:users?|customers?|people|the\s+user)|tools?\b|assistant\s+that|agent\s+that)",
+    r"\b(?:you\s+can|can\s+(?:help|be)|able\s+to|access\s+to|capable|allowed\s+to|help(?:s|ing)?\s+(?:users?|customers?|people|the\s+user)|tools?\b|answer|(?:user|customer|client)'?s?\s+(?:requests?|questions?|quer|needs?|tasks?|instructions?)|to\s+(?:the\s+)?(?:user|customer)s?\b|assistant\s+that|agent\s+that)",
     re.IGNORECASE,
 )
 _NEVER: Final = re.compile(r"\b(?:never|do\s+not|don'?t|must\s+not|only\s+if|unless|refuse|not\s+allowed)\b|不得|不要|禁止|切勿", re.IGNORECASE)
@@ -141,6 +141,10 @@ class Wish:
             return any(_bears(beside, name) for name in self.names)
         return any(_bears(passage, name) for name in self.names)
 
+    def delegates(self, unit: Unit) -> bool:
+        """Whether the user asked to do what that text says."""
+        return any(clause.delegates and self._refers(clause, unit) for clause in self.clauses)
+
     def _refers(self, clause: Clause, unit: Unit) -> bool:
         if unit.trust is Trust.UNTRUSTED and unit.call is None and unit.turn == clause.message:
             return True  # pasted into the same message
@@ -183,17 +187,21 @@ class Wish:
         return " | ".join(fields) if len(mates) > 1 else unit.text.lstrip()[:160].split("\n")[0]
 
 
+def clauses_of(text: str) -> Iterator[str]:
+    """The clauses of a text, in order."""
+    start = 0
+    for end in (*(found.span() for found in _CLAUSE.finditer(text)), (len(text), len(text))):
+        if part := text[start : end[0]].strip():
+            yield part
+        start = end[1]
+
+
 def _clauses(texts: Texts) -> Iterator[Clause]:
     for text, trust, message in texts.wishes:
-        place = 0
-        start = 0
-        for end in (*(found.span() for found in _CLAUSE.finditer(text)), (len(text), len(text))):
-            part = text[start : end[0]].strip()
-            start = end[1]
-            if part and (trust is not Trust.OPERATOR or _orders(part)):
+        for place, part in enumerate(clauses_of(text)):
+            if trust is not Trust.OPERATOR or _orders(part):
                 names = frozenset(_names(part, is_operator=trust is Trust.OPERATOR))
                 yield Clause(part, read(part), names, frozenset(_targets(part)), message, trust, place)
-                place += 1
 
 
 def _orders(part: str) -> bool:

@@ -34,6 +34,10 @@ _SUFFIXES: Final = (
 )
 
 
+_NOUN_FORM: Final = re.compile(r"(?:ments?|[ai]tions?|ions?|als?|ers|ors?|ings|ities)$")
+"""Endings that make a noun of a verb: who speaks of investments does not ask to invest."""
+
+
 @lru_cache(maxsize=8192)
 def stem(word: str) -> str:
     """The word without the endings of English inflection and of the commonest nouns of action. Rough, and the same for
@@ -55,7 +59,8 @@ def _by_stem(table: Mapping[tuple[Act, ...], str]) -> dict[str, frozenset[Act]]:
     found: dict[str, frozenset[Act]] = {}
     for acts, words in table.items():
         for word in words.split():
-            found[stem(word)] = found.get(stem(word), frozenset()) | frozenset(acts)
+            for form in {word, stem(word)}:
+                found[form] = found.get(form, frozenset()) | frozenset(acts)
     return found
 
 
@@ -99,7 +104,7 @@ def read(clause: str) -> Words:
     for word in _WORD.findall(clause):
         low = word.casefold()
         reduced = stem(low)
-        kinds = _ACTS.get(reduced)
+        kinds = _ACTS.get(low) or (_ACTS.get(reduced) if not _NOUN_FORM.search(low) else None)
         if kinds and _is_verb(low, reduced, before):
             if not _NEGATIONS.intersection(before[-3:]):
                 acts |= kinds

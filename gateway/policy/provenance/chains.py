@@ -1,0 +1,3 @@
+"""x"""
+def judge_chains(*a): return ()
+def remembered(t): return None
