@@ -11,15 +11,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from gateway.policy.call import Call, Tier
-from gateway.policy.provenance.lexicon import Act
 from gateway.policy.provenance.mood import Mood, mood
-from gateway.policy.provenance.purpose import Purpose, likeness, purpose
+from gateway.policy.provenance.purpose import SPECIFIC, Purpose, likeness, purpose
 from gateway.policy.provenance.texts import Side, Texts, Unit
 from gateway.policy.provenance.wish import Wish, clauses_of
 from gateway.policy.provenance.words import Words, parts_of_name, read
-
-_SPECIFIC: Final = frozenset((Act.SEND, Act.PAY, Act.BOOK))
-"""Kinds of action that are what they are whatever they are done to: who asked for one has asked."""
 
 CLOSE: Final = 0.34
 """How much better an order may fit another tool before it is that tool's alone: one shared word of the description."""
@@ -52,7 +48,7 @@ class Echo:
         """
         if self._naming(call.name) and not self._texts.is_own(call.name):
             return self._naming(call.name)
-        if own >= 1 and (is_named or wanted.acts & _SPECIFIC):
+        if own >= 1 and (is_named or wanted.acts & SPECIFIC):
             return None
         asked = max((likeness(clause.words, wanted) for clause in self._wish.clauses), default=0.0)
         least = max(LEAST if tier > Tier.READ else LEAST_READ, asked + MARGIN)

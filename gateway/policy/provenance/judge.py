@@ -168,12 +168,12 @@ class _Judged:
         if target.is_content:
             return worst is Standing.TOLD and self.tier >= Tier.SEND
         if worst is Standing.TOLD:
-            return self.tier > Tier.READ or target.sink in (Sink.ACCOUNT, Sink.PATH, Sink.RECIPIENT)
+            return self.tier > Tier.READ or target.sink is not Sink.URL
         if worst is not Standing.STATED or self.tier < Tier.MODIFY or target.sink in _LAX:
             return False
         if not self.wish.asking(self.wanted):
             return True
-        return self.wish.closed(self.wanted, target.sink)
+        return self.wish.closed(self.wanted, target.sink, target.value)
 
     def _held(self, rule: str, argument: str, words: str, units: Iterable[Unit]) -> CallReason:
         units = list(units)

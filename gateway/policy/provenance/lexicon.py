@@ -32,16 +32,16 @@ VERBS: Final = MappingProxyType(
         (_R,): """
         read open view show list get fetch find search look check retrieve lookup summarize summarise summary tell
         explain describe count compare analyze analyse assess evaluate inspect monitor query browse visit navigate
-        download see display what when which who where how review scan extract translate track calculate
+        download see display review scan extract translate track calculate
         lies lese lesen suche suchen finde finden zeige zeig zeigen prüfe prüfen fasse schau öffne
         """,
         (_S,): """
-        send sent mail e-mail email forward reply respond message notify inform text dm remind report
+        send sent mail e-mail email forward reply respond answer message notify inform text dm remind report
         submit deliver tweet broadcast announce contact whatsapp ping transmit
         leak exfiltrate relay cc bcc
-        sende senden schicke schick schicken maile antworte antworten benachrichtige benachrichtigen informiere leite weiterleiten
+        sende senden schicke schick schicken maile antworte antworten benachrichtige benachrichtigen informiere leite leiten weiterleiten
         """,
-        (_S, _C): "post publish comment write written wrote draft compose submit fill filled",
+        (_S, _C): "post publish comment paste copy write written draft compose submit fill filled",
         (_P,): """
         pay paid transfer wire remit refund withdraw withdrawn deposit donate buy bought purchase sell sold trade charge checkout reimburse
         settle spend invest redeem tip payment withdrawal divert
@@ -85,7 +85,7 @@ ALSO_NOUNS: Final = frozenset(
     reply tweet charge address issue review test log update change cost label tag star pin start run answer call summary
     payment withdrawal appointment build store transmit contact check query search view display track download upload
     deposit refund trade purchase answer format test patch fix merge commit push tip draft lock set new open cast rate
-    what when which who where how close complete correct clean
+    close complete correct clean copy answer contact
     """.split()
 )
 """Verbs that are nouns or adjectives as well: they count as verbs only where a verb can stand."""
@@ -133,6 +133,17 @@ CONCEPTS: Final = MappingProxyType(
     }
 )
 """Nouns that stand for one thing, by its name. A noun may stand for several."""
+
+COMBINED: Final = (
+    (frozenset((_S, _C, _M, _B)), frozenset(("=money", "=bill")), _P),
+    (frozenset((_C,)), frozenset(("cart", "basket", "checkout", "=order")), _P),
+    (frozenset((_C, _M)), frozenset(("=contact", "collaborator", "access", "acces", "permission", "permiss", "role")), _H),
+    (frozenset((_C, _M)), frozenset(("=event", "=booking")), _B),
+    (frozenset((_C,)), frozenset(("=file", "=page", "=repo")), _M),
+    (frozenset((_M,)), frozenset(("=file", "=page", "=repo")), _C),
+)
+"""What a kind of action is as well when it is done to such a thing: who sends money pays, who adds a guest shares, and
+a file is changed by being written."""
 
 CHINESE_VERBS: Final = MappingProxyType(
     {

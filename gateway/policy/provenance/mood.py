@@ -102,14 +102,14 @@ _JOINED: Final = re.compile(
 
 _BASES: Final = frozenset(word for words in VERBS.values() for word in words.split()) | frozenset(
     """
-    go take give use keep let bring collect gather capture obtain acquire exfil copy paste click press type select choose
+    go take give use keep have let bring collect gather capture obtain acquire exfil copy paste click press type select choose
     confirm verify proceed continue ensure include attach provide supply pass hand feed dump print encode compress zip
     follow ignore disregard scroll sign log request ask initiate conduct facilitate prepare develop monitor access adjust
     redirect inject encrypt decrypt block intercept alter falsify fabricate introduce harvest secure elevate shut wait
     finish stay visit join switch connect escalate approve accept make see
     """.split()
 )
-_NOT_BASES: Final = frozenset("what when which who where how payment withdrawal appointment summary close".split())
+_NOT_BASES: Final = frozenset("payment withdrawal appointment summary close".split())
 
 
 @lru_cache(maxsize=8192)

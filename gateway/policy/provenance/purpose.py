@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from gateway.policy.call import Call, Tier
 from gateway.policy.provenance.lexicon import STOP, Act
-from gateway.policy.provenance.words import Words, acts_of_word, parts_of_name, read, stem, things_of
+from gateway.policy.provenance.words import Words, acts_of_word, parts_of_name, read, stem, things_of, with_things
 from gateway.policy.transcript import Defined
 
 _SELECTORS: Final = frozenset("action operation op method command mode type verb".split())
@@ -37,7 +37,15 @@ _WIDE: Final = {
 }
 """The kinds of action of a tool whose words do not tell, by its tier."""
 
+SPECIFIC: Final = frozenset((Act.SEND, Act.PAY, Act.BOOK))
+"""Kinds of action that are what they are whatever they are done to: who asked for one has asked."""
+
 _SENTENCE: Final = re.compile(r"[^.!?\n。]+")
+
+
+def _short(arguments: Any) -> Iterator[str]:
+    if isinstance(arguments, dict):
+        yield from (value for value in arguments.values() if isinstance(value, str) and len(value) < 24)
 
 
 class Purpose(Struct, frozen=True):
@@ -54,6 +62,9 @@ def purpose(call: Call, tier: Tier, defined: Defined | None) -> Purpose:
     described = _described(defined)
     verbs = [part for part in parts if acts_of_word(part) and part not in _OPEN]
     selected = [part for word in _selected(call.arguments) for part in parts_of_name(word) if acts_of_word(part)]
+    if not verbs:
+        # What is clicked says what is done.
+        selected += [part for value in _short(call.arguments) for part in parts_of_name(value) if acts_of_word(part)]
     acts = frozenset[Act]().union(*(acts_of_word(part) for part in (*verbs[:1], *selected)))
     acts = acts or (_MANAGES if _MANAGING.intersection(parts) else frozenset())
     # The first verb of a description is the kind of action: "Transfers money to ...".
@@ -66,6 +77,9 @@ def purpose(call: Call, tier: Tier, defined: Defined | None) -> Purpose:
     things = things_of(nouns) | {stem(part) for part in nouns if part not in STOP and not part.isdigit()}
     if "=command" in things and tier > Tier.READ:
         acts |= _SHELL
+    acts = with_things(acts, things)
+    if Act.PAY in acts and "=money" in things:
+        acts -= {Act.SEND, Act.CREATE}
     return Purpose(acts, frozenset(stem(verb) for verb in verbs), things, described.things | described.verbs)
 
 
@@ -98,7 +112,16 @@ def fit(words: Words, wanted: Purpose) -> float:
     extent = min(1.0, things) + 0.5 * min(1.0, hints)
     if verb:
         return 1.0 + extent
-    return 0.0 if words.acts else extent
+    if words.acts and not (words.acts - {Act.READ} and things >= 1 and len(wanted.things) > 1):
+        return 0.0
+    return extent
+
+
+def asks(words: Words, wanted: Purpose) -> bool:
+    """Whether a clause asks for that kind of action. Verbs of making, changing and deleting say little without what
+    they are done to; a clause that names nothing ("delete it") speaks of what was named before."""
+    found = fit(words, wanted)
+    return found >= 1 and bool(found > 1 or wanted.acts & SPECIFIC or not words.things or not wanted.things)
 
 
 def likeness(words: Words, wanted: Purpose) -> float:

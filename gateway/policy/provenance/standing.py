@@ -36,22 +36,25 @@ class Standing(IntEnum):
 def standing(texts: Texts, wish: Wish, hit: Hit, wanted: Purpose, sink: Sink) -> Standing:
     """How the value stands at that place, for that kind of action."""
     unit = hit.unit
+    value = unit.text[hit.start : hit.end]
+    asked = bool(wish.asking(wanted))
     if unit.is_field and hit.is_whole:
-        pointed = wish.pointed(unit, wanted, sink)
-        return Standing.LENT if pointed.is_pointed or wish.linked(unit, "") else Standing.FIELD
+        lent = wish.pointed(unit, wanted, sink, value).is_pointed or (asked and wish.linked(unit, ""))
+        return Standing.LENT if lent else Standing.FIELD
     near = texts.others.around(hit)
     how = manner(near, wanted)
-    if how is Mood.COMMANDS or _is_commanded(texts, hit) or (wanted.acts & _LED and any(map(redirects, near))):
+    led = bool(wanted.acts & _LED) and any(map(redirects, near))
+    if how is Mood.COMMANDS or _is_commanded(texts, hit) or (led and Act.PAY in wanted.acts):
         return Standing.COMMANDED
-    pointed = wish.pointed(unit, wanted, sink)
+    pointed = wish.pointed(unit, wanted, sink, value)
     if pointed.is_delegated:
         return Standing.LENT
-    if how is Mood.TELLS:
+    if how is Mood.TELLS or led:
         lends = pointed.is_pointed and (pointed.is_plural or _is_sole(hit))
         return Standing.LENT if lends else Standing.TOLD
     if pointed.is_pointed and (Act.PAY not in wanted.acts or pointed.is_plural or _is_sole(hit)):
         return Standing.LENT
-    if wish.linked(unit, " ".join(near)):
+    if asked and wish.linked(unit, " ".join(near)):
         return Standing.LENT
     return Standing.FIELD if unit.is_field else Standing.STATED
 

@@ -54,10 +54,12 @@ def _of(argument: Argument, tier: Tier) -> Iterator[Target]:
 
 
 def _recipients(argument: Argument, value: str) -> Iterator[Target]:
-    emails = EMAIL.findall(value)
-    for part in emails or value.replace(";", ",").split(","):
-        if part.strip():
-            yield Target(argument, part.strip(), Sink.RECIPIENT)
+    """Each address of a list; a postal address has commas as well, and is one."""
+    parts = [part.strip() for part in value.replace(";", ",").split(",") if part.strip()]
+    if any(" " in part for part in parts):
+        parts = [value]
+    for part in EMAIL.findall(value) or parts:
+        yield Target(argument, part, Sink.RECIPIENT)
 
 
 def _inside(argument: Argument, value: str, *, is_content: bool) -> Iterator[Target]:

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from msgspec import Struct
@@ -30,8 +31,8 @@ from msgspec import Struct
 from gateway.policy.call import Sink
 from gateway.policy.provenance.lexicon import STOP, Act
 from gateway.policy.provenance.mood import Mood, mood
-from gateway.policy.provenance.purpose import Purpose, fit
-from gateway.policy.provenance.texts import Texts, Unit, values_of
+from gateway.policy.provenance.purpose import Purpose, asks, fit
+from gateway.policy.provenance.texts import Hit, Texts, Unit, values_of
 from gateway.policy.provenance.spelling import EMAIL, URL, normal
 from gateway.policy.provenance.words import Words, acts_of_word, read, things_of
 from gateway.segment import Trust
@@ -55,14 +56,21 @@ _DELEGATES: Final = re.compile(
     r"""
     \b(?:do|follow|carry\s+out|execute|complete|perform|implement|work\s+through|go\s+through|act\s+on|take\s+care\s+of|finish|tackle|obey|apply|run\s+through|handle|process|fulfil+|deal\s+with|address|comply\s+with|respond\s+to)\b.{0,50}
       (?:\bwhat(?:ever)?\b|\beverything\b|instruction|\bsteps?\b|\btasks?\b|to-?dos?\b|action\s+items?|\brequests?\b|checklist|\bguide|procedure|\basks?\b|\basked\b|\bsays?\b|\btells?\b|\bwants?\b|\bneeds?\b|tutorial|runbook|playbook|wishes|directions)
-    |\b(?:fix|resolve|implement|solve|close|address|work\s+on|tackle)\b.{0,40}(?:\bissue|\bticket|\bbug\b|\bpr\b|pull\s+request|\#\d+)
-    |\b(?:as|like|what)\s+(?:is\s+|was\s+)?(?:described|requested|instructed|asked|specified|outlined|stated|written|explained|listed|he|she|they|it)\b.{0,30}\b(?:in|by|asks?|asked|says?|said|wants?|needs?|requested)\b
-    |\b(?:according\s+to|per|following)\s+(?:the|his|her|their|its|that|this)\b
-    |(?:按照|按|依照|照着|根据|遵照).{0,30}(?:说的|要求|步骤|说明|指示|里的|中的|来|做|处理|操作)|(?:执行|完成|处理|照做|落实).{0,20}(?:里|中)?的?(?:任务|待办|步骤|要求|指示|事项)
-    |\b(?:gemäß|wie\s+in|laut)\b|befolge|folge\s+den|was\s+(?:in|er|sie)\b.{0,30}(?:steht|schreibt|will|verlangt)
+    |\b(?:everything|all\s+of\s+it|whatever)\b.{0,30}\b(?:as|like)\s+(?:described|requested|instructed|asked|specified|outlined|stated|written|explained|listed|said)
+    |\bdo\s+(?:as|like|it\s+as|so\s+as)\b.{0,30}\b(?:says?|asks?|wants?|described|requested|told|written)
+    |\bwhat\s+(?:he|she|they|it|\w+)\s+(?:asks?|asked|wants?|needs?|requests?|requested|says?)\b
+    |(?:按照|按|依照|照着|根据|遵照).{0,30}(?:说的|要求|步骤|说明|指示|里的|中的).{0,4}(?:来|做|处理|操作|办|$)|(?:执行|完成|处理|照做|落实).{0,20}(?:里|中)?的?(?:任务|待办|步骤|要求|指示|事项)
+    |befolge|folge\s+den|(?:tu|mach|erledige).{0,20}was\s+(?:in|er|sie|die|der)\b
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+_FIXES: Final = re.compile(
+    r"\b(?:fix|resolve|implement|solve|close|address|work\s+on|tackle|handle)\b.{0,40}(?:\bissue|\bticket|\bbug\b|\bpr\b|pull\s+request|feature|\#\d+)|修复.{0,20}(?:问题|工单|缺陷)",
+    re.IGNORECASE,
+)
+_FIXED: Final = frozenset((Act.CHANGE, Act.CREATE, Act.RUN))
+"""What is lent by who asks to fix what an issue describes: to work on files, not to write to people."""
+
 _MANY: Final = re.compile(
     r"\b(?:everyone|everybody|all|each|every|both|them|list|attendees|participants|people|members|guests|recipients|team|contacts|colleagues|invoices|bills|orders|persons|addresses|any)\b|所有|每|全部|大家|各|都|alle\b",
     re.IGNORECASE,
@@ -84,6 +92,10 @@ class Clause(Struct, frozen=True):
     @property
     def delegates(self) -> bool:
         return _DELEGATES.search(self.text) is not None
+
+    @property
+    def fixes(self) -> bool:
+        return _FIXES.search(self.text) is not None
 
     @property
     def is_plural(self) -> bool:
@@ -111,21 +123,23 @@ class Wish:
 
     def asking(self, wanted: Purpose) -> list[Clause]:
         """The clauses that ask for that kind of action."""
-        return [clause for clause in self.clauses if fit(clause.words, wanted) >= 1]
+        return [clause for clause in self.clauses if asks(clause.words, wanted)]
 
     def fit(self, wanted: Purpose) -> float:
         """How well the best of the clauses explains a call."""
         return max((fit(clause.words, wanted) for clause in self.clauses), default=0.0)
 
-    def closed(self, wanted: Purpose, sink: Sink) -> bool:
+    def closed(self, wanted: Purpose, sink: Sink, value: str) -> bool:
         """Whether each clause that asks for it names a target already."""
         asking = self.asking(wanted)
-        return bool(asking) and all(_names_target(clause, sink) for clause in asking)
+        return bool(asking) and all(_names_target(clause, sink, value) for clause in asking)
 
-    def pointed(self, unit: Unit, wanted: Purpose, sink: Sink) -> Pointed:
+    def pointed(self, unit: Unit, wanted: Purpose, sink: Sink, value: str) -> Pointed:
         """Whether the user pointed to the text that `unit` is a part of, for that kind of action and target."""
         delegated = [clause for clause in self.clauses if clause.delegates and self._refers(clause, unit)]
-        open_ones = [clause for clause in self.asking(wanted) if not _names_target(clause, sink)]
+        if sink in (Sink.PATH, Sink.COMMAND, Sink.CODE, Sink.TEXT) and wanted.acts & _FIXED:
+            delegated += [clause for clause in self.clauses if clause.fixes and self._refers(clause, unit)]
+        open_ones = [clause for clause in self.asking(wanted) if not _names_target(clause, sink, value)]
         pointing = [clause for clause in open_ones if self._refers(clause, unit)]
         return Pointed(
             bool(pointing or delegated),
@@ -149,8 +163,11 @@ class Wish:
         if unit.trust is Trust.UNTRUSTED and unit.call is None and unit.turn == clause.message:
             return True  # pasted into the same message
         reach = [clause]
-        if _PRONOUN.search(clause.text) or not clause.words.things or _ANSWERS.search(clause.text):
-            reach += [other for other in self.clauses if other.message == clause.message and other.place < clause.place]
+        mates = [other for other in self.clauses if other.message == clause.message and other is not clause]
+        if clause.delegates or _PRONOUN.search(clause.text) or not clause.words.things or _ANSWERS.search(clause.text):
+            reach += [other for other in mates if other.place < clause.place]
+        # "Tell the landlord ... His address is in the mail about the lease."
+        reach += [other for other in mates if other.place > clause.place and not other.words.acts - {Act.READ}]
         head = self._head(unit)
         if any(_bears(head, name) for part in reach for name in part.names):
             return True
@@ -175,9 +192,15 @@ class Wish:
     def _head(self, unit: Unit) -> str:
         key = (unit.turn, unit.leaf.record)
         if key not in self._heads:
-            asked = " ".join(values_of(unit.call.arguments))[:400] if unit.call else ""
-            self._heads[key] = f"{normal(asked)} {self._record(unit)[:600]}"
+            asked = list(values_of(unit.call.arguments)) if unit.call else []
+            # What was opened by an id is called as the list calls it that the id was picked from.
+            picked = [self._record(hit.unit) for value in asked[:4] for hit in self._listed(value, unit.turn)]
+            self._heads[key] = " | ".join((normal(" | ".join(asked))[:400], *picked, self._record(unit)[:600]))
         return self._heads[key]
+
+    def _listed(self, value: str, turn: int) -> list[Hit]:
+        found = (hit for hit in self.texts.others.find(value) if hit.is_whole and hit.unit.turn < turn)
+        return list(islice((hit for hit in found if hit.unit.is_field), 2)) if len(value) < 100 else []
 
     def _record(self, unit: Unit) -> str:
         """The short fields of the record that a unit is in; the first line, where it is a text without records."""
@@ -240,9 +263,9 @@ _COMMON: Final = frozenset(
 
 
 def _targets(part: str) -> Iterator[str]:
-    """Whom a clause names with the words that lead to a target."""
+    """Whom a clause names with the words that lead to a target. Names have no article: "to Bob", not "to the boss"."""
     for found in re.finditer(
-        r"\b(?:to|with|an|at|invite|cc|pay|tell|inform|notify|message|email|refund|ask)\s+(?:the\s+|my\s+)?(@?[A-Za-z][\w-]+)", part
+        r"\b(?:to|with|an|at|invite|cc|pay|tell|inform|notify|message|email|refund|ask)\s+(@?[A-Za-z][\w-]+)", part
     ):
         name = normal(found[1]).strip("@")
         if name not in STOP and not _is_common(name, found[1]):
@@ -251,14 +274,19 @@ def _targets(part: str) -> Iterator[str]:
         yield normal(name)
 
 
-def _names_target(clause: Clause, sink: Sink) -> bool:
+def _names_target(clause: Clause, sink: Sink, value: str = "") -> bool:
+    """Whether the clause says whom or what it is aimed at: by a name behind "to", or by something of the value's form."""
+    if any(name != value and _shape(name) == _shape(value) for name in clause.names if any(map(str.isdigit, name))):
+        return True
     if EMAIL.search(clause.text) or (sink is not Sink.PATH and _iban_like(clause.text)):
         return True
     if sink is Sink.URL:
         return URL.search(clause.text) is not None
-    if sink in (Sink.RECIPIENT, Sink.ACCOUNT) and clause.targets:
-        return True
-    return sink is Sink.ACCOUNT and Act.PAY not in clause.words.acts and any(map(str.isdigit, "".join(clause.names)))
+    return sink in (Sink.RECIPIENT, Sink.ACCOUNT) and bool(clause.targets)
+
+
+def _shape(value: str) -> str:
+    return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d", "9", value))
 
 
 def _iban_like(text: str) -> bool:

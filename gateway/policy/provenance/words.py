@@ -18,6 +18,7 @@ from gateway.policy.provenance.lexicon import (
     BEFORE_VERBS,
     CHINESE_NOUNS,
     CHINESE_VERBS,
+    COMBINED,
     CONCEPTS,
     STOP,
     VERBS,
@@ -83,6 +84,14 @@ _HAN_NOUN: Final = re.compile("|".join(sorted(_HAN_THINGS, key=len, reverse=True
 HAN_READS: Final = frozenset((Act.READ,))
 
 
+_PAST: Final = frozenset("sent paid bought sold written made given built withdrawn read".split())
+_DONE: Final = frozenset("be been being get gets have has want wants need needs like must should".split())
+_ASKS: Final = re.compile(
+    r"\W*(?:what|who|whom|whose|which|when|where|why|how|did|does|do\s+(?:i|we|you|they)|is|are|was|were|has|have)\b",
+    re.IGNORECASE,
+)
+
+
 class Words(Struct, frozen=True):
     """What a clause speaks of. `verbs` are the stems behind `acts`; `things` are stems, and concepts with a `=`."""
 
@@ -100,22 +109,42 @@ def read(clause: str) -> Words:
     acts: set[Act] = set()
     verbs: set[str] = set()
     things: set[str] = set()
-    before: list[str] = []
-    for word in _WORD.findall(clause):
-        low = word.casefold()
-        reduced = stem(low)
-        kinds = _ACTS.get(low) or (_ACTS.get(reduced) if not _NOUN_FORM.search(low) else None)
-        if kinds and _is_verb(low, reduced, before):
-            if not _NEGATIONS.intersection(before[-3:]):
-                acts |= kinds
-                verbs.add(reduced)
-        elif low not in _STOP:
+    words = [word.casefold() for word in _WORD.findall(clause)]
+    for place, word in enumerate(_WORD.findall(clause)):
+        kinds = _kinds(words, place)
+        if kinds is not None:
+            acts |= kinds
+            verbs.add(stem(words[place]))
+        elif words[place] not in _STOP:
             things |= named(word)
-        before.append(low)
     if _HAN.search(clause):
         acts |= set(_chinese_acts(clause))
         things |= {_HAN_THINGS[found] for found in _HAN_NOUN.findall(clause)}
-    return Words(frozenset(acts), frozenset(verbs), frozenset(things))
+    if acts and _ASKS.match(clause):
+        # Who asks what somebody sent does not ask to send.
+        acts, verbs = {Act.READ}, set()
+    return Words(with_things(frozenset(acts), things), frozenset(verbs), frozenset(things))
+
+
+def with_things(acts: frozenset[Act], things: Iterable[str]) -> frozenset[Act]:
+    """The kinds of action, with those that they are when done to such things."""
+    done = set(things)
+    return acts | {also for kinds, to, also in COMBINED if kinds & acts and to & done}
+
+
+def _kinds(words: list[str], place: int) -> frozenset[Act] | None:
+    """The kinds of action of a word; none where something forbids it, None where it is no verb there."""
+    low, before = words[place], words[:place]
+    kinds = _ACTS.get(low) or (_ACTS.get(stem(low)) if not _NOUN_FORM.search(low) else None)
+    if low in ("give", "gives", "giving") and {"access", "permission", "permissions", "rights"}.intersection(words):
+        kinds = frozenset((Act.SHARE,))
+    if low == "tell":
+        kinds = frozenset((Act.READ if words[place + 1 : place + 2] in (["me"], ["us"]) else Act.SEND,))
+    if not kinds or not _is_verb(low, stem(low), before):
+        return None
+    if (low.endswith("ed") or low in _PAST) and not (_DONE.intersection(before[-6:]) or low == "read"):
+        return None
+    return frozenset() if _NEGATIONS.intersection(before[-3:]) else kinds
 
 
 def _is_verb(low: str, reduced: str, before: list[str]) -> bool:
