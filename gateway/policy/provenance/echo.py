@@ -51,6 +51,8 @@ class Echo:
         if own >= 1 and (is_named or wanted.acts & SPECIFIC):
             return None
         asked = max((likeness(clause.words, wanted) for clause in self._wish.clauses), default=0.0)
+        # Who speaks of mail because it is to be read has not asked to send any.
+        asked = asked if own >= 1 else asked / 2
         least = max(LEAST if tier > Tier.READ else LEAST_READ, asked + MARGIN)
         for unit, words, commands in self._orders:
             told = likeness(words, wanted)

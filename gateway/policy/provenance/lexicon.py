@@ -122,7 +122,7 @@ CONCEPTS: Final = MappingProxyType(
         "page": "page website web site url link webpage article blog post http https www",
         "issue": "issue ticket bug pr pull merge task todo card story",
         "repo": "repo repository branch git github gitlab code commit",
-        "contact": "contact person guest attendee participant member friend colleague customer client recipient",
+        "contact": "contact person guest attendee participant member friend colleague customer client recipient collaborator reviewer maintainer teammate coworker",
         "booking": "booking reservation table room hotel flight trip travel ticket buchung",
         "order": "order purchase cart product shipment item",
         "password": "password credential secret token key passcode pin 2fa authentication passwort",
@@ -137,7 +137,7 @@ CONCEPTS: Final = MappingProxyType(
 COMBINED: Final = (
     (frozenset((_S, _C, _M, _B)), frozenset(("=money", "=bill")), _P),
     (frozenset((_C,)), frozenset(("cart", "basket", "checkout", "=order")), _P),
-    (frozenset((_C, _M)), frozenset(("=contact", "collaborator", "access", "acces", "permission", "permiss", "role")), _H),
+    (frozenset((_C, _M)), frozenset(("=contact", "acces", "permiss", "rol")), _H),
     (frozenset((_C, _M)), frozenset(("=event", "=booking")), _B),
     (frozenset((_C,)), frozenset(("=file", "=page", "=repo")), _M),
     (frozenset((_M,)), frozenset(("=file", "=page", "=repo")), _C),

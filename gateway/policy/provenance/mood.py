@@ -89,7 +89,7 @@ _INVITES: Final = re.compile(
 
 _START: Final = re.compile(
     r"(?:^|[,:;–—>\])*\"'“]\s*|\band\s+then\s+|\bthen\s+|\balso\s+|\bnow\s+|\bfirst\s+|\binstead\s+|^\s*(?:\d+[.)]|[-*•])\s*)"
-    r"(?:\s*(?:and|so|then|also|now|next|finally|first|kindly|just|simply|immediately|quickly|instead|hey|hi|ok|okay|well|additionally|furthermore|afterwards|important|urgent|note|do)\b[\s,:!-]*)*"
+    r"(?:\s*(?:and|so|then|also|now|next|finally|first|kindly|just|simply|immediately|quickly|instead|hey|hi|ok|okay|well|additionally|furthermore|afterwards|important|urgent|note|do|ps|p\.s\.?|nb|btw|by\s+the\s+way)\b[\s,:!-]*)*"
     r"([A-Za-zäöüÄÖÜ'-]{2,20})\b(?![\"']?\s*[:=])",
     re.IGNORECASE,
 )

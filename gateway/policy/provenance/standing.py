@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Final
 
 from gateway.policy.call import Sink
 from gateway.policy.provenance.lexicon import Act
 from gateway.policy.provenance.mood import Mood, mood, redirects
-from gateway.policy.provenance.purpose import Purpose
+from gateway.policy.provenance.purpose import Purpose, asks
 from gateway.policy.provenance.spelling import EMAIL, host_of, identifiers
 from gateway.policy.provenance.texts import Hit, Texts
 from gateway.policy.provenance.wish import Wish
@@ -20,6 +21,14 @@ _LED: Final = frozenset((Act.PAY, Act.SEND, Act.SHARE, Act.CHANGE))
 
 WIDE: Final = 6
 """Sentences before a value in which the model may have been addressed. Injections are paragraphs, not books."""
+
+
+_TAKES_OVER: Final = re.compile(
+    r"(?:^|[/\\~])\.(?:ssh|aws|bash\w*|zsh\w*|profile|gnupg|env|netrc|npmrc|pypirc|git/hooks|git-credentials|kube|docker|config)\b"
+    r"|^/etc/|/cron|authorized_keys|id_rsa|\bcredentials?\b|\.(?:pem|key|kdbx)$|\bautostart\b|\bstartup\b",
+    re.IGNORECASE,
+)
+"""Files that hold credentials, or that are run when somebody logs in: no text that was merely pointed to may name one."""
 
 
 class Standing(IntEnum):
@@ -42,11 +51,13 @@ def standing(texts: Texts, wish: Wish, hit: Hit, wanted: Purpose, sink: Sink) ->
         lent = wish.pointed(unit, wanted, sink, value).is_pointed or (asked and wish.linked(unit, ""))
         return Standing.LENT if lent else Standing.FIELD
     near = texts.others.around(hit)
-    how = manner(near, wanted)
+    how = max(manner(near, wanted), _by_itself(texts, hit, sink))
     led = bool(wanted.acts & _LED) and any(map(redirects, near))
     if how is Mood.COMMANDS or _is_commanded(texts, hit) or (led and Act.PAY in wanted.acts):
         return Standing.COMMANDED
     pointed = wish.pointed(unit, wanted, sink, value)
+    if _TAKES_OVER.search(value) and not pointed.is_delegated:
+        return Standing.TOLD
     if pointed.is_delegated:
         return Standing.LENT
     if how is Mood.TELLS or led:
@@ -59,14 +70,17 @@ def standing(texts: Texts, wish: Wish, hit: Hit, wanted: Purpose, sink: Sink) ->
     return Standing.FIELD if unit.is_field else Standing.STATED
 
 
-def manner(sentences: Iterable[str], wanted: Purpose) -> Mood:
+def manner(sentences: Sequence[str], wanted: Purpose) -> Mood:
     """How strongly one of the sentences wants that kind of action."""
-    return max((mood(sentence) for sentence in sentences if _speaks_of(sentence, wanted)), default=Mood.STATES)
+    return max((mood(sentence) for sentence in sentences if asks(read(sentence), wanted)), default=Mood.STATES)
 
 
-def _speaks_of(sentence: str, wanted: Purpose) -> bool:
-    words = read(sentence)
-    return bool(words.acts & wanted.acts or words.verbs & wanted.verbs)
+def _by_itself(texts: Texts, hit: Hit, sink: Sink) -> Mood:
+    """How strongly the sentence of an address or a program wants anything at all: who names one in an order wants it
+    used, whatever verb he has for it."""
+    value = hit.unit.text[hit.start : hit.end]
+    says_where = "@" in value or "://" in value or sink in (Sink.ACCOUNT, Sink.COMMAND, Sink.CODE, Sink.SQL)
+    return max(map(mood, texts.others.around(hit, 0, 0)), default=Mood.STATES) if says_where else Mood.STATES
 
 
 def _is_commanded(texts: Texts, hit: Hit) -> bool:

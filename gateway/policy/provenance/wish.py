@@ -78,6 +78,9 @@ _MANY: Final = re.compile(
 _ANSWERS: Final = re.compile(r"\b(?:reply|respond|answer|write\s+back|get\s+back|let\s+(?:them|him|her)\s+know)\b|回复|答复|回信|antwort", re.IGNORECASE)
 
 
+_INTO: Final = re.compile(r"\b(?:to|into|as|in|called|named|nach|als)\s+[\"'`]?[\w./~-]*\w\.\w{1,5}\b|(?:到|为|叫)\s*[\w./~-]*\w\.\w{1,5}", re.ASCII)
+
+
 class Clause(Struct, frozen=True):
     """A part of a request. `names` are what it names, in normal form; `message` its turn; `place` its place in it."""
 
@@ -277,6 +280,8 @@ def _targets(part: str) -> Iterator[str]:
 def _names_target(clause: Clause, sink: Sink, value: str = "") -> bool:
     """Whether the clause says whom or what it is aimed at: by a name behind "to", or by something of the value's form."""
     if any(name != value and _shape(name) == _shape(value) for name in clause.names if any(map(str.isdigit, name))):
+        return True
+    if sink is Sink.PATH and _INTO.search(clause.text):
         return True
     if EMAIL.search(clause.text) or (sink is not Sink.PATH and _iban_like(clause.text)):
         return True

@@ -87,7 +87,8 @@ HAN_READS: Final = frozenset((Act.READ,))
 _PAST: Final = frozenset("sent paid bought sold written made given built withdrawn read".split())
 _DONE: Final = frozenset("be been being get gets have has want wants need needs like must should".split())
 _ASKS: Final = re.compile(
-    r"\W*(?:what|who|whom|whose|which|when|where|why|how|did|does|do\s+(?:i|we|you|they)|is|are|was|were|has|have)\b",
+    r"\W*(?:what|who|whom|whose|which|when|where|why|how|did|does|do\s+(?:i|we|you|they)|is|are|was|were|has|have\s+(?:i|we|you|they|any))\b"
+    r"(?!\s+(?:it|there|you)\s+(?:possible|able|a\s+way))",
     re.IGNORECASE,
 )
 
@@ -120,7 +121,7 @@ def read(clause: str) -> Words:
     if _HAN.search(clause):
         acts |= set(_chinese_acts(clause))
         things |= {_HAN_THINGS[found] for found in _HAN_NOUN.findall(clause)}
-    if acts and _ASKS.match(clause):
+    if _ASKS.match(clause):
         # Who asks what somebody sent does not ask to send.
         acts, verbs = {Act.READ}, set()
     return Words(with_things(frozenset(acts), things), frozenset(verbs), frozenset(things))
@@ -138,13 +139,25 @@ def _kinds(words: list[str], place: int) -> frozenset[Act] | None:
     kinds = _ACTS.get(low) or (_ACTS.get(stem(low)) if not _NOUN_FORM.search(low) else None)
     if low in ("give", "gives", "giving") and {"access", "permission", "permissions", "rights"}.intersection(words):
         kinds = frozenset((Act.SHARE,))
-    if low == "tell":
-        kinds = frozenset((Act.READ if words[place + 1 : place + 2] in (["me"], ["us"]) else Act.SEND,))
-    if not kinds or not _is_verb(low, stem(low), before):
+    if low in ("tell", "ask", "let"):
+        kinds = _said(words, place)
+    if not kinds:
         return None
-    if (low.endswith("ed") or low in _PAST) and not (_DONE.intersection(before[-6:]) or low == "read"):
+    if (low.endswith("ed") or low in _PAST) and low != "read":
+        # "the mail that Ann sent" wants nothing; "it must be sent" does.
+        if not _DONE.intersection(before[-6:]):
+            return None
+    elif not _is_verb(low, stem(low), before):
         return None
     return frozenset() if _NEGATIONS.intersection(before[-3:]) else kinds
+
+
+def _said(words: list[str], place: int) -> frozenset[Act] | None:
+    """What telling, asking and letting know are: to the user, an answer; to anybody else, a message."""
+    after = words[place + 1 : place + 6]
+    if words[place] == "let" and "know" not in after:
+        return None
+    return frozenset((Act.READ if after[:1] in (["me"], ["us"]) else Act.SEND,))
 
 
 def _is_verb(low: str, reduced: str, before: list[str]) -> bool:
@@ -175,7 +188,11 @@ def parts_of_name(name: str) -> list[str]:
 
 
 def acts_of_word(word: str) -> frozenset[Act]:
-    return _ACTS.get(stem(word), frozenset())
+    """The kinds of action that a word of a name stands for: its verb, or the noun of one (`withdrawal`), not who or
+    what does it (`browser`)."""
+    if word in _ACTS:
+        return _ACTS[word]
+    return frozenset() if word.endswith(("er", "or", "ers", "ors")) else _ACTS.get(stem(word), frozenset())
 
 
 def things_of(words: Iterable[str]) -> frozenset[str]:
