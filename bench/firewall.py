@@ -148,7 +148,7 @@ def judge(case: Case, instructs: Callable[[str], bool], strictness: Strictness) 
     arguments: tuple[Argument, ...] = () if case.filled else arguments_of(case.call, defined)
     sources = Sources(case.transcript)
     reasons = judge_provenance(case.call, arguments, case.tier, sources, instructs, strictness)
-    chained = judge_chains(case.call, arguments, case.tier, remembered(case.transcript), sources, strictness)
+    chained = judge_chains(case.call, arguments, case.tier, remembered(sources), sources, strictness)
     return Judged(case, (*reasons, *chained))
 
 

@@ -10,12 +10,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from msgspec import Struct
+
 from gateway.policy.call import Call, Tier
+from gateway.policy.provenance.lexicon import Act
 from gateway.policy.provenance.mood import Mood, mood
 from gateway.policy.provenance.purpose import SPECIFIC, Purpose, likeness, purpose
-from gateway.policy.provenance.texts import Side, Texts, Unit
-from gateway.policy.provenance.wish import Wish, clauses_of
+from gateway.policy.provenance.spelling import normal
+from gateway.policy.provenance.texts import Side, Texts, Unit, values_of
+from gateway.policy.provenance.wish import MARKED, Wish, clauses_of
 from gateway.policy.provenance.words import Words, parts_of_name, read
+
+_FINAL: Final = frozenset((Act.SEND, Act.PAY, Act.DELETE, Act.SHARE, Act.BOOK))
+"""Kinds of action that cannot be taken back."""
+
+LEAST_TEXT: Final = 30
+"""Characters of a free text that can hold an order."""
 
 CLOSE: Final = 0.34
 """How much better an order may fit another tool before it is that tool's alone: one shared word of the description."""
@@ -54,11 +64,26 @@ class Echo:
         # Who speaks of mail because it is to be read has not asked to send any.
         asked = asked if own >= 1 else asked / 2
         least = max(LEAST if tier > Tier.READ else LEAST_READ, asked + MARGIN)
-        for unit, words, commands in self._orders:
-            told = likeness(words, wanted)
-            if told >= least and self._is_closest(call.name, words, told) and (commands or not self._wish.delegates(unit)):
-                return unit
+        values = [normal(value) for value in values_of(call.arguments)]
+        for order in self._orders:
+            told = likeness(order.words, wanted)
+            if told < least or not self._is_closest(call.name, order.words, told):
+                continue
+            if own >= 1 and tier > Tier.READ and order.marks and values and not order.marks.intersection(values):
+                continue  # it is about something else
+            if order.commands or not self._wish.delegates(order.unit, wanted):
+                return order.unit
         return None
+
+    def unasked(self, wanted: Purpose, tier: Tier, own: float) -> Unit | None:
+        """A free text that was read, where the call sends, pays, deletes or shares and the user asked for no such thing.
+
+        What is not undone by the next call is rarely an agent's own idea; nobody needs to find the order to ask.
+        """
+        if own >= 1 or not wanted.acts & _FINAL or tier < Tier.CREATE or not self._wish.is_understood():
+            return None
+        free = [unit for unit in self._texts.others.units if not unit.is_field and len(unit.text) >= LEAST_TEXT]
+        return free[-1] if free and not any(self._wish.delegates(unit, wanted) for unit in free) else None
 
     def _naming(self, name: str) -> Unit | None:
         """The text that has the tool's very name, where that is no word that texts have anyway."""
@@ -71,8 +96,17 @@ class Echo:
         return all(told >= likeness(words, other) - CLOSE for called, other in self._tools if called != name)
 
 
-def _orders(side: Side) -> Iterator[tuple[Unit, Words, bool]]:
-    """The clauses of sentences that want something, with whether they speak to the model."""
+class Order(Struct, frozen=True):
+    """A clause of a sentence that wants something. `marks` are the ids, numbers and paths of the sentence; `commands`
+    is whether it speaks to the model."""
+
+    unit: Unit
+    words: Words
+    marks: frozenset[str]
+    commands: bool
+
+
+def _orders(side: Side) -> Iterator[Order]:
     for unit in side.units:
         if len(unit.text) < 8:
             continue
@@ -81,8 +115,7 @@ def _orders(side: Side) -> Iterator[tuple[Unit, Words, bool]]:
             sentence = unit.text[start:end]
             how = mood(sentence)
             if how is not Mood.STATES:
-                commands = how is Mood.COMMANDS
-                yield unit, read(sentence), commands
+                marks = frozenset(mark.strip("./,:") for mark in MARKED.findall(sentence))
                 clauses = list(clauses_of(sentence))
-                for clause in clauses if len(clauses) > 1 else ():
-                    yield unit, read(clause), commands
+                for text in (sentence, *(clauses if len(clauses) > 1 else ())):
+                    yield Order(unit, read(text), marks, how is Mood.COMMANDS)

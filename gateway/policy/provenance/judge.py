@@ -30,10 +30,11 @@ from typing import Final
 
 from gateway.policy.call import Argument, Call, CallReason, Sink, Tier
 from gateway.policy.provenance.echo import Echo
+from gateway.policy.provenance.mood import Mood
 from gateway.policy.provenance.purpose import Purpose, purpose
-from gateway.policy.provenance.standing import Standing, standing
-from gateway.policy.provenance.targets import Target, is_address, larger, targets
-from gateway.policy.provenance.texts import Hit, Texts, Unit
+from gateway.policy.provenance.standing import Standing, manner, standing
+from gateway.policy.provenance.targets import Target, carried, is_address, larger, targets
+from gateway.policy.provenance.texts import Hit, Texts, Unit, values_of
 from gateway.policy.provenance.wish import Wish
 from gateway.policy.transcript import Transcript
 from gateway.verdict import Effect
@@ -118,7 +119,10 @@ class _Judged:
         if self.texts.others.units:
             unit = self.echo.of(self.call, self.wanted, self.tier, own, is_named=named)
             if unit is not None:
-                yield self._held("untrusted-action", "", "the user did not ask for this, and a text that was read does", [unit])
+                words = "the user did not ask for this, and a text that was read does"
+                yield self._held("untrusted-action", "", words, [unit])
+            elif (unit := self.echo.unasked(self.wanted, self.tier, own)) is not None:
+                yield self._held("unasked-action", "", "nobody asked for this before a text of others was read", [unit])
 
     def _is_own(self, target: Target) -> bool:
         value = target.value
@@ -139,10 +143,20 @@ class _Judged:
         standings = [(standing(self.texts, self.wish, hit, self.wanted, target.sink), hit) for hit in hits]
         worst = max(stands for stands, _ in standings)
         lent = any(stands is Standing.LENT for stands, _ in standings)
+        if self._is_second(target):
+            told = [hit for hit in hits if manner(self.texts.others.around(hit, 0, 0), self.wanted) is not Mood.STATES]
+            standings, worst, lent = [(Standing.TOLD, hit) for hit in told], Standing.TOLD, not told
         if lent or not self._is_held(worst, target):
             return
         units = [hit.unit for stands, hit in standings if stands is worst]
         yield self._held("untrusted-target", target.argument.name, _WORDS[worst], units)
+
+    def _is_second(self, target: Target) -> bool:
+        """Whether the tool was called for another target before, and the user spoke of one."""
+        if target.is_content or any(clause.is_plural for clause in self.wish.asking(self.wanted)):
+            return False
+        before = [call for call in self.texts.made if call.name == self.call.name]
+        return bool(before) and all(target.value not in values_of(call.arguments) for call in before)
 
     def _hits(self, target: Target) -> list[Hit]:
         for value in (target.value, *larger(target)):
@@ -167,13 +181,29 @@ class _Judged:
             return True
         if target.is_content:
             return worst is Standing.TOLD and self.tier >= Tier.SEND
+        if target.sink is Sink.URL and self.tier <= Tier.CREATE:
+            return worst >= Standing.STATED and self._carries(target)
         if worst is Standing.TOLD:
-            return self.tier > Tier.READ or target.sink is not Sink.URL
-        if worst is not Standing.STATED or self.tier < Tier.MODIFY or target.sink in _LAX:
+            return True
+        if worst is not Standing.STATED or target.sink in _LAX:
+            return False
+        if self.tier < Tier.MODIFY and not (self.tier is Tier.CREATE and target.sink in (Sink.RECIPIENT, Sink.URL)):
             return False
         if not self.wish.asking(self.wanted):
             return True
         return self.wish.closed(self.wanted, target.sink, target.value)
+
+    def _carries(self, target: Target) -> bool:
+        """Whether a URL that nobody wrote takes along what was read elsewhere."""
+        if next(self.texts.others.find(target.value), None) is not None:
+            return False
+        host = next((hit.unit for hit in self._hits(target)), None)
+        for piece in carried(target.value):
+            if not self.texts.is_own(piece) and any(
+                host is None or hit.unit.turn != host.turn for hit in self.texts.others.find(piece)
+            ):
+                return True
+        return False
 
     def _held(self, rule: str, argument: str, words: str, units: Iterable[Unit]) -> CallReason:
         units = list(units)

@@ -33,6 +33,9 @@ _MONTHS: Final = "january february march april may june july august september oc
 LEAST_CODED: Final = 6
 """Characters of a value from which its encodings are searched: what is shorter encodes to what chance writes too."""
 
+LEAST_DIGITS: Final = 4
+"""Digits from which a value is a number that people group as they like, such as an IBAN or a card."""
+
 _INVISIBLE: Final = dict.fromkeys((0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF))
 
 
@@ -61,7 +64,7 @@ def forms(value: str) -> tuple[Form, ...]:
     plain = _SPACE.sub(" ", normal(value)).strip()
     found = dict.fromkeys(Form(text) for text in _plain(plain) if text)
     squeezed = "".join(filter(str.isalnum, plain))
-    if len(squeezed) >= LEAST_CODED and (len(squeezed) != len(plain) or any(map(str.isdigit, squeezed))):
+    if len(squeezed) >= LEAST_CODED and _digits(squeezed) >= LEAST_DIGITS:
         found[Form(squeezed, is_squeezed=True)] = None
     if "@" in plain:
         spelt = plain.replace("@", " at ").replace(".", " dot ")

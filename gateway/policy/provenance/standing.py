@@ -48,10 +48,11 @@ def standing(texts: Texts, wish: Wish, hit: Hit, wanted: Purpose, sink: Sink) ->
     value = unit.text[hit.start : hit.end]
     asked = bool(wish.asking(wanted))
     if unit.is_field and hit.is_whole:
-        lent = wish.pointed(unit, wanted, sink, value).is_pointed or (asked and wish.linked(unit, ""))
-        return Standing.LENT if lent else Standing.FIELD
+        if wish.pointed(unit, wanted, sink, value).is_pointed or (asked and wish.linked(unit, "")):
+            return Standing.LENT
+        return Standing.TOLD if wish.closed(wanted, sink, value) and _beside_order(texts, hit, wanted) else Standing.FIELD
     near = texts.others.around(hit)
-    how = max(manner(near, wanted), _by_itself(texts, hit, sink))
+    how = max(manner(near, wanted), _by_itself(texts, hit, sink, wanted))
     led = bool(wanted.acts & _LED) and any(map(redirects, near))
     if how is Mood.COMMANDS or _is_commanded(texts, hit) or (led and Act.PAY in wanted.acts):
         return Standing.COMMANDED
@@ -75,12 +76,25 @@ def manner(sentences: Sequence[str], wanted: Purpose) -> Mood:
     return max((mood(sentence) for sentence in sentences if asks(read(sentence), wanted)), default=Mood.STATES)
 
 
-def _by_itself(texts: Texts, hit: Hit, sink: Sink) -> Mood:
-    """How strongly the sentence of an address or a program wants anything at all: who names one in an order wants it
-    used, whatever verb he has for it."""
+def _by_itself(texts: Texts, hit: Hit, sink: Sink, wanted: Purpose) -> Mood:
+    """How strongly the sentence of the value itself wants that kind of action, whatever it is done to.
+
+    An address or a program in an order counts whatever the verb: who names one there wants it used.
+    """
+    own = texts.others.around(hit, 0, 0)
     value = hit.unit.text[hit.start : hit.end]
     says_where = "@" in value or "://" in value or sink in (Sink.ACCOUNT, Sink.COMMAND, Sink.CODE, Sink.SQL)
-    return max(map(mood, texts.others.around(hit, 0, 0)), default=Mood.STATES) if says_where else Mood.STATES
+    return max((mood(part) for part in own if says_where or read(part).acts & wanted.acts), default=Mood.STATES)
+
+
+def _beside_order(texts: Texts, hit: Hit, wanted: Purpose) -> bool:
+    """Whether a free text of the same record wants that kind of action: "message me", says the user's own status."""
+    mates = (mate for mate in texts.others.mates(hit.unit) if not mate.is_field or mate is not hit.unit)
+    return any(
+        mood(sentence) is not Mood.STATES and read(sentence).acts & wanted.acts
+        for mate in mates
+        for sentence in texts.others.parts(mate)
+    )
 
 
 def _is_commanded(texts: Texts, hit: Hit) -> bool:

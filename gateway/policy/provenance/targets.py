@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Final
+from urllib.parse import parse_qsl, urlsplit
 
 from msgspec import Struct
 
@@ -92,3 +93,21 @@ def is_address(target: Target) -> bool:
     """Whether the value says by its form alone that it is where something goes."""
     value = target.value
     return bool(EMAIL.fullmatch(value) or IBAN.fullmatch(value) or "://" in value)
+
+
+LEAST_CARRIED: Final = 4
+"""Characters from which a part of a URL can tell somebody something that was read."""
+
+
+def carried(url: str) -> Iterator[str]:
+    """The parts of a URL in which data can leave: values of the query, segments of the path, labels of the host."""
+    try:
+        parts = urlsplit(url if "://" in url else f"//{url}")
+        labels = (parts.hostname or "").split(".")[:-2]
+    except ValueError:
+        return
+    values = [value for _, value in parse_qsl(parts.query, keep_blank_values=True)]
+    for piece in (*values, *parts.path.split("/"), *labels, parts.fragment, parts.username or ""):
+        for plain in dict.fromkeys((piece, *decoded(piece))):
+            if len(plain) >= LEAST_CARRIED:
+                yield plain

@@ -28,7 +28,7 @@ _SENTENCE_END: Final = re.compile(
 _RUN: Final = re.compile(r"[^\W_]+")
 _WORD_PART: Final = re.compile(r"[\w.+-]")
 _AGREES: Final = re.compile(
-    r"\W*(?:yes|yeah|yep|yup|sure|ok|okay|go\s+ahead|please\s+(?:do|proceed|go)|do\s+(?:it|that|so)|correct|confirm(?:ed)?|proceed|agreed|"
+    r"\W*(?:(?:oh|ah|hm+|right|great|thanks|thank\s+you|well|cool|perfect|好的)\W+){0,3}(?:yes|yeah|yep|yup|sure|ok|okay|go\s+ahead|please\s+(?:do|proceed|go)|do\s+(?:it|that|so)|correct|confirm(?:ed)?|proceed|agreed|"
     r"sounds\s+good|perfect|great|that'?s?\s+(?:right|fine|works|correct|good)|absolutely|looks\s+good|lgtm|approved?|"
     r"(?:the\s+)?(?:first|second|third|last|both|all|option)\b|ja|genau|passt|einverstanden|mach\s+das|"
     r"好|可以|是的|对|确认|行|没问题|同意|嗯|就这样)",
@@ -150,6 +150,11 @@ class Side:
             ends = [end.end() for end in _SENTENCE_END.finditer(unit.text)]
             found = self._sentences[unit.start] = sorted({0, *ends, len(unit.text)})
         return found
+
+    def parts(self, unit: Unit) -> list[str]:
+        """The sentences of a unit."""
+        ends = self.sentences(unit)
+        return [unit.text[start:end] for start, end in zip(ends, ends[1:], strict=False)]
 
     def around(self, hit: Hit, before: int = 2, after: int = 1) -> list[str]:
         """The sentence of a hit, with so many before and after it."""

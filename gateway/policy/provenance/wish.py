@@ -49,7 +49,7 @@ _NEVER: Final = re.compile(r"\b(?:never|do\s+not|don'?t|must\s+not|only\s+if|unl
 _NAMED: Final = re.compile(r"(?<![.!?\n])(?<!^)\s(@?[A-Z][\w'’&.-]*\w)")
 _TO: Final = re.compile(r"\b(?:to|with|for|an|at|invite|cc|pay|ask|tell|inform|notify|message|email|from|by|in|named|called)\s+(?:the\s+)?(@?[a-z][\w-]+)", re.IGNORECASE)
 _QUOTED: Final = re.compile(r"[\"“'‘「《`]([^\"”'’」》`\n]{2,80})[\"”'’」》`]")
-_MARKED: Final = re.compile(r"[\w./~#@-]*(?:\d|\w\.\w|/|_|@|#)[\w./~-]*", re.ASCII)
+MARKED: Final = re.compile(r"[\w./~#@-]*(?:\d|\w\.\w|/|_|@|#)[\w./~-]*", re.ASCII)
 _HAN_NAME: Final = re.compile(r"(?:发给|转给|付给|给|向|跟|和|与|邀请|通知|告诉|回复)(?!他|她|它|我|你|大家|所有|每|对方|这|那|各)([\u4e00-\u9fff]{2,4}?)(?=发|转|付|说|的|，|。|$|一|汇|打|寄|回)")
 _PRONOUN: Final = re.compile(r"\b(?:it|them|that|this|these|those|they|him|her|there|one|everyone|everybody|all)\b|它|他们|他|她|其中|这个|这些|大家|所有人", re.IGNORECASE)
 _DELEGATES: Final = re.compile(
@@ -65,11 +65,13 @@ _DELEGATES: Final = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _FIXES: Final = re.compile(
-    r"\b(?:fix|resolve|implement|solve|close|address|work\s+on|tackle|handle)\b.{0,40}(?:\bissue|\bticket|\bbug\b|\bpr\b|pull\s+request|feature|\#\d+)|修复.{0,20}(?:问题|工单|缺陷)",
+    r"\b(?:fix|resolve|implement|solve|close|address|work\s+on|tackle|handle|do|take\s+care\s+of|deal\s+with|process|look\s+after|finish|complete)\b.{0,40}(?:\b[A-Z]{1,8}-\d+\b|\bissue|\bticket|\bbug\b|\bpr\b|pull\s+request|feature|\#\d+)|修复.{0,20}(?:问题|工单|缺陷)",
     re.IGNORECASE,
 )
 _FIXED: Final = frozenset((Act.CHANGE, Act.CREATE, Act.RUN))
 """What is lent by who asks to fix what an issue describes: to work on files, not to write to people."""
+
+_OUTWARD: Final = frozenset((Act.SEND, Act.PAY, Act.SHARE))
 
 _MANY: Final = re.compile(
     r"\b(?:everyone|everybody|all|each|every|both|them|list|attendees|participants|people|members|guests|recipients|team|contacts|colleagues|invoices|bills|orders|persons|addresses|any)\b|所有|每|全部|大家|各|都|alle\b",
@@ -158,9 +160,16 @@ class Wish:
             return any(_bears(beside, name) for name in self.names)
         return any(_bears(passage, name) for name in self.names)
 
-    def delegates(self, unit: Unit) -> bool:
-        """Whether the user asked to do what that text says."""
-        return any(clause.delegates and self._refers(clause, unit) for clause in self.clauses)
+    def delegates(self, unit: Unit, wanted: Purpose) -> bool:
+        """Whether the user asked to do what that text says, for that kind of action."""
+        working = bool(wanted.acts & _FIXED) and not wanted.acts & _OUTWARD
+        return any(
+            (clause.delegates or (working and clause.fixes)) and self._refers(clause, unit) for clause in self.clauses
+        )
+
+    def is_understood(self) -> bool:
+        """Whether any clause has a verb that is known: in other languages nobody can tell what was asked for."""
+        return any(clause.words.acts for clause in self.clauses if clause.trust is Trust.PRINCIPAL)
 
     def _refers(self, clause: Clause, unit: Unit) -> bool:
         if unit.trust is Trust.UNTRUSTED and unit.call is None and unit.turn == clause.message:
@@ -235,7 +244,7 @@ def _orders(part: str) -> bool:
 
 
 def _names(part: str, *, is_operator: bool) -> Iterator[str]:
-    for found in (*_QUOTED.findall(part), *_MARKED.findall(part), *EMAIL.findall(part), *URL.findall(part)):
+    for found in (*_QUOTED.findall(part), *MARKED.findall(part), *EMAIL.findall(part), *URL.findall(part)):
         name = normal(found).strip("./-#@ ")
         if len(name) > 2 or name.isdigit():
             yield name

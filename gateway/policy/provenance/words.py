@@ -77,6 +77,9 @@ _ACTS: Final = _by_stem(VERBS)
 _BOTH: Final = frozenset(stem(word) for word in ALSO_NOUNS)
 _CONCEPTS: Final = _things(CONCEPTS)
 _STOP: Final = frozenset(stem(word) for word in STOP) | STOP
+_FILE: Final = re.compile(r"[\w~/-]\.(?!com\b|org\b|net\b|example\b)[a-z]{1,5}\d?\b(?![@/.\w])|(?:^|\s)[~.]?/[\w./-]+", re.IGNORECASE)
+"""What looks like the name of a file."""
+
 _HAN_ACTS: Final = {word: frozenset(acts) for acts, words in CHINESE_VERBS.items() for word in words.split()}
 _HAN_THINGS: Final = {word: f"={concept}" for concept, words in CHINESE_NOUNS.items() for word in words.split()}
 _HAN_VERB: Final = re.compile("|".join(sorted(_HAN_ACTS, key=len, reverse=True)))
@@ -118,6 +121,8 @@ def read(clause: str) -> Words:
             verbs.add(stem(words[place]))
         elif words[place] not in _STOP:
             things |= named(word)
+    if _FILE.search(clause):
+        things.add("=file")
     if _HAN.search(clause):
         acts |= set(_chinese_acts(clause))
         things |= {_HAN_THINGS[found] for found in _HAN_NOUN.findall(clause)}
@@ -139,6 +144,8 @@ def _kinds(words: list[str], place: int) -> frozenset[Act] | None:
     kinds = _ACTS.get(low) or (_ACTS.get(stem(low)) if not _NOUN_FORM.search(low) else None)
     if low in ("give", "gives", "giving") and {"access", "permission", "permissions", "rights"}.intersection(words):
         kinds = frozenset((Act.SHARE,))
+    if low == "get" and words[place + 1 : place + 3] == ["back", "to"]:
+        return frozenset((Act.SEND,))
     if low in ("tell", "ask", "let"):
         kinds = _said(words, place)
     if not kinds:
