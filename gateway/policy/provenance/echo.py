@@ -80,7 +80,8 @@ class Echo:
 
         What is not undone by the next call is rarely an agent's own idea; nobody needs to find the order to ask.
         """
-        if own >= 1 or not wanted.acts & _FINAL or tier < Tier.CREATE or not self._wish.is_understood():
+        final = wanted.acts & _FINAL and not wanted.acts - _FINAL - {Act.CREATE}
+        if own >= 1 or not final or tier < Tier.CREATE or not self._wish.is_understood():
             return None
         free = [unit for unit in self._texts.others.units if not unit.is_field and len(unit.text) >= LEAST_TEXT]
         return free[-1] if free and not any(self._wish.delegates(unit, wanted) for unit in free) else None

@@ -33,7 +33,7 @@ from gateway.policy.provenance.echo import Echo
 from gateway.policy.provenance.mood import Mood
 from gateway.policy.provenance.purpose import Purpose, purpose
 from gateway.policy.provenance.standing import Standing, manner, standing
-from gateway.policy.provenance.targets import Target, carried, is_address, larger, targets
+from gateway.policy.provenance.targets import PROGRAMS, Target, carried, is_address, larger, targets
 from gateway.policy.provenance.texts import Hit, Texts, Unit, values_of
 from gateway.policy.provenance.wish import Wish
 from gateway.policy.transcript import Transcript
@@ -144,8 +144,9 @@ class _Judged:
         worst = max(stands for stands, _ in standings)
         lent = any(stands is Standing.LENT for stands, _ in standings)
         if self._is_second(target):
-            told = [hit for hit in hits if manner(self.texts.others.around(hit, 0, 0), self.wanted) is not Mood.STATES]
-            standings, worst, lent = [(Standing.TOLD, hit) for hit in told], Standing.TOLD, not told
+            told = [hit for hit in hits if self._is_told(hit)]
+            if told:
+                standings, worst, lent = [(Standing.TOLD, hit) for hit in told], Standing.TOLD, False
         if lent or not self._is_held(worst, target):
             return
         units = [hit.unit for stands, hit in standings if stands is worst]
@@ -153,10 +154,16 @@ class _Judged:
 
     def _is_second(self, target: Target) -> bool:
         """Whether the tool was called for another target before, and the user spoke of one."""
-        if target.is_content or any(clause.is_plural for clause in self.wish.asking(self.wanted)):
+        if target.is_content or target.sink in PROGRAMS or any(clause.is_plural for clause in self.wish.asking(self.wanted)):
             return False
         before = [call for call in self.texts.made if call.name == self.call.name]
         return bool(before) and all(target.value not in values_of(call.arguments) for call in before)
+
+    def _is_told(self, hit: Hit) -> bool:
+        """Whether the very sentence wants that kind of action, and the user did not ask to do what it says."""
+        if self.wish.delegates(hit.unit, self.wanted):
+            return False
+        return manner(self.texts.others.around(hit, 0, 0), self.wanted) is not Mood.STATES
 
     def _hits(self, target: Target) -> list[Hit]:
         for value in (target.value, *larger(target)):

@@ -36,7 +36,7 @@ VERBS: Final = MappingProxyType(
         lies lese lesen suche suchen finde finden zeige zeig zeigen prüfe prüfen fasse schau öffne
         """,
         (_S,): """
-        send sent mail e-mail email forward reply respond answer message notify inform text dm remind report
+        send sent apologise apologize thank congratulate mail e-mail email forward reply respond answer message notify inform text dm remind report
         submit deliver tweet broadcast announce contact whatsapp ping transmit
         leak exfiltrate relay cc bcc
         sende senden schicke schick schicken maile antworte antworten benachrichtige benachrichtigen informiere leite leiten weiterleiten
@@ -65,9 +65,10 @@ VERBS: Final = MappingProxyType(
         cast rate migrate swap
         ändere ändern aktualisiere aktualisieren verschiebe verschieben benenne
         """,
+        (_H, _B): "invite einladen lade",
         (_H,): """
-        share invite grant given permit authorize authorise allow expose delegate collaborate disclose
-        teile teilen lade einladen freigeben
+        share grant given permit authorize authorise allow expose delegate collaborate disclose
+        teile teilen freigeben
         """,
         (_B,): "reserve appointment reschedule buche buch buchen reserviere reservieren",
         (_B, _C): "book schedule plan arrange organize plane planen",
@@ -156,7 +157,8 @@ CHINESE_VERBS: Final = MappingProxyType(
         (_D, _M): "取消 撤销 归档 退订",
         (_C,): "创建 新建 添加 写入 生成 保存 建立 上传 记录 写 加入 新增",
         (_M,): "修改 更新 编辑 更改 设置 重命名 移动 替换 改 启用 禁用 关闭 标记 分配 合并 解锁 修复 整理 调整 重置 完成",
-        (_H,): "分享 共享 邀请 授权 授予 开放权限 公开",
+        (_H, _B): "邀请",
+        (_H,): "分享 共享 授权 授予 开放权限 公开",
         (_B,): "预订 预约 预定 订 改签",
         (_B, _C): "安排",
         (_X,): "运行 执行 启动 安装 部署 重启 调用 跑",

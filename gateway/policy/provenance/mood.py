@@ -102,7 +102,7 @@ _JOINED: Final = re.compile(
 
 _BASES: Final = frozenset(word for words in VERBS.values() for word in words.split()) | frozenset(
     """
-    go take give use keep have let bring collect gather capture obtain acquire exfil copy paste click press type select choose
+    go take give use keep have load pull reach hold set put get let bring collect gather capture obtain acquire exfil copy paste click press type select choose
     confirm verify proceed continue ensure include attach provide supply pass hand feed dump print encode compress zip
     follow ignore disregard scroll sign log request ask initiate conduct facilitate prepare develop monitor access adjust
     redirect inject encrypt decrypt block intercept alter falsify fabricate introduce harvest secure elevate shut wait

@@ -112,9 +112,10 @@ def fit(words: Words, wanted: Purpose) -> float:
     extent = min(1.0, things) + 0.5 * min(1.0, hints)
     if verb:
         return 1.0 + extent
-    if words.acts and not (words.acts - {Act.READ} and things >= 1 and len(wanted.things) > 1):
-        return 0.0
-    return extent
+    if words.acts:
+        # Another verb explains it, unless it is done to all that the tool is for: an order "sent to her new address".
+        return extent if words.acts - {Act.READ} and things >= 1 and len(wanted.things) > 1 else 0.0
+    return extent if words.wants else 0.0
 
 
 def asks(words: Words, wanted: Purpose) -> bool:

@@ -13,8 +13,7 @@ from gateway.policy.provenance.mood import Mood, mood, redirects
 from gateway.policy.provenance.purpose import Purpose, asks
 from gateway.policy.provenance.spelling import EMAIL, host_of, identifiers
 from gateway.policy.provenance.texts import Hit, Texts
-from gateway.policy.provenance.wish import Wish
-from gateway.policy.provenance.words import read
+from gateway.policy.provenance.wish import Wish, spoken
 
 _LED: Final = frozenset((Act.PAY, Act.SEND, Act.SHARE, Act.CHANGE))
 """Kinds of action that fraud leads elsewhere."""
@@ -73,7 +72,7 @@ def standing(texts: Texts, wish: Wish, hit: Hit, wanted: Purpose, sink: Sink) ->
 
 def manner(sentences: Sequence[str], wanted: Purpose) -> Mood:
     """How strongly one of the sentences wants that kind of action."""
-    return max((mood(sentence) for sentence in sentences if asks(read(sentence), wanted)), default=Mood.STATES)
+    return max((mood(sentence) for sentence in sentences if asks(spoken(sentence), wanted)), default=Mood.STATES)
 
 
 def _by_itself(texts: Texts, hit: Hit, sink: Sink, wanted: Purpose) -> Mood:
@@ -84,14 +83,14 @@ def _by_itself(texts: Texts, hit: Hit, sink: Sink, wanted: Purpose) -> Mood:
     own = texts.others.around(hit, 0, 0)
     value = hit.unit.text[hit.start : hit.end]
     says_where = "@" in value or "://" in value or sink in (Sink.ACCOUNT, Sink.COMMAND, Sink.CODE, Sink.SQL)
-    return max((mood(part) for part in own if says_where or read(part).acts & wanted.acts), default=Mood.STATES)
+    return max((mood(part) for part in own if says_where or spoken(part).acts & wanted.acts), default=Mood.STATES)
 
 
 def _beside_order(texts: Texts, hit: Hit, wanted: Purpose) -> bool:
     """Whether a free text of the same record wants that kind of action: "message me", says the user's own status."""
     mates = (mate for mate in texts.others.mates(hit.unit) if not mate.is_field or mate is not hit.unit)
     return any(
-        mood(sentence) is not Mood.STATES and read(sentence).acts & wanted.acts
+        mood(sentence) is not Mood.STATES and spoken(sentence).acts & wanted.acts
         for mate in mates
         for sentence in texts.others.parts(mate)
     )

@@ -12,7 +12,7 @@ from gateway.policy.call import Argument, Sink, Tier
 from gateway.policy.provenance.spelling import EMAIL, IBAN, decoded, host_of, identifiers, scalar
 
 _AIMED: Final = frozenset((Sink.PATH, Sink.URL, Sink.RECIPIENT, Sink.ACCOUNT, Sink.AMOUNT))
-_PROGRAMS: Final = frozenset((Sink.COMMAND, Sink.CODE, Sink.SQL))
+PROGRAMS: Final = frozenset((Sink.COMMAND, Sink.CODE, Sink.SQL))
 
 MAX_TARGETS: Final = 200
 """Targets of one call that are traced; a call with more is judged by these."""
@@ -45,11 +45,11 @@ def _of(argument: Argument, tier: Tier) -> Iterator[Target]:
     sink = argument.sink
     if sink is Sink.RECIPIENT:
         yield from _recipients(argument, value)
-    elif sink in _AIMED or sink in _PROGRAMS:
+    elif sink in _AIMED or sink in PROGRAMS:
         yield Target(argument, value, sink)
     if sink not in _AIMED:
         yield from _inside(argument, value, is_content=sink is Sink.TEXT)
-    if sink is Sink.URL or sink in _PROGRAMS:
+    if sink is Sink.URL or sink in PROGRAMS:
         for plain in decoded(value):
             yield from _inside(argument, plain, is_content=False)
 

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import islice
 from typing import Final
 
@@ -41,6 +42,7 @@ _CLAUSE: Final = re.compile(
     r"(?<=[^\W\d])[.!?](?:\s+|$)|[!?;。！？；，\n]+|,\s+|:\s+|\s[-–—]\s|\s+(?:and|then|but|und|dann)\s+(?=\S)|(?:然后|并且|并|再|接着)",
     re.IGNORECASE,
 )
+_SENTENCE: Final = re.compile(r"[^.!?\n。！？]+(?:[.!?](?=\S)[^.!?\n。！？]*)*")
 _ABLE: Final = re.compile(
     r"\b(?:you\s+can|can\s+(?:help|be)|able\s+to|access\s+to|capable|allowed\s+to|help(?:s|ing)?\s+(?:users?|customers?|people|the\s+user)|tools?\b|answer|(?:user|customer|client)'?s?\s+(?:requests?|questions?|quer|needs?|tasks?|instructions?)|to\s+(?:the\s+)?(?:user|customer)s?\b|assistant\s+that|agent\s+that)",
     re.IGNORECASE,
@@ -231,12 +233,21 @@ def clauses_of(text: str) -> Iterator[str]:
         start = end[1]
 
 
+@lru_cache(maxsize=4096)
+def spoken(sentence: str) -> Words:
+    """What a sentence speaks of, clause by clause, so that a verb is seen at the start of each."""
+    found = Words()
+    for clause in clauses_of(sentence):
+        found |= read(clause)
+    return found
+
+
 def _clauses(texts: Texts) -> Iterator[Clause]:
     for text, trust, message in texts.wishes:
-        for place, part in enumerate(clauses_of(text)):
-            if trust is not Trust.OPERATOR or _orders(part):
-                names = frozenset(_names(part, is_operator=trust is Trust.OPERATOR))
-                yield Clause(part, read(part), names, frozenset(_targets(part)), message, trust, place)
+        spoken = text if trust is not Trust.OPERATOR else "\n".join(filter(_orders, _SENTENCE.findall(text)))
+        for place, part in enumerate(clauses_of(spoken)):
+            names = frozenset(_names(part, is_operator=trust is Trust.OPERATOR))
+            yield Clause(part, read(part), names, frozenset(_targets(part)), message, trust, place)
 
 
 def _orders(part: str) -> bool:

@@ -96,15 +96,24 @@ _ASKS: Final = re.compile(
 )
 
 
+_WANTS: Final = re.compile(
+    r"\b(?:need|needs|want|wants|like|looking\s+for|would|please|can\s+i|could\s+i|may\s+i|give\s+me|get\s+me|another|möchte|brauche|hätte)\b"
+    r"|[想要需]|来[一个份]|麻烦|请",
+    re.IGNORECASE,
+)
+
+
 class Words(Struct, frozen=True):
-    """What a clause speaks of. `verbs` are the stems behind `acts`; `things` are stems, and concepts with a `=`."""
+    """What a clause speaks of. `verbs` are the stems behind `acts`; `things` are stems, and concepts with a `=`; `wants`
+    is whether somebody wishes for something, whatever the verb."""
 
     acts: frozenset[Act] = frozenset()
     verbs: frozenset[str] = frozenset()
     things: frozenset[str] = frozenset()
+    wants: bool = False
 
     def __or__(self, other: Words) -> Words:
-        return Words(self.acts | other.acts, self.verbs | other.verbs, self.things | other.things)
+        return Words(self.acts | other.acts, self.verbs | other.verbs, self.things | other.things, self.wants or other.wants)
 
 
 @lru_cache(maxsize=4096)
@@ -129,7 +138,7 @@ def read(clause: str) -> Words:
     if _ASKS.match(clause):
         # Who asks what somebody sent does not ask to send.
         acts, verbs = {Act.READ}, set()
-    return Words(with_things(frozenset(acts), things), frozenset(verbs), frozenset(things))
+    return Words(with_things(frozenset(acts), things), frozenset(verbs), frozenset(things), _WANTS.search(clause) is not None)
 
 
 def with_things(acts: frozenset[Act], things: Iterable[str]) -> frozenset[Act]:
