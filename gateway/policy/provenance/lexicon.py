@@ -54,7 +54,7 @@ VERBS: Final = MappingProxyType(
         """,
         (_D, _M): "cancel abort archive void dismiss decline reject storniere stornieren",
         (_C,): """
-        create add make made new generate insert build built register produce save record store put upload append enter start log
+        create add make made sign signup enroll join new generate insert build built register produce save record store put upload append enter start log
         open file erstelle erstell erstellen schreibe schreib schreiben speichere speichern anlegen
         """,
         (_M,): """

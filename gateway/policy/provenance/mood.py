@@ -34,6 +34,7 @@ _REQUEST: Final = re.compile(
     |\b(?:required|action\s+(?:required|needed|item)|next\s+step|todo|to-do|to\s+do:|your\s+task|urgent(?:ly)?|immediately|asap|right\s+away|as\s+soon\s+as\s+possible)\b
     |\b(?:i|we)(?:'d|\s+would)?\s+(?:need|want|like|love|appreciate|require|urge|ask|request|recommend|suggest|advise)\b
     |\b(?:let's|let\s+us|why\s+not|how\s+about|would\s+be\s+(?:great|good|helpful|nice)|i'm\s+asking)\b
+    |\bdo\s+(?:what|whatever|as|everything)\b
     |\bin\s+order\s+to\s+(?:complete|proceed|continue|finish|verify|process|access|unlock|receive|avoid)\b
     |^\W*to\s+(?:complete|proceed|continue|finish|verify|process|access|unlock|receive|avoid|confirm|activate|restore|keep)\b
     |\b(?:bitte|musst|müssen|muss|sollst|sollen|soll|sollte|können\s+sie|kannst\s+du|würden\s+sie|unbedingt|umgehend|sofort)\b

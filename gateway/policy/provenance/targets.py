@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
@@ -13,6 +14,9 @@ from gateway.policy.provenance.spelling import EMAIL, IBAN, decoded, host_of, id
 
 _AIMED: Final = frozenset((Sink.PATH, Sink.URL, Sink.RECIPIENT, Sink.ACCOUNT, Sink.AMOUNT))
 PROGRAMS: Final = frozenset((Sink.COMMAND, Sink.CODE, Sink.SQL))
+
+_PATH: Final = re.compile(r"(?<![\w:/])(?:~|\.{1,2})?/[\w.~+-]+(?:/[\w.~+-]*)*")
+"""A path in a program; not the one in a URL."""
 
 MAX_TARGETS: Final = 200
 """Targets of one call that are traced; a call with more is judged by these."""
@@ -49,6 +53,9 @@ def _of(argument: Argument, tier: Tier) -> Iterator[Target]:
         yield Target(argument, value, sink)
     if sink not in _AIMED:
         yield from _inside(argument, value, is_content=sink is Sink.TEXT)
+    if sink in PROGRAMS:
+        for path in _PATH.findall(value):
+            yield Target(argument, path, Sink.PATH)
     if sink is Sink.URL or sink in PROGRAMS:
         for plain in decoded(value):
             yield from _inside(argument, plain, is_content=False)
