@@ -26,7 +26,7 @@ STEPS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (5, ("launch",)),
     (5, ("trust", "chain")),
     (5, ("state", "audit")),
-    (5, ("stops", "fleet", "approve")),
+    (5, ("stops", "fleet", "approve", "pins")),
     (5, ("limits",)),
     (5, ("verify",)),
     (5, ("settings",)),
@@ -97,6 +97,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         "gateway.dialect",
         "gateway.exchange",
         "gateway.approve",  # as `fleet`
+        "gateway.pins",
         "gateway.fleet",  # whose documents come from the store, and are checked against their types
         "gateway.app",
         "gateway.cli.push",

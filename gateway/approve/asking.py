@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any, Final
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -23,7 +23,7 @@ from gateway.approve.passes import Passes
 from gateway.approve.terms import Mode, Terms
 from gateway.approve.ticket import State, Step, Ticket, What, one_line
 from gateway.errors import StoreError
-from gateway.policy.call import Answer, Lasts, Question
+from gateway.policy.call import Answer, Call, Lasts, Question
 from gateway.state.store import Registers
 
 LOOK: Final = 0.25
@@ -39,6 +39,9 @@ PAUSE: Final = 0.25
 """Of a store that failed, and seconds between them: a person was waited for, so a hiccup may be too."""
 ROUNDS: Final = 100
 """Of looking anew because somebody else was quicker. Each is somebody's success, so so many are a fault."""
+
+type Fingerprint = Callable[[Call], str]
+"""Names a call as `Question.fingerprint` does."""
 
 type Told = Callable[[Ticket, Step], None]
 """Is told once, by one gateway of all, of each step that a ticket took. It must not raise."""
@@ -56,6 +59,7 @@ class Approvals:
         key: bytes,
         terms: Terms,
         mask: Mask,
+        fingerprint: Fingerprint,
         told: Told,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -64,6 +68,7 @@ class Approvals:
         self._key = key
         self._terms = terms
         self._mask = mask
+        self._fingerprint = fingerprint
         self._told = told
         self._now = now
         self._book = Book(registers, now)
@@ -79,8 +84,8 @@ class Approvals:
         """The answer to a question of that agent. Where it `may_wait` and the mode says so, it comes with a person's
         decision or at the deadline; else at once, with a ticket where nobody decided yet.
 
-        Where the answer has `arguments`, the call with them is to be judged again, and then `took_edited` or
-        `refused_edited` to be called.
+        Where the answer has `arguments`, the call with them is to be judged again; should it be refused, tell
+        `refused_edited`.
         """
         asked = asked_of(self._key, question, principal)
         for tried in range(TRIES):
@@ -91,13 +96,6 @@ class Approvals:
             if tried + 1 < TRIES:
                 await asyncio.sleep(PAUSE)
         return Answer(False, words.UNREACHABLE)
-
-    async def took_edited(self, ticket: str, question: Question, principal: str) -> None:
-        """The call with a person's arguments, which is this one, is made: it is not asked about when it is executed."""
-        with self._forgiven():
-            await self._amend(ticket, lambda known: _with(known, Step(What.EDITED, self._now(), known.decided_by)))
-            if question.call.server is None:
-                await self._passes.give(asked_of(self._key, question, principal).call, ticket)
 
     async def refused_edited(self, ticket: str, why: str) -> None:
         """The call with a person's arguments is refused; who looks at the ticket sees why."""
@@ -148,7 +146,8 @@ class Approvals:
 
     async def _by(self, kept: Kept, question: Question, asked: Asked) -> Answer | None:
         """The answer of a ticket that is decided; None where somebody else was quicker to use it."""
-        ticket, step = kept.ticket, Step(What.USED, self._now(), asked.agent)
+        ticket = kept.ticket
+        step = Step(What.USED if ticket.edited is None else What.EDITED, self._now(), asked.agent)
         if ticket.state is State.DENIED:
             return Answer(False, words.denied(ticket), by=ticket.decided_by)
         if ticket.lasts is not Lasts.ONCE:
@@ -157,19 +156,18 @@ class Approvals:
             self._told(ticket, step)
         elif not await self._keep(kept, replace(_with(ticket, step), is_used=True)):
             return None
+        call, arguments = asked.call, None
         if ticket.edited is not None:
-            return await self._edited(ticket, ticket.edited, question)
+            try:
+                arguments = restored(json.loads(ticket.edited), ticket.hidden, question.call.arguments)
+            except ValueError as error:
+                await self.refused_edited(ticket.id, str(error))
+                return Answer(False, words.withdrawn(replace(ticket, why=str(error))))
+            edited = replace(question, fingerprint=self._fingerprint(replace(question.call, arguments=arguments)))
+            call = asked_of(self._key, edited, asked.agent).call
         if not asked.is_execution:
             with self._forgiven():  # without a pass the execution is asked about: no reason to refuse this
-                await self._passes.give(asked.call, ticket.id)
-        return Answer(True, ticket=ticket.id, by=ticket.decided_by)
-
-    async def _edited(self, ticket: Ticket, edited: str, question: Question) -> Answer:
-        try:
-            arguments: Any = restored(json.loads(edited), ticket.hidden, question.call.arguments)
-        except ValueError as error:
-            await self.refused_edited(ticket.id, str(error))
-            return Answer(False, words.withdrawn(replace(ticket, why=str(error))))
+                await self._passes.give(call, ticket.id)
         return Answer(True, ticket=ticket.id, by=ticket.decided_by, arguments=arguments)
 
     async def _put(

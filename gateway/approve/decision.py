@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,14 +16,26 @@ from gateway.policy.call import Approver, Lasts
 
 
 class Person(Struct, frozen=True):
-    """Who decides, and as what. A user decides for these agents alone; `agents` None are all."""
+    """Who decides, and as what. A user decides for these agents alone; `agents` None are all.
+
+    `name` is what is proven, by a token or by the machine; `says` who they say they are, which proves nothing.
+    """
 
     name: str
     role: Approver
     agents: frozenset[str] | None = None
+    says: str = ""
+
+    @property
+    def shown(self) -> str:
+        return f"{self.name} ({one_line(self.says)[:MOST_SAID]})" if self.says else self.name
 
     def may_see(self, ticket: Ticket) -> bool:
         return self.agents is None or ticket.agent in self.agents
+
+
+MOST_SAID: Final = 100
+"""Characters of who somebody says to be."""
 
 
 class Decision(Struct, frozen=True):
@@ -79,8 +92,8 @@ def _denied(ticket: Ticket, decision: Decision, person: Person, now: float) -> T
     return replace(
         ticket,
         state=State.DENIED,
-        steps=(*ticket.steps, Step(What.DENIED, now, person.name, why)),
-        decided_by=person.name,
+        steps=(*ticket.steps, Step(What.DENIED, now, person.shown, why)),
+        decided_by=person.shown,
         decided_as=person.role,
         why=why,
         until=now + ticket.holds,
@@ -99,17 +112,17 @@ def _approved(ticket: Ticket, decision: Decision, person: Person, now: float) ->
         )
     why, votes = one_line(decision.why), (*ticket.votes, vote)
     if len(votes) < ticket.needs:
-        return replace(ticket, votes=votes, steps=(*ticket.steps, Step(What.VOTED, now, person.name, why)))
+        return replace(ticket, votes=votes, steps=(*ticket.steps, Step(What.VOTED, now, person.shown, why)))
     # Of two who mean different things the narrower holds.
     lasts = vote.lasts if all(one.lasts is vote.lasts for one in votes) else _narrower({one.lasts for one in votes})
     return replace(
         ticket,
         state=State.APPROVED,
         votes=votes,
-        steps=(*ticket.steps, Step(What.APPROVED, now, person.name, why)),
+        steps=(*ticket.steps, Step(What.APPROVED, now, person.shown, why)),
         lasts=lasts,
         edited=vote.edited,
-        decided_by=", ".join(one.by for one in votes),
+        decided_by=", ".join((*(one.by for one in ticket.votes), person.shown)),
         decided_as=person.role,
         why=why,
         until=now + (ticket.holds if lasts is Lasts.ONCE else ticket.grant),

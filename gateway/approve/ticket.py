@@ -53,7 +53,7 @@ class What(StrEnum):
     EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
     USED = "used"
-    EDITED = "edited"  # the call was made with a person's arguments
+    EDITED = "edited"  # used, with a person's arguments
 
 
 class Step(Struct, frozen=True, omit_defaults=True):

@@ -47,7 +47,8 @@ def masked(rules: RuleSet, value: Any, roots: Container[str], depth: int = 0) ->
     return value
 
 
-def _masked_text(rules: RuleSet, text: str, roots: Container[str]) -> str:
+def without(rules: RuleSet, text: str, roots: Container[str]) -> str:
+    """The whole text with such findings replaced, and nothing cut."""
     found = [
         (finding.span, finding.replacement or _CUT)
         for finding in rules.scan(text, _SCOPE)
@@ -58,5 +59,9 @@ def _masked_text(rules: RuleSet, text: str, roots: Container[str]) -> str:
     for span, replacement in merged(found):
         pieces += (text[position : span.start], replacement)
         position = span.end
-    shown = "".join((*pieces, text[position:]))
+    return "".join((*pieces, text[position:]))
+
+
+def _masked_text(rules: RuleSet, text: str, roots: Container[str]) -> str:
+    shown = without(rules, text, roots)
     return shown if len(shown) <= LONGEST else shown[:LONGEST] + _CUT

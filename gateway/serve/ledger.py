@@ -28,14 +28,21 @@ _CONTENT: Final = frozenset({Code.INJECTION, Code.PII, Code.SECRET, Code.TOOL, C
 
 
 class Ledger:
-    """Takes records. `audit` None means that none is kept."""
+    """Takes records. `audit` None means that none is kept; `ended` is told of each exchange that was recorded."""
 
-    def __init__(self, audit: Write | None, metrics: Metrics, write: Write = log.write) -> None:
+    def __init__(
+        self,
+        audit: Write | None,
+        metrics: Metrics,
+        write: Write = log.write,
+        ended: Callable[[ExchangeRecord], None] = lambda _: None,
+    ) -> None:
         self.fault: str | None = None
         self.tally = Tally()
         self._audit = audit
         self._metrics = metrics
         self._write = write
+        self._ended = ended
 
     def finish(self, record: ExchangeRecord, course: Course) -> None:
         """Record an exchange that ended. Never raises: its client has been served."""
@@ -60,6 +67,7 @@ class Ledger:
         if course.bill is not None:
             self._metrics.bill(record, course.bill)
         self.tally += Tally(1, record.code in _CONTENT, record.outcome == "failed", course.spent_ns / 1e6)
+        self._ended(record)
 
     def note(self, event: str, **details: object) -> None:
         """Record what an operator did, in the audit and the log; `details` as JSON holds them. Never raises."""

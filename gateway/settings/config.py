@@ -20,6 +20,7 @@ from gateway.policy.tools.match import match
 from gateway.policy.tools.toolbox import Allowed, Toolbox
 from gateway.settings import starter
 from gateway.settings.agents import Agent, AgentName
+from gateway.settings.approvals import ApprovalsTable, ApproverName, ApproverTable
 from gateway.settings.egress import EgressTable
 from gateway.settings.fields import NO_TABLES, Name, Named, Table, over
 from gateway.settings.gateway import Admin, Gateway
@@ -48,6 +49,8 @@ class Config(Table):
     prices: Named[Model, PriceTable] = NO_TABLES
     egress: Annotated[Named[Name, EgressTable], BeforeValidator(over(PROVIDERS))] = NO_TABLES
     tools: Named[ToolName, ToolTable] = NO_TABLES
+    approvals: ApprovalsTable = ApprovalsTable()
+    approvers: Named[ApproverName, ApproverTable] = NO_TABLES
     hosted: HostedTable = HostedTable()
     hierarchy: HierarchyTable = HierarchyTable()
     audit: AuditTable = AuditTable()

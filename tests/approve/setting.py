@@ -50,7 +50,12 @@ def question(
 ) -> Question:
     given = {"to": "a@example.com"} if arguments is None else arguments
     ruling = Ruling(Effect.ASK, Effect.ASK, tier, reasons, approver, is_once, target)
-    return Question(Call(name, given, server=server), ruling, f"{name} {given!r}", session)
+    call = Call(name, given, server=server)
+    return Question(call, ruling, fingerprint(call), session)
+
+
+def fingerprint(call: Call) -> str:
+    return f"{call.name} {call.arguments!r}"
 
 
 def modifying(arguments: Any = None, **more: Any) -> Question:
@@ -74,7 +79,7 @@ class Setting:
     def __init__(self, registers: Registers, terms: Terms, clock: Clock | None = None) -> None:
         self.clock = clock or Clock()
         self.told: list[tuple[str, Step]] = []
-        self.approvals = Approvals(registers, KEY, terms, mask, self._tell, self.clock)
+        self.approvals = Approvals(registers, KEY, terms, mask, fingerprint, self._tell, self.clock)
         self.desk = Desk(registers, self.clock)
 
     def _tell(self, ticket: Ticket, step: Step) -> None:
