@@ -57,15 +57,6 @@ class Toolbox:
     def __init__(self, tools: Sequence[Tool] = ()) -> None:
         self.tools = tuple(tools)
 
-    def meaning(self, call: Call) -> tuple[Tool, ...]:
-        """The tables that mean a call, the closest first, equally close ones by name."""
-        return tuple(tool for _, tool in self._meaning(call))
-
-    def tier(self, call: Call, defined: Defined | None = None) -> Tiered:
-        """The tier of a call's tool: of the closest table that has one, the strictest of those equally close, else by
-        its name."""
-        return _tier(self._meaning(call), call, defined)
-
     def rule(
         self,
         call: Call,
