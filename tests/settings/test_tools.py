@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from gateway.config import parse
@@ -11,6 +14,7 @@ from gateway.policy.isolation import Isolation
 from gateway.policy.profile import PROFILES
 from gateway.policy.tools.tool import Approval, Tool
 from gateway.settings import Config
+from gateway.settings.arguments import ArgumentTable
 
 BARE = "[rules]\ntool_policies = []\n"
 
@@ -217,6 +221,20 @@ def test_what_is_wrong_is_named_with_what_is_accepted(text: str, said: str) -> N
 
 def test_a_table_of_a_sink_that_is_unknown_is_refused() -> None:
     assert "tools.x.sinks.file" in problem("[tools.x.sinks.file]\ndeny = ['/a']")
+
+
+def test_the_manual_s_own_tables_load() -> None:
+    manual = (Path(__file__).parent.parent.parent / "docs" / "tools.md").read_text(encoding="utf-8")
+    snippets = re.findall(r"```toml\n(.*?)```", manual, re.DOTALL)
+    assert len(snippets) == 2
+    for snippet in snippets:
+        assert parse(snippet, "tools.md").toolbox().tools
+
+
+def test_the_manual_names_each_rule_and_each_key_of_an_argument() -> None:
+    manual = (Path(__file__).parent.parent.parent / "docs" / "tools.md").read_text(encoding="utf-8")
+    for key in ArgumentTable.model_fields:
+        assert key == "sink" or f"`{key}`" in manual, key
 
 
 def test_the_default_is_all_that_is_shipped() -> None:
