@@ -26,7 +26,7 @@ STEPS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (5, ("launch",)),
     (5, ("trust", "chain")),
     (5, ("state", "audit")),
-    (5, ("stops", "fleet", "approve")),
+    (5, ("stops", "fleet", "approve", "pins")),
     (5, ("limits",)),
     (5, ("verify",)),
     (5, ("settings",)),
@@ -86,6 +86,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "compression": ("gateway.wire.coding",),  # of the standard library from Python 3.14 on
     "hyperscan": ("gateway.detect",),
     "idna": ("gateway.policy.egress.host",),
+    "jsonschema": ("gateway.detect.json_schema",),
     # `Struct` is what a value of the hot path is made of (docs/decisions/0011)
     "msgspec": (
         "gateway.segment",
@@ -96,6 +97,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         "gateway.dialect",
         "gateway.exchange",
         "gateway.approve",  # as `fleet`
+        "gateway.pins",
         "gateway.fleet",  # whose documents come from the store, and are checked against their types
         "gateway.app",
         "gateway.cli.push",
@@ -117,6 +119,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "pydantic": ("gateway.detect", "gateway.settings", "gateway.config"),
     "pydantic_core": ("gateway.config",),
     "redis": ("gateway.state.redis",),
+    "referencing": ("gateway.detect.json_schema",),  # of `jsonschema`: to fetch nothing
     "regex": ("gateway.detect",),
     "rich": ("gateway.cli",),
     "structlog": ("gateway.record",),

@@ -11,7 +11,7 @@ from gateway.dialect.anthropic_stream import MessageStream
 from gateway.dialect.base import Dialect, Reading, StreamReader
 from gateway.errors import Malformed
 from gateway.policy.call import Called, Change
-from gateway.policy.transcript import Transcript
+from gateway.policy.transcript import Hosted, Transcript
 from gateway.segment import Path
 from gateway.verdict import Refusal
 from gateway.wire.document import Document, Patch, apply
@@ -41,6 +41,10 @@ class Messages(Dialect):
     @override
     def transcript(self, document: Document) -> Transcript:
         return anthropic_transcript.of_request(document)
+
+    @override
+    def hosted(self, document: Document) -> tuple[Hosted, ...]:
+        return anthropic_transcript.hosted(document)
 
     @override
     def calls(self, document: Document) -> tuple[Called, ...]:
@@ -79,6 +83,10 @@ class MessageBatches(Messages):
     @override
     def transcript(self, document: Document) -> Transcript:
         return anthropic_transcript.of_batch(document)
+
+    @override
+    def hosted(self, document: Document) -> tuple[Hosted, ...]:
+        return anthropic_transcript.hosted_in_batch(document)
 
     @override
     def calls(self, document: Document) -> tuple[Called, ...]:

@@ -46,15 +46,29 @@ def of_request(document: Document) -> Transcript:
 def of_batch(document: Document) -> Transcript:
     """The transcripts of all requests of a batch, one behind the other."""
     texts = Texts(grammar.read(BATCH, document).segments)
-    requests = document.get("requests")
-    count = len(requests) if isinstance(requests, list) else 0
-    each = [_Conversation(document, ("requests", index, "params")).transcript(texts) for index in range(count)]
+    each = [_Conversation(document, root).transcript(texts) for root in _requests(document)]
     return Transcript(
         (*(turn for one in each for turn in one.turns), *texts.said(())),
         tuple(tool for one in each for tool in one.tools),
         tuple(tool for one in each for tool in one.hosted),
         all(one.is_whole for one in each),
     )
+
+
+def hosted(document: Document) -> tuple[Hosted, ...]:
+    """What a request has the provider run or fetch."""
+    return tuple(_Conversation(document, ()).hosted())
+
+
+def hosted_in_batch(document: Document) -> tuple[Hosted, ...]:
+    """What the requests of a batch have the provider run or fetch."""
+    return tuple(tool for root in _requests(document) for tool in _Conversation(document, root).hosted())
+
+
+def _requests(document: Document) -> Iterator[Path]:
+    requests = document.get("requests")
+    count = len(requests) if isinstance(requests, list) else 0
+    yield from (("requests", index, "params") for index in range(count))
 
 
 class _Conversation:
@@ -77,7 +91,7 @@ class _Conversation:
             turns += texts.said((*self._root, key))
         turns += texts.said(self._root)
         is_whole = all(self._body.get(key) is None for key in _KEPT)
-        return Transcript(tuple(turns), tuple(tools), tuple(self._hosted()), is_whole)
+        return Transcript(tuple(turns), tuple(tools), tuple(self.hosted()), is_whole)
 
     def _turns(self, texts: Texts) -> Iterator[Turn]:
         for index, message in _items(self._body, "messages"):
@@ -109,7 +123,7 @@ class _Conversation:
             yield Defined(name or _text(tool.get("type")), description, tool.get("input_schema"), path)
             _tell(texts, path, tool, "name description", any_of="input_schema")
 
-    def _hosted(self) -> Iterator[Hosted]:
+    def hosted(self) -> Iterator[Hosted]:
         servers: set[str] = set()
         for index, server in _items(self._body, "mcp_servers"):
             name = _text(server.get("name"))

@@ -9,7 +9,7 @@ from typing import Any, Final, override
 
 import orjson
 
-from gateway.dialect import gemini_transcript, grammar, refusals
+from gateway.dialect import gemini_hosted, gemini_transcript, grammar, refusals
 from gateway.dialect.base import Dialect, Reading, StreamReader
 from gateway.dialect.gemini_calls import WholeAnswer
 from gateway.dialect.gemini_grammar import ANSWER, candidate_path, request
@@ -17,7 +17,7 @@ from gateway.dialect.gemini_stream import GenerateStream
 from gateway.dialect.proto_json import member, spelt
 from gateway.errors import Malformed
 from gateway.policy.call import Called, Change
-from gateway.policy.transcript import Transcript
+from gateway.policy.transcript import Hosted, Transcript
 from gateway.segment import Path
 from gateway.verdict import Refusal
 from gateway.wire.document import Document, Patch, apply
@@ -48,6 +48,10 @@ class Generate(Dialect):
     @override
     def transcript(self, document: Document) -> Transcript:
         return gemini_transcript.of_request(document)
+
+    @override
+    def hosted(self, document: Document) -> tuple[Hosted, ...]:
+        return gemini_hosted.of_request(document)
 
     @override
     def calls(self, document: Document) -> tuple[Called, ...]:

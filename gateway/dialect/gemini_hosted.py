@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from gateway.dialect.proto_json import camel, member
+from gateway.dialect.gemini_grammar import NESTED_REQUESTS
+from gateway.dialect.proto_json import camel, items, member
 from gateway.dialect.texts import hosts_of
 from gateway.policy.transcript import Hosted
 from gateway.segment import Path
+from gateway.wire.document import Document
 
 _ANYWHERE: Final = None
 _NOWHERE: Final[tuple[str, ...]] = ()
@@ -36,13 +38,34 @@ _STORAGE: Final = ("storage.googleapis.com",)
 _UPLOADED: Final = "files/"
 """Beginning of the names of files that were uploaded to the provider, where no address is written."""
 
+_TURNS: Final = frozenset({"contents", "content", "systemInstruction"})
+"""Members that hold turns."""
+
 _NOT_FETCHED: Final = frozenset({"args", "response"})
 """Members that hold objects of the client's, in which an address is only a text."""
 
 
-def hosted_tools(tool: dict[str, Any], path: Path) -> Iterator[Hosted]:
+def of_request(document: Document) -> tuple[Hosted, ...]:
+    """What a request, or each that it holds, has the provider run or fetch."""
+    return tuple(_body(document.value, ()))
+
+
+def _body(value: Any, path: Path) -> Iterator[Hosted]:
+    for key, part in value.items() if isinstance(value, dict) else ():
+        name, at = camel(key), (*path, key)
+        if name in NESTED_REQUESTS:
+            for place, item in items(part, at):
+                yield from _body(item, place)
+        elif name == "tools":
+            for place, item in items(part, at):
+                yield from _tools(item, place)
+        elif name in _TURNS:
+            yield from _fetched(part, at)
+
+
+def _tools(tool: Any, path: Path) -> Iterator[Hosted]:
     """What one item of `tools` asks for beside functions of the agent."""
-    for key, value in tool.items():
+    for key, value in tool.items() if isinstance(tool, dict) else ():
         name = camel(key)
         if value is None or name == "functionDeclarations":
             continue
@@ -57,8 +80,7 @@ def hosted_tools(tool: dict[str, Any], path: Path) -> Iterator[Hosted]:
 
 
 def _servers(value: Any, path: Path) -> Iterator[Hosted]:
-    listed = [((*path, index), server) for index, server in enumerate(value)] if isinstance(value, list) else None
-    for at, server in [(path, value)] if listed is None else listed:
+    for at, server in items(value, path):
         known = server if isinstance(server, dict) else {}
         transport = member(known, "streamableHttpTransport")
         name = known.get("name")
@@ -76,11 +98,11 @@ def _retrieved(value: Any) -> tuple[str, ...] | None:
     return hosts_of(outside.get("endpoint")) if isinstance(outside, dict) else _ANYWHERE
 
 
-def fetched(value: Any, path: Path) -> Iterator[Hosted]:
+def _fetched(value: Any, path: Path) -> Iterator[Hosted]:
     """Files that the provider fetches by their addresses, wherever in a turn they stand."""
     if isinstance(value, list):
         for index, item in enumerate(value):
-            yield from fetched(item, (*path, index))
+            yield from _fetched(item, (*path, index))
     elif isinstance(value, dict):
         for key, item in value.items():
             if camel(key) == "fileData" and isinstance(item, dict):
@@ -90,7 +112,7 @@ def fetched(value: Any, path: Path) -> Iterator[Hosted]:
                 if hosts != _NOWHERE:
                     yield Hosted("remote_image" if is_image else "remote_file", key, hosts, (*path, key))
             elif key not in _NOT_FETCHED:
-                yield from fetched(item, (*path, key))
+                yield from _fetched(item, (*path, key))
 
 
 def _file_hosts(uri: Any) -> tuple[str, ...] | None:

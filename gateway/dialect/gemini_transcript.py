@@ -12,13 +12,12 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.dialect import grammar
+from gateway.dialect import gemini_hosted, grammar
 from gateway.dialect.gemini_grammar import NESTED_REQUESTS, request
-from gateway.dialect.gemini_hosted import fetched, hosted_tools
-from gateway.dialect.proto_json import camel, member, spelt
+from gateway.dialect.proto_json import camel, items, member, spelt
 from gateway.dialect.texts import Texts
 from gateway.policy.call import Call
-from gateway.policy.transcript import Defined, Hosted, Made, Returned, Transcript, Turn
+from gateway.policy.transcript import Defined, Made, Returned, Transcript, Turn
 from gateway.segment import Path
 from gateway.wire.document import Document
 
@@ -34,14 +33,13 @@ def of_request(document: Document) -> Transcript:
     """The transcript of a request; of one that holds many, theirs, one behind the other."""
     teller = _Teller(Texts(grammar.read(request, document).segments))
     teller.body(document.value, ())
-    return Transcript(tuple(teller.turns), tuple(teller.tools), tuple(teller.hosted), teller.is_whole)
+    return Transcript(tuple(teller.turns), tuple(teller.tools), gemini_hosted.of_request(document), teller.is_whole)
 
 
 class _Teller:
     def __init__(self, texts: Texts) -> None:
         self.turns: list[Turn] = []
         self.tools: list[Defined] = []
-        self.hosted: list[Hosted] = []
         self.is_whole = True
         self._texts = texts
         self._open: list[Call] = []  # calls that nothing was returned for yet
@@ -55,23 +53,21 @@ class _Teller:
 
     def _member(self, name: str, value: Any, path: Path) -> None:
         if name in NESTED_REQUESTS:
-            for at, item in _each(value, path):
+            for at, item in items(value, path):
                 self.body(item, at)
         elif name in ("contents", "content"):
-            for index, (at, content) in enumerate(_each(value, path)):
+            for index, (at, content) in enumerate(items(value, path)):
                 self._content(content, at, index)
         elif name == "tools":
-            for at, tool in _each(value, path):
+            for at, tool in items(value, path):
                 self._tool(tool, at)
         elif name == "cachedContent":
             self.is_whole = self.is_whole and not value
         self.turns += self._texts.said(path)
-        if name in ("contents", "content", "systemInstruction"):
-            self.hosted += fetched(value, path)
 
     def _content(self, content: Any, path: Path, index: int) -> None:
         parts = content.get("parts") if isinstance(content, dict) else None
-        for at, part in _each(parts, (*path, "parts")):
+        for at, part in items(parts, (*path, "parts")):
             for key, value in part.items() if isinstance(part, dict) else ():
                 if isinstance(value, dict):
                     self.turns += self._told(camel(key), value, (*at, key), index)
@@ -132,10 +128,9 @@ class _Teller:
             return
         key = spelt(tool, "functionDeclarations")
         if key is not None:
-            for at, declared in _each(tool[key], (*path, key)):
+            for at, declared in items(tool[key], (*path, key)):
                 if isinstance(declared, dict):
                     self.tools.append(self._defined(declared, at))
-        self.hosted += hosted_tools(tool, path)
 
     def _defined(self, declared: dict[str, Any], path: Path) -> Defined:
         name, description = (_take_text(self._texts, declared, path, key) for key in ("name", "description"))
@@ -156,11 +151,3 @@ def _take_text(texts: Texts, value: dict[str, Any], path: Path, name: str) -> st
 def _id(value: dict[str, Any]) -> str:
     found = value.get("id")
     return found if isinstance(found, str) else ""
-
-
-def _each(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    """The items of a repeated field, which the API takes without their list where there is one."""
-    if isinstance(value, list):
-        yield from (((*path, index), item) for index, item in enumerate(value))
-    elif value is not None:
-        yield path, value

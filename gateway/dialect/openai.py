@@ -15,6 +15,7 @@ from gateway.dialect import openai_chat_calls as chat_calls
 from gateway.dialect import openai_chat_transcript as chat_transcript
 from gateway.dialect import openai_responses as responses
 from gateway.dialect import openai_responses_calls as responses_calls
+from gateway.dialect import openai_responses_transcript as responses_transcript
 from gateway.dialect.base import Dialect, Reading, StreamReader
 from gateway.dialect.grammar import Rule, Sink
 from gateway.dialect.openai_chat_stream import ChatStream
@@ -200,7 +201,13 @@ COMPLETIONS: Final = OpenAI(
     ChatStream,
     transcript=chat_transcript.transcript(chat.COMPLETION_REQUEST),
 )
-RESPONSES: Final = OpenAI("openai_responses", responses.REQUEST, EventStream, responses.instruct)
+RESPONSES: Final = OpenAI(
+    "openai_responses",
+    responses.REQUEST,
+    EventStream,
+    responses.instruct,
+    responses_transcript.transcript(responses.REQUEST),
+)
 INPUTS: Final = OpenAI(
     "openai_inputs",
     g.members({"input": chat.input_text, **g.skipped("model encoding_format dimensions")}, _asked),

@@ -73,7 +73,7 @@ class _Conversation:
                 yield Returned(self._texts.joined((*root, "content")), self._returning(message), index)
             else:
                 yield from self._texts.said((*root, "content"), index)
-            for path, call in _made(message, root):
+            for path, call in _made(message, root) if message.get("role") == "assistant" else ():
                 self._by_id[call.id] = self._by_name[call.name] = call
                 for member in _SPOKEN:
                     self._texts.take((*path, *member))

@@ -6,6 +6,7 @@ client may act on any of these. So where they disagree, each is judged, or the s
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -91,10 +92,38 @@ class Found:
 NOTHING: Final = Found()
 
 
-class EventCalls:
-    """Follows the calls of one stream."""
+class Session:
+    """The calls of all streams of a session, each with a key of its own.
+
+    `own` are the ids of calls that the client itself put into the conversation; the server tells of them as of any.
+    """
 
     def __init__(self) -> None:
+        self.own: deque[Any] = deque(maxlen=_REMEMBERED)
+        self._count = 0
+        self._calls: deque[StreamedCall] = deque(maxlen=_REMEMBERED)
+
+    def begin(self, item: dict[str, Any]) -> StreamedCall:
+        self._count += 1
+        is_begun_whole = bool(item.get("arguments") or item.get("input"))
+        call = StreamedCall(("call", self._count), item, is_begun_whole=is_begun_whole)
+        self._calls.append(call)
+        return call
+
+    def find(self, item: dict[str, Any]) -> StreamedCall | None:
+        """The call that was told in an item of this type and id."""
+        return next((call for call in reversed(self._calls) if _names(call.item) == _names(item)), None)
+
+
+_REMEMBERED: Final = 256
+"""Calls that are known when they are told again: more than a conversation's next turn looks back to."""
+
+
+class EventCalls:
+    """Follows the calls of one stream, which may be one of several in a session."""
+
+    def __init__(self, session: Session | None = None) -> None:
+        self._session = session or Session()
         self._current: dict[Hashable, StreamedCall] = {}  # by the name of their item
         self._made: list[StreamedCall] = []
 
@@ -102,7 +131,9 @@ class EventCalls:
         """What an event of a type holds; `name` is the one name of the item that it speaks of."""
         found = Found()
         item = document.get("item")
-        if isinstance(item, dict):
+        if isinstance(item, dict) and kind.startswith("conversation.item."):
+            self._echoed(found, item)
+        elif isinstance(item, dict):
             is_done = kind == DONE or (kind != ADDED and item.get("status") != "in_progress")
             self._told(found, item, name, is_done=is_done)
         elif document.get("output_index") is not None or document.get("item_id") is not None:
@@ -121,6 +152,18 @@ class EventCalls:
             known = self._begin(name, item)
         _count(found, known)
         if is_done and known.call is None:
+            found.called.append(known.complete(item, call))
+
+    def _echoed(self, found: Found, item: dict[str, Any]) -> None:
+        """A Realtime event that tells of an item as a part of the conversation, beside the answer that it came in."""
+        call = whole.wanted(item)
+        if call is None:
+            return
+        known = self._session.find(item)
+        if known is not None:
+            found.restated["item",] = known
+        elif item.get("status") != "in_progress" and item.get("call_id") not in self._session.own:
+            known = found.restated["item",] = self._begin(("echoed", len(self._made)), item)
             found.called.append(known.complete(item, call))
 
     def _piece(self, found: Found, kind: str, document: Document, name: Hashable) -> None:
@@ -160,12 +203,15 @@ class EventCalls:
         return new
 
     def _begin(self, name: Hashable, item: dict[str, Any]) -> StreamedCall:
-        call = StreamedCall(
-            (name, len(self._made)), item, is_begun_whole=bool(item.get("arguments") or item.get("input"))
-        )
+        call = self._session.begin(item)
         self._made.append(call)
         self._current[name] = call
         return call
+
+    @property
+    def is_calling(self) -> bool:
+        """Whether a call has begun and is not over."""
+        return any(call.call is None for call in self._made)
 
     def rest(self) -> tuple[Called, ...]:
         """The calls that are not over yet, which are over now."""

@@ -125,7 +125,13 @@ _OTHER: Final = event({"response": responses.ANSWER, "delta": _piece(g.UNKNOWN_A
 class EventStream(StreamReader):
     """Reads one stream of typed events, by a table of their types."""
 
-    def __init__(self, framing: Framing, events: Mapping[str, Event] = _EVENTS, last: frozenset[str] = LAST) -> None:
+    def __init__(
+        self,
+        framing: Framing,
+        events: Mapping[str, Event] = _EVENTS,
+        last: frozenset[str] = LAST,
+        session: made.Session | None = None,
+    ) -> None:
         self._framing = framing
         self._events = events
         self._last_types = last
@@ -136,7 +142,7 @@ class EventStream(StreamReader):
         self._named: dict[str, Any] = {}  # id, created_at and model of the response, once read
         self._response: dict[str, Any] | None = None  # as it stood in the last event that left
         self._sequence = -1  # number of the last event that left
-        self._calls = made.EventCalls()
+        self._calls = made.EventCalls(session)
         self._found: deque[made.Found] = deque()  # of the events that were read and have not left yet
         self._shift = 0  # how many more events have left than came
         # A blank line behind the comment could dispatch an event that an `id:` line began.
@@ -170,6 +176,11 @@ class EventStream(StreamReader):
             found.calling,
             (*found.called, *(self._calls.rest() if is_last else ())),
         )
+
+    @property
+    def is_calling(self) -> bool:
+        """Whether a call has begun and is not complete."""
+        return self._calls.is_calling
 
     @override
     def unfinished(self) -> tuple[Called, ...]:

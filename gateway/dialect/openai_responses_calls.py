@@ -60,6 +60,13 @@ def _keyed(name: str, *members: str) -> _Reader:
     return read
 
 
+def _search(item: dict[str, Any]) -> Call:
+    """A web search. Its `sources` are what it found."""
+    action = item.get("action")
+    asked = {key: value for key, value in action.items() if key != "sources"} if isinstance(action, dict) else action
+    return Call("web_search", {} if asked is None else asked, _identity(item))
+
+
 AGENTS: Final[Mapping[str, _Reader]] = {
     "function_call": _function,
     "custom_tool_call": _custom,
@@ -75,7 +82,7 @@ AGENTS: Final[Mapping[str, _Reader]] = {
 
 HOSTED: Final[Mapping[str, _Reader]] = {
     "mcp_call": _function,
-    "web_search_call": _built_in("web_search", "action"),
+    "web_search_call": _search,
     "file_search_call": _keyed("file_search", "queries"),
     "code_interpreter_call": _keyed("code_interpreter", "code"),
     "image_generation_call": _keyed("image_generation"),

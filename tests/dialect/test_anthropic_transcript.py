@@ -153,7 +153,7 @@ HOSTED: list[tuple[dict[str, Any], Hosted]] = [
 @pytest.mark.parametrize(("tool", "hosted"), HOSTED, ids=[str(tool["type"]) for tool, _ in HOSTED])
 def test_tools_of_the_provider(tool: dict[str, Any], hosted: Hosted) -> None:
     transcript = of(tools=[tool])
-    assert transcript.hosted == (hosted,)
+    assert transcript.hosted == MESSAGES.hosted(doc({"tools": [tool]})) == (hosted,)
     assert transcript.tools == ()
 
 
@@ -234,6 +234,7 @@ def test_a_batch_tells_of_all_its_requests() -> None:
     assert [text for text, _ in said(transcript)] == ["a", "b", "a", "b", "c"]
     assert [tool.path for tool in transcript.tools] == [("requests", 0, "params", "tools", 0)]
     assert [tool.path for tool in transcript.hosted] == [("requests", 1, "params", "tools", 0)]
+    assert transcript.hosted == MESSAGE_BATCHES.hosted(body)
     assert not transcript.is_whole
     assert MESSAGE_BATCHES.transcript(doc({"requests": 1})) == Transcript()
 

@@ -178,6 +178,7 @@ HOSTED: list[tuple[dict[str, Any], str, tuple[str, ...] | None]] = [
 @pytest.mark.parametrize(("tool", "kind", "hosts"), HOSTED, ids=[json.dumps(tool) for tool, _, _ in HOSTED])
 def test_tools_of_the_provider(tool: dict[str, Any], kind: str, hosts: tuple[str, ...] | None) -> None:
     (found,) = of(tools=[tool]).hosted
+    assert (found,) == GENERATE.hosted(doc({"tools": [tool]}))
     assert (found.kind, found.hosts) == (kind, hosts)
     assert found.path[:2] == ("tools", 0)
 

@@ -9,7 +9,9 @@ import pytest
 
 from gateway.config import parse
 from gateway.errors import ConfigError
-from gateway.policy.tools.hosted import ANYWHERE, OUTSIDE, UNLISTED
+from gateway.policy.tools.hosted import ANYWHERE, OUTSIDE, UNLISTED, judge_hosted, within
+from gateway.policy.transcript import Hosted
+from gateway.verdict import Effect
 
 AGENT = "[agents.ci]\nkey_env = 'K'\n"
 
@@ -48,6 +50,29 @@ def test_the_example_of_the_manual_loads() -> None:
     config = parse(example, "gate.toml")
     assert config.hosted_for("research") == ("web_*", "mcp")
     assert config.hosted_for("default") == ("web_search", "code")
+
+
+@pytest.mark.parametrize(
+    ("who", "tool", "effect"),
+    [
+        ("default", Hosted("mcp", "m", ("mcp.example",)), Effect.ALLOW),
+        ("default", Hosted("mcp", "m", ("evil.example",)), Effect.BLOCK),
+        ("default", Hosted("mcp", "m", ("inner.example",)), Effect.BLOCK),
+        ("ci", Hosted("mcp", "m", ("inner.example",)), Effect.ALLOW),
+        ("default", Hosted("web_fetch", "f", ("wide.example",)), Effect.ALLOW),
+        ("default", Hosted("web_fetch", "f", ("mcp.example",)), Effect.BLOCK),
+        ("default", Hosted("remote_image", "image", ("127.0.0.1",)), Effect.BLOCK),
+        ("default", Hosted("remote_image", "image", ("::1",)), Effect.BLOCK),
+    ],
+)
+def test_hosts_are_held_to_egress(who: str, tool: Hosted, effect: Effect) -> None:
+    entries = (
+        "[egress.a]\nhosts = ['mcp.example', 'wide.example', '*.wide.example']\naction = 'inspect'\n"
+        "[egress.b]\nhosts = ['inner.example']\naction = 'tunnel'\nagents = ['ci']\n"
+    )
+    config = parse(AGENT + entries, "gate.toml")
+    may_reach = within(config.egress_policy(), who)
+    assert judge_hosted([tool], config.hosted_for(who), config.profile_for(who), may_reach).effect is effect
 
 
 def test_the_manual_names_every_rule() -> None:

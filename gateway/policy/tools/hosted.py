@@ -24,6 +24,9 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.policy.call import CallReason
+from gateway.policy.egress.entry import Action, Scheme
+from gateway.policy.egress.policy import EgressPolicy
+from gateway.policy.egress.remedy import DEFAULT_PORT
 from gateway.policy.profile import Profile
 from gateway.policy.transcript import Hosted
 from gateway.verdict import Effect
@@ -66,6 +69,15 @@ def judge_hosted(
     reasons = tuple(dict.fromkeys(reason for reason in found if reason is not None))
     would_be = max((reason.effect for reason in reasons), default=Effect.ALLOW)
     return HostedRuling(would_be if profile.enforce else min(would_be, Effect.REPORT), would_be, reasons)
+
+
+def within(egress: EgressPolicy, principal: str) -> MayReach:
+    """Whether that agent may go to a host itself, by https at its usual port: of an address only the host is told."""
+
+    def may_reach(host: str) -> bool:
+        return egress.decide(principal, Scheme.HTTPS, host, DEFAULT_PORT).action is not Action.DENY
+
+    return may_reach
 
 
 def is_listed(kind: str, listed: Iterable[str]) -> bool:
