@@ -6,21 +6,27 @@ background responses, conversations and batch results come back by other paths t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any, Final, override
 
 from gateway.dialect import grammar as g
 from gateway.dialect import openai_chat as chat
+from gateway.dialect import openai_chat_calls as chat_calls
+from gateway.dialect import openai_chat_transcript as chat_transcript
 from gateway.dialect import openai_responses as responses
+from gateway.dialect import openai_responses_calls as responses_calls
+from gateway.dialect import openai_responses_transcript as responses_transcript
 from gateway.dialect.base import Dialect, Reading, StreamReader
 from gateway.dialect.grammar import Rule, Sink
 from gateway.dialect.openai_chat_stream import ChatStream
 from gateway.dialect.openai_events import EventStream
 from gateway.dialect.plain import ANSWERED, ASKED, PLAIN
 from gateway.dialect.refusals import Shape, body
+from gateway.policy.call import Called, Change
+from gateway.policy.transcript import Transcript
 from gateway.segment import Path
 from gateway.verdict import Refusal
-from gateway.wire.document import Document, Patch
+from gateway.wire.document import Document, Patch, parse
 from gateway.wire.frames import Framing
 
 type Instruct = Callable[[Document, str, Path], tuple[Patch, ...]]
@@ -89,12 +95,18 @@ class OpenAI(Dialect):
     """One kind of request of the API."""
 
     def __init__(
-        self, name: str, asked: Rule, reader: Callable[[Framing], StreamReader], instruct: Instruct | None = None
+        self,
+        name: str,
+        asked: Rule,
+        reader: Callable[[Framing], StreamReader],
+        instruct: Instruct | None = None,
+        transcript: Callable[[Document], Transcript] | None = None,
     ) -> None:
         self.name = name
         self.asked = asked
         self._reader = reader
         self._instruct = instruct
+        self._transcript = transcript
 
     @override
     def request(self, document: Document, *, apart: bool = False) -> Reading:
@@ -107,6 +119,20 @@ class OpenAI(Dialect):
     @override
     def stream(self, framing: Framing) -> StreamReader:
         return self._reader(framing)
+
+    @override
+    def transcript(self, document: Document) -> Transcript:
+        return super().transcript(document) if self._transcript is None else self._transcript(document)
+
+    @override
+    def calls(self, document: Document) -> tuple[Called, ...]:
+        """By the members of the answer: whatever has `choices` or `output` may make an agent run tools."""
+        return (*chat_calls.calls(document), *responses_calls.calls(document))
+
+    @override
+    def changed(self, document: Document, changes: Mapping[Hashable, Change]) -> bytes:
+        changed = chat_calls.changed(document, changes)
+        return responses_calls.changed(parse(changed), changes) if responses_calls.calls(document) else changed
 
     @override
     def instruct(self, document: Document, rules: str, root: Path = ()) -> tuple[Patch, ...]:
@@ -168,9 +194,20 @@ def _unplaced(document: Document, owner: Path) -> Iterator[Patch]:
 _asked: Final = g.opaque(ASKED)
 _GIVEN: Final[Rule] = g.members({"image_url": g.address(g.USER), "file_id": g.skip}, _asked)
 
-CHAT: Final = OpenAI("openai_chat", chat.REQUEST, ChatStream, chat.instruct)
-COMPLETIONS: Final = OpenAI("openai_completions", chat.COMPLETION_REQUEST, ChatStream)
-RESPONSES: Final = OpenAI("openai_responses", responses.REQUEST, EventStream, responses.instruct)
+CHAT: Final = OpenAI("openai_chat", chat.REQUEST, ChatStream, chat.instruct, chat_transcript.transcript(chat.REQUEST))
+COMPLETIONS: Final = OpenAI(
+    "openai_completions",
+    chat.COMPLETION_REQUEST,
+    ChatStream,
+    transcript=chat_transcript.transcript(chat.COMPLETION_REQUEST),
+)
+RESPONSES: Final = OpenAI(
+    "openai_responses",
+    responses.REQUEST,
+    EventStream,
+    responses.instruct,
+    responses_transcript.transcript(responses.REQUEST),
+)
 INPUTS: Final = OpenAI(
     "openai_inputs",
     g.members({"input": chat.input_text, **g.skipped("model encoding_format dimensions")}, _asked),

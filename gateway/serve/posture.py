@@ -26,6 +26,7 @@ from gateway.launch import launch_of, refused
 from gateway.limits.claims import Terms
 from gateway.policy.egress.host import unmapped
 from gateway.policy.egress.policy import EgressPolicy
+from gateway.serve.asking import Approve, nobody_approves
 from gateway.serve.gates import gate_of, hierarchy_of
 from gateway.serve.identity import Known, Proof, Site
 from gateway.serve.mcp import Server
@@ -49,6 +50,7 @@ class Posture:
 
     `owner` tells whose gateway key a credential is. `gates` are by principal, for those with a profile of their own.
     `launch_key` is that of launchers' tokens; one that nobody has believes no token. `now` in seconds since the epoch.
+    `approve` answers where calls of tools must be approved.
     """
 
     config: Config
@@ -65,6 +67,7 @@ class Posture:
     stops: Stops = field(default_factory=Stops)
     launch_key: bytes = field(default_factory=partial(token_bytes, keys.KEY_BYTES), repr=False)
     now: Callable[[], float] = time
+    approve: Approve = nobody_approves
     _terms: dict[tuple[str, str], Terms] = field(default_factory=dict)
 
     @property

@@ -17,9 +17,11 @@ from gateway.policy.egress.providers import PROVIDERS
 from gateway.policy.egress.upstream import upstream_entry
 from gateway.policy.profile import PROFILES, Profile
 from gateway.settings.agents import Agent, AgentName
+from gateway.settings.approvals import ApprovalsTable, ApproverName, ApproverTable
 from gateway.settings.egress import EgressTable
 from gateway.settings.fields import NO_TABLES, Name, Named, Table, over
 from gateway.settings.gateway import Admin, Gateway
+from gateway.settings.hosted import HostedTable
 from gateway.settings.limits import LimitTable, Model, PriceTable
 from gateway.settings.proxy import Proxy
 from gateway.settings.records import AuditTable, Log
@@ -42,6 +44,9 @@ class Config(Table):
     limits: Named[Name, LimitTable] = NO_TABLES
     prices: Named[Model, PriceTable] = NO_TABLES
     egress: Annotated[Named[Name, EgressTable], BeforeValidator(over(PROVIDERS))] = NO_TABLES
+    approvals: ApprovalsTable = ApprovalsTable()
+    approvers: Named[ApproverName, ApproverTable] = NO_TABLES
+    hosted: HostedTable = HostedTable()
     hierarchy: HierarchyTable = HierarchyTable()
     audit: AuditTable = AuditTable()
     log: Log = Log()
@@ -60,6 +65,11 @@ class Config(Table):
             unknown_json=self.rules.unknown_json or profile.unknown_json,
             effects=MappingProxyType({**profile.effects, **self.rules.unruled_effects}),
         )
+
+    def hosted_for(self, principal: str) -> tuple[str, ...]:
+        """The kinds of tools that this caller may have the provider run."""
+        agent = self.agents.get(principal)
+        return self.hosted.allow if agent is None or agent.hosted is None else agent.hosted
 
     def terms_for(self, principal: str, upstream: str) -> Terms:
         """What the requests of this caller to that upstream are held to, in the order of the file, and their prices.
