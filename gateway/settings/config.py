@@ -48,9 +48,9 @@ class Config(Table):
     limits: Named[Name, LimitTable] = NO_TABLES
     prices: Named[Model, PriceTable] = NO_TABLES
     egress: Annotated[Named[Name, EgressTable], BeforeValidator(over(PROVIDERS))] = NO_TABLES
-    tools: Named[ToolName, ToolTable] = NO_TABLES
     approvals: ApprovalsTable = ApprovalsTable()
     approvers: Named[ApproverName, ApproverTable] = NO_TABLES
+    tools: Named[ToolName, ToolTable] = NO_TABLES
     hosted: HostedTable = HostedTable()
     hierarchy: HierarchyTable = HierarchyTable()
     audit: AuditTable = AuditTable()
