@@ -13,6 +13,7 @@ from msgspec import Struct
 from gateway.policy.call import Approver, Argument, Call, CallReason, Sink, Tier
 from gateway.policy.isolation import Isolation
 from gateway.policy.profile import Profile
+from gateway.policy.tools.aims import raised
 from gateway.policy.tools.match import Closeness, Match, spellings
 from gateway.policy.tools.sinks import arguments_of
 from gateway.policy.tools.tiers import Tiered, hinted, tier_of
@@ -69,8 +70,8 @@ class Toolbox:
         that is held so. What the profile `monitor` only reports is not lowered here."""
         meant = self._meaning(call)
         tools = tuple(tool for _, tool in meant)
-        tiered = _tier(meant, call, defined)
         arguments = arguments_of(call, defined, _declared(tools))
+        tiered = _tier(meant, call, defined, arguments)
         reasons = [
             *self._listing(call, allowed, profile),
             *(reason for tool in tools for reason in tool.reasons(call, arguments, isolation)),
@@ -108,12 +109,17 @@ class Toolbox:
             yield CallReason(profile.unlisted_tools, "tool-unlisted", "tool.unlisted", sentence)
 
 
-def _tier(meant: Sequence[tuple[Closeness, Tool]], call: Call, defined: Defined | None) -> Tiered:
+def _tier(
+    meant: Sequence[tuple[Closeness, Tool]], call: Call, defined: Defined | None, arguments: Sequence[Argument]
+) -> Tiered:
+    """The tier of the closest table that has one, the strictest of those equally close; else by the name, by what its
+    server says and by what it is given."""
     declared = [(closeness, tool.tier, tool.name) for closeness, tool in meant if tool.tier is not None]
     if declared:
         _, tier, name = max(declared)
         return Tiered(tier, f"[tools.{name}] says so")
-    return hinted(tier_of(call.name), defined.annotations if defined is not None else None)
+    named = hinted(tier_of(call.name), defined.annotations if defined is not None else None)
+    return raised(named, arguments)
 
 
 def _declared(tools: tuple[Tool, ...]) -> Mapping[str, Sink]:

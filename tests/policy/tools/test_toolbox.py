@@ -75,6 +75,11 @@ def test_a_declared_tier_holds_and_the_closest_one() -> None:
     assert rule(equal, "x").tier is rule(equal[::-1], "x").tier is Tier.SEND
 
 
+def test_what_a_tool_is_given_counts_where_no_tier_is_declared() -> None:
+    assert told(rule([], "get_x", {"command": "ls"})) == [("tool-tier", "`get_x` is of tier 4: it takes a command")]
+    assert told(rule([tool("get_x", tier=Tier.READ)], "get_x", {"command": "ls"})) == []
+
+
 def test_a_server_can_only_make_its_tier_stricter() -> None:
     def tier(annotations: Any, tools: tuple[Tool, ...] = ()) -> Tier:
         defined = Defined("get_file", annotations=annotations)
@@ -214,7 +219,7 @@ ARGUMENTS = {
     ],
 )
 def test_arguments_are_held_to_what_is_declared(arguments: Any, expected: list[tuple[str, str, str]]) -> None:
-    found = rule([tool("x", "get_x", arguments=ARGUMENTS)], "get_x", arguments)
+    found = rule([tool("x", "get_x", tier=Tier.READ, arguments=ARGUMENTS)], "get_x", arguments)
     assert [(reason.rule, reason.words, reason.argument) for reason in found.reasons] == expected
     assert {reason.effect for reason in found.reasons} <= {Effect.BLOCK}
 
