@@ -56,7 +56,7 @@ def _of_query(text: str, report: SqlReport) -> Tiered:
     if report.count == 1 and report.is_parsed and _SHOWS.match(text):
         return Tiered(Tier.READ, "its query only shows")
     kinds = [kind for statement in report.statements for kind in (statement.kind, *statement.kinds)]
-    kind = max(kinds, key=lambda one: KINDS[one], default=Kind.SELECT)
+    kind = max(kinds, key=lambda one: (KINDS[one], one is not Kind.OTHER), default=Kind.SELECT)
     if KINDS[kind] < Tier.SEND and (not report.is_parsed or report.opaque):
         return Tiered(Tier.SEND, "it takes a query that cannot be read")
     outside = any(statement.outside for statement in report.statements)

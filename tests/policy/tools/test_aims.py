@@ -37,7 +37,7 @@ READ = Tiered(Tier.READ, "by name")
         (Sink.SQL, "show tables", Tier.READ, "by name"),
         (Sink.SQL, "show tables; delete from t", Tier.SEND, "its query holds a statement of the kind `delete`"),
         (Sink.SQL, "vacuum t", Tier.SEND, "its query holds a statement of the kind `other`"),
-        (Sink.SQL, "no query at all (", Tier.SEND, "it takes a query that cannot be read"),
+        (Sink.SQL, "select ((( from", Tier.SEND, "it takes a query that cannot be read"),
     ],
 )
 def test_what_a_tool_is_given_makes_its_tier_stricter(sink: Sink, value: Any, tier: Tier, why: str) -> None:
