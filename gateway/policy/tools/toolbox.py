@@ -6,7 +6,9 @@ more, and their order says nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from msgspec import Struct
 
@@ -23,6 +25,10 @@ from gateway.verdict import Effect
 
 _SECOND_NATURE = Tier.CREATE
 """The highest tier for which nobody is asked."""
+
+LIMITS: Final[Mapping[Sink, int]] = {Sink.PATH: 500, Sink.URL: 2000, Sink.COMMAND: 50, Sink.SQL: 20}
+"""Most arguments of a sink that are judged, so that no call takes longer than about two seconds (measured with the
+shipped policies and arguments of usual length); far more than calls have."""
 
 
 class Allowed(Struct, frozen=True):
@@ -71,10 +77,13 @@ class Toolbox:
         meant = self._meaning(call)
         tools = tuple(tool for _, tool in meant)
         arguments = arguments_of(call, defined, _declared(tools))
-        tiered = _tier(meant, call, defined, arguments)
+        crowd = _crowd(call, arguments)
+        judged = arguments if crowd is None else ()
+        tiered = _tier(meant, call, defined, judged)
         reasons = [
             *self._listing(call, allowed, profile),
-            *(reason for tool in tools for reason in tool.reasons(call, arguments, isolation)),
+            *(() if crowd is None else (crowd,)),
+            *(reason for tool in tools for reason in tool.reasons(call, judged, isolation)),
             *_unreadable(call, tools, tiered.tier),
             *_approvals(call, tools, tiered),
         ]
@@ -107,6 +116,15 @@ class Toolbox:
         elif profile.unlisted_tools > Effect.ALLOW:
             sentence = f"this agent has no `tools`, and {shown(call.name)} is none that is listed"
             yield CallReason(profile.unlisted_tools, "tool-unlisted", "tool.unlisted", sentence)
+
+
+def _crowd(call: Call, arguments: Sequence[Argument]) -> CallReason | None:
+    """Why a call with so many arguments is not judged at all."""
+    counts = Counter(argument.sink for argument in arguments)
+    for sink, most in LIMITS.items():
+        if counts[sink] > most:
+            return blocked("unreadable", f"{shown(call.name)} is given more than {most} arguments of the sink `{sink}`")
+    return None
 
 
 def _tier(
