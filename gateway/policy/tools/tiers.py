@@ -45,7 +45,7 @@ class Tiered(Struct, frozen=True):
 
 
 def tier_of(name: str) -> Tiered:
-    """The tier of a tool by its name; of a request over HTTP that is named as one (`DELETE /users/3`), by its method."""
+    """The tier of a tool by its name; of one that is named as a request of HTTP (`DELETE /users/3`), by its method."""
     if (request := _REQUEST.fullmatch(name)) is not None:
         return tier_of_method(request[1])
     found = max(_verbs(name), key=lambda one: one[1], default=None)
