@@ -117,6 +117,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "redis": ("gateway.state.redis",),
     "regex": ("gateway.detect",),
     "rich": ("gateway.cli",),
+    "sqlglot": ("gateway.policy.commands.sql",),
     "structlog": ("gateway.record",),
     "typer": ("gateway.cli",),
     "uvloop": ("gateway.app",),

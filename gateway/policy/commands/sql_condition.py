@@ -35,6 +35,8 @@ def _is_always(node: Node, *, is_true: bool, depth: int) -> bool:
     kind = type(node).__name__
     if depth > _MAX_DEPTH:
         return is_true
+    if node.args.get("negate"):  # `IS NOT`
+        is_true = not is_true
     if kind in ("Paren", "Where"):
         return _is_always(node.this, is_true=is_true, depth=depth + 1)
     if kind == "Not":

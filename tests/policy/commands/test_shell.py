@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.policy.commands.report import Program
-from gateway.policy.commands.shell import as_argv, read_argv, read_shell
+from gateway.policy.commands.shell import read_shell
 from tests.policy.commands.shell_rows import HIDDEN, PLAIN
 from tests.policy.commands.told import told
 
