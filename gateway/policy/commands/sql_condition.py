@@ -57,7 +57,7 @@ def _is_tautology(node: Node, kind: str) -> bool:
     if kind in _REFLEXIVE and node.this == node.expression:
         return True  # `x = x`
     if kind in _LIKES and type(node.expression).__name__ == "Literal":
-        return node.expression.name.strip("%*.") == "" and node.expression.name != ""
+        return bool(node.expression.name) and not node.expression.name.strip("%*.")
     if kind == "Exists":
         return (
             type(node.this).__name__ == "Select"

@@ -22,7 +22,7 @@ def cmd(run: Invocation) -> None:
         (
             place
             for place, text in enumerate(texts)
-            if text[:2].lower() in ("/c", "/k", "/r") or text[:3].lower() in ("//c",)
+            if text[:2].lower() in ("/c", "/k", "/r") or text[:3].lower() == "//c"
         ),
         None,
     )
