@@ -1,4 +1,4 @@
-"""Queries with what must be told of each: why, the dialect, the query, the lines that are expected and those that are not."""
+"""Queries with what must be told of each: why, dialect, query, the lines that are expected and those that are not."""
 
 from __future__ import annotations
 

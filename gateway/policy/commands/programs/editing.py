@@ -35,7 +35,8 @@ def sed(run: Invocation) -> None:
 
 
 MAX_SCRIPT: Final = 2 * 1024
-"""Characters of a script of sed, or a command of an editor, that are read: by patterns whose time is a square of them."""
+"""Characters of a script of sed, or a command of an editor, that are read:
+the time that the patterns take is a square of them."""
 
 
 _SED_ADDRESS: Final = r"(?:(?:[0-9]+|\$|/(?:\\.|[^/\\])*/I?)(?:,(?:[0-9]+|\$|/(?:\\.|[^/\\])*/I?))?\s*!?\s*)?"

@@ -128,7 +128,7 @@ patch write -i:read -p -o:write -d:write -r:write
 dos2unix write
 unix2dos write
 iconv read -f -t -o:write
-openssl read -in:read -out:write -inkey:read -key:read -CAfile:read -pass -k -K -iv -connect -host -port -kfile:read -signature:read -sign:read operands:none
+openssl read -in:read -out:write -inkey:read -key:read -CAfile:read -pass -k -K -iv -connect -host -port
 gpg read -o:write --output:write -r -u --homedir:read --recipient --passphrase --passphrase-file:read
 age read -o:write -r -i:read
 ssh-keygen none -f:write -t -b -C -N -P -q
@@ -203,7 +203,7 @@ dd none
 """
 """Program; what is done to its operands (`none`: they are no paths); `skip:n` operands that are none; `first:`, `last:`
 and `last2:` (the second of two) what is done to those; options with a value, and `:how` where it is a path. After an
-option with `!` no operand is skipped. From the manuals of GNU coreutils, findutils, util-linux and the programs' own."""
+option with `!` no operand is skipped. From the manuals of GNU coreutils, util-linux and the programs' own."""
 
 
 class _Files(Struct, frozen=True):

@@ -51,8 +51,8 @@ _TABLES: Final[tuple[dict[str, tuple[Callable[[Invocation], object], ...]], ...]
     _all("curl", network.curl),
     _all("wget", network.wget),
     _all(
-        "aria2c axel lynx links w3m elinks youtube-dl yt-dlp ab wrk siege websocat grpcurl svn hg chromium google-chrome "
-        "firefox open xdg-open nikto sqlmap",
+        "aria2c axel lynx links w3m elinks youtube-dl yt-dlp ab wrk siege websocat grpcurl svn hg chromium "
+        "google-chrome firefox open xdg-open nikto sqlmap",
         network.urls,
     ),
     _all("http https xh", network.httpie),
@@ -60,8 +60,8 @@ _TABLES: Final[tuple[dict[str, tuple[Callable[[Invocation], object], ...]], ...]
     _all("ssh slogin mosh autossh sshpass", logins.ssh, ssh_command),
     _all("scp rsync sftp rclone", logins.copied),
     _all(
-        "telnet ftp tftp lftp whois finger ping ping6 traceroute tracepath mtr nmap masscan smbclient rlogin rsh ntpdate "
-        "psql mysql mysqldump pg_dump redis-cli mongo mongosh mongodump ldapsearch mosquitto_pub mosquitto_sub",
+        "telnet ftp tftp lftp whois finger ping ping6 traceroute tracepath mtr nmap masscan smbclient rlogin rsh "
+        "ntpdate psql mysql mysqldump pg_dump redis-cli mongo mongosh mongodump ldapsearch mosquitto_pub mosquitto_sub",
         clients.first_host,
     ),
     _all("dig nslookup host drill kdig getent", clients.names),

@@ -12,10 +12,14 @@ from gateway.policy.commands.programs.options import has, split, values_of
 from gateway.policy.commands.report import How
 
 _REMAINDER: Final = {
-    "xterm": "-e", "gnome-terminal": "--", "konsole": "-e", "kubectl": "--", "oc": "--", "npx": "", "pipx": "", "uvx": "",
-    "ip": "exec", "tmux": "", "screen": "", "docker": "", "podman": "", "nerdctl": "", "entr": "", "start-stop-daemon": "",
-    "npm": "exec", "pnpm": "exec", "yarn": "exec", "uv": "run", "poetry": "run", "pipenv": "run", "bundle": "exec", "cargo": "",
-    "vagrant": "", "lxc": "--", "flatpak": "", "nix-shell": "", "guix": "", "conda": "run", "hatch": "", "direnv": "exec",
+    "xterm": "-e", "gnome-terminal": "--", "konsole": "-e", "kubectl": "--", "oc": "--", "npx": "", "pipx": "",
+    "uvx": "",
+    "ip": "exec", "tmux": "", "screen": "", "docker": "", "podman": "", "nerdctl": "", "entr": "",
+    "start-stop-daemon": "",
+    "npm": "exec", "pnpm": "exec", "yarn": "exec", "uv": "run", "poetry": "run", "pipenv": "run", "bundle": "exec",
+    "cargo": "",
+    "vagrant": "", "lxc": "--", "flatpak": "", "nix-shell": "", "guix": "", "conda": "run", "hatch": "",
+    "direnv": "exec",
 }  # fmt: skip
 
 

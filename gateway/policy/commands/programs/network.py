@@ -12,7 +12,8 @@ from gateway.policy.commands.programs.options import Options, has, split, values
 from gateway.policy.commands.report import How
 
 PORTS: Final = {
-    "http": 80, "https": 443, "ws": 80, "wss": 443, "ftp": 21, "ftps": 990, "sftp": 22, "scp": 22, "ssh": 22, "git": 9418,
+    "http": 80, "https": 443, "ws": 80, "wss": 443, "ftp": 21, "ftps": 990, "sftp": 22, "scp": 22, "ssh": 22,
+    "git": 9418,
     "telnet": 23, "smtp": 25, "smtps": 465, "imap": 143, "imaps": 993, "pop3": 110, "pop3s": 995, "ldap": 389,
     "ldaps": 636, "rsync": 873, "tftp": 69, "gopher": 70, "dict": 2628, "rtsp": 554, "redis": 6379, "mqtt": 1883,
     "postgres": 5432, "postgresql": 5432, "mysql": 3306, "mongodb": 27017, "amqp": 5672, "svn": 3690, "git+ssh": 22,
@@ -194,7 +195,7 @@ def httpie(run: Invocation) -> None:
 
 
 def cloud(run: Invocation) -> None:
-    """aws, gsutil, gcloud, az, s3cmd, rclone, docker, kubectl: services by name. URLs and hosts that are written are noted."""
+    """aws, gsutil, gcloud, az, s3cmd, rclone, docker, kubectl: URLs and hosts that are written are noted."""
     for one in run.args:
         if found := re.match(r"(s3|gs|az|r2|b2)://([^/]+)", one.text):
             run.remote(found[2], 443, one.text, sends=True, is_known=one.is_known)
