@@ -539,7 +539,7 @@ MORE: list[tuple[str, str, list[str]]] = [
     (
         "clients",
         "psql postgres://d.org/x; telnet h.org 25; ftp ftp://f.org; redis-cli -h r.org",
-        ["sends to d.org:5432", "reaches h.org:25", "sends to f.org:21", "sends to r.org:6379"],
+        ["reaches d.org:5432", "reaches h.org:25", "sends to f.org:21", "sends to r.org:6379"],
     ),
     (
         "names by another server",

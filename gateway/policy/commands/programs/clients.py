@@ -15,7 +15,7 @@ from gateway.policy.commands.report import How
 _HOST_VALUES: Final = frozenset(
     listed("""
         -p -P -h -H -t -T -u -U -d -a -n -c -k -W -i -s -w -m -l -q -x -y -b -f -r -S -I -e --host --port --url
-        --uri
+        --uri --script
     """)
 )
 

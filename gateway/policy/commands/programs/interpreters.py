@@ -105,8 +105,9 @@ def interpreted(run: Invocation) -> None:
     interpreter = INTERPRETERS[run.name]
     options, operands = split(run.args, interpreter.code | interpreter.values, stops=True)
     given = values_of(options, *interpreter.code)
-    if interpreter.is_first and not given and not values_of(options, "-f"):
-        given, operands = operands[:1], operands[1:]
+    if interpreter.is_first:
+        if not given and not values_of(options, "-f"):
+            given, operands = operands[:1], operands[1:]
         for operand in operands:
             if "=" not in operand.text:
                 run.touch(operand, How.READ)

@@ -182,7 +182,15 @@ def openssl(run: Invocation) -> str | None:
 def gunzip(run: Invocation) -> str | None:
     """gzip and zlib, unpacked; no further than the longest command."""
     _, operands = split(run.args, frozenset())
-    return _decoded(_with(run, operands), lambda data: zlib.decompressobj(47).decompress(data, MAX_TEXT))
+    return _decoded(_with(run, operands), _unpacked)
+
+
+def _unpacked(data: bytes) -> bytes:
+    unpacking = zlib.decompressobj(47)  # gzip or zlib, by its head
+    text = unpacking.decompress(data, MAX_TEXT)
+    if not unpacking.eof:
+        raise ValueError("broken, or longer than is followed")
+    return text
 
 
 _SETS: Final = {
