@@ -23,16 +23,21 @@ from pydantic_core import ErrorDetails
 from gateway import keys
 from gateway.errors import ConfigError
 from gateway.settings import (
+    ADMIN_NAME,
     BUILT_IN,
     DEFAULT_PRINCIPAL,
     Agent,
+    ApproverTable,
     Config,
     EgressTable,
     LimitTable,
     McpServer,
     PriceTable,
+    ToolTable,
     Upstream,
+    webhook_url,
 )
+from gateway.settings.arguments import ArgumentTable
 from gateway.state.redis.place import Place
 from gateway.toml_lines import line_of
 from gateway.units import shown
@@ -59,11 +64,19 @@ _NAMED: Final[Mapping[str, type[BaseModel]]] = {
     "upstreams": Upstream,
     "mcp": McpServer,
     "agents": Agent,
+    "approvers": ApproverTable,
     "limits": LimitTable,
     "prices": PriceTable,
     "egress": EgressTable,
+    "tools": ToolTable,
 }
 """The tables that hold one table for each name."""
+
+_NAMED_WITHIN: Final[Mapping[tuple[type[BaseModel], str], type[BaseModel]]] = {
+    **{(Config, key): table for key, table in _NAMED.items()},
+    (ToolTable, "arguments"): ArgumentTable,
+    (ToolTable, "sinks"): ArgumentTable,
+}
 
 _FORMS: Final[Mapping[str, str]] = {
     "string_type": "is no string; accepted: text in quotes",
@@ -80,17 +93,24 @@ class Secrets:
     """What the environment holds, by the names in the configuration. Never shown by `repr`.
 
     `upstream_keys` are API keys by upstream (`mcp/NAME` for an MCP server); `agents` are agents by the SHA-256 digest
-    (hex) of their gateway key.
+    (hex) of their gateway key, and so are `approvers` by that of their token. `webhook` is where approvals are told.
     """
 
     upstream_keys: Mapping[str, str] = field(repr=False)
     agents: Mapping[str, str] = field(repr=False)
     admin_token: str | None = field(repr=False)
     parent_proxy: str | None = field(default=None, repr=False)
+    approvers: Mapping[str, str] = field(default=MappingProxyType({}), repr=False)
+    webhook: str | None = field(default=None, repr=False)
+    webhook_secret: str | None = field(default=None, repr=False)
 
     def agent(self, key: str) -> str | None:
         """Whose gateway key this is. By digest, so that the time a look-up takes says nothing about a key."""
         return self.agents.get(_digest(key))
+
+    def approver(self, token: str) -> str | None:
+        """Whose token this is, likewise; `ADMIN_NAME` for that of `[admin]`."""
+        return self.approvers.get(_digest(token))
 
 
 def load(path: Path) -> Config:
@@ -174,11 +194,15 @@ def secrets(config: Config, environ: Mapping[str, str]) -> Secrets:
     values = {key: environ[name] for key, name in wanted.items()}
     upstream_keys = {name: values.get(f"upstreams.{name}.api_key_env") for name in config.upstreams}
     upstream_keys |= {f"mcp/{name}": values.get(f"mcp.{name}.api_key_env") for name in config.mcp}
+    agents = _agents(config, values)
     return Secrets(
         upstream_keys=MappingProxyType({name: key for name, key in upstream_keys.items() if key is not None}),
-        agents=MappingProxyType(_agents(config, values)),
+        agents=MappingProxyType(agents),
         admin_token=values.get("admin.token_env"),
         parent_proxy=_parent(values.get("gateway.parent_proxy_env")),
+        approvers=MappingProxyType(_approvers(config, values, agents)),
+        webhook=_webhook(config, values.get("approvals.webhook_env")),
+        webhook_secret=values.get("approvals.webhook_secret_env"),
     )
 
 
@@ -193,6 +217,9 @@ def _wanted(config: Config) -> dict[str, str]:
     wanted = {f"upstreams.{name}.api_key_env": table.api_key_env for name, table in config.upstreams.items()}
     wanted |= {f"mcp.{name}.api_key_env": table.api_key_env for name, table in config.mcp.items()}
     wanted |= {f"agents.{name}.key_env": table.key_env for name, table in config.agents.items()}
+    wanted |= {f"approvers.{name}.token_env": table.token_env for name, table in config.approvers.items()}
+    wanted["approvals.webhook_env"] = config.approvals.webhook_env
+    wanted["approvals.webhook_secret_env"] = config.approvals.webhook_secret_env
     wanted["admin.token_env"] = config.admin.token_env
     wanted["store.url_env"] = config.store.url_env
     wanted["gateway.parent_proxy_env"] = config.gateway.parent_proxy_env
@@ -210,6 +237,27 @@ def _agents(config: Config, values: Mapping[str, str]) -> dict[str, str]:
             raise ConfigError((f"agents.{name}: has the same key as `{agents[digest]}`; accepted: a key of its own",))
         agents[digest] = name
     return agents
+
+
+def _approvers(config: Config, values: Mapping[str, str], agents: Mapping[str, str]) -> dict[str, str]:
+    """By the digests of their tokens. An agent that had one of these could approve its own calls."""
+    admin = values.get("admin.token_env")
+    found = {_digest(admin): ADMIN_NAME} if admin is not None else {}
+    for name in config.approvers:
+        digest = _digest(values[f"approvers.{name}.token_env"])
+        if (other := found.get(digest) or agents.get(digest)) is not None:
+            raise ConfigError((f"approvers.{name}: has the same token as `{other}`; accepted: a token of its own",))
+        found[digest] = name
+    return found
+
+
+def _webhook(config: Config, url: str | None) -> str | None:
+    if url is None:
+        return config.approvals.webhook
+    try:
+        return webhook_url(url)
+    except ValueError as error:
+        raise ConfigError((f"approvals.webhook_env: holds {error}",)) from None
 
 
 def _parent(url: str | None) -> str | None:
@@ -290,13 +338,16 @@ def _unknown(path: _Path) -> str:
 
 
 def _keys_at(path: _Path) -> tuple[str, ...]:
-    """The keys of the table at that path."""
+    """The keys of the table at that path, as they are written."""
     table: type[BaseModel] = Config
-    for depth, part in enumerate(path):
-        if depth == 0 and part in _NAMED:
-            return tuple(_NAMED[part].model_fields)
-        table = table.model_fields[part].annotation  # type: ignore[assignment]  # tables hold keys and tables only
-    return tuple(table.model_fields)
+    steps = iter(path)
+    for part in steps:
+        if (named := _NAMED_WITHIN.get((table, part))) is not None:
+            next(steps, None)  # the name
+            table = named
+        else:
+            table = table.model_fields[part].annotation  # type: ignore[assignment]  # tables hold keys and tables only
+    return tuple(field.alias or name for name, field in table.model_fields.items())
 
 
 def _dangling(data: Mapping[str, Any]) -> Iterator[tuple[_Path, str]]:
@@ -309,6 +360,7 @@ def _dangling(data: Mapping[str, Any]) -> Iterator[tuple[_Path, str]]:
     yield from _missing(data, ("limits", "agents"), agents)
     yield from _missing(data, ("limits", "upstreams"), upstreams)
     yield from _missing(data, ("egress", "agents"), agents)
+    yield from _missing(data, ("approvers", "agents"), agents)
 
 
 def _missing(data: Mapping[str, Any], place: tuple[str, str], known: list[str]) -> Iterator[tuple[_Path, str]]:

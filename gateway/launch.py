@@ -15,12 +15,12 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass, field
-from enum import IntEnum
 from http import HTTPStatus
 from typing import Final
 
 from gateway import keys
 from gateway.errors import ClientError, Code
+from gateway.policy.isolation import Isolation as Isolation  # for those who know it from here
 
 SKEW: Final = 60.0
 """Seconds by which the clocks of launcher and gateway may differ: more than NTP leaves between two machines, and little
@@ -39,24 +39,6 @@ _FORM: Final = re.compile(
     r"lockgate-launch\.1\.(?P<agent>[a-z0-9-]+)\.(?P<isolation>[a-z]+)\.(?P<issued>[0-9]{1,12})\.(?P<expires>[0-9]{1,12})"
     r"\.(?P<id>[0-9a-f]{24})\.[A-Za-z0-9_-]{43}"
 )
-
-
-class Isolation(IntEnum):
-    """What holds a command that a launcher started, from nothing to a wall; a rule asks for a level or more.
-
-    Each level takes one more thing from a command that goes wrong. A container is a namespace with files of its own: it
-    stands behind the same kernel, and so on the same level.
-    """
-
-    NONE = 0  # it may do what its user may, opening connections past the gateway included
-    PROCESS = 1  # its own rights are cut (seccomp, Landlock), and it still sees the network of the machine
-    NAMESPACE = 2  # it has a network of its own, with the gateway as the only way out
-    VM = 3  # it has a kernel of its own
-
-    @property
-    def word(self) -> str:
-        """As tokens and records spell it."""
-        return self.name.lower()
 
 
 @dataclass(frozen=True, slots=True)

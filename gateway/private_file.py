@@ -33,13 +33,14 @@ def read(path: Path, what: str) -> str:
     return text
 
 
-def create(path: Path, data: bytes) -> None:
+def create(path: Path, data: bytes, owner: Owner | None = None) -> None:
     """Make the file with all of the data, or leave the one that is there: of two that start together, one wins.
 
-    Its folder is made too, for its owner alone. Raises OSError.
+    Its folder is made too, for its owner alone. With `owner` the file is theirs before it is in its place. Raises
+    OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = _draft(path, data, PRIVATE)
+    draft = _draft(path, data, PRIVATE, owner)
     try:
         path.hardlink_to(draft)
     except FileExistsError:

@@ -30,11 +30,18 @@ from gateway.verdict import Effect, Reason
 EXCHANGE: Final = "exchange"
 """The event name of the canonical line."""
 
+CALL: Final = "call"
+"""The event name of the line of one call of a tool, which follows that of its exchange."""
+
 MAX_PATH: Final = 512
 MAX_NAME: Final = 128
 MAX_TOLD: Final = 2048
 MAX_FINGERPRINTS: Final = 64
 """Enough to find a leak by its fingerprint; `reasons` counts them all."""
+
+MAX_REASONS: Final = 20
+MAX_SOURCES: Final = 10
+"""Of one call, and of one reason: the strongest come first, and more tell nobody anything."""
 
 WAIT: Final = 0.05
 """Seconds that a line waits for others: too short to notice, and at high rates a hundred lines in one write."""
@@ -140,6 +147,45 @@ def canonical(
     }
 
 
+def call_lines(record: ExchangeRecord, time: datetime) -> list[dict[str, Any]]:
+    """A line for each call of a tool in an exchange: who called what, what was decided, why, and by whom.
+
+    Arguments are masked, and cut to a length; what they were is told by the fingerprint.
+    """
+    return [
+        {
+            Field.TIME: time.isoformat(timespec="milliseconds"),
+            "event": CALL,
+            Field.ID: record.id,
+            Field.PRINCIPAL: record.principal,
+            Field.UPSTREAM: record.upstream,
+            "server": call.server,
+            "tool": call.tool[:MAX_NAME],
+            "tier": call.tier.value,
+            Field.EFFECT: _EFFECTS[call.effect],
+            Field.WOULD_BE: _EFFECTS[call.would_be],
+            "asked": call.asked,
+            "by": call.by,
+            "ticket": call.ticket,
+            Field.REASONS: [
+                {
+                    "rule": reason.rule,
+                    "category": reason.category,
+                    "effect": _EFFECTS[reason.effect],
+                    "shadow": reason.shadow,
+                    "argument": reason.argument[:MAX_NAME],
+                    "sources": list(reason.sources[:MAX_SOURCES]),
+                    "words": reason.words[:MAX_TOLD],
+                }
+                for reason in call.reasons[:MAX_REASONS]
+            ],
+            "arguments": call.arguments,
+            "fingerprint": call.fingerprint,
+        }
+        for call in record.calls
+    ]
+
+
 class _Out:
     """A text stream that is written to once for many lines. One that is closed or broken loses them, and stops nothing.
 
@@ -184,10 +230,28 @@ class _Out:
 
 
 def _as_json(line: Mapping[str, Any]) -> str:
-    return json_line({**line, "event": EXCHANGE, "level": "info"}).decode("ascii")
+    return json_line({"event": EXCHANGE, **line, "level": "info"}).decode("ascii")
 
 
 def _for_people(line: Mapping[str, Any]) -> str:
+    """One line for an exchange, and one for each call in it."""
+    return _call_for_people(line) if line.get("event") == CALL else _exchange_for_people(line)
+
+
+def _call_for_people(line: Mapping[str, Any]) -> str:
+    """TIME call EFFECT [SERVER/]TOOL tier=TIER [RULE[:ARGUMENT] …] [by=WHO] [ticket=ID] ID [AGENT]"""
+    time = line[Field.TIME].removesuffix("+00:00")
+    tool = _shown(f"{line['server']}/{line['tool']}" if line["server"] else line["tool"])
+    reasons = "".join(
+        f" {reason['rule']}" + (f":{_shown(reason['argument'])}" if reason["argument"] else "")
+        for reason in line[Field.REASONS]
+    )
+    by = "".join(f" {name}={_shown(line[name])}" for name in ("by", "ticket") if line[name])
+    agent = "" if line[Field.PRINCIPAL] == DEFAULT_PRINCIPAL else f" agent={_shown(line[Field.PRINCIPAL])}"
+    return f"{time}Z call {line[Field.EFFECT]} {tool} tier={line['tier']}{reasons}{by} {line[Field.ID]}{agent}"
+
+
+def _exchange_for_people(line: Mapping[str, Any]) -> str:
     """TIME OUTCOME/EFFECT[/CODE] UPSTREAM METHOD [HOST]PATH STATUS [RULE=COUNT …] TOOK (INSPECTING) ID [AGENT] [FAULT]
 
     Where neither rules nor a fault say why it was refused, what the client was told follows, on lines of its own: what

@@ -17,7 +17,9 @@ from gateway.errors import ConfigError
 from gateway.limits.rule import AtLimit, By
 from gateway.policy.egress.providers import PROVIDERS
 from gateway.settings import BUILT_IN, Agent, EgressTable, LimitTable, McpServer, PriceTable, Upstream
+from gateway.settings.approvals import ApprovalsTable, ApproverTable
 from gateway.settings.gateway import Admin, Gateway
+from gateway.settings.hosted import HostedTable
 from gateway.settings.proxy import Proxy
 from gateway.settings.records import AuditTable, Log
 from gateway.settings.rules import HierarchyTable, Rules, Thresholds
@@ -40,7 +42,7 @@ def problems(text: str) -> tuple[str, ...]:
 def uncommented(text: str) -> str:
     """The example with its commented keys and tables taken in, one of two that exclude each other left out."""
     lines = (re.sub(r'^# (?=\[?[a-z0-9_."*-]+(?: = .+|\])$)', "", line) for line in text.splitlines())
-    return "\n".join(line for line in lines if not line.startswith(("secret_file", "key_env")))
+    return "\n".join(line for line in lines if not line.startswith(("secret_file", "key_env", "webhook =")))
 
 
 class TestExample:
@@ -97,6 +99,9 @@ def schema_keys() -> Iterator[tuple[str, str]]:
         "limits.slow": LimitTable,
         'prices."gpt-5*"': PriceTable,
         "egress.git": EgressTable,
+        "approvals": ApprovalsTable,
+        "approvers.alice": ApproverTable,
+        "hosted": HostedTable,
         "hierarchy": HierarchyTable,
         "audit": AuditTable,
         "log": Log,

@@ -17,6 +17,7 @@ STEPS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (0, ("errors",)),
     (1, ("segment",)),
     (1, ("verdict",)),
+    (1, ("confusables",)),
     (2, ("wire", "detect", "policy")),
     (3, ("dialect",)),
     (4, ("exchange",)),
@@ -25,7 +26,7 @@ STEPS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (5, ("launch",)),
     (5, ("trust", "chain")),
     (5, ("state", "audit")),
-    (5, ("stops", "fleet")),
+    (5, ("stops", "fleet", "approve", "pins")),
     (5, ("limits",)),
     (5, ("verify",)),
     (5, ("settings",)),
@@ -46,9 +47,9 @@ PURE_FLOORS = 4
 """The highest floor that knows no socket, clock, event loop, environment or file."""
 
 _PURE = """
-__future__ abc base64 binascii bisect calendar codecs collections copy dataclasses datetime decimal encodings enum
-fractions functools hashlib heapq hmac html ipaddress itertools json math operator re string struct sys textwrap tomllib
-types typing unicodedata urllib zlib
+__future__ abc base64 binascii bisect calendar codecs collections copy dataclasses datetime decimal difflib encodings
+enum fractions functools hashlib heapq hmac html ipaddress itertools json math operator re string struct sys textwrap
+tomllib types typing unicodedata urllib zlib
 """
 PURE = frozenset(_PURE.split())
 """What those floors may use of the standard library: nothing in it reaches outside the process, but for the members
@@ -85,6 +86,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "compression": ("gateway.wire.coding",),  # of the standard library from Python 3.14 on
     "hyperscan": ("gateway.detect",),
     "idna": ("gateway.policy.egress.host",),
+    "jsonschema": ("gateway.detect.json_schema",),
     # `Struct` is what a value of the hot path is made of (docs/decisions/0011)
     "msgspec": (
         "gateway.segment",
@@ -94,6 +96,8 @@ DOORS: dict[str, tuple[str, ...]] = {
         "gateway.policy",
         "gateway.dialect",
         "gateway.exchange",
+        "gateway.approve",  # as `fleet`
+        "gateway.pins",
         "gateway.fleet",  # whose documents come from the store, and are checked against their types
         "gateway.app",
         "gateway.cli.push",
@@ -115,6 +119,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "pydantic": ("gateway.detect", "gateway.settings", "gateway.config"),
     "pydantic_core": ("gateway.config",),
     "redis": ("gateway.state.redis",),
+    "referencing": ("gateway.detect.json_schema",),  # of `jsonschema`: to fetch nothing
     "regex": ("gateway.detect",),
     "rich": ("gateway.cli",),
     "sqlglot": ("gateway.policy.commands.sql",),

@@ -16,13 +16,15 @@ from msgspec import structs
 from gateway import record
 from gateway.errors import Code
 from gateway.exchange.demand import Counted
-from gateway.exchange.events import WITHHELD, ExchangeRecord, Inspected
+from gateway.exchange.events import WITHHELD, CallRecord, ExchangeRecord, Inspected
+from gateway.policy.call import CallReason, Tier
 from gateway.record import (
     MAX_FINGERPRINTS,
     MAX_NAME,
     MAX_PATH,
     MAX_TOLD,
     Field,
+    call_lines,
     canonical,
     configure,
     flush,
@@ -200,6 +202,7 @@ class TestNoBodyText:
             "limits",
             "limit",
             "switched_from",
+            "calls",  # of tools, whose arguments are masked as the record is made (exchange/masking.py)
         }
     )
     HARMLESS = (int, bool, Effect, Code, Counted, Reason, Inspected, Uninspected)
@@ -324,3 +327,84 @@ class Writes(io.StringIO):
     def write(self, text: str) -> int:
         self.taken.append(text)
         return len(text)
+
+
+class TestCalls:
+    """Each call of a tool has a line of its own, behind that of its exchange."""
+
+    CALL = CallRecord(
+        tool="send_mail",
+        server=None,
+        tier=Tier.SEND,
+        effect=Effect.BLOCK,
+        would_be=Effect.ASK,
+        reasons=(
+            CallReason(Effect.ASK, "untrusted-target", "tool.provenance", "who gets it was read", "to", ("a page",)),
+        ),
+        arguments={"to": "[EMAIL]"},
+        fingerprint="f-1",
+        asked=True,
+        by="ann",
+        ticket="AB12",
+    )
+    RECORDED = structs.replace(RECORD, calls=(CALL,))
+    AT = datetime(2026, 11, 25, tzinfo=UTC)
+
+    def test_an_exchange_without_calls_has_no_such_line(self) -> None:
+        assert call_lines(RECORD, self.AT) == []
+
+    def test_a_line_says_who_called_what_and_what_was_decided_why_and_by_whom(self) -> None:
+        (found,) = call_lines(self.RECORDED, self.AT)
+        assert found == {
+            "time": "2026-11-25T00:00:00.000+00:00",
+            "event": "call",
+            "id": RECORD.id,
+            "principal": RECORD.principal,
+            "upstream": RECORD.upstream,
+            "server": None,
+            "tool": "send_mail",
+            "tier": 3,
+            "effect": "block",
+            "would_be": "ask",
+            "asked": True,
+            "by": "ann",
+            "ticket": "AB12",
+            "reasons": [
+                {
+                    "rule": "untrusted-target",
+                    "category": "tool.provenance",
+                    "effect": "ask",
+                    "shadow": False,
+                    "argument": "to",
+                    "sources": ["a page"],
+                    "words": "it was read",
+                }
+            ],
+            "arguments": {"to": "[EMAIL]"},
+            "fingerprint": "f-1",
+        }
+
+    def test_for_people_it_is_short_and_shows_no_arguments(self) -> None:
+        stream = io.StringIO()
+        configure(Format.CONSOLE, "info", stream)
+        write(call_lines(self.RECORDED, self.AT)[0])
+        assert stream.getvalue() == (
+            f"2026-11-25T00:00:00.000Z call block send_mail tier=3 untrusted-target:to by=ann ticket=AB12 {RECORD.id}"
+            f"{_agent(RECORD.principal)}\n"
+        )
+
+    def test_as_json_it_bears_its_own_event(self) -> None:
+        stream = io.StringIO()
+        configure(Format.JSON, "info", stream)
+        write(call_lines(self.RECORDED, self.AT)[0])
+        assert json.loads(stream.getvalue())["event"] == "call"
+
+    def test_a_name_that_a_model_chose_cannot_write_to_a_terminal(self) -> None:
+        stream = io.StringIO()
+        configure(Format.CONSOLE, "info", stream)
+        write(call_lines(structs.replace(RECORD, calls=(structs.replace(self.CALL, tool="a\x1b[2J"),)), self.AT)[0])
+        assert "\x1b" not in stream.getvalue()
+
+
+def _agent(principal: str) -> str:
+    return "" if principal == "default" else f" agent={principal}"

@@ -9,11 +9,14 @@ from pathlib import Path
 
 from gateway import config as configuration
 from gateway.app import doors, status
+from gateway.app.approving import people
 from gateway.app.front import Front
 from gateway.app.service import Service
+from gateway.approve.desk import Desk
 from gateway.errors import LockgateError
 from gateway.mitm import Mitmproxy
 from gateway.serve.admin import Readiness, View
+from gateway.serve.approvals import Approvals
 from gateway.serve.listener import standing
 from gateway.units import Address
 
@@ -46,7 +49,9 @@ class Alone(Service):
         opened = doors.opened(self.config, self._listen, has_mitmproxy=self._has_mitmproxy)
         try:
             await self.start(opened, follow=follow)
-            self.admin = await self._front.open(View(self._text, self._readiness, self._told, self.switch))
+            desk = Desk(self.shared.store.registers)
+            pages = Approvals(desk, people(self.config, self.secrets), is_guarded=bool(self.secrets.approvers))
+            self.admin = await self._front.open(View(self._text, self._readiness, self._told, self.switch, pages))
             self.address = standing(opened.base_url)
             self.proxy = standing(opened.proxy) if opened.proxy else None
             self.hop = standing(opened.hop) if opened.hop else None

@@ -8,7 +8,9 @@ from typing import Final
 from gateway import keys
 from gateway.config import Config
 
+APPROVALS_KEY: Final = "approvals"
 AUDIT_KEY: Final = "audit"
+CALL_KEY: Final = "call"
 FINGERPRINT_KEY: Final = "fingerprint"
 HIERARCHY_KEY: Final = "hierarchy"
 HOP_KEY: Final = "hop"

@@ -18,6 +18,7 @@ import msgspec
 from gateway import audit, keys, launch, record
 from gateway import config as configuration
 from gateway.app import status
+from gateway.app.approving import Approving
 from gateway.app.doors import Doors
 from gateway.app.purposes import AUDIT_KEY, FINGERPRINT_KEY, HIERARCHY_KEY, SHELF_KEY, STORE_KEY, hop_key
 from gateway.config import Config
@@ -36,6 +37,7 @@ from gateway.serve.posture import Posture, posture
 from gateway.serve.upstream import Pool
 from gateway.shelf import Shelf
 from gateway.state.shared import Means, OpenStore
+from gateway.state.sqlite import FILE as REGISTERS
 from gateway.stops.decision import Decision, Stops
 from gateway.stops.folder import Folder
 from gateway.stops.switch import Switch
@@ -87,11 +89,19 @@ class Service:
         self.hop_key = seat.hop_key if seat is not None else hop_key(self.config, secret)
         self._audit_key = keys.derive(secret, AUDIT_KEY)
         place = configuration.store(first, environ)
-        self.shared = OpenStore(place, _means(self.config, secret), _name(seat), _tell)
+        self.shared = OpenStore(place, _means(self.config, secret), _name(seat), _tell, state / REGISTERS)
         registers = self.shared.store.registers if place is not None else None
         self.switch = Switch(Folder(state), registers, self._stopped)
         self.fleet = self._follower(state) if self.config.rules.reload else None
         self._stops = self.switch.stops
+        self.approving = Approving(
+            self.shared.store.registers,
+            secret,
+            self.config,
+            self._note,
+            _tell,
+            lambda what: self.metrics.approval(what),
+        )
         self._posture = self._made(loaded)
         self._listening = False
         self._authority: Authority | None = None
@@ -108,12 +118,15 @@ class Service:
         self.metrics.ruleset(self._posture.digest)
         self.metrics.stops(self._stops.count)
         self.metrics.store_up(lambda: self.shared.is_up)
+        self.metrics.approvals_pending(lambda: self.approving.pending)
 
     async def start(self, doors: Doors, *, follow: bool = True) -> None:
         """Open the audit file, and serve at these sockets, which are closed with it. `follow` is whether edited files
         are taken up. Raises LockgateError; then it is to be closed all the same."""
         self._audit = self._opened_audit()
-        self.ledger = Ledger(self._audit.append if self._audit is not None else None, self.metrics)
+        self.ledger = Ledger(
+            self._audit.append if self._audit is not None else None, self.metrics, ended=self.approving.ended
+        )
         self._pool = Pool(parent=self.secrets.parent_proxy)
         store = self.shared.store
         await self.shared.open()
@@ -134,7 +147,7 @@ class Service:
             await hop.start(doors.hop)
         await base_url.start(doors.base_url)
         self._listening = True
-        self._minding = [asyncio.create_task(self.switch.follow())]
+        self._minding = [asyncio.create_task(self.switch.follow()), asyncio.create_task(self.approving.follow())]
         if self.fleet is not None:
             self._minding.append(asyncio.create_task(self.fleet.follow()))
         if follow:
@@ -168,6 +181,7 @@ class Service:
             await way.close()
         if self._pool is not None:
             await self._pool.close()
+        await self.approving.close()
         await self.shared.close()
         record.flush()
         if self._audit is not None:
@@ -200,7 +214,11 @@ class Service:
             self._launch_key,
             lambda: self._stops.tools,
         )
-        return replace(made, stops=self._stops)
+        self.approving.take(loaded.config, loaded.secrets, loaded.rules, made.tls)
+        return replace(made, stops=self._stops, approve=self.approving.answers)
+
+    def _note(self, event: str, **details: object) -> None:
+        self.ledger.note(event, **details)
 
     def _stopped(self, stops: Stops) -> None:
         """Hold to these stops from now on, what is under way included."""
@@ -295,6 +313,7 @@ class Service:
             "in_flight": self.in_flight(),
             "fleet": self.fleet.status() if self.fleet is not None else None,
             "store": self.shared.status(self._posture.config.store.on_error),
+            "approvals": self.approving.status(),
             "proxy": proxy,
             **status.of_posture(self._posture),
         }

@@ -17,19 +17,23 @@ from typing import Any, Final
 from gateway import audit, keys, record
 from gateway import config as configuration
 from gateway.app import doors, sharing, status
+from gateway.app.approving import people
 from gateway.app.front import Front
 from gateway.app.orders import DIGEST, GRACE, Ask, Order
 from gateway.app.post import Post, State
 from gateway.app.purposes import AUDIT_KEY, hop_key
 from gateway.app.service import ensured
+from gateway.approve.desk import Desk
 from gateway.config import Config
 from gateway.errors import ConfigError, InternalError
 from gateway.serve import totals
 from gateway.serve.admin import Readiness, View
+from gateway.serve.approvals import Approvals
 from gateway.serve.carrier import LAST_WORDS
 from gateway.serve.listener import standing
 from gateway.serve.totals import Totals
 from gateway.state.shared import OpenRegisters
+from gateway.state.sqlite import FILE as REGISTERS
 from gateway.stops.folder import Folder
 from gateway.stops.switch import Switch
 from gateway.units import Address
@@ -64,10 +68,12 @@ class Supervisor:
         self._front = Front(self.config, environ, shown.admin_token, modes)
         # It only decides; the workers follow the files and the store by themselves.
         table = self.config.store
-        self._store = OpenRegisters(
-            configuration.store(self.config, environ), table.timeout, table.prefix, table.ca_file
-        )
-        folder = Folder(configuration.state_folder(self.config, environ))
+        state = configuration.state_folder(self.config, environ)
+        place = configuration.store(self.config, environ)
+        self._store = OpenRegisters(place, table.timeout, table.prefix, table.ca_file, state / REGISTERS)
+        assert self._store.lasting is not None, "there is a file"
+        self._pages = Approvals(Desk(self._store.lasting), people(self.config, shown), is_guarded=bool(shown.approvers))
+        folder = Folder(state)
         self.switch = Switch(folder, self._store.registers, lambda _: None)
         self._began = datetime.now(UTC)
         self._totals = Totals()
@@ -94,7 +100,7 @@ class Supervisor:
         self.listeners |= opened.addresses()
         if opened.proxy or self._modes:
             ensured(self.config, self._environ)
-        view = View(self._metrics, self._readiness, self._status, self.switch)
+        view = View(self._metrics, self._readiness, self._status, self.switch, self._pages)
         self.listeners["admin"] = str(await self._front.open(view))
         key = hop_key(self.config, self._secret)
         workers = self.config.gateway.workers

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
+from gateway.cli.approvals_commands import approvals_app
 from gateway.cli.options import (
     AdminUrl,
     AgentName,
@@ -38,6 +39,7 @@ ca_app = typer.Typer(no_args_is_help=True, help="Show, hand out and renew the ce
 app.add_typer(rules_app, name="rules")
 app.add_typer(ca_app, name="ca")
 app.add_typer(audit_app, name="audit")
+app.add_typer(approvals_app, name="approvals")
 mitm_app = typer.Typer(no_args_is_help=True, help="What a mitmproxy that you start yourself is given.")
 app.add_typer(mitm_app, name="mitm")
 

@@ -13,12 +13,14 @@ import secrets
 import sys
 from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from gateway import app, audit, keys, record
 from gateway import config as configuration
+from gateway.app.approving import Approving, Note
 from gateway.app.loop import loop_factory
 from gateway.audit import AuditError
 from gateway.cli.offline import any_variable
@@ -26,12 +28,16 @@ from gateway.config import Config
 from gateway.detect.memory import VerdictMemory
 from gateway.errors import ConfigError
 from gateway.exchange.conversation import Conversation
-from gateway.exchange.events import ExchangeRecord
+from gateway.exchange.events import Ask, ExchangeRecord
 from gateway.exchange.gate import Gate
+from gateway.policy.call import Answer
 from gateway.reload import Loaded, Loader
-from gateway.serve.gates import gate_of, hierarchy_of
+from gateway.serve.asking import Asker, nobody_approves
+from gateway.serve.gates import firewall_of, gate_of, hierarchy_of
 from gateway.settings import DEFAULT_PRINCIPAL
 from gateway.shelf import Shelf
+from gateway.state.shared import OpenRegisters
+from gateway.state.sqlite import FILE
 from gateway.stdio.relay import Relay, Standard, Times
 from gateway.stops.decision import Every
 from gateway.stops.folder import Folder
@@ -82,6 +88,8 @@ class _Session:
         # What other machines decide reaches the folder by a gateway of this one: a client hands on few variables, and
         # the store's URL may be in one.
         self._switch = Switch(Folder(configuration.state_folder(config, environ)), None, lambda _: None)
+        self._registers = _registers(config, environ)
+        self._approving = _approving(self._registers, secret, config, self._note)
         self._times = Times(lambda: secrets.token_hex(_ID_BYTES))
         self._conversation = Conversation(
             self._gate(self._loader.load()), upstream=self._upstream, principal=DEFAULT_PRINCIPAL, new_id=self._times
@@ -90,12 +98,19 @@ class _Session:
 
     async def relay(self, command: Sequence[str]) -> int:
         tasks = [asyncio.create_task(self._loader.watch()), asyncio.create_task(self._switch.follow())]
+        if self._approving is not None:
+            tasks.append(asyncio.create_task(self._approving.follow()))
         try:
-            return await Relay(self._conversation, Standard(), self._times, self._finish).run(command, self._environ)
+            relay = Relay(self._conversation, Standard(), self._times, self._finish, self._approve)
+            return await relay.run(command, self._environ)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            if self._approving is not None:
+                await self._approving.close()
+            if self._registers is not None:
+                await self._registers.close()
 
     def close(self) -> None:
         record.flush()
@@ -104,30 +119,68 @@ class _Session:
 
     def _gate(self, loaded: Loaded) -> Gate:
         config = loaded.config
+        if self._approving is not None:
+            # A client hands on few variables: whom a webhook is, the gateway of this machine knows.
+            silent = replace(loaded.secrets, webhook=None, webhook_secret=None)
+            self._approving.take(config, silent, loaded.rules)
         profile = config.profile_for(DEFAULT_PRINCIPAL)
         hierarchy = hierarchy_of(config, self._key)
-        return gate_of(config, loaded.rules, profile, hierarchy, self._memory, self._stopped_tools)
+        toolbox, egress = config.toolbox(), config.egress_policy()
+        firewall = firewall_of(config, DEFAULT_PRINCIPAL, toolbox, egress, self._key)
+        return gate_of(config, loaded.rules, profile, hierarchy, self._memory, self._stopped_tools, firewall)
 
     def _stopped_tools(self) -> Container[str]:
         """What may not be called: with the server or its user stopped, everything."""
         stops = self._switch.stops
         return Every() if stops.against(DEFAULT_PRINCIPAL, self._upstream) is not None else stops.tools
 
+    async def _approve(self, ask: Ask) -> tuple[Answer, ...]:
+        asker = Asker(DEFAULT_PRINCIPAL, self._upstream, "")
+        return await (self._approving.answers if self._approving is not None else nobody_approves)(asker, ask)
+
+    def _note(self, event: str, **details: object) -> None:
+        """Record what became of a question, as a gateway's ledger does."""
+        self._write({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **details})
+
     def _swap(self, loaded: Loaded) -> None:
         self._conversation.gate = self._gate(loaded)
 
     def _finish(self, made: ExchangeRecord, took_ns: int, spent_ns: int) -> None:
+        began = datetime.now(UTC) - timedelta(microseconds=took_ns / 1e3)
         line = record.canonical(
             made,
             duration_ms=took_ns / 1e6,
             inspect_ms=spent_ns / 1e6,
             client=None,
-            time=datetime.now(UTC) - timedelta(microseconds=took_ns / 1e3),
+            time=began,
         )
+        for one in (line, *record.call_lines(made, began)):
+            self._write(one)
+        if self._approving is not None:
+            self._approving.ended(made)
+
+    def _write(self, line: Mapping[str, Any]) -> None:
         if self._audit is not None:
             self._audit.append(line)
         with suppress(Exception):  # standard error may be closed; the audit is the record that counts
             record.write(line)
+
+
+def _registers(config: Config, environ: Mapping[str, str]) -> OpenRegisters | None:
+    """Where approvals are; None where this process is not told, as the URL of the store is in a variable."""
+    try:
+        place = configuration.store(config, environ)
+    except ConfigError:
+        return None
+    table = config.store
+    file = configuration.state_folder(config, environ) / FILE
+    return OpenRegisters(place, table.timeout, table.prefix, table.ca_file, file)
+
+
+def _approving(store: OpenRegisters | None, secret: bytes, config: Config, note: Note) -> Approving | None:
+    if store is None or store.lasting is None:
+        return None
+    return Approving(store.lasting, secret, config, note, lambda line: record.log().warning(line))
 
 
 def _audit(config: Config, environ: Mapping[str, str], secret: bytes, name: str) -> audit.Writer:

@@ -42,7 +42,11 @@ def any_variable(path: Path | None) -> Mapping[str, str]:
     except ConfigError:  # which the loader will tell, with what else is wrong
         config = Config()
     return _AnyVariable(
-        {config.store.url_env: "redis://placeholder", config.gateway.parent_proxy_env: "http://placeholder"}
+        {
+            config.store.url_env: "redis://placeholder",
+            config.gateway.parent_proxy_env: "http://placeholder",
+            config.approvals.webhook_env: "https://placeholder",
+        }
     )
 
 

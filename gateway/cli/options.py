@@ -57,6 +57,8 @@ AdminUrl = Annotated[
         "variable of [admin] token_env, or in LOCKGATE_ADMIN_TOKEN.",
     ),
 ]
+TicketId = Annotated[str, typer.Argument(metavar="ID", help="The ticket, as `list` and the refusal name it.")]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 
 class CertificateForm(StrEnum):

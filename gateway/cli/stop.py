@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import json
 import os
 import platform
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from gateway import config as configuration
+from gateway.cli.admin import PATIENCE, asked
 from gateway.config import Config
 from gateway.errors import ConfigError, OperatorError
 from gateway.settings import DEFAULT_PRINCIPAL
@@ -28,10 +26,6 @@ from gateway.stops.decision import EVERYTHING, Over, Scope
 from gateway.stops.folder import Folder, StopsError
 from gateway.stops.switch import Switch, told_stops
 
-TOKEN: Final = "LOCKGATE_ADMIN_TOKEN"
-"""The environment variable of the admin token where the configuration names none."""
-
-_PATIENCE: Final = 10.0
 _PATHS: Final = {True: "/stop", False: "/resume"}
 
 
@@ -49,7 +43,7 @@ def decide(path: Path | None, over: Scope, why: str, admin: str | None, *, stopp
     by = f"{_user()}@{platform.node()}"
     config = _config(path)
     if admin is not None:
-        return _show(_asked(config, admin, _PATHS[stopped], {"scope": str(over), "why": why, "by": by}))
+        return _show(asked(config, admin, _PATHS[stopped], {"scope": str(over), "why": why, "by": by}))
     return asyncio.run(_decide(config, over, why, by, stopped=stopped))
 
 
@@ -57,7 +51,7 @@ def show(path: Path | None, admin: str | None) -> int:
     """Print what is stopped, and return 0; 1 where the store cannot be asked."""
     config = _config(path)
     if admin is not None:
-        return _show(_asked(config, admin, "/stops", None))
+        return _show(asked(config, admin, "/stops", None))
     return asyncio.run(_looked(config))
 
 
@@ -112,33 +106,11 @@ async def _switch(config: Config) -> AsyncIterator[Switch]:
     if place is None and not state.exists():
         raise ConfigError((f"no gateway keeps its state in `{state}`; give the gateway's --config, or --admin URL",))
     # A person waits here, not a request.
-    store = OpenRegisters(place, _PATIENCE, table.prefix, table.ca_file)
+    store = OpenRegisters(place, PATIENCE, table.prefix, table.ca_file)
     try:
         yield Switch(Folder(state), store.registers, lambda _: None)
     finally:
         await store.close()
-
-
-def _asked(config: Config, admin: str, path: str, body: Mapping[str, str] | None) -> Mapping[str, Any]:
-    """The answer of an admin listener. Raises ConfigError where there is none."""
-    token = os.environ.get(config.admin.token_env or TOKEN, "")
-    request = urllib.request.Request(  # noqa: S310 -- an operator's own URL; the opener below speaks HTTP alone
-        admin.rstrip("/") + path,
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"Authorization": f"Bearer {token}"} if token else {},
-    )
-    # The environment's proxy may be the very gateway that is to stop.
-    opener = urllib.request.OpenerDirector()
-    for handler in (urllib.request.HTTPHandler(), urllib.request.HTTPSHandler(), urllib.request.HTTPErrorProcessor()):
-        opener.add_handler(handler)
-    try:
-        with opener.open(request, timeout=_PATIENCE) as answer:
-            found: Mapping[str, Any] = json.load(answer)
-            return found
-    except urllib.error.HTTPError as error:
-        raise ConfigError((f"{admin}: {error.read(4096).decode(errors='replace').strip()}",)) from error
-    except (OSError, ValueError) as error:
-        raise ConfigError((f"{admin}: no answer from an admin listener: {error}",)) from error
 
 
 def _show(stops: Mapping[str, Any]) -> int:

@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from gateway.detect.confusables import CONFUSABLES
+from gateway.confusables import CONFUSABLES
 from gateway.detect.unescaped import Unescaped
 
 type Piece = tuple[str, Sequence[int], Sequence[int]]

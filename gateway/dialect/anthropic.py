@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from typing import Final, override
 
-from gateway.dialect import grammar, refusals
+from gateway.dialect import anthropic_calls, anthropic_transcript, grammar, refusals
 from gateway.dialect.anthropic_grammar import ANSWER, BATCH, REQUEST, RESULT_LINE
 from gateway.dialect.anthropic_stream import MessageStream
 from gateway.dialect.base import Dialect, Reading, StreamReader
 from gateway.errors import Malformed
+from gateway.policy.call import Called, Change
+from gateway.policy.transcript import Hosted, Transcript
 from gateway.segment import Path
 from gateway.verdict import Refusal
-from gateway.wire.document import Document, Patch
+from gateway.wire.document import Document, Patch, apply
 from gateway.wire.frames import Framing
+
+_RESULT: Final[Path] = ("result", "message")
+"""Where the message stands in a line of the results of a batch."""
 
 
 class Messages(Dialect):
@@ -31,6 +37,22 @@ class Messages(Dialect):
     @override
     def stream(self, framing: Framing) -> StreamReader:
         return MessageStream()
+
+    @override
+    def transcript(self, document: Document) -> Transcript:
+        return anthropic_transcript.of_request(document)
+
+    @override
+    def hosted(self, document: Document) -> tuple[Hosted, ...]:
+        return anthropic_transcript.hosted(document)
+
+    @override
+    def calls(self, document: Document) -> tuple[Called, ...]:
+        return anthropic_calls.calls(document)
+
+    @override
+    def changed(self, document: Document, changes: Mapping[Hashable, Change]) -> bytes:
+        return apply(document.raw, anthropic_calls.changes_to(document, changes))
 
     @override
     def instruct(self, document: Document, rules: str) -> tuple[Patch, ...]:
@@ -57,6 +79,23 @@ class MessageBatches(Messages):
     def answer(self, document: Document) -> Reading:
         """A line of the results, or the batch's own state."""
         return grammar.read(RESULT_LINE, document)
+
+    @override
+    def transcript(self, document: Document) -> Transcript:
+        return anthropic_transcript.of_batch(document)
+
+    @override
+    def hosted(self, document: Document) -> tuple[Hosted, ...]:
+        return anthropic_transcript.hosted_in_batch(document)
+
+    @override
+    def calls(self, document: Document) -> tuple[Called, ...]:
+        """Those of the message in a line of the results."""
+        return anthropic_calls.calls(document, _RESULT)
+
+    @override
+    def changed(self, document: Document, changes: Mapping[Hashable, Change]) -> bytes:
+        return apply(document.raw, anthropic_calls.changes_to(document, changes, _RESULT))
 
     @override
     def instruct(self, document: Document, rules: str) -> tuple[Patch, ...]:

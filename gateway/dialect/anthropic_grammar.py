@@ -209,13 +209,13 @@ _DEFINED: Final = g.members(
     g.opaque(g.DEFINITION),
 )
 
-_CLIENT_RUN: Final = ("custom", "bash_", "text_editor_", "memory_", "computer_", "browser_toolset_")
+CLIENT_RUN: Final = ("custom", "bash_", "text_editor_", "memory_", "computer_", "browser_toolset_")
 """Beginnings of the types of tools that the client runs; of all others the provider does."""
 
 
 def _tool(sink: Sink, value: Any, path: Path) -> None:
     kind = value.get("type") if isinstance(value, dict) else None
-    if kind is not None and not str(kind).startswith(_CLIENT_RUN):
+    if kind is not None and not str(kind).startswith(CLIENT_RUN):
         g.uninspected("hosted_tool")(sink, value, path)
     _DEFINED(sink, value, path)
 

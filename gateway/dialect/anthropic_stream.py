@@ -5,7 +5,7 @@ Source: "Streaming messages" in Anthropic's API guides and `lib/streaming` of an
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Final, override
 
 import orjson
@@ -13,12 +13,14 @@ from msgspec.structs import replace
 
 from gateway.dialect import grammar as g
 from gateway.dialect import usage
+from gateway.dialect.anthropic_calls import StreamedCalls
 from gateway.dialect.anthropic_grammar import CITATION, THOUGHT, block, message
-from gateway.dialect.base import EventReading, StreamReader
+from gateway.dialect.base import EventReading, Payload, StreamReader
 from gateway.dialect.grammar import Rule
 from gateway.dialect.plain import ANSWERED, PlainStream, Voice
 from gateway.dialect.usage import Usage
 from gateway.errors import Malformed
+from gateway.policy.call import Called, Change
 from gateway.segment import Path
 from gateway.verdict import Refusal
 from gateway.wire.document import Document
@@ -69,7 +71,10 @@ class MessageStream(StreamReader):
     """Blocks come one by one or interleaved, each under its index; each kind of delta in a block is a channel, and so
     is the name of a call, which stays until the block is complete."""
 
+    keepalive = b'event: ping\ndata: {"type": "ping"}\n\n'
+
     def __init__(self) -> None:
+        self._calls = StreamedCalls()
         self._channels: dict[int, dict[Hashable, None]] = {}  # of the blocks that were started and not stopped
         self._begun: set[int] = set()
         self._head: dict[str, Any] = {}  # members of the message that the upstream started
@@ -93,7 +98,15 @@ class MessageStream(StreamReader):
             if not delta.whole:
                 self._channels[_block_of(document, delta.place.path)][delta.channel] = None
         closes = self._channels.pop(document.get("index"), {}) if kind == "content_block_stop" else {}
-        return replace(reading, closes=tuple(closes), closes_all=kind in _LAST, usage=self._count(document))
+        calling, called = self._calls.read(kind, document)
+        return replace(
+            reading,
+            closes=tuple(closes),
+            closes_all=kind in _LAST,
+            usage=self._count(document),
+            calling=calling,
+            called=called,
+        )
 
     def _check_order(self, kind: Any, document: Document) -> None:
         if kind == "message_start":
@@ -119,6 +132,16 @@ class MessageStream(StreamReader):
         told = _told(document)
         self._counts |= told
         return usage.ANTHROPIC.read(self._counts) if told else {}
+
+    @override
+    def changed(
+        self, event: str | None, document: Document | None, data: bytes, changes: Mapping[Hashable, Change]
+    ) -> Sequence[Payload]:
+        return ((event, data),) if document is None else self._calls.changed(event, document, data, changes)
+
+    @override
+    def unfinished(self) -> tuple[Called, ...]:
+        return self._calls.unfinished()
 
     @override
     def sent(self, event: str | None, document: Document | None, data: bytes) -> None:

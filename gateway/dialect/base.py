@@ -14,7 +14,7 @@ from msgspec import Struct, field
 
 from gateway.dialect.usage import Usage
 from gateway.policy.call import Called, Change
-from gateway.policy.transcript import Transcript
+from gateway.policy.transcript import Hosted, Transcript
 from gateway.segment import Kind, Path, Place, Role, Segment, Trust, Uninspected
 from gateway.verdict import Refusal
 from gateway.wire.document import Document, Patch
@@ -136,6 +136,10 @@ class StreamReader(Protocol):
         """
         return ((event, data),)
 
+    def unfinished(self) -> tuple[Called, ...]:
+        """The calls that have begun and that no event completed, once the stream is over; each is complete by that."""
+        return ()
+
     def sent(self, event: str | None, document: Document | None, data: bytes) -> None:
         """Note that this event has left for the client, so that `ending` fits what the client has seen."""
         ...
@@ -165,6 +169,10 @@ class Dialect(Protocol):
     def transcript(self, document: Document) -> Transcript:  # noqa: ARG002 -- for those that hold conversations
         """What a request body tells of the conversation so far."""
         return Transcript(is_whole=False)
+
+    def hosted(self, document: Document) -> tuple[Hosted, ...]:
+        """What a request body has the provider run or fetch: `Transcript.hosted`, which every request is asked for."""
+        return self.transcript(document).hosted
 
     def calls(self, document: Document) -> tuple[Called, ...]:  # noqa: ARG002 -- likewise
         """The calls of tools that the agent is to run in a complete answer body, in order."""

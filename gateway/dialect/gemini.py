@@ -4,20 +4,23 @@ what an edit of an answer breaks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from typing import Any, Final, override
 
 import orjson
 
-from gateway.dialect import grammar, refusals
+from gateway.dialect import gemini_hosted, gemini_transcript, grammar, refusals
 from gateway.dialect.base import Dialect, Reading, StreamReader
+from gateway.dialect.gemini_calls import WholeAnswer
 from gateway.dialect.gemini_grammar import ANSWER, candidate_path, request
 from gateway.dialect.gemini_stream import GenerateStream
 from gateway.dialect.proto_json import member, spelt
 from gateway.errors import Malformed
+from gateway.policy.call import Called, Change
+from gateway.policy.transcript import Hosted, Transcript
 from gateway.segment import Path
 from gateway.verdict import Refusal
-from gateway.wire.document import Document, Patch
+from gateway.wire.document import Document, Patch, apply
 from gateway.wire.frames import Framing
 
 
@@ -41,6 +44,22 @@ class Generate(Dialect):
     @override
     def stream(self, framing: Framing) -> StreamReader:
         return GenerateStream(framing)
+
+    @override
+    def transcript(self, document: Document) -> Transcript:
+        return gemini_transcript.of_request(document)
+
+    @override
+    def hosted(self, document: Document) -> tuple[Hosted, ...]:
+        return gemini_hosted.of_request(document)
+
+    @override
+    def calls(self, document: Document) -> tuple[Called, ...]:
+        return WholeAnswer(document).called
+
+    @override
+    def changed(self, document: Document, changes: Mapping[Hashable, Change]) -> bytes:
+        return apply(document.raw, WholeAnswer(document).patches(changes))
 
     @override
     def instruct(self, document: Document, rules: str) -> tuple[Patch, ...]:

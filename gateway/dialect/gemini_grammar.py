@@ -180,6 +180,13 @@ _CONFIG: Final = fields(
 )
 
 
+NESTED_REQUESTS: Final = ("requests", "request", "generateContentRequest", "batch", "inputConfig")
+"""Members under which a request holds others."""
+
+NESTED_ANSWERS: Final = ("response", "responses", "inlinedResponses", "metadata", "output", "dest")
+"""Members under which an answer holds others."""
+
+
 def request(sink: Sink, value: Any, path: Path) -> None:
     """A request of any method: those for many (embeddings, batches) hold those for one, under the names below."""
     _BODY(sink, value, path)
@@ -193,7 +200,7 @@ _BODY: Final = fields(
         "tools": g.independent(_TOOL, _TOOL),
         "generationConfig": _CONFIG,
         "cachedContent": g.uninspected("stored_context"),
-        **dict.fromkeys(("requests", "request", "generateContentRequest", "batch", "inputConfig"), each(request)),
+        **dict.fromkeys(NESTED_REQUESTS, each(request)),
         **g.skipped("model taskType serviceTier"),
         **g.ignored("toolConfig safetySettings"),
     },
@@ -222,7 +229,7 @@ def answer(spoken: Spoken = g.text) -> Rule:
         {
             "candidates": each(candidate),
             "promptFeedback": feedback,
-            **dict.fromkeys(("response", "responses", "inlinedResponses", "metadata", "output", "dest"), itself),
+            **dict.fromkeys(NESTED_ANSWERS, itself),
             **g.skipped("modelVersion responseId createTime"),
             **g.ignored("usageMetadata"),
         },

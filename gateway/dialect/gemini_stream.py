@@ -6,7 +6,7 @@ of `streamGenerateContent` (v1beta, 2026-11). google-genai 3.4 fails on SSE comm
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Final, override
 
 import orjson
@@ -14,15 +14,16 @@ from msgspec.structs import replace
 
 from gateway.dialect import grammar as g
 from gateway.dialect import usage
-from gateway.dialect.base import Delta, EventReading, StreamReader
+from gateway.dialect.base import Delta, EventReading, Payload, StreamReader
+from gateway.dialect.gemini_calls import StreamedCalls, candidates, index_of, is_last, parts_of
 from gateway.dialect.gemini_grammar import answer, candidate_path, goes_on
 from gateway.dialect.grammar import Rule
 from gateway.dialect.plain import PlainStream, Voice
 from gateway.dialect.proto_json import member
-from gateway.errors import Malformed
+from gateway.policy.call import Called, Change
 from gateway.segment import Path
 from gateway.verdict import Refusal
-from gateway.wire.document import Document
+from gateway.wire.document import Document, apply
 from gateway.wire.frames import Framing
 
 
@@ -42,13 +43,15 @@ class GenerateStream(StreamReader):
     def __init__(self, framing: Framing) -> None:
         self._framing = framing
         self._channels: dict[int, dict[tuple[Any, ...], None]] = {}  # of each candidate
-        self._calls: dict[int, int] = {}  # how many are complete, of each candidate
+        self._complete: dict[int, int] = {}  # calls, of each candidate
+        self._calls = StreamedCalls()
         self._head: dict[str, Any] = {}  # the last event that came, for the names in the ending
         self._sent = 0  # from here on: what the client has seen
         self._finished: set[int] = set()
 
     @override
     def read(self, event: str | None, document: Document | None, data: bytes) -> EventReading:
+        calls = self._calls.read(document)
         if document is None:
             return PlainStream().read(event, document, data)
         reading = g.read_event(_EVENT, document, self._channel)
@@ -60,19 +63,23 @@ class GenerateStream(StreamReader):
                 assert isinstance(delta.channel, tuple)
                 self._channels.setdefault(delta.channel[0], {})[delta.channel] = None
                 closes += _completed(document, delta)
-        for index, candidate in _candidates(document):
-            self._calls[index] = self._calls.get(index, 0) + sum(map(_completes, _parts_of(candidate)))
-            closes += self._ended(index, is_last=_is_last(candidate))
+        for _, index, candidate in candidates(document):
+            self._complete[index] = self._complete.get(index, 0) + sum(map(_completes, _parts_in(candidate)))
+            closes += self._ended(index, ends_all=is_last(candidate))
         return replace(
-            reading, closes=tuple(dict.fromkeys(closes)), usage=usage.GEMINI.read(document.get("usageMetadata"))
+            reading,
+            closes=tuple(dict.fromkeys(closes)),
+            usage=usage.GEMINI.read(document.get("usageMetadata")),
+            calling=calls.calling,
+            called=calls.called,
         )
 
     def _channel(self, document: Document, path: Path) -> tuple[Any, ...]:
         above = candidate_path(path)
-        index = _index(document.get(*above))
+        index = index_of(document.get(*above))
         owner = document.get(*path[:-1])
         if "functionCall" in path or "function_call" in path:
-            call = self._calls.get(index, 0) + sum(map(_completes, _parts_before(document, above, path)))
+            call = self._complete.get(index, 0) + sum(map(_completes, _parts_before(document, above, path)))
             if path[-1] == "name":
                 return (index, "name", call)
             is_piece = path[-1] in _PIECE and isinstance(owner, dict)
@@ -81,21 +88,35 @@ class GenerateStream(StreamReader):
             return (index, "thought" if owner.get("thought") is True else "text")
         return (index, *path[len(above) :])
 
-    def _ended(self, index: int, *, is_last: bool) -> list[Hashable]:
+    def _ended(self, index: int, *, ends_all: bool) -> list[Hashable]:
         """The channels of a candidate that end with it, or with the last of its calls that is complete."""
         channels = self._channels.setdefault(index, {})
-        if is_last:
+        if ends_all:
             return list(channels)
-        ended = [channel for channel in channels if channel[1] in _OF_CALLS and channel[2] < self._calls[index]]
+        ended = [channel for channel in channels if channel[1] in _OF_CALLS and channel[2] < self._complete[index]]
         for channel in ended:
             del channels[channel]
         return list(ended)
 
     @override
+    def changed(
+        self, event: str | None, document: Document | None, data: bytes, changes: Mapping[Hashable, Change]
+    ) -> Sequence[Payload]:
+        """One event for each, as an item of an array has just one place."""
+        if document is None:
+            return ((event, data),)
+        return ((event, apply(data, self._calls.patches(document, changes))),)
+
+    @override
+    def unfinished(self) -> tuple[Called, ...]:
+        return self._calls.unfinished()
+
+    @override
     def sent(self, event: str | None, document: Document | None, data: bytes) -> None:
         self._sent += 1
+        self._calls.left()
         if document is not None:
-            self._finished.update(index for index, candidate in _candidates(document) if _is_last(candidate))
+            self._finished.update(index for _, index, candidate in candidates(document) if is_last(candidate))
 
     @override
     def ending(self, refusal: Refusal) -> bytes:
@@ -120,44 +141,20 @@ class GenerateStream(StreamReader):
         return last | {key: value for key, value in self._head.items() if key in _NAMES}
 
 
-def _candidates(document: Document) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Each candidate in an event, with its index."""
-    found = document.get("candidates")
-    for candidate in found if isinstance(found, list) else [found]:
-        if isinstance(candidate, dict):
-            yield _index(candidate), candidate
-
-
-def _is_last(candidate: dict[str, Any]) -> bool:
-    return bool(member(candidate, "finishReason"))
-
-
-def _parts_of(candidate: dict[str, Any]) -> list[Any]:
-    content = candidate.get("content")
-    parts = content.get("parts") if isinstance(content, dict) else None
-    return parts if isinstance(parts, list) else [parts]
+def _parts_in(candidate: dict[str, Any]) -> list[Any]:
+    return [part for _, part in parts_of(candidate, ())]
 
 
 def _parts_before(document: Document, candidate: Path, path: Path) -> list[Any]:
     """The parts of an event that stand before the one which holds what is at `path`."""
     position = path[len(candidate) + 2]
-    return _parts_of(document.get(*candidate))[:position] if isinstance(position, int) else []
+    return _parts_in(document.get(*candidate))[:position] if isinstance(position, int) else []
 
 
 def _completes(part: Any) -> bool:
     """Whether a call is complete with this part."""
     call = member(part, "functionCall") if isinstance(part, dict) else None
     return isinstance(call, dict) and not goes_on(call)
-
-
-def _index(candidate: dict[str, Any]) -> int:
-    """proto3 JSON leaves out a zero."""
-    index = candidate.get("index")
-    if index is None:
-        return 0
-    if not isinstance(index, int):
-        raise Malformed("the `index` of a candidate is not a number")
-    return index
 
 
 def _completed(document: Document, delta: Delta) -> list[Hashable]:

@@ -7,15 +7,16 @@ Each answer is read as a stream of its own, in a lane that a message names: the 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, override
 
 from msgspec.structs import replace
 
-from gateway.dialect.base import EventReading, StreamReader
+from gateway.dialect.base import EventReading, Payload, StreamReader
 from gateway.dialect.openai_events import EventStream
 from gateway.errors import Malformed, OverLimit
+from gateway.policy.call import Called, Change
 from gateway.verdict import Refusal
 from gateway.wire.document import Document
 
@@ -80,8 +81,11 @@ class Lanes(StreamReader):
         name, kind = self._lane_of(document), _type(document)
         closes: list[Hashable] = []
         ended: list[int] = []
+        called: tuple[Called, ...] = ()
         if kind == _FIRST:
-            self._leave(name, closes, ended)  # an answer whose end never came
+            if name in self._open:  # an answer whose end never came
+                called = self._open[name].stream.unfinished()
+            self._leave(name, closes, ended)
             self._over.pop(name, None)
         lane = self._open.get(name) or _Lane(self._number + 1, name, self._make())
         reading = lane.stream.read(event, document, data)
@@ -94,20 +98,44 @@ class Lanes(StreamReader):
         for channel in reading.closes:
             closes.append((lane.number, channel))
             lane.open.pop((lane.number, channel), None)
+        if lane.stream.is_calling:
+            self._follow(lane)
         if self._is_last(kind):
             self._leave(name, closes, ended)
             self._count(reading.usage)
         self._read.append(_Read(lane, tuple(ended)))
-        return EventReading(deltas, tuple(closes), False, reading.uninspected, dict(self._usage))
+        return EventReading(
+            deltas,
+            tuple(closes),
+            False,
+            reading.uninspected,
+            dict(self._usage),
+            reading.calling,
+            (*called, *reading.called),
+        )
+
+    @override
+    def unfinished(self) -> tuple[Called, ...]:
+        return tuple(called for lane in self._open.values() for called in lane.stream.unfinished())
+
+    @override
+    def changed(
+        self, event: str | None, document: Document | None, data: bytes, changes: Mapping[Hashable, Change]
+    ) -> Sequence[Payload]:
+        return self._read[0].lane.stream.changed(event, document, data, changes)
 
     def _grow(self, lane: _Lane, channel: Hashable) -> Hashable:
         """The name of a growing text among those of all lanes."""
-        if lane.name in self._over:
-            raise Malformed("an answer of the session goes on after its end")
-        self._enter(lane)
+        self._follow(lane)
         named = (lane.number, channel)
         lane.open[named] = None
         return named
+
+    def _follow(self, lane: _Lane) -> None:
+        """A text or a call goes on from one message of an answer to the next."""
+        if lane.name in self._over:
+            raise Malformed("an answer of the session goes on after its end")
+        self._enter(lane)
 
     def _enter(self, lane: _Lane) -> None:
         if lane.name in self._open:

@@ -7,6 +7,7 @@ Source: the specifications of 2024-11-05 (HTTP+SSE), 2025-03-26 to 2025-11-25 (s
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self, override
 
@@ -23,9 +24,10 @@ from gateway.dialect.message import Instead, MessageDialect, MessageReader
 from gateway.dialect.plain import wholes
 from gateway.dialect.refusals import encode
 from gateway.errors import Malformed, UpstreamError
+from gateway.policy.call import Call, Called
 from gateway.segment import Direction, Path
 from gateway.verdict import Refusal
-from gateway.wire.document import Document, Patch
+from gateway.wire.document import Document, Patch, apply
 from gateway.wire.frames import Framing
 
 _METHODS: Final = """
@@ -172,6 +174,33 @@ class Mcp(MessageDialect):
         return tuple(name for name in names if isinstance(name, str))
 
     @override
+    def made(self, document: Document) -> tuple[Called, ...]:
+        found: list[Called] = []
+        for number, message in enumerate(_messages(document)):
+            params = message.get("params")
+            if message.get("method") == _CALL and isinstance(params, dict):
+                arguments = params.get("arguments")
+                call = Call(
+                    str(params.get("name")),
+                    {} if arguments is None else arguments,
+                    str(message.get("id", "")),
+                    is_readable=arguments is None or isinstance(arguments, dict),
+                )
+                found.append(Called(number, call))
+        return tuple(found)
+
+    @override
+    def with_arguments(self, document: Document, arguments: Mapping[Hashable, Any]) -> bytes:
+        patches = []
+        for number, value in arguments.items():
+            params: Path = (*_at(document, number), "params")
+            if "arguments" in document.get(*params):
+                patches.append(document.replace((*params, "arguments"), value))
+            else:
+                patches.append(document.append_member(params, "arguments", value))
+        return apply(document.raw, patches)
+
+    @override
     def operation(self, document: Document, *, named: bool) -> str | None:
         message = document.value
         if not isinstance(message, dict):
@@ -196,6 +225,11 @@ def _read(document: Document, direction: Direction) -> Reading:
 def _messages(document: Document) -> list[dict[str, Any]]:
     """The messages of a body that was read."""
     return document.value if isinstance(document.value, list) else [document.value]
+
+
+def _at(document: Document, number: Hashable) -> Path:
+    """Where a message stands in a body."""
+    return (number,) if isinstance(document.value, list) and isinstance(number, int) else ()
 
 
 def _body(messages: list[dict[str, Any]], like: Document) -> bytes:

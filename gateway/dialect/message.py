@@ -7,10 +7,12 @@ messages that it answers, and a dialect of this kind is bound to them (`about`) 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from gateway.dialect.base import Dialect, Fields, StreamReader
+from gateway.policy.call import Called
 from gateway.segment import Direction
 from gateway.verdict import Refusal
 from gateway.wire.document import Document
@@ -81,6 +83,14 @@ class MessageDialect(RpcDialect):
     @abstractmethod
     def instead(self, document: Document, refusal: Refusal) -> Instead:
         """What takes the place of a message of a client."""
+
+    @abstractmethod
+    def made(self, document: Document) -> tuple[Called, ...]:
+        """The calls of tools that a client makes in a message, with keys of their own; servers are not named."""
+
+    @abstractmethod
+    def with_arguments(self, document: Document, arguments: Mapping[Hashable, Any]) -> bytes:
+        """The message with other arguments of some calls, by their keys."""
 
     @abstractmethod
     def repeats(self, name: str) -> bool:

@@ -8,21 +8,26 @@ known one in another case is refused, as others would not see it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Final, override
 
 from msgspec.structs import replace
 
 from gateway.dialect import grammar as g
+from gateway.dialect import ollama_calls as made
 from gateway.dialect import openai_chat as chat
 from gateway.dialect import openai_tools as tools
 from gateway.dialect import usage
-from gateway.dialect.base import Dialect, EventReading, Reading, StreamReader
+from gateway.dialect.base import Dialect, EventReading, Payload, Reading, StreamReader
 from gateway.dialect.grammar import Rule, Sink
 from gateway.dialect.openai_chat_stream import framed
+from gateway.dialect.openai_chat_transcript import hosted, transcript
 from gateway.dialect.plain import ANSWERED, ASKED, Voice
 from gateway.dialect.refusals import Shape, body
 from gateway.errors import Malformed
+from gateway.policy.call import Called, Change
+from gateway.policy.transcript import Hosted, Transcript
 from gateway.segment import Path
 from gateway.verdict import Refusal
 from gateway.wire.document import Document, Patch
@@ -144,6 +149,11 @@ class OllamaStream(StreamReader):
     def __init__(self, framing: Framing) -> None:
         self._framing = framing
         self._done = False
+        self._lines = 0
+        self._has_text = False
+        self._made: tuple[Hashable, ...] = ()  # keys of the calls so far
+        # Of the lines that have not left: the number, whether text came before, and the calls that did.
+        self._read: deque[tuple[int, bool, tuple[Hashable, ...]]] = deque()
         # What an ending repeats. The date must be one in the client's eyes (RFC 3339); the core has no clock.
         self._head: dict[str, Any] = {"model": "", "created_at": "1970-01-01T00:00:00Z"}
         self._text: dict[str, Any] = {"message": {"role": "assistant", "content": ""}}
@@ -158,11 +168,35 @@ class OllamaStream(StreamReader):
         self._note(document)
         self._done = self._done or document.get("done") is True
         ended = self._done or document.get("error") is not None
-        return replace(reading, closes_all=ended, usage=usage.OLLAMA.read(document.value))
+        called = self._called(document)
+        return replace(
+            reading,
+            closes_all=ended,
+            usage=usage.OLLAMA.read(document.value),
+            calling=tuple(one.key for one in called),
+            called=called,
+        )
+
+    def _called(self, document: Document) -> tuple[Called, ...]:
+        self._lines += 1
+        self._read.append((self._lines, self._has_text, self._made))
+        called = made.calls(document, self._lines)
+        self._has_text = self._has_text or bool(document.get("message", "content"))
+        self._made += tuple(one.key for one in called)
+        return called
+
+    @override
+    def changed(
+        self, event: str | None, document: Document | None, data: bytes, changes: Mapping[Hashable, Change]
+    ) -> Sequence[Payload]:
+        assert document is not None
+        line, has_text, earlier = self._read[0]
+        behind_text = has_text or any(key in changes and changes[key].refusal is not None for key in earlier)
+        return ((event, made.changed(document, changes, line, behind_text=behind_text)),)
 
     @override
     def sent(self, event: str | None, document: Document | None, data: bytes) -> None:
-        """Nothing to note: the ending is the same wherever the stream is cut."""
+        self._read.popleft()
 
     @override
     def ending(self, refusal: Refusal) -> bytes:
@@ -200,6 +234,22 @@ class Ollama(Dialect):
     @override
     def stream(self, framing: Framing) -> StreamReader:
         return OllamaStream(framing)
+
+    @override
+    def transcript(self, document: Document) -> Transcript:
+        return transcript(document, self.request(document))
+
+    @override
+    def hosted(self, document: Document) -> tuple[Hosted, ...]:
+        return hosted(document)
+
+    @override
+    def calls(self, document: Document) -> tuple[Called, ...]:
+        return made.calls(document)
+
+    @override
+    def changed(self, document: Document, changes: Mapping[Hashable, Change]) -> bytes:
+        return made.changed(document, changes)
 
     @override
     def instruct(self, document: Document, rules: str) -> tuple[Patch, ...]:

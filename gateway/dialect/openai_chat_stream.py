@@ -6,33 +6,27 @@ interleaved choices and parallel calls stay apart. Clients join the pieces of a 
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Hashable, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final, override
 
 from gateway.dialect import openai_chat, usage
-from gateway.dialect.base import EventReading, StreamReader
+from gateway.dialect import openai_chat_stream_calls as made
+from gateway.dialect.base import EventReading, Payload, StreamReader
 from gateway.dialect.grammar import read_event
 from gateway.dialect.refusals import encode
 from gateway.errors import Malformed
+from gateway.policy.call import Called, Change
 from gateway.segment import Path
 from gateway.verdict import Refusal
-from gateway.wire.document import Document, parse
+from gateway.wire.document import Document
 from gateway.wire.frames import Framing
 
 _DONE: Final = b"[DONE]"
 _TEXT: Final = "text_completion"
-_ARGUMENTS: Final = ("arguments", "input")
+_ITEM: Final = len(("choices", 0, "delta", "tool_calls", 0))
 _HEAD: Final = ("id", "object", "created", "model")
-
-
-@dataclass(slots=True)
-class _Call:
-    """The call that is being made at an index: how many were made there before it, its id, and what came of it."""
-
-    before: int = 0
-    id: str = ""
-    pieces: list[str] = field(default_factory=list)
 
 
 class ChatStream(StreamReader):
@@ -40,35 +34,58 @@ class ChatStream(StreamReader):
 
     def __init__(self, framing: Framing) -> None:
         self._framing = framing
-        self._calls: dict[tuple[Hashable, ...], _Call] = {}  # by where a call stands
-        self._over: list[Hashable] = []  # channels of calls that ended with the event that is read
+        self._calls = made.ChatCalls()
+        self._found: deque[made.Found] = deque()  # of the events that were read and have not left yet
         self._open: dict[Hashable, dict[Hashable, None]] = {}  # by choice; a dict keeps the order
         self._finished: set[Hashable] = set()
         self._head: dict[str, Any] = {}  # what all chunks of the stream have alike
         self._seen: dict[int, bool] = {}  # choices, and whether their finish_reason has left for the client
+        # A blank line behind the comment could dispatch an event that an `id:` line began.
+        self.keepalive = b": keep-alive\n" if framing is Framing.SSE else b""
 
     @override
     def read(self, event: str | None, document: Document | None, data: bytes) -> EventReading:
         if document is None:
             if data.strip() == _DONE:
-                return EventReading(closes_all=True)
+                self._found.append(made.NOTHING)
+                return EventReading(closes_all=True, called=self._calls.rest())
             raise Malformed("an event of the stream is neither JSON nor `[DONE]`")
         self._note(document)
-        self._over.clear()
+        found = self._calls.read(document)
+        self._found.append(found)
         reading = read_event(openai_chat.CHUNK, document, self._channel)
         for delta in reading.deltas:
             if not delta.whole:
                 self._opened(delta.channel)
+        closed = [channel for call in found.over for channel in self._ended(call)]
+        is_error = document.get("error") is not None
         return EventReading(
             reading.deltas,
-            (*self._over, *self._closed(document)),
-            document.get("error") is not None,
+            (*closed, *self._closed(document)),
+            is_error,
             reading.uninspected,
             usage.CHAT.read(document.get("usage")),
+            tuple(dict.fromkeys(piece.call.key for piece in found.pieces.values())),
+            self._calls.rest() if is_error else made.over((*found.over, *chain(*found.finished.values()))),
         )
 
     @override
+    def unfinished(self) -> tuple[Called, ...]:
+        return self._calls.rest()
+
+    @override
+    def changed(
+        self, event: str | None, document: Document | None, data: bytes, changes: Mapping[Hashable, Change]
+    ) -> Sequence[Payload]:
+        found = self._found[0]
+        if document is None or not (found.pieces or found.finished):
+            return ((event, data),)
+        return ((event, made.changed(document, found, changes)),)
+
+    @override
     def sent(self, event: str | None, document: Document | None, data: bytes) -> None:
+        if self._found:
+            self._found.popleft()
         for choice in _choices(document):
             index = choice.get("index")
             if isinstance(index, int):
@@ -101,45 +118,21 @@ class ChatStream(StreamReader):
                 self._seen.setdefault(index, False)
 
     def _channel(self, document: Document, path: Path) -> tuple[Hashable, ...]:
-        steps: list[Hashable] = []
-        for depth, step in enumerate(path, 1):
-            if isinstance(step, int):
-                item = document.get(*path[:depth])
-                steps.append(_index(item, step))
-                if path[depth - 2] == "tool_calls":
-                    call = self._call(tuple(steps), item)
-                    steps.append(call.before)
-                    if path[-1] in _ARGUMENTS:
-                        call.pieces.append(document.get(*path))
-            else:
-                steps.append(step)
+        piece = self._found[-1].pieces.get(path[:_ITEM])
+        steps: list[Hashable] = [] if piece is None else list(piece.call.key)
+        for depth, step in enumerate(path[0 if piece is None else _ITEM :], 1 if piece is None else _ITEM + 1):
+            steps.append(made.index_of(document.get(*path[:depth]), step) if isinstance(step, int) else step)
         return tuple(steps)
 
-    def _call(self, place: tuple[Hashable, ...], item: Any) -> _Call:
-        """Which of the calls at an index a piece belongs to.
-
-        Some servers give all parallel calls the same index (Gemini's compatible endpoint did); there a new call has
-        another id and a name. To a client that joins by index it still goes on with the call before it, so that must be
-        complete. An id that changes without a name means nothing.
-        """
-        call = self._calls.setdefault(place, _Call())
-        given = item.get("id") if isinstance(item, dict) else None
-        if isinstance(given, str) and given and given != call.id:
-            if call.id and _names_a_call(item):
-                self._end(place, call)
-                call = self._calls[place] = _Call(call.before + 1)
-            call.id = call.id or given
-        return call
-
-    def _end(self, place: tuple[Hashable, ...], call: _Call) -> None:
-        if not _is_complete("".join(call.pieces)):
-            raise Malformed("a call of the stream begins at the `index` of one that is not complete")
-        channels = self._open.get(place[1], {})
-        within = (*place, call.before)
-        ended = [known for known in channels if isinstance(known, tuple) and known[: len(within)] == within]
+    def _ended(self, call: made.StreamedCall) -> list[Hashable]:
+        """The channels of a call that is over before its choice is."""
+        channels = self._open.get(call.key[1], {})
+        ended: list[Hashable] = [
+            known for known in channels if isinstance(known, tuple) and known[: len(call.key)] == call.key
+        ]
         for channel in ended:
             del channels[channel]
-        self._over += ended
+        return ended
 
     def _opened(self, channel: Hashable) -> None:
         choice = channel[1] if isinstance(channel, tuple) else None
@@ -152,38 +145,15 @@ class ChatStream(StreamReader):
         closed: list[Hashable] = []
         for position, choice in enumerate(_choices(document)):
             if choice.get("finish_reason"):
-                index = _index(choice, position)
+                index = made.index_of(choice, position)
                 closed += self._open.pop(index, {})
                 self._finished.add(index)
         return tuple(closed)
 
 
-def _names_a_call(item: dict[str, Any]) -> bool:
-    called = item.get("function") or item.get("custom")
-    return isinstance(called, dict) and bool(called.get("name"))
-
-
-def _is_complete(arguments: str) -> bool:
-    """Whether nothing can be added to the arguments of a call: an object, or none at all."""
-    try:
-        return not arguments or isinstance(parse(arguments.encode()).value, dict)
-    except Malformed:
-        return False
-
-
 def _choices(document: Document | None) -> list[dict[str, Any]]:
     choices = document.get("choices") if document is not None else None
     return [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
-
-
-def _index(item: Any, position: int) -> int:
-    """The `index` that an item of a list gives itself; its position where it gives none."""
-    index = item.get("index") if isinstance(item, dict) else None
-    if index is None:
-        return position
-    if not isinstance(index, int):
-        raise Malformed("an `index` in the stream is not a number")
-    return index
 
 
 def framed(framing: Framing, value: dict[str, Any], event: str | None = None) -> bytes:

@@ -6,20 +6,24 @@ the item itself speak of one text.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections import deque
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, override
 
 from gateway.dialect import grammar as g
+from gateway.dialect import openai_event_calls as made
+from gateway.dialect import openai_event_changes as changes_of
 from gateway.dialect import openai_responses as responses
 from gateway.dialect import usage
-from gateway.dialect.base import EventReading, StreamReader
+from gateway.dialect.base import EventReading, Payload, StreamReader
 from gateway.dialect.grammar import Rule, read_event
 from gateway.dialect.openai_chat_stream import framed
 from gateway.dialect.plain import Voice
 from gateway.dialect.refusals import Shape, body
 from gateway.errors import Malformed
+from gateway.policy.call import Called, Change
 from gateway.segment import Path
 from gateway.verdict import Refusal
 from gateway.wire.document import Document
@@ -121,7 +125,13 @@ _OTHER: Final = event({"response": responses.ANSWER, "delta": _piece(g.UNKNOWN_A
 class EventStream(StreamReader):
     """Reads one stream of typed events, by a table of their types."""
 
-    def __init__(self, framing: Framing, events: Mapping[str, Event] = _EVENTS, last: frozenset[str] = LAST) -> None:
+    def __init__(
+        self,
+        framing: Framing,
+        events: Mapping[str, Event] = _EVENTS,
+        last: frozenset[str] = LAST,
+        session: made.Session | None = None,
+    ) -> None:
         self._framing = framing
         self._events = events
         self._last_types = last
@@ -132,12 +142,18 @@ class EventStream(StreamReader):
         self._named: dict[str, Any] = {}  # id, created_at and model of the response, once read
         self._response: dict[str, Any] | None = None  # as it stood in the last event that left
         self._sequence = -1  # number of the last event that left
+        self._calls = made.EventCalls(session)
+        self._found: deque[made.Found] = deque()  # of the events that were read and have not left yet
+        self._shift = 0  # how many more events have left than came
+        # A blank line behind the comment could dispatch an event that an `id:` line began.
+        self.keepalive = b": keep-alive\n" if framing is Framing.SSE else b""
 
     @override
     def read(self, event: str | None, document: Document | None, data: bytes) -> EventReading:
         if document is None:
             if data.strip() == _DONE:
-                return EventReading(closes_all=True)
+                self._found.append(made.NOTHING)
+                return EventReading(closes_all=True, called=self._calls.rest())
             raise Malformed("an event of the stream is neither JSON nor `[DONE]`")
         kind = document.get("type")
         self._type = kind if isinstance(kind, str) else event or ""
@@ -148,20 +164,46 @@ class EventStream(StreamReader):
         for delta in reading.deltas:
             if not delta.whole:
                 self._opened(delta.channel)
+        found = self._calls.read(self._type, document, place[0])
+        self._found.append(found)
+        is_last = self._type in self._last_types or document.get("error") is not None
         return EventReading(
             reading.deltas,
             self._close(place) if known.closes else (),
-            self._type in self._last_types or document.get("error") is not None,
+            is_last,
             reading.uninspected,
             usage.RESPONSES.read(document.get("response", "usage") or document.get("usage")),
+            found.calling,
+            (*found.called, *(self._calls.rest() if is_last else ())),
         )
+
+    @property
+    def is_calling(self) -> bool:
+        """Whether a call has begun and is not complete."""
+        return self._calls.is_calling
+
+    @override
+    def unfinished(self) -> tuple[Called, ...]:
+        return self._calls.rest()
+
+    @override
+    def changed(
+        self, event: str | None, document: Document | None, data: bytes, changes: Mapping[Hashable, Change]
+    ) -> Sequence[Payload]:
+        if document is None:
+            return ((event, data),)
+        out = changes_of.changed(event, document, self._found[0], changes, self._shift)
+        self._shift += len(out) - 1
+        return out
 
     @override
     def sent(self, event: str | None, document: Document | None, data: bytes) -> None:
+        if self._found:
+            self._found.popleft()
         if document is None:
             return
-        number = document.get("sequence_number")
-        self._sequence = number if isinstance(number, int) else self._sequence
+        number = document.get(changes_of.NUMBER)
+        self._sequence = number + self._shift if isinstance(number, int) else self._sequence
         response = document.get("response")
         if isinstance(response, dict):
             self._response = response

@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any, Final, override
 
+from msgspec.structs import replace
+
 from gateway.dialect import grammar as g
 from gateway.dialect import openai_realtime as realtime
 from gateway.dialect import openai_responses as responses
 from gateway.dialect.base import EventReading
 from gateway.dialect.lanes import Lanes
-from gateway.dialect.openai import OpenAI
+from gateway.dialect.openai import RESPONDING, OpenAI
 from gateway.dialect.openai_chat_stream import framed
+from gateway.dialect.openai_event_calls import Session
 from gateway.dialect.openai_events import LAST, EventStream
 from gateway.dialect.refusals import OPENAI_TYPES, encode, error_type
 from gateway.dialect.socket import Socket
+from gateway.policy.transcript import Hosted, Transcript
 from gateway.segment import Path
 from gateway.verdict import Refusal
 from gateway.wire.document import Document, Patch
@@ -32,8 +36,16 @@ class ResponsesSocket(OpenAI, Socket):
     """
 
     def __init__(self) -> None:
-        self._lanes = Lanes(_ResponsesAnswer, lambda message: message.get("stream_id"), LAST.__contains__)
-        super().__init__("openai_responses", responses.CLIENT_EVENT, lambda _: self._lanes)
+        session = Session()
+        self._lanes = Lanes(
+            lambda: _ResponsesAnswer(session), lambda message: message.get("stream_id"), LAST.__contains__
+        )
+        super().__init__(
+            "openai_responses",
+            responses.CLIENT_EVENT,
+            lambda _: self._lanes,
+            telling=RESPONDING,
+        )
 
     @property
     @override
@@ -63,8 +75,8 @@ class ResponsesSocket(OpenAI, Socket):
 class _ResponsesAnswer(EventStream):
     """The events of one response."""
 
-    def __init__(self) -> None:
-        super().__init__(Framing.MESSAGE)
+    def __init__(self, session: Session) -> None:
+        super().__init__(Framing.MESSAGE, session=session)
         self._lane: Any = None
 
     @override
@@ -89,7 +101,17 @@ class RealtimeSocket(OpenAI, Socket):
     def __init__(self) -> None:
         self._lanes = _RealtimeLanes()
         self._ruled = False  # whether the session's instructions hold our rules
-        super().__init__("openai_realtime", realtime.CLIENT_EVENT, lambda _: self._lanes)
+        super().__init__("openai_realtime", realtime.CLIENT_EVENT, lambda _: self._lanes, telling=RESPONDING)
+
+    @override
+    def transcript(self, document: Document) -> Transcript:
+        """What one event tells; the server keeps the conversation."""
+        told = self.told(document, self.request(document), _holder(document))
+        return replace(told, is_whole=False)
+
+    @override
+    def hosted(self, document: Document, root: Path = ()) -> tuple[Hosted, ...]:
+        return super().hosted(document, _holder(document))
 
     @property
     @override
@@ -124,6 +146,8 @@ class RealtimeSocket(OpenAI, Socket):
 
     @override
     def went(self, message: Document) -> None:
+        if message.get("type") == "conversation.item.create":
+            self._lanes.session.own.append(message.get("item", "call_id"))
         if message.get("type") == _UPDATE and message.get("session", "type") not in _MODELLESS:
             given = message.get("session", "instructions") is not None
             self._ruled = self._ruled or given or self._lanes.instructions is not None
@@ -145,7 +169,8 @@ class _RealtimeLanes(Lanes):
     """The messages of a Realtime server. `instructions` are those of the session, once the server has told."""
 
     def __init__(self) -> None:
-        super().__init__(_RealtimeAnswer, _realtime_lane, realtime.LAST.__contains__)
+        self.session = Session()
+        super().__init__(lambda: _RealtimeAnswer(self.session), _realtime_lane, realtime.LAST.__contains__)
         self.instructions: str | None = None
 
     @override
@@ -161,8 +186,8 @@ class _RealtimeLanes(Lanes):
 class _RealtimeAnswer(EventStream):
     """The events of one response, or of one thing that a user said."""
 
-    def __init__(self) -> None:
-        super().__init__(Framing.MESSAGE, realtime.SERVER_EVENTS, realtime.LAST)
+    def __init__(self, session: Session) -> None:
+        super().__init__(Framing.MESSAGE, realtime.SERVER_EVENTS, realtime.LAST, session)
 
     @override
     def ending(self, refusal: Refusal) -> bytes:
@@ -193,6 +218,14 @@ def _realtime_lane(message: Document) -> Hashable:
 _CREATE: Final = "response.create"
 _UPDATE: Final = "session.update"
 _HOLDERS: Final = {_CREATE: "response", _UPDATE: "session"}
+
+
+def _holder(document: Document) -> Path:
+    """Where in an event of a client the members of a request stand."""
+    holder = _HOLDERS.get(document.get("type"))
+    return () if holder is None else (holder,)
+
+
 _MODELLESS: Final = ("transcription", "translation")
 """Types of session in which no model follows instructions."""
 

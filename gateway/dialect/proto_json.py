@@ -6,7 +6,7 @@ Source: "ProtoJSON Format" of protobuf.dev. Where both spellings of a field are 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gateway.dialect import grammar as g
@@ -37,6 +37,14 @@ def member(value: dict[str, Any], name: str) -> Any:
     """The member `name` of `value` in either spelling, or None."""
     key = spelt(value, name)
     return None if key is None else value[key]
+
+
+def items(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    """The items of a repeated field at `path`, with their places; the API takes a single one without its list, too."""
+    if isinstance(value, list):
+        yield from (((*path, index), item) for index, item in enumerate(value))
+    elif value is not None:
+        yield path, value
 
 
 def fields(table: Mapping[str, Rule], otherwise: Rule) -> Rule:

@@ -8,20 +8,26 @@ a JSON-RPC error: it fails closed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
+
+from msgspec import structs
 
 from gateway.dialect.jsonrpc import Id, is_answer, is_request
 from gateway.dialect.mcp import Mcp
 from gateway.dialect.message import Instead
 from gateway.errors import Code, LockgateError, Malformed, OverLimit
 from gateway.exchange import refuse
-from gateway.exchange.events import Finish, Inspected
+from gateway.exchange.calls import Calls, Refused
+from gateway.exchange.events import Ask, ExchangeRecord, Finish, Inspected
 from gateway.exchange.facts import Facts
 from gateway.exchange.gate import Gate
 from gateway.exchange.messages import Judged, judge_message
+from gateway.exchange.sight import UNTOLD, sight
 from gateway.exchange.whole import Outcome
+from gateway.policy.call import Answer
 from gateway.segment import Direction
 from gateway.verdict import Refusal
 from gateway.wire.document import Document, glance, parse
@@ -47,7 +53,15 @@ class ToServer:
     data: bytes  # whole lines
 
 
-type Step = ToClient | ToServer | Finish
+@dataclass(frozen=True, slots=True)
+class AskAbout:
+    """Ask about the calls in a message, and tell the conversation by this id what was answered. Others go on."""
+
+    id: str
+    ask: Ask
+
+
+type Step = ToClient | ToServer | AskAbout | Finish
 
 
 @dataclass(slots=True)
@@ -59,6 +73,17 @@ class _Exchange:
     sender: Direction
     waiting: set[Id] = field(default_factory=set)
     is_refused: bool = False
+    calls: Calls | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A message of the client that waits for what is said about its calls: as it came, as it goes on, and its end."""
+
+    exchange: _Exchange
+    document: Document
+    judged: Judged
+    end: bytes
 
 
 class Conversation:
@@ -74,6 +99,7 @@ class Conversation:
         self._new_id = new_id
         self._dialect = Mcp()
         self._open: dict[tuple[Direction, Id], _Exchange] = {}
+        self._held: dict[str, _Held] = {}
 
     def receive(self, sender: Direction, line: bytes | None) -> list[Step]:
         """What follows from a line; `TOO_LONG` stands for one that is over the limit on events."""
@@ -83,6 +109,17 @@ class Conversation:
             return list(self._broken(sender, line, error))
         except Exception as error:  # noqa: BLE001 - the outer boundary: every failure becomes a refusal
             return list(self._failed(sender, line, f"{type(error).__name__}: {error}"))
+
+    def answered(self, id_: str, answers: Sequence[Answer]) -> list[Step]:
+        """What follows from the answers to `AskAbout`; nothing where the message is not waited for any more."""
+        held = self._held.pop(id_, None)
+        if held is None or not held.exchange.waiting:
+            return []
+        try:
+            return list(self._answered_about(held, answers))
+        except Exception as error:  # noqa: BLE001 - the outer boundary, as for a line
+            line = held.document.raw
+            return list(self._failed(Direction.REQUEST, line, f"{type(error).__name__}: {error}"))
 
     def ended(self, why: str) -> list[Step]:
         """The server is gone: whoever still waits for it is told `why`."""
@@ -94,12 +131,12 @@ class Conversation:
                 message = f"the server is gone before it answered: {why}"
                 refusal = self._refusal(exchange.facts, Code.UPSTREAM, message)
                 steps.append(ToClient(exchange.dialect.refusal(refusal) + b"\n"))
-            steps.append(Finish(exchange.facts.record("failed")))
+            steps.append(Finish(self._record(exchange, "failed")))
         return steps
 
     def left(self) -> list[Step]:
         """The client is gone: nobody waits any more."""
-        return [Finish(exchange.facts.record("client_gone")) for exchange in self._unfinished()]
+        return [Finish(self._record(exchange, "client_gone")) for exchange in self._unfinished()]
 
     def _unfinished(self) -> list[_Exchange]:
         exchanges = list({id(exchange): exchange for exchange in self._open.values()}.values())
@@ -128,9 +165,64 @@ class Conversation:
             yield from self._refused(exchanges[0], sender, document, judged)
         else:
             end = line[len(text) :] or b"\n"
-            yield _onward(sender, line if not judged.edited and line.endswith(b"\n") else judged.data + end)
+            plain = line if not judged.edited and line.endswith(b"\n") else judged.data + end
+            calls = self._calls(sender, document)
+            if calls is None:
+                yield _onward(sender, plain)
+            else:
+                yield from self._ruled(_Held(exchanges[0], document, judged, end), calls, plain)
         for exchange in exchanges:
             yield from self._settled(exchange, sender, messages)
+
+    # --- calls of tools ----------------------------------------------------------------------------------------------
+
+    def _calls(self, sender: Direction, document: Document) -> Calls | None:
+        """The calls that a client makes in a message, ruled on; None where there are none, or nobody rules."""
+        gate = self.gate
+        made = self._dialect.made(document) if sender is Direction.REQUEST and gate.firewall is not None else ()
+        if not made:
+            return None
+        server = self._upstream.removeprefix("mcp/")
+        calls = Calls(gate.rules, partial(sight, gate, UNTOLD, None))
+        calls.take(structs.replace(one, call=structs.replace(one.call, server=server)) for one in made)
+        return calls
+
+    def _ruled(self, held: _Held, calls: Calls, plain: bytes) -> Iterator[Step]:
+        """Send a message whose calls may be made, refuse it, or ask."""
+        held.exchange.calls = calls
+        if questions := calls.questions:
+            self._held[held.exchange.facts.id] = held
+            yield AskAbout(held.exchange.facts.id, Ask(questions))
+        elif calls.refused is not None:
+            yield from self._refused_calls(held, calls.refused)
+        else:
+            yield ToServer(plain)
+
+    def _answered_about(self, held: _Held, answers: Sequence[Answer]) -> Iterator[Step]:
+        exchange, calls = held.exchange, held.exchange.calls
+        assert calls is not None, "something was asked"
+        calls.answered(answers)
+        if calls.refused is None:
+            data = held.judged.data
+            if calls.changes:
+                arguments = {key: change.arguments for key, change in calls.changes.items()}
+                data = self._dialect.with_arguments(parse(data), arguments)
+                exchange.facts.edited = True
+            yield ToServer(data + held.end)
+            return
+        yield from self._refused_calls(held, calls.refused)
+        self._forget(exchange)
+        yield Finish(self._record(exchange, "refused"))
+
+    def _refused_calls(self, held: _Held, refused: Refused) -> Iterator[Step]:
+        held.exchange.is_refused = True
+        refusal = self._refusal(held.exchange.facts, refused.code, refused.words, refused.rules)
+        yield from _told(self._dialect.instead(held.document, refusal))
+
+    def _record(self, exchange: _Exchange, outcome: str) -> ExchangeRecord:
+        if exchange.calls is not None:
+            exchange.facts.add_calls(exchange.calls)
+        return exchange.facts.record(outcome)
 
     def _answered(self, sender: Direction, messages: list[dict[str, Any]]) -> list[_Exchange]:
         """The exchanges that the answers in a body belong to; they wait for these no more."""
@@ -179,8 +271,8 @@ class Conversation:
             elif message.get("method") == "notifications/cancelled":
                 yield from self._cancelled(sender, message)
         if not exchange.waiting:
-            facts = exchange.facts
-            yield Finish(facts.record("refused" if exchange.is_refused else facts.outcome_of_edits()))
+            outcome = "refused" if exchange.is_refused else exchange.facts.outcome_of_edits()
+            yield Finish(self._record(exchange, outcome))
         if len(self._open) > MAX_OPEN:
             yield from self._superseded(next(iter(self._open)))
 
@@ -193,7 +285,7 @@ class Conversation:
             if exchange is not None:
                 exchange.waiting.discard(id_)
                 if not exchange.waiting:
-                    yield Finish(exchange.facts.record("client_gone"))
+                    yield Finish(self._record(exchange, "client_gone"))
 
     def _superseded(self, key: tuple[Direction, Id]) -> Iterator[Step]:
         exchange = self._open.pop(key, None)
@@ -201,7 +293,7 @@ class Conversation:
             exchange.waiting.discard(key[1])
             exchange.facts.fault = "upstream.timeout: no answer came"
             if not exchange.waiting:
-                yield Finish(exchange.facts.record("failed"))
+                yield Finish(self._record(exchange, "failed"))
 
     # --- a message that cannot ---------------------------------------------------------------------------------------
 
@@ -233,7 +325,7 @@ class Conversation:
                 yield ToClient(exchange.dialect.refusal(refusal) + b"\n")
             exchange.facts.fault = fault
             exchange.facts.code = code
-            yield Finish(exchange.facts.record(outcome))
+            yield Finish(self._record(exchange, outcome))
             self._forget(exchange)
 
     def _meant(self, sender: Direction, line: bytes | None) -> list[_Exchange]:

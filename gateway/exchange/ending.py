@@ -14,6 +14,7 @@ from gateway.dialect.route import Family
 from gateway.errors import ClientError, Code, LockgateError, Malformed, OverLimit, UpstreamError
 from gateway.exchange import messages, quota_fields, refuse
 from gateway.exchange.bill import Bill
+from gateway.exchange.calls import Calls
 from gateway.exchange.events import (
     AnswerStarted,
     ClientGone,
@@ -48,6 +49,7 @@ class State(StrEnum):
     WHOLE = "whole"  # the answer body is collected
     READING = "reading"  # for the text of a PDF, which either body may be
     STREAM = "stream"  # the answer is judged event by event
+    ASKING = "asking"  # whether calls in the answer are approved
     PASSING = "passing"  # the answer passes in pieces, not inspected
     DONE = "done"
 
@@ -58,7 +60,9 @@ _UNHEARD: Final = frozenset({Fault.UNREACHABLE, Fault.UNTRUSTED})
 _WHOLE: Final = frozenset({"forwarded", "edited"})
 """Outcomes of an answer that came to its end."""
 
-_UPSTREAM_OPEN: Final = frozenset({State.WAITING, State.WHOLE, State.STREAM, State.PASSING, State.READING})
+_UPSTREAM_OPEN: Final = frozenset(
+    {State.WAITING, State.WHOLE, State.STREAM, State.ASKING, State.PASSING, State.READING}
+)
 
 
 class Refused(LockgateError):
@@ -81,6 +85,8 @@ class Ending:
         self._answer: AnswerStarted | None = None
         self._stream: AnswerStream | MessageStream | None = None
         self._begun = False  # whether the client has the head of an answer
+        self._made: Calls | None = None  # of tools, by the request itself
+        self._calls: Calls | None = None  # of tools, in the answer; None where nobody rules on them
 
     # --- failures --------------------------------------------------------------------------------------------------
 
@@ -196,6 +202,9 @@ class Ending:
         if self._stream is not None:
             self._facts.add_stream(self._stream.totals, self._endpoint)
             self._bill.streamed(self._stream.totals, to_its_end=outcome in _WHOLE)
+        for calls in (self._made, self._calls):
+            if calls is not None:
+                self._facts.add_calls(calls)
         self._facts.usage, self._facts.counted = self._bill.settled()
         return Finish(self._facts.record(outcome))
 

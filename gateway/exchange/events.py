@@ -8,7 +8,8 @@ The shell that owns the sockets feeds events to `Exchange.receive` and carries o
     RequestData      a piece of the request body came              SendUpstream, StartUpstream, Consult, Respond
     RequestBroken    the rest of the request body is missing       Respond, EndAnswer, DropUpstream
     AnswerStarted    the upstream's head came                      BeginAnswer
-    AnswerData       a piece of the answer came                    BeginAnswer, SendAnswer, EndAnswer, Respond
+    AnswerData       a piece of the answer came                    BeginAnswer, SendAnswer, EndAnswer, Respond, Ask
+    Answered         somebody answered an Ask                      as what the calls were part of
     UpstreamFailed   no connection, a time-out, a broken answer    Respond, SendAnswer, EndAnswer
     DialDenied       the upstream's address may not be dialled     Respond
     ClientGone       the client closed                             DropUpstream
@@ -22,12 +23,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct, field
 
 from gateway.errors import Code
 from gateway.exchange.demand import Counted, Demand, Quota
+from gateway.policy.call import Answer, CallReason, Question, Tier
 from gateway.segment import Uninspected
 from gateway.verdict import Effect, Reason
 
@@ -148,6 +150,12 @@ class Extracted(Struct, frozen=True):
     parts: tuple[str, ...] = ()
 
 
+class Answered(Struct, frozen=True):
+    """What was said to the questions of an `Ask`, in their order."""
+
+    answers: tuple[Answer, ...]
+
+
 type Event = (
     RequestStarted
     | LimitsTaken
@@ -158,6 +166,7 @@ type Event = (
     | UpstreamFailed
     | DialDenied
     | Extracted
+    | Answered
     | ClientGone
     | Stopped
     | Failed
@@ -174,6 +183,18 @@ class Extract(Struct, frozen=True):
     """Read the texts of a PDF, where it can do no harm; answer with Extracted."""
 
     data: bytes
+
+
+class Ask(Struct, frozen=True):
+    """Ask whether these calls are approved; answer with Answered.
+
+    `is_patient` is whether the client can wait for minutes: since `keepalive` is sent to it from time to time, or since
+    it waits on a connection that has signs of life of its own.
+    """
+
+    questions: tuple[Question, ...]
+    keepalive: bytes = b""
+    is_patient: bool = False
 
 
 class ReadBody(Struct, frozen=True):
@@ -238,6 +259,7 @@ class Finish(Struct, frozen=True):
 type Command = (
     Consult
     | Extract
+    | Ask
     | ReadBody
     | StartUpstream
     | SendUpstream
@@ -258,6 +280,22 @@ class Inspected(Struct, frozen=True):
     events: int = 0
     coverage: str = "none"  # "dialect", "text", "pass", "none"
     uninspected: tuple[Uninspected, ...] = ()
+
+
+class CallRecord(Struct, frozen=True):
+    """What is recorded of one call of a tool. `arguments` are masked; `by` is who decided where it was `asked`."""
+
+    tool: str
+    server: str | None
+    tier: Tier
+    effect: Effect
+    would_be: Effect
+    reasons: tuple[CallReason, ...]
+    arguments: Any
+    fingerprint: str
+    asked: bool = False
+    by: str | None = None
+    ticket: str | None = None
 
 
 WITHHELD: Final = "[withheld]"
@@ -301,3 +339,4 @@ class ExchangeRecord(Struct, frozen=True):
     limits: str | None = None  # who counted: "shared", "local", "unchecked"; None where nothing was to be counted
     fault: str | None = None  # stage and kind of a failure, for the log
     told: str | None = None  # why the client was refused, in the words that it was told
+    calls: tuple[CallRecord, ...] = ()  # of tools, in the order in which they came

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from gateway.dialect.route import Endpoint
 from gateway.dialect.usage import Usage
 from gateway.errors import Code
+from gateway.exchange.calls import Calls
 from gateway.exchange.demand import Counted
-from gateway.exchange.events import ExchangeRecord, Inspected, LimitsTaken
+from gateway.exchange.events import CallRecord, ExchangeRecord, Inspected, LimitsTaken
 from gateway.exchange.stream import StreamTotals
 from gateway.exchange.target import Head
 from gateway.exchange.whole import Outcome
@@ -46,6 +47,7 @@ class Facts:
         self.fault: str | None = None
         self.told: str | None = None
         self.upstream_failed = False
+        self.calls: list[CallRecord] = []
 
     def add(self, direction: Direction, outcome: Outcome) -> None:
         self._judge(outcome.verdict.effect, outcome.verdict.would_be, outcome.verdict.reasons, outcome.findings)
@@ -74,6 +76,15 @@ class Facts:
         self._judge(totals.effect, totals.would_be, totals.reasons, totals.findings)
         self.answer = Inspected(totals.bytes, 0, totals.events, endpoint.coverage.value, tuple(totals.uninspected))
         self.held_max = totals.held_max
+
+    def add_calls(self, calls: Calls) -> None:
+        """Add what became of the calls of tools."""
+        self._judge(calls.effect, calls.would_be, tuple(calls.reasons()), ())
+        self.calls += calls.records()
+
+    def add_reasons(self, effect: Effect, would_be: Effect, reasons: Sequence[Reason]) -> None:
+        """Add why something was decided that is no text."""
+        self._judge(effect, would_be, reasons, ())
 
     def _judge(self, effect: Effect, would_be: Effect, reasons: Sequence[Reason], findings: Sequence[Finding]) -> None:
         self.effect = max(self.effect, effect)
@@ -120,4 +131,5 @@ class Facts:
             limits=self.limits,
             fault=self.fault,
             told=self.told,
+            calls=tuple(self.calls),
         )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from gateway.detect.memory import VerdictMemory
 from gateway.detect.ruleset import RuleSet
 from gateway.exchange.beginning import Beginnings
+from gateway.exchange.calls import Sight
 from gateway.exchange.part import PartMemory
 from gateway.policy.decide import only_reports
 from gateway.policy.hierarchy import Hierarchy
 from gateway.policy.profile import Profile
+from gateway.policy.tools.hosted import HostedRuling
+from gateway.policy.transcript import Hosted, Transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,22 @@ class BodyLimits:
     event: int = 8 * 1024 * 1024
 
 
+type Instructs = Callable[[str], bool]
+"""Whether a text that nobody trusts carries instructions."""
+
+
+class Firewall(Protocol):
+    """The policy for calls of tools."""
+
+    def sight(self, transcript: Transcript, instructs: Instructs, isolation: int | None) -> Sight:
+        """What the calls of one conversation are judged by. `isolation` is what holds the agent, by its launcher."""
+        ...
+
+    def judge_hosted(self, hosted: Iterable[Hosted]) -> HostedRuling:
+        """What a request's tools come to that its provider runs itself."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Gate:
     """Rules, profile, hierarchy and limits.
@@ -30,7 +50,8 @@ class Gate:
     `memory` holds findings of texts, keyed by rule set, and is shared by all gates; `parts` and `beginnings` hold what
     became of whole parts of a body, and so belong to this gate alone. `reporting` are the rules that can only report in
     an answer's text, so that a stream need not wait for them. `stopped_tools` tells by name which tools an operator has
-    stopped: it is asked each time, since a stop holds for what is under way too.
+    stopped: it is asked each time, since a stop holds for what is under way too. `firewall` rules on calls of tools;
+    None where nobody does.
     """
 
     rules: RuleSet
@@ -41,6 +62,7 @@ class Gate:
     parts: PartMemory = field(default_factory=PartMemory)
     stopped_tools: Callable[[], Container[str]] = tuple
     beginnings: Beginnings = field(default_factory=Beginnings)
+    firewall: Firewall | None = None
     reporting: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@
 Where a limit needs what the body says, it is asked behind BODY: START ──▶ BODY ──▶ LIMITS ──▶ WAITING.
 
     BODY and WHOLE ──▶ READING, and on from there, where the text of a PDF is read elsewhere
+    WHOLE and STREAM ──▶ ASKING, and on from there, where a call of a tool must be approved
 
 It fails closed: whatever goes wrong, an exception in any stage included, becomes a refusal and a record. The machine
 knows no socket, clock or loop; the same events give the same commands.
@@ -15,36 +16,35 @@ knows no socket, clock or loop; the same events give the same commands.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, override
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.dialect.base import Coverage
-from gateway.dialect.message import MessageDialect
 from gateway.dialect.meter import Asked
 from gateway.dialect.route import Family, Form
 from gateway.dialect.spelling import resolved
-from gateway.errors import Code, InternalError, LockgateError, Malformed
-from gateway.exchange import answer as answers
+from gateway.errors import LockgateError, Malformed
 from gateway.exchange import headers as fields
-from gateway.exchange import messages, pdf, refuse
+from gateway.exchange import hosted, messages, pdf, refuse
+from gateway.exchange.answering import BINARY, Answering, Reading, labelled_binary
 from gateway.exchange.bill import Bill, meter_for
-from gateway.exchange.body import is_json
-from gateway.exchange.collected import Collected
+from gateway.exchange.calls import Calls
 from gateway.exchange.content import inspect, is_told_by_first_bytes, readable
 from gateway.exchange.demand import Consults, Demand
-from gateway.exchange.ending import Ending, Refused, State
+from gateway.exchange.ending import State
 from gateway.exchange.events import (
     AnswerData,
+    Answered,
     AnswerStarted,
-    BeginAnswer,
+    Ask,
     ClientGone,
     Command,
     Consult,
     DialDenied,
     Event,
-    Extract,
     Extracted,
     Failed,
     Headers,
@@ -57,28 +57,24 @@ from gateway.exchange.events import (
     SendUpstream,
     StartUpstream,
     Stopped,
-    Unread,
     UpstreamFailed,
 )
 from gateway.exchange.facts import Facts
-from gateway.exchange.first_bytes import FirstBytes
 from gateway.exchange.gate import Gate
 from gateway.exchange.judge import STOPPED_TOOL
-from gateway.exchange.messages import MessageStream
-from gateway.exchange.stream import AnswerStream
+from gateway.exchange.sight import UNTOLD, sight
 from gateway.exchange.target import judge_target
 from gateway.exchange.whole import Outcome
+from gateway.policy.call import Called
 from gateway.policy.profile import UnknownJson
 from gateway.segment import Direction, Uninspected
-from gateway.verdict import Effect
-from gateway.wire.coding import Decoder, decode
-from gateway.wire.document import Document, glance
-from gateway.wire.frames import Framing
-from gateway.wire.media import MediaType, content_type
+from gateway.verdict import Effect, Refusal
+from gateway.wire.coding import decode
+from gateway.wire.document import Document, glance, parse
+from gateway.wire.media import content_type
 
-_BINARY: Final = (Uninspected("binary_body"),)
-_SWITCHING_PROTOCOLS: Final = 101
-"""RFC 9110, section 15.2.2. No `Upgrade` leaves with an exchange: a WebSocket has a session."""
+type Then = Callable[[], list[Command]]
+type Refuse = Callable[[Refusal], list[Command]]
 
 
 class Held(Struct, frozen=True):
@@ -89,7 +85,7 @@ class Held(Struct, frozen=True):
     headers: Headers
 
 
-class Exchange(Ending):
+class Exchange(Answering):
     """One request and its answer. Feed it events until `finished`; it never raises."""
 
     def __init__(
@@ -101,22 +97,15 @@ class Exchange(Ending):
         upstream: str,
         principal: str,
         consults: Consults = Consults.EARLY,
+        isolation: int | None = None,
     ) -> None:
-        super().__init__(family, Facts(id, upstream, principal, gate.rules.digest))
+        super().__init__(gate, family, Facts(id, upstream, principal, gate.rules.digest), isolation)
         self._consults = consults
         self._demand = Demand()
         self._held: Held | None = None
-        self._gate = gate
         self._family = family
-        self._unknown = True
-        self._request = RequestStarted("", "/", (), has_body=False)
-        self._media = MediaType()
-        self._body = Collected("request", gate.limits.request)
-        self._may_outgrow = False  # whether the body is collected as a PDF alone, and passes where it is too large
-        self._reading: _Reading | None = None
-        self._decoder: Decoder | None = None
         self._uploading = False
-        self._bodiless = False
+        self._then: Then = list  # what follows once calls that the request makes are answered
 
     @property
     def finished(self) -> bool:
@@ -206,10 +195,10 @@ class Exchange(Ending):
             self._state = State.BODY
             return [ReadBody()]
         if is_told_by_first_bytes(self._endpoint, self._endpoint.request_form):
-            self._body = _labelled_binary("request", self._gate.limits.request, self._request.headers)
+            self._body = labelled_binary("request", self._gate.limits.request, self._request.headers)
             self._state = State.BODY
             return [ReadBody()]
-        return [self._begin_upload(_BINARY), ReadBody()]
+        return [self._begin_upload(BINARY), ReadBody()]
 
     @property
     def _reads_request(self) -> bool:
@@ -237,23 +226,6 @@ class Exchange(Ending):
         self._facts.request = Inspected(coverage=Coverage.PASS.value, uninspected=uninspected)
         return self._upstream_command(None, self._onward_headers())
 
-    def _passing(self, event: RequestData | AnswerData) -> tuple[Uninspected, ...]:
-        """What a body is called that passes unread from here on; nothing while it is collected.
-
-        Its first bytes tell that it is no text, or its size that its text will not be read.
-        """
-        told = self._body.are_binary(event.data, last=event.last)
-        if told:
-            self._may_outgrow = pdf.is_pdf(self._body.head, self._media)
-        if self._may_outgrow:
-            may_pass = self._body.size > pdf.MOST and not self._gate.profile.refuses_unknown
-            return (Uninspected(Unread.TOO_LARGE),) if may_pass else ()
-        return _BINARY if told else ()
-
-    def _taken(self) -> bytes:
-        self._may_outgrow = False
-        return self._body.take()
-
     def _on_request_data(self, event: RequestData) -> list[Command]:
         if self._uploading:
             # An upstream may answer before the body is over; the rest still belongs to it.
@@ -272,8 +244,10 @@ class Exchange(Ending):
         coding = fields.value(self._request.headers, "content-encoding")
         body = decode(raw, coding, self._gate.limits.request) if coding else raw
         self._refuse_unknown_json(body, self._media)
+        if self._gate.firewall is not None and self._endpoint.generates:
+            self._asked_body = body
         if pdf.is_read(self._endpoint, self._endpoint.request_form) and pdf.is_pdf(body, self._media):
-            return self._extract(_Reading(Direction.REQUEST, raw, body))
+            return self._extract(Reading(Direction.REQUEST, raw, body))
         return self._request_judged(raw, inspect(self._gate, self._endpoint, Direction.REQUEST, body, self._media))
 
     def _request_judged(self, raw: bytes, outcome: Outcome) -> list[Command]:
@@ -286,7 +260,46 @@ class Exchange(Ending):
         self._endpoint = messages.bound(self._endpoint, outcome.document, Direction.REQUEST)
         headers = self._fields(outcome.document, outcome.body)
         if outcome.verdict.effect >= Effect.ASK:
-            return self._refuse_request(outcome, headers)
+            return self._refuse_request(outcome.document, headers, self._content_refusal(outcome.verdict))
+        refused = hosted.refused(self._gate, self._endpoint, outcome, self._asked_body, self._facts)
+        if refused is not None:
+            return self._refuse(refuse.of(refused.code, self._facts.id, refused.words, rules=refused.rules))
+        return self._rule(
+            messages.made(self._endpoint, outcome.document, self._facts.upstream),
+            partial(self._refuse_request, outcome.document, headers),
+            partial(self._request_ruled, raw, outcome, headers),
+        )
+
+    def _rule(self, made: tuple[Called, ...], refuse_it: Refuse, then: Then) -> list[Command]:
+        """Rule on the calls of tools that the request itself makes, and go on where all of them may be made."""
+        if self._gate.firewall is None or not made:
+            return then()
+        calls = self._made = Calls(self._gate.rules, partial(sight, self._gate, UNTOLD, self._isolation))
+        self._then = partial(self._when_ruled, calls, refuse_it, then)
+        calls.take(made)
+        if questions := calls.questions:
+            self._state = State.ASKING
+            return [Ask(questions)]
+        return self._then()
+
+    def _when_ruled(self, calls: Calls, refuse_it: Refuse, then: Then) -> list[Command]:
+        refused = calls.refused
+        if refused is None:
+            return then()
+        return refuse_it(refuse.of(refused.code, self._facts.id, refused.words, rules=refused.rules))
+
+    @override
+    def _on_request_answered(self, event: Answered) -> list[Command]:
+        assert self._made is not None, "something was asked"
+        self._made.answered(event.answers)
+        return self._then()
+
+    def _request_ruled(self, raw: bytes, outcome: Outcome, headers: Headers) -> list[Command]:
+        """Send the request, or see first whether the limits allow it."""
+        if self._made is not None and self._made.changes:
+            body = messages.with_arguments(self._endpoint, parse(outcome.body), self._made.changes)
+            outcome, headers = replace(outcome, body=body, edited=True), self._fields(outcome.document, body)
+            self._facts.edited = True
         document = outcome.document or self._reread(raw, outcome)
         if outcome.edited:
             raw, headers = outcome.body, fields.of_edited(headers)
@@ -307,10 +320,9 @@ class Exchange(Ending):
         except Malformed:
             return None
 
-    def _refuse_request(self, outcome: Outcome, headers: Headers) -> list[Command]:
+    def _refuse_request(self, document: Document | None, headers: Headers, refusal: Refusal) -> list[Command]:
         """Refuse what a client sends: tell it, or its receiver where it is that one who waits."""
-        refusal = self._content_refusal(outcome.verdict)
-        instead = messages.instead(self._endpoint, outcome.document, refusal)
+        instead = messages.instead(self._endpoint, document, refusal)
         if instead is None:
             return self._refuse(refusal)
         self._facts.edited = True
@@ -318,22 +330,6 @@ class Exchange(Ending):
 
     def _fields(self, before: Document | None, body: bytes) -> Headers:
         return messages.request_fields(self._endpoint, self._onward_headers(), before, body)
-
-    def _refuse_unknown_json(self, body: bytes, media: MediaType) -> None:
-        """A profile may refuse JSON on paths that no dialect knows instead of reading it as text."""
-        if self._refuses_unknown and (media.is_json or media.is_lines or is_json(body)):
-            raise Refused(
-                refuse.of(
-                    Code.CONTENT,
-                    self._facts.id,
-                    f"no dialect knows `{self._facts.path}` and the profile `{self._gate.profile.name}` refuses JSON "
-                    'that cannot be understood; set `unknown_json = "scan"` under [rules] to read it as text',
-                )
-            )
-
-    @property
-    def _refuses_unknown(self) -> bool:
-        return self._unknown and self._gate.profile.refuses_unknown
 
     def _onward_headers(self) -> Headers:
         """The request's fields for the upstream; where the answer will be read, it must come without coding."""
@@ -350,126 +346,6 @@ class Exchange(Ending):
         self._bill.sent()
         return StartUpstream(self._request.method, self._request.target, headers, body)
 
-    # --- the answer ------------------------------------------------------------------------------------------------
-
-    def _on_answer(self, event: AnswerStarted) -> list[Command]:
-        self._answer = event
-        self._answer = event = replace(event, headers=self._endpoint.dialect.answer_fields(event.headers))
-        self._facts.status = event.status
-        self._bill.began(event.status)
-        if event.status == _SWITCHING_PROTOCOLS:
-            raise Malformed("it goes over to another protocol, which nobody asked for")
-        self._media = content_type(event.headers)
-        framing = answers.framing(self._endpoint, self._media, event.status)
-        self._bodiless = answers.is_bodiless(self._request.method, event.status)
-        if self._bodiless:
-            return self._begin_passing(event, uninspected=())
-        if framing is not None:
-            return self._begin_stream(event, framing)
-        if self._refuses_unknown or answers.is_read(self._endpoint, self._media):
-            self._state = State.WHOLE
-            self._body = Collected("answer", self._gate.limits.answer)
-            return []
-        if is_told_by_first_bytes(self._endpoint, self._endpoint.answer_form):
-            self._body = _labelled_binary("answer", self._gate.limits.answer, event.headers)
-            self._state = State.WHOLE
-            return []
-        return self._begin_passing(event, uninspected=_BINARY)
-
-    def _begin_passing(self, event: AnswerStarted, uninspected: tuple[Uninspected, ...]) -> list[Command]:
-        self._state = State.PASSING
-        self._facts.answer = Inspected(coverage=Coverage.PASS.value, uninspected=uninspected)
-        return [self._begin(event.status, event.headers)]
-
-    def _begin_stream(self, event: AnswerStarted, framing: Framing) -> list[Command]:
-        coding = fields.value(event.headers, "content-encoding")
-        self._decoder = Decoder(coding, self._gate.limits.answer) if coding else None
-        dialect = self._endpoint.dialect
-        if isinstance(dialect, MessageDialect):
-            self._stream = MessageStream(self._gate, dialect, framing, self._content_refusal)
-        else:
-            self._stream = AnswerStream(self._gate, dialect, framing)
-        self._facts.streamed = True
-        self._state = State.STREAM
-        return [self._begin(event.status, fields.of_edited(event.headers))]
-
-    def _begin(self, status: int, headers: Headers) -> BeginAnswer:
-        self._begun = True
-        return BeginAnswer(status, (*self._with_limits(headers), *self._own_headers()))
-
-    def _on_answer_data(self, event: AnswerData) -> list[Command]:
-        if self._state is State.PASSING:
-            data = b"" if self._bodiless else event.data
-            self._facts.answer = replace(self._facts.answer, bytes=self._facts.answer.bytes + len(data))
-            return self._sent(data) + (self._end("forwarded") if event.last else [])
-        if self._state is State.STREAM:
-            return self._on_stream_data(event)
-        if self._state is not State.WHOLE:
-            return []
-        self._body.add(event.data)
-        if unread := self._passing(event):
-            assert self._answer is not None
-            begin = self._begin_passing(self._answer, uninspected=unread)
-            return [*begin, *self._on_answer_data(AnswerData(self._taken(), event.last))]
-        return self._judge_answer(self._taken()) if event.last else []
-
-    def _on_stream_data(self, event: AnswerData) -> list[Command]:
-        stream, decoder = self._stream, self._decoder
-        assert stream is not None
-        stream.feed(event.data if decoder is None else decoder.feed(event.data))
-        if event.last and stream.cut is None:
-            if decoder is not None:
-                stream.feed(decoder.finish())
-            stream.finish()
-        if stream.cut is not None:
-            return self._cut_content(stream, stream.cut)
-        outcome = "edited" if stream.totals.edited else "forwarded"
-        return self._sent(stream.drain()) + (self._end(outcome) if event.last else [])
-
-    def _judge_answer(self, raw: bytes) -> list[Command]:
-        assert self._answer is not None
-        coding = fields.value(self._answer.headers, "content-encoding")
-        body = decode(raw, coding, self._gate.limits.answer) if coding else raw
-        self._refuse_unknown_json(body, self._media)
-        if pdf.is_read(self._endpoint, self._endpoint.answer_form) and pdf.is_pdf(body, self._media):
-            return self._extract(_Reading(Direction.ANSWER, raw, body))
-        status = self._answer.status
-        return self._answer_judged(raw, answers.inspect_answer(self._gate, self._endpoint, self._media, status, body))
-
-    def _answer_judged(self, raw: bytes, outcome: Outcome) -> list[Command]:
-        assert self._answer is not None
-        status, headers = self._answer.status, self._answer.headers
-        self._facts.add(Direction.ANSWER, outcome)
-        self._bill.answered(outcome.document)
-        if outcome.verdict.effect >= Effect.ASK:
-            self._endpoint = messages.bound(self._endpoint, outcome.document, Direction.ANSWER)
-            return self._refuse(self._content_refusal(outcome.verdict))
-        headers = self._with_limits(headers)
-        if not outcome.edited:
-            return self._respond(status, headers, raw, self._facts.outcome_of_edits())
-        return self._respond(status, fields.of_edited(headers), outcome.body, "edited")
-
-    # --- either body as a PDF ---------------------------------------------------------------------------------------
-
-    def _extract(self, reading: _Reading) -> list[Command]:
-        self._reading, self._state = reading, State.READING
-        if len(reading.body) > pdf.MOST:
-            return self._on_extracted(Extracted(unread=Unread.TOO_LARGE))
-        return [Extract(reading.body)]
-
-    def _on_extracted(self, event: Extracted) -> list[Command]:
-        reading = self._reading
-        if reading is None:
-            raise InternalError("the text of a PDF came that nobody asked for")
-        self._reading = None
-        if event.unread is not None and (
-            why := pdf.refusal(self._gate.profile, reading.body, self._media, event.unread)
-        ):
-            raise Refused(refuse.of(Code.CONTENT, self._facts.id, why))
-        outcome = pdf.inspect(self._gate, self._endpoint, reading.direction, reading.body, self._media, event)
-        judged = self._request_judged if reading.direction is Direction.REQUEST else self._answer_judged
-        return judged(reading.raw, outcome)
-
 
 _STEPS: Final[Mapping[type[Event], Callable[[Exchange, Any], list[Command]]]] = {
     RequestStarted: Exchange._on_request,
@@ -480,22 +356,10 @@ _STEPS: Final[Mapping[type[Event], Callable[[Exchange, Any], list[Command]]]] = 
     UpstreamFailed: Exchange._on_upstream_failed,
     DialDenied: Exchange._on_dial_denied,
     Extracted: Exchange._on_extracted,
+    Answered: Exchange._on_answered,
     RequestBroken: Exchange._on_request_broken,
     ClientGone: Exchange._on_client_gone,
     Stopped: Exchange._on_stopped,
     Failed: Exchange._on_failed,
 }
 """What each event does."""
-
-
-class _Reading(Struct, frozen=True):
-    """A body whose text is being read: as it came, and decoded."""
-
-    direction: Direction
-    raw: bytes
-    body: bytes
-
-
-def _labelled_binary(what: str, limit: int, headers: Headers) -> Collected:
-    """A body whose label says that it is no text, to be collected until its first bytes have told."""
-    return Collected(what, limit, FirstBytes(fields.value(headers, "content-encoding"), limit))

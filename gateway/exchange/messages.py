@@ -6,7 +6,7 @@ functions change nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -14,11 +14,12 @@ from msgspec.structs import replace
 from gateway.dialect.base import Fields
 from gateway.dialect.message import MessageDialect, RpcDialect
 from gateway.dialect.route import Endpoint
-from gateway.errors import NotJson
+from gateway.errors import InternalError, NotJson
 from gateway.exchange.gate import Gate
 from gateway.exchange.growth import Step
 from gateway.exchange.judge import STOPPED_TOOL, judge
 from gateway.exchange.stream import StreamTotals
+from gateway.policy.call import Called, Change
 from gateway.segment import Direction, Uninspected
 from gateway.verdict import Effect, Finding, Refusal, Verdict
 from gateway.wire.document import Document, apply, glance, parse
@@ -190,6 +191,21 @@ def called(endpoint: Endpoint, document: Document | None) -> tuple[str, ...]:
     if document is None or not isinstance(endpoint.dialect, RpcDialect):
         return ()
     return endpoint.dialect.tools_called(document)
+
+
+def made(endpoint: Endpoint, document: Document | None, upstream: str) -> tuple[Called, ...]:
+    """The calls of tools that a message makes of its server."""
+    if document is None or not isinstance(endpoint.dialect, MessageDialect):
+        return ()
+    server = upstream.removeprefix("mcp/")
+    return tuple(replace(one, call=replace(one.call, server=server)) for one in endpoint.dialect.made(document))
+
+
+def with_arguments(endpoint: Endpoint, document: Document, changes: Mapping[Hashable, Change]) -> bytes:
+    """The message with other arguments of its calls."""
+    if not isinstance(endpoint.dialect, MessageDialect):
+        raise InternalError("the arguments of this call cannot be replaced")
+    return endpoint.dialect.with_arguments(document, {key: one.arguments for key, one in changes.items()})
 
 
 def operation(endpoint: Endpoint, document: Document | None, *, named: bool) -> str | None:

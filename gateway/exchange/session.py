@@ -22,9 +22,11 @@ from gateway.dialect.route import Family
 from gateway.dialect.spelling import resolved
 from gateway.errors import Code, InternalError, LockgateError, Malformed, OverLimit
 from gateway.exchange import headers as fields
-from gateway.exchange import refuse
+from gateway.exchange import hosted, refuse
 from gateway.exchange.demand import Demand, Part
 from gateway.exchange.events import (
+    Answered,
+    Ask,
     ClientGone,
     Consult,
     DialDenied,
@@ -79,8 +81,17 @@ class Session(SessionOpening):
     is in force as it begins.
     """
 
-    def __init__(self, gate: Callable[[], Gate], family: Family, *, id: str, upstream: str, principal: str) -> None:
-        super().__init__(gate, family, SessionFacts(id, upstream, principal, gate().rules.digest))
+    def __init__(
+        self,
+        gate: Callable[[], Gate],
+        family: Family,
+        *,
+        id: str,
+        upstream: str,
+        principal: str,
+        isolation: int | None = None,
+    ) -> None:
+        super().__init__(gate, family, SessionFacts(id, upstream, principal, gate().rules.digest), isolation)
         self._asked: _Asked | None = None
 
     def weighs(self, event: SessionEvent) -> int:
@@ -121,6 +132,11 @@ class Session(SessionOpening):
             return self._turn_down(refuse.of(code, self._facts.id, str(error)), document)
         if outcome.verdict.effect >= Effect.ASK:
             return self._turn_down(self._content(outcome.verdict), document)
+        refused = hosted.refused(self._gate(), self._endpoint, outcome, message.data, self._facts)
+        if refused is not None:
+            return self._turn_down(
+                refuse.of(refused.code, self._facts.id, refused.words, rules=refused.rules), document
+            )
         self._facts.edited = self._facts.edited or outcome.edited
         asked = _Asked(Message(message.opcode, outcome.body), document)
         if document is not None and self._socket.asks(document):
@@ -157,7 +173,15 @@ class Session(SessionOpening):
     def _forward(self, asked: _Asked) -> list[SessionCommand]:
         if asked.document is not None:
             self._socket.went(asked.document)
+            self._remember(asked.document)
         return [ToServer(asked.message)]
+
+    def _remember(self, document: Document) -> None:
+        """Keep what a message told of the conversation, for calls that its answer makes."""
+        if self._gate().firewall is not None:
+            transcript = self._endpoint.dialect.transcript(document)
+            if transcript.turns or transcript.tools:
+                self._said.append(transcript)
 
     def _turn_down(self, refusal: Refusal, document: Document | None) -> list[SessionCommand]:
         """Answer a message with a refusal. Where the dialect has no event for that, the session ends."""
@@ -185,9 +209,22 @@ class Session(SessionOpening):
     def _on_stream(self, stream: AnswerStream, message: Message) -> list[SessionCommand]:
         check_text(message)
         stream.feed(message.data)
+        return self._released(stream)
+
+    def _on_answered(self, event: Answered) -> list[SessionCommand]:
+        """Somebody said what is to become of the calls that wait."""
+        if self._stream is None or not self._stream.questions:
+            raise InternalError("questions were answered that nobody asked")
+        self._stream.answered(event.answers)
+        return self._released(self._stream)
+
+    def _released(self, stream: AnswerStream) -> list[SessionCommand]:
+        """What of the server's messages may leave now, and what must be asked before more of them may."""
         if stream.cut is not None:
             return self._cut(self._content(stream.cut))
         out = self._departed()
+        if questions := stream.questions:
+            return [*out, Ask(questions, is_patient=True)]
         if stream.at_rest and self._socket.is_idle:
             # What this stretch held is over: what is remembered of it can go, and what is in force now holds.
             self._begin_stream()
@@ -203,6 +240,7 @@ class Session(SessionOpening):
 _STEPS: Final[Mapping[type[SessionEvent], Callable[[Session, Any], list[SessionCommand]]]] = {
     SessionStarted: Session._on_started,
     LimitsTaken: Session._on_limits,
+    Answered: Session._on_answered,
     Accepted: Session._on_accepted,
     Declined: Session._on_declined,
     FromClient: Session._on_client,

@@ -15,6 +15,7 @@ from gateway.dialect.sockets import opened
 from gateway.dialect.usage import Usage
 from gateway.errors import ClientError, Code, LockgateError, Malformed, OverLimit
 from gateway.exchange import quota_fields, refuse
+from gateway.exchange.calls import Calls
 from gateway.exchange.demand import Counted
 from gateway.exchange.events import (
     ClientGone,
@@ -72,6 +73,7 @@ class SessionEnding:
         self._endpoint, self._socket = opened(family, "/")
         self._limits = LimitsTaken()
         self._stream: AnswerStream | None = None
+        self._calls: Calls | None = None  # of tools, in the stream; None where nobody rules on them
         self._used_before: Usage = {}  # when an answer was last asked for
         self._ending = False
 
@@ -229,10 +231,16 @@ class SessionEnding:
 
     def _finish(self, outcome: str) -> Finish:
         self._state = State.DONE
-        if self._stream is not None:
-            self._facts.answered(self._stream.totals)
+        self._note_stretch()
         self._facts.counted = Counted.PROVIDER if self._is_answered else Counted.RESERVATION
         return Finish(self._facts.record(outcome))
+
+    def _note_stretch(self) -> None:
+        """Note what became of the server's messages since its stream was begun."""
+        if self._stream is not None:
+            self._facts.answered(self._stream.totals)
+        if self._calls is not None:
+            self._facts.add_calls(self._calls)
 
     def _with_limits(self, headers: Headers) -> Headers:
         return quota_fields.added(headers, self._facts.dialect, self._limits.headers, self._limits.quotas)

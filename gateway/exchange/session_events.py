@@ -30,6 +30,8 @@ from enum import StrEnum
 
 from gateway.errors import Code
 from gateway.exchange.events import (
+    Answered,
+    Ask,
     ClientGone,
     Consult,
     DialDenied,
@@ -138,6 +140,7 @@ class Withdrawn:
 type SessionEvent = (
     SessionStarted
     | LimitsTaken
+    | Answered
     | Accepted
     | Declined
     | FromClient
@@ -204,4 +207,4 @@ class CloseServer:
     reason: str
 
 
-type SessionCommand = Consult | Dial | Accept | Respond | ToClient | ToServer | CloseClient | CloseServer | Finish
+type SessionCommand = Consult | Ask | Dial | Accept | Respond | ToClient | ToServer | CloseClient | CloseServer | Finish

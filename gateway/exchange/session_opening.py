@@ -5,7 +5,9 @@ What the upstream answers instead of 101 is the client's answer, inspected as an
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from typing import Final
 from urllib.parse import parse_qs
 
 from msgspec.structs import replace
@@ -17,29 +19,38 @@ from gateway.errors import InternalError
 from gateway.exchange import answer as answers
 from gateway.exchange import headers as fields
 from gateway.exchange import refuse
+from gateway.exchange.calls import Calls
 from gateway.exchange.demand import Demand, Part
 from gateway.exchange.events import Consult, LimitsTaken
 from gateway.exchange.gate import Gate
 from gateway.exchange.session_ending import SessionEnding, State
 from gateway.exchange.session_events import Accept, Accepted, Declined, Dial, SessionCommand, SessionStarted
 from gateway.exchange.session_facts import SessionFacts
+from gateway.exchange.sight import joined, sight
 from gateway.exchange.stream import AnswerStream
 from gateway.exchange.target import judge_target
 from gateway.exchange.whole import unread
 from gateway.policy.profile import UnknownJson
+from gateway.policy.transcript import Transcript
 from gateway.segment import Direction
 from gateway.verdict import Effect
 from gateway.wire.coding import decode
 from gateway.wire.frames import Framing
 from gateway.wire.media import content_type
 
+REMEMBERED: Final = 200
+"""Messages of the client against which calls are held: a long conversation. What was before is as good as never said,
+so a call that stems from it is asked about rather than let through."""
+
 
 class SessionOpening(SessionEnding):
     """A session up to its first message."""
 
-    def __init__(self, gate: Callable[[], Gate], family: Family, facts: SessionFacts) -> None:
+    def __init__(self, gate: Callable[[], Gate], family: Family, facts: SessionFacts, isolation: int | None) -> None:
         super().__init__(gate, family, facts)
         self._family = family
+        self._isolation = isolation
+        self._said: deque[Transcript] = deque(maxlen=REMEMBERED)  # what the client's messages told
         self._started = SessionStarted("/", ())
 
     def _on_started(self, event: SessionStarted) -> list[SessionCommand]:
@@ -103,13 +114,14 @@ class SessionOpening(SessionEnding):
 
     def _begin_stream(self) -> None:
         """Judge what the server says from here on by what is in force now."""
-        if self._stream is not None:
-            self._facts.answered(self._stream.totals)
-            self._stream = None
+        self._note_stretch()
+        self._stream = self._calls = None
         gate = self._gate()
         self._facts.ruleset = gate.rules.digest
         if self._endpoint.coverage is Coverage.DIALECT:
-            self._stream = AnswerStream(gate, self._endpoint.dialect, Framing.MESSAGE)
+            if gate.firewall is not None:
+                self._calls = Calls(gate.rules, lambda: sight(gate, joined(self._said), self._isolation))
+            self._stream = AnswerStream(gate, self._endpoint.dialect, Framing.MESSAGE, self._calls)
 
 
 def _model(target: str) -> str | None:

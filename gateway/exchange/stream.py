@@ -11,7 +11,7 @@ leaves, the rest does not, and the dialect's own ending follows.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,9 +19,11 @@ from gateway.dialect.base import Delta, Dialect, EventReading
 from gateway.dialect.estimate import eighths
 from gateway.dialect.usage import Usage
 from gateway.errors import InternalError, Malformed, NotJson, OverLimit
+from gateway.exchange.calls import Calls
 from gateway.exchange.gate import Gate
 from gateway.exchange.growth import Growing, Piece, Step, Withheld, growing, judge_complete
 from gateway.exchange.whole import repairs
+from gateway.policy.call import Answer, Change, Question
 from gateway.segment import Uninspected
 from gateway.verdict import Edit, Effect, Finding, Reason, Refusal, Verdict
 from gateway.wire.document import Document, apply, parse
@@ -36,13 +38,15 @@ KEPT: Final = 10_000
 
 @dataclass(slots=True)
 class _Held:
-    """A frame that waits, the pieces of growing texts in it, and the edits of texts that stand whole in it."""
+    """A frame that waits, the pieces of growing texts in it, the edits of texts that stand whole in it, and the calls
+    of which it holds a part."""
 
     number: int
     frame: Frame
     document: Document | None
     pieces: list[tuple[Growing, Piece]] = field(default_factory=list)
     edits: list[Edit] = field(default_factory=list)
+    calls: tuple[Hashable, ...] = ()
 
     @property
     def decided(self) -> bool:
@@ -80,9 +84,13 @@ class AnswerStream:
     Feed bytes, and `drain` what may leave. `cut` is the verdict that ends the stream early, once there is one; nothing
     more may be fed then, and `ending` gives the last bytes. Raises Malformed and OverLimit for what cannot be read;
     `drain` then still gives what was decided.
+
+    `calls` rules on the calls of tools in it; None where nobody does. What holds a part of a call waits until that is
+    settled, so where `questions` are asked, `answered` must be told.
     """
 
-    def __init__(self, gate: Gate, dialect: Dialect, framing: Framing) -> None:
+    def __init__(self, gate: Gate, dialect: Dialect, framing: Framing, calls: Calls | None = None) -> None:
+        self._calls = calls
         self._gate = gate
         self._dialect = dialect
         self._framer = framer(framing, gate.limits.event)
@@ -104,13 +112,37 @@ class AnswerStream:
     def finish(self) -> None:
         """The stream is over: everything is decided and leaves, an event that nothing ended included."""
         self._take_all(self._framer.finish())
+        if self._calls is not None and self.cut is None:
+            self._calls.take(self._reader.unfinished())
         self.break_off()
 
     def break_off(self) -> None:
-        """The upstream stopped in the middle: what came whole is decided and leaves, half an event does not."""
+        """The upstream stopped in the middle: what came whole is decided and leaves; half an event, or a part of a
+        call, does not."""
         if self.cut is None:
             self._close(tuple(self._texts))
             self._release()
+
+    @property
+    def waits(self) -> bool:
+        """Whether something waits."""
+        return bool(self._queue)
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """What is to be asked about calls, before what waits for them may leave."""
+        return () if self._calls is None or self.cut is not None else self._calls.questions
+
+    @property
+    def keepalive(self) -> bytes:
+        """What may be sent to the client while it waits."""
+        return self._reader.keepalive
+
+    def answered(self, answers: Sequence[Answer]) -> None:
+        """Take the answers to `questions`."""
+        assert self._calls is not None, "something was asked"
+        self._calls.answered(answers)
+        self._release()
 
     def ending(self, refusal: Refusal) -> bytes:
         """The dialect's own ending, for what the client has seen; empty where the framing has none."""
@@ -138,10 +170,16 @@ class AnswerStream:
     def _release(self) -> None:
         """Let the frames at the head of the queue leave that are decided and stand before a cut."""
         queue = self._queue
-        while queue and queue[0].decided and (self._cut_at is None or queue[0].number < self._cut_at):
+        while queue and self._may_leave(queue[0]):
             held = queue.popleft()
             self._queued -= len(held.frame.raw)
-            self._out.append(self._leave(held))
+            self._out += self._leave(held)
+
+    def _may_leave(self, held: _Held) -> bool:
+        if self._cut_at is not None and held.number >= self._cut_at:
+            return False
+        calls = self._calls
+        return held.decided and (calls is None or all(map(calls.is_settled, held.calls)))
 
     def _take_all(self, frames: Iterable[Frame]) -> None:
         for frame in frames:
@@ -165,6 +203,9 @@ class AnswerStream:
         for delta in reading.deltas:
             self._add(held, delta)
         self._close(tuple(self._texts) if reading.closes_all else reading.closes)
+        if self._calls is not None:
+            held.calls = reading.calling
+            self._calls.take(reading.called)
         self._note(reading)
 
     def _add(self, held: _Held, delta: Delta) -> None:
@@ -221,19 +262,40 @@ class AnswerStream:
         totals.uninspected.update(dict.fromkeys(reading.uninspected))
         totals.held_max = max(totals.held_max, sum(text.undecided for text in self._texts.values()))
 
-    def _leave(self, held: _Held) -> bytes:
+    def _leave(self, held: _Held) -> list[bytes]:
+        """What leaves in place of a frame: itself, or what became of it."""
         frame = held.frame
         if frame.data is None:
-            return frame.raw
+            return [frame.raw]
+        edited = self._edited(held)
+        changes = self._calls.changes if self._calls is not None else {}
+        if changes:
+            out = self._changed(held, edited or frame.data, changes)
+        else:
+            out = [frame.raw if edited is None else frame.with_data(edited)]
         self._reader.sent(frame.event, held.document, frame.data)
+        return out
+
+    def _edited(self, held: _Held) -> bytes | None:
+        """The payload with the edits of its texts; None where there are none."""
         edits = held.edits + [edit for text, piece in held.pieces for edit in text.edits(piece)]
         if not edits:
-            return frame.raw
+            return None
         self.totals.edited = True
         if held.document is None:
             raise InternalError("an event that is not JSON cannot be edited")
         patches = [*held.document.edits(edits), *repairs(self._dialect, held.document, edits)]
-        return frame.with_data(apply(held.document.raw, patches))
+        return apply(held.document.raw, patches)
+
+    def _changed(self, held: _Held, data: bytes, changes: Mapping[Hashable, Change]) -> list[bytes]:
+        """The events in place of one, in a stream in which something became of a call."""
+        frame = held.frame
+        document = None if held.document is None else parse(data)
+        payloads = self._reader.changed(frame.event, document, data, changes)
+        if list(payloads) == [(frame.event, frame.data)]:
+            return [frame.raw]
+        self.totals.edited = True
+        return frame.replaced(payloads)
 
 
 def _document(frame: Frame) -> Document | None:

@@ -38,6 +38,7 @@ class Profile:
 
     `data_threshold` is the sum from which text in untrusted data is cut out, `user_threshold` the sum from which a
     user's own text is refused. `enforce` false turns every effect above REPORT into REPORT, and `would_be` tells.
+    `unlisted_tools` is what follows from a call of an agent that has no list of tools, beside the tool's tier.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Profile:
     user_threshold: int
     effects: Mapping[str, Effect] = field(default_factory=lambda: MappingProxyType({}))
     unknown_json: UnknownJson = UnknownJson.SCAN
+    unlisted_tools: Effect = Effect.ALLOW
 
     @property
     def refuses_unknown(self) -> bool:
@@ -98,7 +100,7 @@ _BALANCED: Final = Profile(
 
 PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
     {
-        "monitor": replace(_BALANCED, name="monitor", enforce=False),
+        "monitor": replace(_BALANCED, name="monitor", enforce=False, unlisted_tools=Effect.REPORT),
         "balanced": _BALANCED,
         "strict": Profile(
             name="strict",
@@ -115,6 +117,7 @@ PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
                 }
             ),
             unknown_json=UnknownJson.BLOCK,
+            unlisted_tools=Effect.BLOCK,
         ),
     }
 )

@@ -43,12 +43,14 @@ type Turn = Said | Made | Returned
 
 
 class Defined(Struct, frozen=True):
-    """A tool that the request offers to the model. `schema` is that of its arguments, None where there is none."""
+    """A tool that the request offers to the model. `schema` is that of its arguments, None where there is none;
+    `annotations` are what an MCP server says of its own tool."""
 
     name: str
     description: str = ""
     schema: Any = None
     path: Path = ()  # of the definition in the body
+    annotations: Any = None
 
 
 class Hosted(Struct, frozen=True):

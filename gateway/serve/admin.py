@@ -14,6 +14,7 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
+from gateway.serve.approvals import PATH, Approvals
 from gateway.serve.identity import Site
 from gateway.serve.metrics import CONTENT_TYPE
 from gateway.serve.ticket import FIELD, FORGED
@@ -41,12 +42,13 @@ class Readiness:
 @dataclass(frozen=True, slots=True)
 class View:
     """What the listener shows, which may have to be asked of other processes, and the switch that it throws. `metrics`
-    are the text, `status` the body of /status."""
+    are the text, `status` the body of /status; `approvals` None is a gateway at which nobody approves."""
 
     metrics: Callable[[], Awaitable[bytes]]
     readiness: Callable[[], Awaitable[Readiness]]
     status: Callable[[], Awaitable[Mapping[str, object]]]
     switch: Switch
+    approvals: Approvals | None = None
 
 
 class Admin:
@@ -74,9 +76,11 @@ class Admin:
             return _plain(403, "the Host header names no name of this listener\n")
         if not self._site.accepts(request.headers.get(hdrs.ORIGIN), request.headers.get("Sec-Fetch-Site")):
             return _plain(403, "requests from web pages are not accepted here\n")
+        if self._view.approvals is not None and self._view.approvals.serves(request.path):
+            return await self._view.approvals(request)
         page = self._reading.get(request.path) or self._writing.get(request.path)
         if page is None:
-            return _plain(404, f"no such page; there are: {', '.join((*self._reading, *self._writing))}\n")
+            return _plain(404, f"no such page; there are: {', '.join((*self._reading, *self._writing, PATH))}\n")
         methods = _READ if request.path in self._reading else _WRITE
         if request.method not in methods:
             allowed = ", ".join(sorted(methods))

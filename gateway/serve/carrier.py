@@ -21,7 +21,9 @@ from gateway.exchange import trailers
 from gateway.exchange.demand import Demand
 from gateway.exchange.events import (
     AnswerData,
+    Answered,
     AnswerStarted,
+    Ask,
     BeginAnswer,
     ClientGone,
     Command,
@@ -46,6 +48,7 @@ from gateway.exchange.events import (
     UpstreamFailed,
 )
 from gateway.pdf.reader import Reader
+from gateway.policy.call import Answer
 from gateway.serve.allowance import Bill
 from gateway.serve.client_body import BrokenBody, ClientBody
 from gateway.serve.dial import Denied
@@ -59,6 +62,13 @@ from gateway.serve.upstream import FAILURES, Patience, Pool, Upstream, detail_of
 
 LAST_WORDS: Final = 1.0
 """Seconds that an exchange cut by a shutdown gets to end its answer properly."""
+
+
+KEEPALIVE: Final = 10.0
+"""Seconds between two signs of life while a call waits for its approval: proxies and SDKs give up after 30 to 60."""
+
+type AskAll = Callable[[Ask], Awaitable[tuple[Answer, ...]]]
+"""Gives an answer to each question."""
 
 
 class Machine(Protocol):
@@ -104,13 +114,15 @@ class Carrier:
         patience: Patience,
         means: Means,
         consult: Callable[[Demand], Awaitable[LimitsTaken]],
+        ask: AskAll,
     ) -> None:
         self._request = request
         self._exchange = exchange
         self._target = upstream
         self._patience = patience
         self._means = means
-        self._ask = consult
+        self._consult_limits = consult
+        self._ask_all = ask
         self._began = perf_counter_ns()
         self._feed = Feed(exchange)
         self._body = ClientBody(request)
@@ -275,7 +287,19 @@ class Carrier:
                     self._record(command.record)
 
     async def _consult(self, command: Consult) -> None:
-        await self._tell(await self._ask(command.demand))
+        await self._tell(await self._consult_limits(command.demand))
+
+    async def _ask(self, command: Ask) -> None:
+        """Ask about calls, and keep the client's connection alive where it bears that."""
+        await self._reply.flush()
+        asking = asyncio.ensure_future(self._ask_all(command))
+        try:
+            while not (await asyncio.wait((asking,), timeout=KEEPALIVE if command.keepalive else None))[0]:
+                self._reply.add(command.keepalive)
+                await self._reply.flush()
+        finally:
+            asking.cancel()
+        await self._tell(Answered(await asking))
 
     async def _extract(self, command: Extract) -> None:
         await self._tell(await self._means.pdf.read(command.data))
@@ -334,6 +358,7 @@ _CARRY: Final[Mapping[type[Command], _CarryOut]] = {
     Consult: Carrier._consult,
     ReadBody: Carrier._read_body,
     Extract: Carrier._extract,
+    Ask: Carrier._ask,
     StartUpstream: Carrier._start_upstream,
     SendUpstream: Carrier._send_upstream,
     BeginAnswer: Carrier._begin,

@@ -9,6 +9,7 @@ import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from time import perf_counter_ns
 from typing import Final
@@ -30,8 +31,9 @@ from gateway.limits.claims import Terms
 from gateway.serve import upgrade
 from gateway.serve.allowance import Allowance, Loose
 from gateway.serve.answer import Refused
+from gateway.serve.asking import Asker
 from gateway.serve.carrier import Carrier, Course, Machine, Means
-from gateway.serve.identity import Caller, known_of
+from gateway.serve.identity import Caller, Known, known_of
 from gateway.serve.ledger import Ledger
 from gateway.serve.posture import Posture
 from gateway.serve.ticket import client_of
@@ -47,11 +49,12 @@ _ID_BYTES: Final = 12
 PLACE: Final = web.RequestKey("place", tuple[str, str])
 """Where a request keeps the host that its client chose, as it was spelt, and the path there."""
 
-type MakeExchange = Callable[[Posture, Upstream, str, str], Machine]
-"""Makes the exchange for an upstream, a principal and a request id."""
+type MakeExchange = Callable[[Posture, Upstream, Known, str], Machine]
+"""Makes the exchange for an upstream, who asks, and a request id."""
 
 
-def make_exchange(posture: Posture, upstream: Upstream, principal: str, request_id: str) -> Exchange:
+def make_exchange(posture: Posture, upstream: Upstream, known: Known, request_id: str) -> Exchange:
+    principal = known.principal
     return Exchange(
         posture.gate_for(principal),
         upstream.family,
@@ -59,6 +62,7 @@ def make_exchange(posture: Posture, upstream: Upstream, principal: str, request_
         upstream=upstream.name,
         principal=principal,
         consults=Consults.LATE if posture.terms_for(principal, upstream.name).read_body else Consults.EARLY,
+        isolation=known.isolation,
     )
 
 
@@ -102,9 +106,10 @@ class Entrance(ABC):
         allowance = self._allowance(
             lambda: posture.terms_for(principal, upstream.name), principal, upstream, request_id
         )
-        exchange = self._exchange(posture, upstream, principal, request_id)
+        exchange = self._exchange(posture, upstream, caller.known, request_id)
         patience = upstream.patience or posture.patience
-        carrier = Carrier(request, exchange, upstream, patience, self._means_with(allowance), allowance.take)
+        ask = partial(posture.approve, Asker(principal, upstream.name, request_id))
+        carrier = Carrier(request, exchange, upstream, patience, self._means_with(allowance), allowance.take, ask)
         if self.draining:
             carrier.close_after()
         self.live[carrier] = principal, upstream.name
@@ -146,14 +151,22 @@ class Entrance(ABC):
         allowance = self._allowance(
             lambda: self.posture.terms_for(principal, upstream.name), principal, upstream, session_id
         )
-        session = Session(gate, upstream.family, id=session_id, upstream=upstream.name, principal=principal)
+        session = Session(
+            gate,
+            upstream.family,
+            id=session_id,
+            upstream=upstream.name,
+            principal=principal,
+            isolation=caller.known.isolation,
+        )
         patience = upstream.patience or posture.patience
 
         def fault_now(address: str | None) -> ClientError | None:
             return self._fault_now(request, upstream, principal, address)
 
         means = self._means_with(allowance)
-        carrier = SocketCarrier(request, session, upstream, patience, means, consult, fault_now)
+        ask = partial(posture.approve, Asker(principal, upstream.name, session_id))
+        carrier = SocketCarrier(request, session, upstream, patience, means, consult, ask, fault_now)
         if self.draining:
             carrier.close_after()
         self.live[carrier] = principal, upstream.name

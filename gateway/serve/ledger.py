@@ -28,17 +28,25 @@ _CONTENT: Final = frozenset({Code.INJECTION, Code.PII, Code.SECRET, Code.TOOL, C
 
 
 class Ledger:
-    """Takes records. `audit` None means that none is kept."""
+    """Takes records. `audit` None means that none is kept; `ended` is told of each exchange that was recorded."""
 
-    def __init__(self, audit: Write | None, metrics: Metrics, write: Write = log.write) -> None:
+    def __init__(
+        self,
+        audit: Write | None,
+        metrics: Metrics,
+        write: Write = log.write,
+        ended: Callable[[ExchangeRecord], None] = lambda _: None,
+    ) -> None:
         self.fault: str | None = None
         self.tally = Tally()
         self._audit = audit
         self._metrics = metrics
         self._write = write
+        self._ended = ended
 
     def finish(self, record: ExchangeRecord, course: Course) -> None:
         """Record an exchange that ended. Never raises: its client has been served."""
+        began = datetime.now(UTC) - timedelta(microseconds=course.took_ns / 1e3)
         line = log.canonical(
             record,
             duration_ms=course.took_ns / 1e6,
@@ -46,18 +54,20 @@ class Ledger:
             client=course.client,
             identity=course.known.proof,
             isolation=course.known.isolation.word if course.known.isolation is not None else None,
-            time=datetime.now(UTC) - timedelta(microseconds=course.took_ns / 1e3),
+            time=began,
             reserved=course.bill.reserved if course.bill is not None else {},
             cost=course.bill.cost if course.bill is not None else None,
         )
-        if self._audit is not None:
-            self._keep(self._audit, line)
-        with suppress(Exception):  # standard error may be closed; the audit is the record that counts
-            self._write(line)
+        for one in (line, *log.call_lines(record, began)):
+            if self._audit is not None:
+                self._keep(self._audit, one)
+            with suppress(Exception):  # standard error may be closed; the audit is the record that counts
+                self._write(one)
         self._metrics.exchange(record, course.spent_ns)
         if course.bill is not None:
             self._metrics.bill(record, course.bill)
         self.tally += Tally(1, record.code in _CONTENT, record.outcome == "failed", course.spent_ns / 1e6)
+        self._ended(record)
 
     def note(self, event: str, **details: object) -> None:
         """Record what an operator did, in the audit and the log; `details` as JSON holds them. Never raises."""

@@ -8,6 +8,7 @@ from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from gateway.approve.ticket import What
 from gateway.errors import Code
 from gateway.exchange.events import ExchangeRecord
 from gateway.serve.allowance import Bill
@@ -27,6 +28,7 @@ GAUGES: Final[Mapping[str, Merge]] = {
     "lockgate_in_flight": Merge.SUM,
     "lockgate_stops": Merge.HIGHEST,
     "lockgate_store_up": Merge.LOWEST,
+    "lockgate_approvals_pending": Merge.HIGHEST,
 }
 """What the gauges of several workers are together. A gauge that is not here cannot be shown by a supervisor."""
 
@@ -100,6 +102,15 @@ class Metrics:
             ("source",),
             registry=self._registry,
         )
+        self._approvals = Counter(
+            "lockgate_approvals",
+            "What happened to calls that a person has to approve: asked, approved, denied, expired, used and so on.",
+            ("step",),
+            registry=self._registry,
+        )
+        self._approvals_pending = Gauge(
+            "lockgate_approvals_pending", "Calls that wait for a person, at all gateways.", registry=self._registry
+        )
         in_flight = Gauge("lockgate_in_flight", "Exchanges that are under way.", registry=self._registry)
         in_flight.set_function(live)
 
@@ -147,6 +158,14 @@ class Metrics:
     def store_up(self, is_up: Callable[[], bool]) -> None:
         """Tell how to ask whether the store answers."""
         self._store_up.set_function(is_up)
+
+    def approval(self, step: What) -> None:
+        """Count a step that a ticket took."""
+        self._approvals.labels(str(step)).inc()
+
+    def approvals_pending(self, pending: Callable[[], int]) -> None:
+        """Tell how to ask how many calls wait."""
+        self._approvals_pending.set_function(pending)
 
     def authority_ends(self, at: datetime) -> None:
         """Tell when the certificate authority expires."""

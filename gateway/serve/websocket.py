@@ -17,6 +17,8 @@ from aiohttp import WSCloseCode, WSMsgType, hdrs, web
 from gateway.errors import ClientError, InternalError
 from gateway.exchange.demand import Demand
 from gateway.exchange.events import (
+    Answered,
+    Ask,
     ClientGone,
     Consult,
     ExchangeRecord,
@@ -44,7 +46,7 @@ from gateway.exchange.session_events import (
     Withdrawn,
 )
 from gateway.serve.answer import Answer
-from gateway.serve.carrier import LAST_WORDS, Course, Means
+from gateway.serve.carrier import LAST_WORDS, AskAll, Course, Means
 from gateway.serve.client_socket import ClientSocket
 from gateway.serve.headers import without
 from gateway.serve.identity import known_of
@@ -86,6 +88,7 @@ class SocketCarrier:
         patience: Patience,
         means: Means,
         consult: Callable[[Demand], Awaitable[LimitsTaken]],
+        ask: AskAll,
         fault_now: FaultNow,
     ) -> None:
         self._request = request
@@ -94,7 +97,8 @@ class SocketCarrier:
         self._target = upstream
         self._patience = patience
         self._means = means
-        self._ask = consult
+        self._consult_limits = consult
+        self._ask_all = ask
         self._fault_now = fault_now
         self._began = perf_counter_ns()
         self._loop = asyncio.get_running_loop()
@@ -265,7 +269,11 @@ class SocketCarrier:
                     self._record(command.record)
 
     async def _consult(self, command: Consult) -> None:
-        await self._tell(await self._ask(command.demand))
+        await self._tell(await self._consult_limits(command.demand))
+
+    async def _ask(self, command: Ask) -> None:
+        # The server's messages wait behind it; the client's go on, and pings with them.
+        await self._tell(Answered(await self._ask_all(command)))
 
     async def _dial(self, command: Dial) -> None:
         """Ask the upstream, and tell what came of it."""
@@ -336,6 +344,7 @@ type _CarryOut = Callable[[SocketCarrier, Any], Awaitable[None]]
 
 _CARRY: Final[Mapping[type[SessionCommand], _CarryOut]] = {
     Consult: SocketCarrier._consult,
+    Ask: SocketCarrier._ask,
     Dial: SocketCarrier._dial,
     Accept: SocketCarrier._accept,
     Respond: SocketCarrier._respond,

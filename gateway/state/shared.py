@@ -17,6 +17,7 @@ from gateway.state.redis.connection import Connection
 from gateway.state.redis.counters import RedisCounters
 from gateway.state.redis.place import Place
 from gateway.state.redis.registers import RedisRegisters
+from gateway.state.sqlite import SqliteRegisters
 from gateway.state.store import Counters, Registers, Store
 
 
@@ -33,32 +34,49 @@ class Means:
 class OpenRegisters:
     """The registers of a shared store alone: for who only takes a decision. `registers` None: nothing is shared.
 
-    `timeout` is in seconds.
+    `lasting` are those of the store, or else of this machine's `file`, for what has to outlive a gateway; None without
+    either. `timeout` is in seconds.
     """
 
-    def __init__(self, place: Place | None, timeout: float, prefix: str, ca_file: Path | None) -> None:
+    def __init__(
+        self, place: Place | None, timeout: float, prefix: str, ca_file: Path | None, file: Path | None = None
+    ) -> None:
         self.registers: Registers | None = None
         self._connection: Connection | None = None
+        self._file: SqliteRegisters | None = None
         if place is not None:
             self._connection = Connection(place, timeout, ca_file)
             self.registers = RedisRegisters(self._connection, prefix)
+        elif file is not None:
+            self._file = SqliteRegisters(file, timeout=timeout)
+        self.lasting: Registers | None = self.registers or self._file
 
     async def close(self) -> None:
         if self._connection is not None:
             await self._connection.close()
+        if self._file is not None:
+            await self._file.close()
 
 
 class OpenStore:
-    """A store in use. `place` None is the memory of this process. `me` names this worker among those who share it."""
+    """A store in use. `place` None is the memory of this process, with the registers in `file`, where one is given.
 
-    def __init__(self, place: Place | None, means: Means, me: str, told: Callable[[str], None]) -> None:
+    `me` names this worker among those who share it.
+    """
+
+    def __init__(
+        self, place: Place | None, means: Means, me: str, told: Callable[[str], None], file: Path | None = None
+    ) -> None:
         self.place = place
         self._told = told
         self._watch: asyncio.Task[None] | None = None
         self._connection: Connection | None = None
         self.guard: GuardedCounters | None = None
+        self._file: SqliteRegisters | None = None
         counters: Counters = MemoryCounters()
         registers: Registers = MemoryRegisters()
+        if place is None and file is not None:
+            registers = self._file = SqliteRegisters(file, told)
         if place is not None:
             self._connection = Connection(place, means.timeout, means.ca_file)
             registers = RedisRegisters(self._connection, means.prefix)
@@ -88,6 +106,8 @@ class OpenStore:
                 await self.guard.leave()
         if self._connection is not None:
             await self._connection.close()
+        if self._file is not None:
+            await self._file.close()
 
     @property
     def is_up(self) -> bool:

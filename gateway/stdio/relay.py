@@ -17,8 +17,9 @@ from time import perf_counter_ns
 from typing import Any, Final, Protocol
 
 from gateway.errors import ConfigError
-from gateway.exchange.conversation import Conversation, Step, ToClient, ToServer
-from gateway.exchange.events import ExchangeRecord, Finish
+from gateway.exchange.conversation import AskAbout, Conversation, Step, ToClient, ToServer
+from gateway.exchange.events import Ask, ExchangeRecord, Finish
+from gateway.policy.call import Answer
 from gateway.segment import Direction
 from gateway.stdio.pipes import Sink, Source
 from gateway.wire.lines import Cutter
@@ -54,6 +55,11 @@ class Standard:
     async def write(self, data: bytes) -> None:
         await self._sink.write(data)
 
+
+type Approve = Callable[[Ask], Awaitable[tuple[Answer, ...]]]
+"""Gives an answer to each question."""
+
+UNASKED: Final = "it could not be asked whether it is approved"
 
 type Record = Callable[[ExchangeRecord, int, int], None]
 """Takes a record, with nanoseconds in all and spent inspecting."""
@@ -93,13 +99,17 @@ class Times:
 
 
 class Relay:
-    """One client and one server. `record` takes each record."""
+    """One client and one server. `record` takes each record, `approve` answers where calls must be approved."""
 
-    def __init__(self, conversation: Conversation, client: Pair, times: Times, record: Record) -> None:
+    def __init__(
+        self, conversation: Conversation, client: Pair, times: Times, record: Record, approve: Approve
+    ) -> None:
         self._conversation = conversation
         self._client = client
         self._times = times
         self._record = record
+        self._approve = approve
+        self._asking: set[asyncio.Task[None]] = set()
 
     async def run(self, command: Sequence[str], environ: Mapping[str, str]) -> int:
         """Run the server until it ends, and return its exit code. Raises ConfigError where it cannot be started."""
@@ -110,9 +120,10 @@ class Relay:
             try:
                 return await self._until_over(child, upward, downward)
             finally:
-                upward.cancel()
-                downward.cancel()
-                await asyncio.gather(upward, downward, return_exceptions=True)
+                tasks = (upward, downward, *self._asking)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
                 await _killed(child)
 
     async def _until_over(self, child: Process, upward: asyncio.Task[None], downward: asyncio.Task[None]) -> int:
@@ -157,10 +168,25 @@ class Relay:
                     await self._client.write(step.data)
                 elif isinstance(step, ToServer):
                     await _write(child, step.data)
+                elif isinstance(step, AskAbout):
+                    self._ask(child, step)
         finally:
             for step in steps:
                 if isinstance(step, Finish):
                     self._record(step.record, *self._times.took(step.record.id))
+
+    def _ask(self, child: Process, step: AskAbout) -> None:
+        """Ask aside, so that other messages go on meanwhile."""
+        task = asyncio.create_task(self._asked(child, step))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    async def _asked(self, child: Process, step: AskAbout) -> None:
+        try:
+            answers = await self._approve(step.ask)
+        except Exception:  # noqa: BLE001 -- whatever it is, nobody has approved the calls
+            answers = tuple(Answer(is_approved=False, words=UNASKED) for _ in step.ask.questions)
+        await self._carry_out(child, self._conversation.answered(step.id, answers))
 
 
 async def _first(tasks: set[asyncio.Task[Any]], other: asyncio.Task[None]) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -125,6 +125,32 @@ class Document:
             return Patch(start, start, data + b",")
         _, end = self.span(path)
         return Patch(end - 1, end - 1, (b"," if length else b"") + data)
+
+    def without(self, path: Path, keys: Collection[str | int]) -> tuple[Patch, ...]:
+        """The patches that take the members `keys` out of the object or array at `path`, each with a comma.
+
+        They cannot be made together with patches that add a member to it. Raises KeyError where one is not there.
+        """
+        members = self.members(path)
+        if missing := [key for key in keys if key not in members]:
+            raise KeyError((*path, missing[0]))
+        start, end = self.span(path)
+        patches: list[Patch] = []
+        position = first = start + 1
+        is_led = False  # by a member that stays
+        for key, (_, after) in members.items():
+            if key not in keys:
+                is_led = True
+            elif is_led:
+                patches.append(Patch(position, after, b""))
+            else:
+                # What leads takes the comma behind it along; between a value and its comma stand blanks alone.
+                is_last = len(patches) + 1 == len(members)
+                close = end - 1 if is_last else self.raw.index(b",", after) + 1
+                patches.append(Patch(first, close, b""))
+                first = close
+            position = after
+        return tuple(patches)
 
     def members(self, path: Path) -> Mapping[str | int, tuple[int, int]]:
         """Byte ranges of the members of the object or array at `path`, by key or index, in order; found once.

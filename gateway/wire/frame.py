@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -54,6 +55,25 @@ class Frame(Struct, frozen=True):
             pieces.append(self.raw[end:line_start])
             end = line_end
         return b"".join((*pieces, self.raw[end:]))
+
+    def replaced(self, payloads: Sequence[tuple[str | None, bytes]]) -> list[bytes]:
+        """The frames in place of this one, each with its payload and the name of its SSE event.
+
+        Raises ValueError where the framing has no place for more or fewer: the commas of an array stand in its frames.
+        """
+        if self.framing is Framing.ARRAY and len(payloads) != 1:
+            raise ValueError("an item of an array is replaced by one item")
+        if len(payloads) == 1 and payloads[0][0] == self.event:
+            return [self.with_data(payloads[0][1])]
+        return [self._anew(event, data) for event, data in payloads]
+
+    def _anew(self, event: str | None, data: bytes) -> bytes:
+        if self.framing is Framing.SSE:
+            name = b"" if event is None else b"event: " + event.encode() + b"\n"
+            return name + b"data: " + b"\ndata: ".join(_ANY_LINE_END.split(data)) + b"\n\n"
+        if self.framing is Framing.LINES and b"\n" in data:
+            raise ValueError("a payload of JSON Lines must be one line")
+        return data + (b"\n" if self.framing is Framing.LINES else b"")
 
     def _field_value(self, data: bytes) -> bytes:
         """What must stand behind the first `data`, `data:` or `data: ` so that this payload is read back."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.detect.confusables import CONFUSABLES
+from gateway.confusables import CONFUSABLES
 from gateway.detect.view import VIEWS, View, addressed, scrubbed
 
 FOLDED = VIEWS["folded"]

@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 from gateway.dialect.anthropic import MESSAGES
-from gateway.dialect.base import Dialect
+from gateway.dialect.base import Dialect, StreamReader
 from gateway.dialect.gemini import GENERATE
 from gateway.dialect.ollama import OLLAMA
 from gateway.dialect.openai import CHAT, RESPONSES
 from gateway.dialect.openai_batch import BATCH
 from gateway.errors import LockgateError
+from gateway.policy.call import Change
 from gateway.segment import Path
-from gateway.wire.document import parse
+from gateway.wire.document import Document, parse
 from gateway.wire.frames import Framing
 from tests.dialect.laws import REFUSAL, TRANSCRIPTS
 
@@ -92,6 +93,26 @@ def test_a_body_with_a_wrong_type_is_read_or_refused(folder: str, dialect: Diale
 
 
 @pytest.mark.parametrize(("folder", "dialect"), BODIES, ids=[folder for folder, _ in BODIES])
+def test_calls_among_wrong_types_are_found_or_refused(folder: str, dialect: Dialect) -> None:
+    for value in (value for transcript in payloads(folder, "request") for value in transcript):
+        for number, path in enumerate(paths(value)):
+            document = parse(json.dumps(changed(value, path, WRONG[number % len(WRONG)])).encode())
+            attempt(dialect.transcript, document)
+            attempt(dialect.hosted, document)
+    for value in (value for transcript in payloads(folder, "response") for value in transcript):
+        for number, path in enumerate(paths(value)):
+            document = parse(json.dumps(changed(value, path, WRONG[number % len(WRONG)])).encode())
+            attempt(refused, dialect, document)
+
+
+def refused(dialect: Dialect, document: Document) -> None:
+    """Every call of an answer refused; it is JSON still, without a call."""
+    changes = {called.key: Change(refusal="no") for called in dialect.calls(document)}
+    left = parse(dialect.changed(document, changes))
+    assert dialect.calls(left) == ()
+
+
+@pytest.mark.parametrize(("folder", "dialect"), BODIES, ids=[folder for folder, _ in BODIES])
 def test_a_stream_with_a_wrong_type_is_read_or_refused_and_can_still_be_ended(folder: str, dialect: Dialect) -> None:
     for stream in payloads(folder, "response"):
         for position, value in enumerate(stream):
@@ -103,3 +124,25 @@ def test_a_stream_with_a_wrong_type_is_read_or_refused_and_can_still_be_ended(fo
                         break
                     reader.sent(None, document, document.raw)
                 reader.ending(REFUSAL)
+
+
+@pytest.mark.parametrize(("folder", "dialect"), BODIES, ids=[folder for folder, _ in BODIES])
+def test_a_stream_with_a_wrong_type_can_be_changed_where_it_is_read(folder: str, dialect: Dialect) -> None:
+    for stream in payloads(folder, "response"):
+        for position, value in enumerate(stream):
+            for number, path in enumerate(paths(value)):
+                wrong = changed(value, path, WRONG[(number + position) % len(WRONG)])
+                documents = [
+                    parse(json.dumps(one).encode()) for one in (*stream[:position], wrong, *stream[position + 1 :])
+                ]
+                attempt(rewritten, dialect.stream(Framing.SSE), documents)
+
+
+def rewritten(reader: StreamReader, documents: list[Document]) -> None:
+    """All events, and then, with each call refused, what leaves in their place."""
+    called = [one for document in documents for one in reader.read(None, document, document.raw).called]
+    changes = {one.key: Change(refusal="no") for one in (*called, *reader.unfinished())}
+    for document in documents:
+        for _, data in reader.changed(None, document, document.raw, changes):
+            parse(data)
+        reader.sent(None, document, document.raw)

@@ -14,13 +14,15 @@ from hypothesis import strategies as st
 
 from gateway.errors import Code
 from gateway.exchange import conversation
-from gateway.exchange.conversation import METHOD, Conversation, Step, ToClient, ToServer
+from gateway.exchange.conversation import METHOD, AskAbout, Conversation, Step, ToClient, ToServer
 from gateway.exchange.events import ExchangeRecord, Finish
+from gateway.policy.call import Answer
 from gateway.segment import Direction
 from gateway.stops.decision import Every
 from gateway.verdict import Effect
 from gateway.wire.lines import TOO_LONG
 from tests.exchange.gates import gate
+from tests.exchange.policing import Policy, policed
 from tests.exchange.test_messages import CUT, POISON, progress, result
 
 CLIENT, SERVER = Direction.REQUEST, Direction.ANSWER
@@ -381,3 +383,87 @@ class TestEndings:
         steps = [s for n in range(3, conversation.MAX_OPEN + 2) for s in one.receive(CLIENT, line(call(id=n)))]
         assert records(steps) == []
         assert len(one.left()) == conversation.MAX_OPEN
+
+
+class TestCalls:
+    """Calls of tools that a client makes, by a policy: allowed, refused, or asked about while others go on."""
+
+    YES = Answer(is_approved=True)
+    NO = Answer(is_approved=False, words="ann said no")
+
+    def talk(self, policy: Policy | None = None) -> Conversation:
+        numbers = count(1)
+        by = policed(policy)
+        return Conversation(by, upstream="mcp/n", principal="default", new_id=lambda: f"id-{next(numbers)}")
+
+    def call(self, name: str, id: Any = 1, **arguments: Any) -> bytes:
+        return line(
+            {"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": name, "arguments": arguments}}
+        )
+
+    def asked(self, steps: Sequence[Step]) -> AskAbout:
+        (found,) = [step for step in steps if isinstance(step, AskAbout)]
+        return found
+
+    def test_an_allowed_call_goes_on_as_it_came(self) -> None:
+        came = self.call("read", path="p")
+        assert self.talk().receive(CLIENT, came) == [ToServer(came)]
+
+    def test_a_refused_call_is_answered_and_recorded(self) -> None:
+        steps = self.talk().receive(CLIENT, self.call("wipe"))
+        (told,) = onward(steps, ToClient)
+        assert "`wipe` is not for agents" in told["result"]["content"][0]["text"]
+        (called,) = record(steps).calls
+        assert (called.tool, called.server, called.effect) == ("wipe", "n", Effect.BLOCK)
+
+    def test_others_go_on_while_a_call_is_asked_about(self) -> None:
+        one = self.talk()
+        came = self.call("pay", 1, what="rent")
+        asked = self.asked(one.receive(CLIENT, came))
+        assert asked.ask.questions[0].call.arguments == {"what": "rent"}
+        other = line({**PING, "id": 2})
+        assert one.receive(CLIENT, other) == [ToServer(other)]
+        assert one.answered(asked.id, (self.YES,)) == [ToServer(came)]
+        steps = one.receive(SERVER, line(DONE))
+        assert record(steps).calls[0].asked
+
+    def test_a_call_that_was_not_approved_is_answered(self) -> None:
+        one = self.talk()
+        asked = self.asked(one.receive(CLIENT, self.call("pay")))
+        steps = one.answered(asked.id, (self.NO,))
+        (told,) = onward(steps, ToClient)
+        assert "ann said no" in told["result"]["content"][0]["text"]
+        assert record(steps).code is Code.APPROVAL
+        assert one.left() == []
+
+    def test_a_call_goes_on_with_the_arguments_of_who_approved(self) -> None:
+        one = self.talk()
+        asked = self.asked(one.receive(CLIENT, self.call("pay", what="rent")))
+        (sent,) = onward(one.answered(asked.id, (Answer(is_approved=True, arguments={"what": "less"}),)), ToServer)
+        assert sent["params"]["arguments"] == {"what": "less"}
+
+    def test_a_call_that_was_cancelled_meanwhile_goes_nowhere(self) -> None:
+        one = self.talk()
+        asked = self.asked(one.receive(CLIENT, self.call("pay")))
+        one.receive(CLIENT, line({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}))
+        assert one.answered(asked.id, (self.YES,)) == []
+
+    def test_a_call_that_nobody_waits_for_goes_nowhere(self) -> None:
+        one = self.talk()
+        steps = one.receive(CLIENT, line({"jsonrpc": "2.0", "method": "tools/call", "params": {"name": "pay"}}))
+        assert one.answered(self.asked(steps).id, (self.YES,)) == []
+
+    def test_answers_to_nothing_do_nothing(self) -> None:
+        assert self.talk().answered("id-9", (self.YES,)) == []
+
+    def test_an_answer_too_few_lets_nothing_pass(self) -> None:
+        one = self.talk()
+        asked = self.asked(one.receive(CLIENT, self.call("pay")))
+        steps = one.answered(asked.id, ())
+        assert onward(steps, ToServer) == []
+        assert record(steps).code is Code.INTERNAL
+
+    def test_what_a_server_calls_is_no_call_of_a_tool(self) -> None:
+        policy = Policy()
+        self.talk(policy).receive(SERVER, self.call("wipe"))
+        assert policy.looks == []

@@ -13,7 +13,7 @@ import pytest
 from gateway.dialect.families import FAMILIES
 from gateway.dialect.meter import UNSAID
 from gateway.errors import Code
-from gateway.exchange import machine, whole
+from gateway.exchange import answering, machine, whole
 from gateway.exchange.demand import Consults, Counted, Quota
 from gateway.exchange.events import (
     AnswerData,
@@ -448,7 +448,8 @@ def _breaks(*_: Any, **__: Any) -> Any:
         (machine, "content_type"),
         (machine, "inspect"),
         (machine, "readable"),
-        (machine, "AnswerStream"),
+        (answering, "content_type"),
+        (answering, "AnswerStream"),
         (whole, "judge"),
         (whole, "apply"),
         (whole, "json_unit"),

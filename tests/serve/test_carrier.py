@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from time import monotonic
 
 import pytest
@@ -12,6 +13,8 @@ from aiohttp import web
 
 from gateway.errors import Code
 from gateway.exchange.events import (
+    Answered,
+    Ask,
     BeginAnswer,
     ClientGone,
     Command,
@@ -31,8 +34,11 @@ from gateway.exchange.events import (
     StartUpstream,
     UpstreamFailed,
 )
-from gateway.serve import client_body
+from gateway.policy.call import Answer, Call, Question, Ruling, Tier
+from gateway.serve import carrier, client_body
+from gateway.serve.asking import Asker, nobody_approves
 from gateway.serve.entrance import MakeExchange
+from gateway.serve.identity import Known
 from gateway.serve.posture import Posture
 from gateway.serve.upstream import Patience, Upstream
 from gateway.verdict import Effect
@@ -263,7 +269,7 @@ class Scripted:
 
 
 def made(machine: Scripted) -> MakeExchange:
-    def make(_posture: Posture, _upstream: Upstream, _principal: str, _id: str) -> Scripted:
+    def make(_posture: Posture, _upstream: Upstream, _known: Known, _id: str) -> Scripted:
         return machine
 
     return make
@@ -546,3 +552,80 @@ async def test_an_upload_whose_end_the_exchange_holds_back_is_not_taken_for_whol
     data, _, _, echo = await run(script, request("POST /up/x", "Connection: close", body=b"body"))
     assert data.startswith(b"HTTP/1.1 502 ")
     assert echo.seen == []
+
+
+class TestAsking:
+    """What a client sees while somebody is asked about a call."""
+
+    QUESTION = Question(Call("pay", {}), Ruling(Effect.ASK, Effect.ASK, Tier.SEND), "f", "s")
+
+    def asking(self, keepalive: bytes) -> Callable[[Event], Sequence[Command]]:
+        ask: list[Command] = [BeginAnswer(200, ()), SendAnswer(b"begun\n"), Ask((self.QUESTION,), keepalive)]
+        ended: list[Command] = [SendAnswer(b"answered"), EndAnswer(clean=True), Finish(record("forwarded"))]
+        gone: list[Command] = [Finish(record("client_gone"))]
+        return on(RequestStarted=ask, Answered=ended, ClientGone=gone)
+
+    async def test_who_asks_is_told_to_who_answers_and_the_answer_to_the_exchange(self) -> None:
+        seen: list[tuple[Asker, Ask]] = []
+        yes = (Answer(is_approved=True),)
+
+        async def approve(asker: Asker, asked: Ask) -> tuple[Answer, ...]:
+            seen.append((asker, asked))
+            return yes
+
+        machine = Scripted(self.asking(b""))
+        by = replace(posture({"up": Upstream("up", FAMILY, "http://127.0.0.1:9")}), approve=approve)
+        async with gateway(by, made(machine)) as running, dialled(running.address) as (reader, writer):
+            writer.write(request("GET /up/x", "Connection: close"))
+            data = await reader.read()
+        assert b"begun\n" in data
+        assert b"answered" in data
+        assert Answered(yes) in machine.seen
+        ((asker, asked),) = seen
+        assert (asker.principal, asker.upstream) == ("default", "up")
+        assert asked.questions == (self.QUESTION,)
+
+    async def test_while_nobody_has_answered_the_client_gets_signs_of_life(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(carrier, "KEEPALIVE", 0.01)
+        answer_now = asyncio.Event()
+
+        async def approve(_: Asker, __: Ask) -> tuple[Answer, ...]:
+            await answer_now.wait()
+            return (Answer(is_approved=True),)
+
+        by = replace(posture({"up": Upstream("up", FAMILY, "http://127.0.0.1:9")}), approve=approve)
+        async with (
+            gateway(by, made(Scripted(self.asking(b": wait\n")))) as running,
+            dialled(running.address) as (reader, writer),
+        ):
+            writer.write(request("GET /up/x", "Connection: close"))
+            before = await reader.readuntil(b": wait\n")
+            before += await reader.readuntil(b": wait\n")
+            assert b"begun\n" in before
+            answer_now.set()
+            assert b"answered" in await reader.read()
+
+    async def test_a_client_that_leaves_is_not_waited_for(self) -> None:
+        cancelled = asyncio.Event()
+
+        async def approve(_: Asker, __: Ask) -> tuple[Answer, ...]:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                cancelled.set()
+            return ()
+
+        machine = Scripted(self.asking(b""))
+        by = replace(posture({"up": Upstream("up", FAMILY, "http://127.0.0.1:9")}), approve=approve)
+        async with gateway(by, made(machine)) as running:
+            async with dialled(running.address) as (reader, writer):
+                writer.write(request("GET /up/x"))
+                await reader.readuntil(b"begun\n")
+            async with asyncio.timeout(5):
+                await cancelled.wait()
+
+    async def test_where_nobody_can_be_asked_the_answer_is_no(self) -> None:
+        (answer,) = await nobody_approves(Asker("default", "up", "id"), Ask((self.QUESTION,)))
+        assert answer == Answer(is_approved=False, words="nobody can approve it here")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
-from gateway.state.memory import memory_store
+from gateway.state.memory import MemoryCounters, memory_store
 from gateway.state.redis.connection import Connection
 from gateway.state.redis.counters import RedisCounters
 from gateway.state.redis.place import Place
 from gateway.state.redis.registers import RedisRegisters
+from gateway.state.sqlite import FILE, SqliteRegisters
 from gateway.state.store import Store
 from tests.services import redis as services
 
@@ -37,11 +39,16 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"redis+cluster://{','.join(f'127.0.0.1:{one.port}' for one in servers)}"
 
 
-@pytest.fixture(params=["memory", "single", "sentinel", "cluster"])
-async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+@pytest.fixture(params=["memory", "sqlite", "single", "sentinel", "cluster"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     """An empty store of each kind."""
     if request.param == "memory":
         yield memory_store()
+        return
+    if request.param == "sqlite":
+        registers = SqliteRegisters(tmp_path / FILE, timeout=PATIENCE)
+        yield Store("memory", MemoryCounters(), registers)
+        await registers.close()
         return
     connection = Connection(Place.read(request.getfixturevalue(request.param)), PATIENCE)
     await connection.open()

@@ -16,11 +16,13 @@ import pytest
 
 from gateway.errors import ConfigError
 from gateway.exchange.conversation import Conversation
-from gateway.exchange.events import ExchangeRecord
+from gateway.exchange.events import Ask, ExchangeRecord
 from gateway.exchange.gate import Gate
+from gateway.policy.call import Answer
 from gateway.stdio import relay
-from gateway.stdio.relay import Relay, Times, exit_code
+from gateway.stdio.relay import UNASKED, Relay, Times, exit_code
 from tests.exchange.gates import gate, small
+from tests.exchange.policing import policed
 from tests.exchange.test_conversation import call, line, sampling
 from tests.exchange.test_messages import result
 
@@ -75,7 +77,13 @@ class Running:
         numbers = count(1)
         times = Times(lambda: f"id-{next(numbers)}")
         conversation = Conversation(by, upstream="mcp/n", principal="default", new_id=times)
-        self.relay = Relay(conversation, self.client, times, lambda *made: self.records.append(made))
+        self.asked: asyncio.Queue[Ask] = asyncio.Queue()
+        self.answers: asyncio.Queue[tuple[Answer, ...]] = asyncio.Queue()
+        self.relay = Relay(conversation, self.client, times, lambda *made: self.records.append(made), self.approve)
+
+    async def approve(self, ask: Ask) -> tuple[Answer, ...]:
+        self.asked.put_nowait(ask)
+        return await self.answers.get()
 
     async def run(self, *command: str) -> int:
         async with asyncio.timeout(20):
@@ -235,3 +243,47 @@ async def test_a_record_that_cannot_be_kept_ends_the_relay() -> None:
         running.relay._record = fails
         running.client.say(call())
         assert await ended == 128 + signal.SIGTERM
+
+
+def calling(name: str, id: int) -> dict[str, Any]:
+    params = {"name": name, "arguments": {"text": "rent"}}
+    return {"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params}
+
+
+class TestApprovals:
+    async def test_a_call_waits_for_its_answer_while_other_messages_pass(self) -> None:
+        async with serving(ECHO, policed()) as (running, _):
+            running.client.say(calling("pay", 1))
+            asked = await running.asked.get()
+            assert asked.questions[0].call.name == "pay"
+            running.client.say(calling("read", 2))
+            assert (await running.client.hear())["id"] == 2
+            running.answers.put_nowait((Answer(is_approved=True),))
+            assert (await running.client.hear())["id"] == 1
+
+    async def test_an_answer_too_few_is_a_no(self) -> None:
+        async with serving(ECHO, policed()) as (running, _):
+            running.client.say(calling("pay", 1))
+            await running.asked.get()
+            running.answers.put_nowait(())
+            told = await running.client.hear()
+            assert told["id"] == 1
+            assert "error" in told
+
+    async def test_a_question_that_fails_is_a_no(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async with serving(ECHO, policed()) as (running, _):
+
+            async def fails(_: Ask) -> tuple[Answer, ...]:
+                raise OSError("the store is gone")
+
+            monkeypatch.setattr(running.relay, "_approve", fails)
+            running.client.say(calling("pay", 1))
+            told = await running.client.hear()
+            assert UNASKED in told["result"]["content"][0]["text"]
+
+    async def test_a_relay_that_ends_waits_for_no_answer(self) -> None:
+        async with serving(ECHO, policed()) as (running, ended):
+            running.client.say(calling("pay", 1))
+            await running.asked.get()
+            running.client.leave()
+            assert await ended == 0

@@ -93,6 +93,11 @@ def edited(document: Document, *edits: Edit) -> bytes:
     return apply(document.raw, document.edits(edits))
 
 
+def spelling(document: Document, path: Path) -> bytes:
+    start, end = document.span(path)
+    return document.raw[start:end]
+
+
 def edit(path: Path, start: int, end: int, text: str) -> Edit:
     return Edit(Place(path), Span(start, end), text)
 
@@ -270,6 +275,49 @@ class TestPatches:
     )
     def test_insert_item(self, raw: bytes, index: int, out: bytes) -> None:
         assert apply(raw, [parse(raw).insert_item((), index, "x")]) == out
+
+    @pytest.mark.parametrize(
+        ("raw", "keys", "out"),
+        [
+            (b"[1]", {0}, b"[]"),
+            (b"[ 1 ]", {0}, b"[]"),
+            (b"[1, 2 ,3 ]", {0}, b"[ 2 ,3 ]"),
+            (b"[1, 2 ,3 ]", {1}, b"[1 ,3 ]"),
+            (b"[1, 2 ,3 ]", {2}, b"[1, 2 ]"),
+            (b"[1, 2 ,3 ]", {0, 1}, b"[3 ]"),
+            (b"[1, 2 ,3 ]", {0, 2}, b"[ 2 ]"),
+            (b"[1, 2 ,3 ]", {1, 2}, b"[1 ]"),
+            (b"[1, 2 ,3 ]", {0, 1, 2}, b"[]"),
+            (b'{"a" : 1 , "b": ","}', {"a"}, b'{ "b": ","}'),
+            (b'{"a" : 1 , "b": ","}', {"b"}, b'{"a" : 1}'),
+            (b'{"a" : 1 , "b": ","}', {"a", "b"}, b"{}"),
+            (b'{"a": ","}', set(), b'{"a": ","}'),
+        ],
+    )
+    def test_without(self, raw: bytes, keys: set[str | int], out: bytes) -> None:
+        assert apply(raw, parse(raw).without((), keys)) == out
+
+    def test_what_is_not_there_cannot_be_taken_out(self) -> None:
+        with pytest.raises(KeyError):
+            parse(b'{"a": [1]}').without(("a",), {0, 1})
+
+    @settings(max_examples=300, deadline=None)
+    @given(documents(), st.data())
+    def test_whatever_is_taken_out_the_rest_stands_as_it_was(self, document: Document, data: st.DataObject) -> None:
+        holders = [(path, value) for path, value in nodes(document.value) if isinstance(value, dict | list) and value]
+        if not holders:
+            return
+        path, value = data.draw(st.sampled_from(holders))
+        keys = list(value if isinstance(value, dict) else range(len(value)))
+        out = data.draw(st.sets(st.sampled_from(keys)))
+        changed = parse(apply(document.raw, document.without(path, out)))
+        kept = [key for key in keys if key not in out]
+        assert changed.get(*path) == (
+            {key: value[key] for key in kept} if isinstance(value, dict) else [value[key] for key in kept]
+        )
+        for place, key in enumerate(kept):
+            was, now = (*path, key), (*path, key if isinstance(value, dict) else place)
+            assert spelling(changed, now) == spelling(document, was)
 
     def test_insertions_at_one_point_keep_their_order_and_come_before_a_replacement(self) -> None:
         assert apply(b"abc", [Patch(1, 2, b"B"), Patch(1, 1, b"1"), Patch(1, 1, b"2")]) == b"a12Bc"

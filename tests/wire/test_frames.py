@@ -319,3 +319,44 @@ def test_what_is_unread_waits_for_the_rest_of_its_frame() -> None:
     one = framer(Framing.SSE, 100)
     assert [len(list(one.feed(data))) for data in (b"data: 1\n", b"\ndata")] == [0, 1]
     assert one.unread == 4
+
+
+class TestReplaced:
+    """One event in place of which another, several or none leave."""
+
+    def one(self, framing: Framing, raw: bytes) -> Frame:
+        (frame,) = [found for found in cut(framing, [raw]) if found.data is not None]
+        return frame
+
+    def test_one_payload_of_the_same_name_keeps_all_else(self) -> None:
+        frame = self.one(Framing.SSE, b"id: 7\nevent: a\ndata: 1\n\n")
+        assert frame.replaced([("a", b"2")]) == [b"id: 7\nevent: a\ndata: 2\n\n"]
+
+    @pytest.mark.parametrize(
+        ("framing", "raw", "payloads", "out"),
+        [
+            (Framing.SSE, b"data: 1\n\n", [("a", b"2")], [b"event: a\ndata: 2\n\n"]),
+            (
+                Framing.SSE,
+                b"data: 1\n\n",
+                [(None, b"2"), ("b", b"3\n4")],
+                [b"data: 2\n\n", b"event: b\ndata: 3\ndata: 4\n\n"],
+            ),
+            (Framing.SSE, b"data: 1\n\n", [], []),
+            (Framing.LINES, b"1\r\n", [(None, b"2"), (None, b"3")], [b"2\n", b"3\n"]),
+            (Framing.MESSAGE, b"1", [(None, b"2"), (None, b"3")], [b"2", b"3"]),
+        ],
+    )
+    def test_others_are_frames_of_their_own(
+        self, framing: Framing, raw: bytes, payloads: list[tuple[str | None, bytes]], out: list[bytes]
+    ) -> None:
+        assert self.one(framing, raw).replaced(payloads) == out
+
+    @pytest.mark.parametrize("payloads", [[], [(None, b"1"), (None, b"2")]])
+    def test_the_items_of_an_array_are_replaced_one_by_one(self, payloads: list[tuple[str | None, bytes]]) -> None:
+        with pytest.raises(ValueError, match="replaced by one"):
+            self.one(Framing.ARRAY, b'[{"a":1}]').replaced(payloads)
+
+    def test_a_payload_of_json_lines_is_one_line(self) -> None:
+        with pytest.raises(ValueError, match="one line"):
+            self.one(Framing.LINES, b"1\n").replaced([(None, b"2"), (None, b"3\n4")])

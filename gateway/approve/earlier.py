@@ -1,0 +1,87 @@
+"""What earlier tickets say of a question: a pure function.
+
+An approval holds for no more than what the person was told: a call that there are more reasons to ask about, that does
+more, or that needs a higher approver, is asked anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from msgspec import Struct
+
+from gateway.approve.ticket import State, Ticket, Why
+from gateway.policy.call import Approver, Lasts, Tier
+
+
+class Asked(Struct, frozen=True):
+    """A question as tickets know it. `call`, `session` and `aim` are the digests of a ticket; the last two are empty
+    where there is no conversation or no target. `is_execution`: the call is made, not proposed by a model."""
+
+    call: str
+    agent: str
+    tool: str
+    server: str | None
+    session: str
+    aim: str
+    tier: Tier
+    approver: Approver
+    is_once: bool
+    is_execution: bool
+    reasons: tuple[Why, ...]
+
+
+def standing(tickets: Iterable[Ticket], asked: Asked, now: float) -> Ticket | None:
+    """The ticket that answers the question, or that is to; None where it has to be put anew.
+
+    A denial of the very call comes first, then an approval of it, then one for the session or the target.
+    """
+    candidates = [
+        (rank, ticket.created, ticket) for ticket in tickets if (rank := _rank(ticket, asked, now)) is not None
+    ]
+    return max(candidates, key=lambda one: one[:2])[2] if candidates else None
+
+
+_DENIED: Final = 3
+_APPROVED: Final = 2
+_GRANTED: Final = 1
+_PENDING: Final = 0
+
+
+def _rank(ticket: Ticket, asked: Asked, now: float) -> int | None:
+    same = ticket.call == asked.call and ticket.agent == asked.agent
+    match ticket.state_at(now):
+        case State.DENIED if same and now < ticket.until:
+            return _DENIED
+        case State.APPROVED if now < ticket.until and covers(ticket, asked):
+            if ticket.lasts is not Lasts.ONCE:
+                return _GRANTED if _grants(ticket, asked) else None
+            return _APPROVED if same and not ticket.is_used else None
+        case State.PENDING if same:
+            return _PENDING
+    return None
+
+
+def _grants(ticket: Ticket, asked: Asked) -> bool:
+    """Whether it was approved for all such calls of this session."""
+    if asked.is_once or (ticket.agent, ticket.tool, ticket.server) != (asked.agent, asked.tool, asked.server):
+        return False
+    if not asked.session or ticket.session != asked.session:
+        return False
+    return ticket.lasts is Lasts.SESSION or bool(asked.aim and ticket.aim == asked.aim)
+
+
+def covers(ticket: Ticket, asked: Asked) -> bool:
+    """Whether who approved was told all that speaks against the call, and may approve it."""
+    if asked.approver is Approver.APPROVER and ticket.decided_as is not Approver.APPROVER:
+        return False
+    return asked.tier <= ticket.tier and knows(ticket, asked)
+
+
+def knows(ticket: Ticket, asked: Asked) -> bool:
+    """Whether the ticket has all that the call is asked for."""
+    # Of other calls of a session the arguments have other names.
+    is_same = ticket.call == asked.call
+    told = {(one.rule, one.argument if is_same else "") for one in ticket.reasons if one.asks}
+    return all((one.rule, one.argument if is_same else "") in told for one in asked.reasons if one.asks)

@@ -1,0 +1,109 @@
+"""From a question to its ticket: pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import Final
+
+from msgspec.structs import replace
+
+from gateway.approve.earlier import Asked, knows
+from gateway.approve.masked import Mask, masked, written
+from gateway.approve.terms import Terms
+from gateway.approve.ticket import Step, Ticket, What, Why, digest, encode, name
+from gateway.policy.call import Approver, Question
+from gateway.verdict import Effect
+
+MOST: Final = 64 * 1024
+"""Bytes of a ticket. What nobody would read to its end, nobody can approve."""
+
+
+class Unshowable(Exception):
+    """The call cannot be shown to a person."""
+
+
+def asked_of(key: bytes, question: Question, principal: str) -> Asked:
+    """The question as tickets know it."""
+    call, ruling = question.call, question.ruling
+    return Asked(
+        call=digest(key, "call", principal, question.fingerprint),
+        agent=principal,
+        tool=call.name,
+        server=call.server,
+        session=digest(key, "session", principal, question.session) if question.session else "",
+        aim=digest(key, "target", call.server or "", call.name, ruling.target) if ruling.target else "",
+        tier=ruling.tier,
+        approver=ruling.approver,
+        is_once=ruling.is_once or ruling.approver is Approver.APPROVER,
+        is_execution=call.server is not None,
+        reasons=tuple(
+            Why(one.rule, one.words, one.argument, one.sources, one.effect >= Effect.ASK and not one.shadow)
+            for one in ruling.reasons
+        ),
+    )
+
+
+def free_id(key: bytes, call: str, taken: Container[str]) -> str:
+    """The first id of a call that no ticket has, so that whoever asks the same at the same time takes the same."""
+    number = 0
+    while (id_ := name(key, call, number)) in taken:
+        number += 1
+    return id_
+
+
+def made(
+    id_: str, question: Question, asked: Asked, upstream: str | None, terms: Terms, mask: Mask, now: float, lasts: float
+) -> Ticket:
+    """A ticket that waits for `lasts` seconds. Raises Unshowable."""
+    arguments = question.call.arguments
+    try:
+        if len(written(arguments)) > MOST:
+            raise Unshowable
+        shown = masked(arguments, mask)
+    except ValueError as error:
+        raise Unshowable from error
+    ticket = Ticket(
+        id=id_,
+        call=asked.call,
+        agent=asked.agent,
+        tool=asked.tool,
+        arguments=shown.text,
+        tier=asked.tier,
+        approver=asked.approver,
+        is_once=asked.is_once,
+        created=now,
+        deadline=now + lasts,
+        needs=terms.needs(asked.approver),
+        holds=terms.ticket_lifetime,
+        grant=terms.grant_lifetime,
+        server=asked.server,
+        upstream=upstream,
+        hidden=shown.hidden,
+        reasons=asked.reasons,
+        session=asked.session,
+        aim=asked.aim,
+        target=mask(question.ruling.target),
+        steps=(Step(What.ASKED, now, asked.agent),),
+    )
+    if len(encode(ticket)) > MOST:
+        raise Unshowable
+    return ticket
+
+
+def joined(ticket: Ticket, asked: Asked, terms: Terms, now: float) -> Ticket:
+    """The ticket of a call that waits already, with what there is to be said against it since; as it was where there
+    is nothing. Votes until then are void: they were given to less."""
+    approver = Approver.APPROVER if Approver.APPROVER in {ticket.approver, asked.approver} else Approver.USER
+    tier, is_once = max(ticket.tier, asked.tier), ticket.is_once or asked.is_once
+    if knows(ticket, asked) and (tier, approver, is_once) == (ticket.tier, ticket.approver, ticket.is_once):
+        return ticket
+    return replace(
+        ticket,
+        reasons=tuple(dict.fromkeys((*ticket.reasons, *asked.reasons))),
+        tier=tier,
+        approver=approver,
+        is_once=is_once,
+        needs=max(ticket.needs, terms.needs(approver)),
+        votes=(),
+        steps=(*ticket.steps, Step(What.ASKED_AGAIN, now, asked.agent)),
+    )

@@ -1,0 +1,277 @@
+"""The calls in a stream of chat completions: which call each piece belongs to, and the pieces with some calls changed.
+
+A refused call leaves no piece. The words in its place are a piece of the content where the call began, and the calls
+behind it move up, since clients put a call into a list at its `index`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from gateway.dialect import openai_chat_calls as whole
+from gateway.dialect.openai_calls import custom_call, function_call, put, strange_call, text_of, written
+from gateway.errors import Malformed
+from gateway.policy.call import Call, Called, Change
+from gateway.segment import Path
+from gateway.wire.document import Document, Patch, apply, parse
+
+type Changes = Mapping[Hashable, Change]
+
+
+@dataclass(slots=True, eq=False)
+class StreamedCall:
+    """One call as its pieces come. `earlier` are those of its choice that began before it.
+
+    `key` is also where its texts stand: choice and index, and how many calls were made at that index before it.
+    """
+
+    key: tuple[Hashable, ...]
+    earlier: tuple[StreamedCall, ...] = ()
+    index: int = 0
+    nth: int = 0
+    follows_text: bool = False
+    id: str = ""
+    names: list[str] = field(default_factory=list)
+    arguments: list[str] = field(default_factory=list)
+    is_custom: bool = False
+    strange: Any = None  # a piece of a form that is not known
+    pieces: int = 0
+    is_over: bool = False
+
+    def called(self) -> Called:
+        self.is_over = True
+        return Called(self.key, self._call())
+
+    def _call(self) -> Call:
+        name, arguments = "".join(self.names), "".join(self.arguments)
+        if self.strange is not None:
+            known = {"id": self.id, "name": name, "arguments": arguments}
+            return strange_call({**known, **self.strange} if isinstance(self.strange, dict) else known)
+        return (custom_call if self.is_custom else function_call)(name, arguments, self.id)
+
+    def index_under(self, changes: Changes) -> int:
+        """Its index for clients, among those calls that were not refused."""
+        below = {call.index for call in self.earlier if call.index < self.index}
+        kept = {call.index for call in self.earlier if not is_refused(call, changes)}
+        return self.index - len(below - kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of a call; `number` counts those of the call. `arguments` is how many pieces of arguments came before,
+    None where it holds none."""
+
+    call: StreamedCall
+    number: int
+    arguments: int | None
+
+
+@dataclass(slots=True)
+class Found:
+    """What one event holds of calls: pieces by the paths of their items, in order; calls that are over before it goes
+    on at their index; and by its path each choice that the event finishes, with all its calls."""
+
+    pieces: dict[Path, Piece] = field(default_factory=dict)
+    over: list[StreamedCall] = field(default_factory=list)
+    finished: dict[Path, list[StreamedCall]] = field(default_factory=dict)
+
+
+NOTHING: Final = Found()
+
+
+class ChatCalls:
+    """Follows the calls of one stream."""
+
+    def __init__(self) -> None:
+        self._made: dict[int, list[StreamedCall]] = {}  # by choice, in the order in which they began
+        self._current: dict[tuple[Hashable, ...], StreamedCall] = {}  # by choice and index
+        self._told: set[int] = set()  # choices with text
+
+    def read(self, document: Document) -> Found:
+        """The pieces of an event; every event is read, in order."""
+        found = Found()
+        choices = document.get("choices")
+        for position, choice in enumerate(choices if isinstance(choices, list) else ()):
+            delta = choice.get("delta") if isinstance(choice, dict) else None
+            if isinstance(delta, dict) and (
+                delta.get("content") or delta.get("tool_calls") or "function_call" in delta
+            ):
+                self._read(found, delta, index_of(choice, position), ("choices", position, "delta"))
+            if isinstance(choice, dict) and choice.get("finish_reason"):
+                made = self._made.get(index_of(choice, position))
+                if made:
+                    found.finished["choices", position] = made
+        return found
+
+    def _read(self, found: Found, delta: dict[str, Any], choice: int, path: Path) -> None:
+        if delta.get("content"):
+            self._told.add(choice)
+        items = delta.get("tool_calls")
+        for position, item in enumerate(items if isinstance(items, list) else ()):
+            if isinstance(item, dict):
+                call = self._call(choice, index_of(item, position), item, found)
+                found.pieces[*path, "tool_calls", position] = _added(call, item)
+        older = delta.get("function_call")
+        if isinstance(older, dict):
+            key = ("choices", choice, "delta", "function_call")
+            call = self._current.get(key) or self._begin(choice, key, key)
+            found.pieces[*path, "function_call"] = _added(call, {"function": older})
+
+    def _call(self, choice: int, index: int, item: dict[str, Any], found: Found) -> StreamedCall:
+        """Which of the calls at an index a piece belongs to.
+
+        Some servers give all parallel calls the same index (Gemini's compatible endpoint did); there a new call has
+        another id and a name. To a client that joins by index it still goes on with the call before it, so that must be
+        complete. An id that changes without a name means nothing.
+        """
+        place = ("choices", choice, "delta", "tool_calls", index)
+        call = self._current.get(place) or self._begin(choice, place, (*place, 0), index)
+        given = item.get("id")
+        if isinstance(given, str) and given and given != call.id:
+            if call.id and _names_a_call(item):
+                if not _is_complete(call):
+                    raise Malformed("a call of the stream begins at the `index` of one that is not complete")
+                found.over.append(call)
+                call = self._begin(choice, place, (*place, call.nth + 1), index, call.nth + 1)
+            call.id = call.id or given
+        return call
+
+    def _begin(
+        self, choice: int, place: tuple[Hashable, ...], key: tuple[Hashable, ...], index: int = 0, nth: int = 0
+    ) -> StreamedCall:
+        made = self._made.setdefault(choice, [])
+        call = StreamedCall(key, tuple(made), index, nth, choice in self._told)
+        made.append(call)
+        self._current[place] = call
+        return call
+
+    def rest(self) -> tuple[Called, ...]:
+        """The calls that are not over yet, which are over now."""
+        return over(call for made in self._made.values() for call in made)
+
+
+def over(calls: Iterable[StreamedCall]) -> tuple[Called, ...]:
+    """Those calls that were not over before."""
+    return tuple(call.called() for call in calls if not call.is_over)
+
+
+def _added(call: StreamedCall, item: dict[str, Any]) -> Piece:
+    """Note what a piece adds to its call."""
+    number, before = call.pieces, len(call.arguments)
+    call.pieces += 1
+    is_custom = not isinstance(item.get("function"), dict) and isinstance(item.get("custom"), dict)
+    call.is_custom = call.is_custom or is_custom
+    member = "input" if is_custom else "arguments"
+    held = item.get("custom" if is_custom else "function")
+    if held is None and set(item) <= _IDS:
+        return Piece(call, number, None)
+    if not isinstance(held, dict) or not isinstance(held.get(member, ""), str | None):
+        call.strange = item
+        return Piece(call, number, None)
+    call.names.append(text_of(held.get("name")))
+    if not isinstance(held.get(member), str):
+        return Piece(call, number, None)
+    call.arguments.append(held[member])
+    return Piece(call, number, before)
+
+
+_IDS: Final = frozenset({"index", "id", "type"})
+
+
+def _names_a_call(item: dict[str, Any]) -> bool:
+    called = item.get("function") or item.get("custom")
+    return isinstance(called, dict) and bool(called.get("name"))
+
+
+def _is_complete(call: StreamedCall) -> bool:
+    """Whether nothing can be added to the arguments of a call: an object, or none at all."""
+    arguments = "".join(call.arguments)
+    try:
+        return not arguments or isinstance(parse(arguments.encode()).value, dict)
+    except Malformed:
+        return False
+
+
+def index_of(item: Any, position: int) -> int:
+    """The `index` that an item of a list gives itself; its position where it gives none."""
+    index = item.get("index") if isinstance(item, dict) else None
+    if index is None:
+        return position
+    if not isinstance(index, int):
+        raise Malformed("an `index` in the stream is not a number")
+    return index
+
+
+# --- on the way out
+
+
+def is_refused(call: StreamedCall, changes: Changes) -> bool:
+    change = changes.get(call.key)
+    return change is not None and change.refusal is not None
+
+
+def changed(document: Document, found: Found, changes: Changes) -> bytes:
+    """The event's payload with these changes; `found` is what was found in it.
+
+    A delta that holds nothing any more stays: clients know empty ones from the event that says why a model stopped.
+    """
+    patches: list[Patch] = []
+    refused: dict[Path, list[Path]] = {}
+    words: dict[Path, str] = {}
+    touched: dict[Path, None] = {}
+    for path, piece in found.pieces.items():
+        delta, change = path[:3], changes.get(piece.call.key)
+        if change is None:
+            patches += _moved(document, path, piece.call, changes)
+            continue
+        touched[delta[:2]] = None
+        if change.refusal is None:
+            patches += (*_moved(document, path, piece.call, changes), *_rewritten(document, path, piece, change))
+            continue
+        refused.setdefault(delta, []).append(path)
+        if piece.number == 0:
+            words[delta] = _behind(document, delta, piece.call, words.get(delta, ""), changes) + change.refusal
+    for delta, told in words.items():
+        patches += whole.told(document, delta, told)
+    for choice in touched:
+        patches += whole.emptied(document, choice)
+    patches += _stopped(document, found, changes)
+    grown = parse(apply(document.raw, patches)) if patches else document
+    return apply(
+        grown.raw, (patch for delta, paths in refused.items() for patch in whole.taken_out(grown, delta, paths))
+    )
+
+
+def _behind(document: Document, delta: Path, call: StreamedCall, words: str, changes: Changes) -> str:
+    """What stands in a delta before the words of a call that begins in it, of `words` so far; the content of the delta
+    itself aside, which `told` minds."""
+    if words:
+        return words + whole.BETWEEN
+    follows = call.follows_text or any(is_refused(other, changes) for other in call.earlier)
+    return whole.BETWEEN if follows and not document.get(*delta, "content") else ""
+
+
+def _moved(document: Document, path: Path, call: StreamedCall, changes: Changes) -> Iterator[Patch]:
+    index = call.index_under(changes)
+    if path[3] == "tool_calls" and index != call.index:
+        yield put(document, path, "index", index)
+
+
+def _rewritten(document: Document, path: Path, piece: Piece, change: Change) -> Iterator[Patch]:
+    """The first piece of arguments gets all of them; where there is none, the first piece of the call."""
+    has_none = not piece.call.arguments and piece.number == 0
+    if piece.arguments is None and not has_none:
+        return
+    above, member = whole.holder(document, path)
+    value = written(change, is_free=member == "input") if has_none or piece.arguments == 0 else ""
+    yield put(document, above, member, value)
+
+
+def _stopped(document: Document, found: Found, changes: Changes) -> Iterator[Patch]:
+    """The patches for choices that no call is left in."""
+    for choice, made in found.finished.items():
+        path = (*choice, "finish_reason")
+        if document.get(*path) in whole.CALLING and all(is_refused(call, changes) for call in made):
+            yield document.replace(path, whole.STOPPED)

@@ -1,0 +1,320 @@
+"""What an exchange does with the answer: it is read whole, as a stream, or passes; `machine.py` has what comes before.
+
+Bodies of both directions are collected here, since a body that no rule reads passes from its first bytes on, and one
+that is a PDF is read elsewhere, whichever way it goes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.dialect.base import Coverage
+from gateway.dialect.message import MessageDialect
+from gateway.dialect.route import Family
+from gateway.errors import Code, InternalError, Malformed
+from gateway.exchange import answer as answers
+from gateway.exchange import headers as fields
+from gateway.exchange import messages, pdf, refuse
+from gateway.exchange.body import is_json
+from gateway.exchange.calls import Calls
+from gateway.exchange.collected import Collected
+from gateway.exchange.content import is_told_by_first_bytes
+from gateway.exchange.ending import Ending, Refused, State
+from gateway.exchange.events import (
+    AnswerData,
+    Answered,
+    AnswerStarted,
+    Ask,
+    BeginAnswer,
+    Command,
+    Extract,
+    Extracted,
+    Headers,
+    Inspected,
+    RequestData,
+    RequestStarted,
+    Unread,
+)
+from gateway.exchange.facts import Facts
+from gateway.exchange.first_bytes import FirstBytes
+from gateway.exchange.gate import Gate
+from gateway.exchange.messages import MessageStream
+from gateway.exchange.sight import sight, told
+from gateway.exchange.stream import AnswerStream
+from gateway.exchange.whole import Outcome
+from gateway.exchange.whole_calls import WholeCalls, whole_calls
+from gateway.segment import Direction, Uninspected
+from gateway.verdict import Effect
+from gateway.wire.coding import Decoder, decode
+from gateway.wire.frames import Framing
+from gateway.wire.media import MediaType, content_type
+
+BINARY: Final = (Uninspected("binary_body"),)
+_SWITCHING_PROTOCOLS: Final = 101
+"""RFC 9110, section 15.2.2. No `Upgrade` leaves with an exchange: a WebSocket has a session."""
+
+
+class Reading(Struct, frozen=True):
+    """A body whose text is being read: as it came, and decoded."""
+
+    direction: Direction
+    raw: bytes
+    body: bytes
+
+
+class _Whole(Struct, frozen=True):
+    """An answer that was judged: as it came, what became of it, and its calls, where somebody rules on them."""
+
+    raw: bytes
+    outcome: Outcome
+    calls: WholeCalls | None = None
+
+
+class Answering(Ending, ABC):
+    """An exchange from the upstream's first word on."""
+
+    def __init__(self, gate: Gate, family: Family, facts: Facts, isolation: int | None) -> None:
+        super().__init__(family, facts)
+        self._gate = gate
+        self._isolation = isolation
+        self._unknown = True
+        self._request = RequestStarted("", "/", (), has_body=False)
+        self._media = MediaType()
+        self._body = Collected("request", gate.limits.request)
+        self._may_outgrow = False  # whether the body is collected as a PDF alone, and passes where it is too large
+        self._reading: Reading | None = None
+        self._decoder: Decoder | None = None
+        self._bodiless = False
+        self._asked_body = b""  # decoded, where calls in the answer will be held against what was said before
+        self._is_over = False  # whether all of a stream has come
+        self._late: list[AnswerData] = []  # what came while somebody was asked
+        self._whole: _Whole | None = None  # an answer that waits for what is said about its calls
+
+    @abstractmethod
+    def _request_judged(self, raw: bytes, outcome: Outcome) -> list[Command]:
+        """What follows from a request that was judged."""
+
+    @abstractmethod
+    def _on_request_answered(self, event: Answered) -> list[Command]:
+        """What follows once it is said what is to become of calls that the request makes."""
+
+    # --- a body of either direction ---------------------------------------------------------------------------------
+
+    def _passing(self, event: RequestData | AnswerData) -> tuple[Uninspected, ...]:
+        """What a body is called that passes unread from here on; nothing while it is collected.
+
+        Its first bytes tell that it is no text, or its size that its text will not be read.
+        """
+        told = self._body.are_binary(event.data, last=event.last)
+        if told:
+            self._may_outgrow = pdf.is_pdf(self._body.head, self._media)
+        if self._may_outgrow:
+            may_pass = self._body.size > pdf.MOST and not self._gate.profile.refuses_unknown
+            return (Uninspected(Unread.TOO_LARGE),) if may_pass else ()
+        return BINARY if told else ()
+
+    def _taken(self) -> bytes:
+        self._may_outgrow = False
+        return self._body.take()
+
+    def _refuse_unknown_json(self, body: bytes, media: MediaType) -> None:
+        """A profile may refuse JSON on paths that no dialect knows instead of reading it as text."""
+        if self._refuses_unknown and (media.is_json or media.is_lines or is_json(body)):
+            raise Refused(
+                refuse.of(
+                    Code.CONTENT,
+                    self._facts.id,
+                    f"no dialect knows `{self._facts.path}` and the profile `{self._gate.profile.name}` refuses JSON "
+                    'that cannot be understood; set `unknown_json = "scan"` under [rules] to read it as text',
+                )
+            )
+
+    @property
+    def _refuses_unknown(self) -> bool:
+        return self._unknown and self._gate.profile.refuses_unknown
+
+    # --- the answer ------------------------------------------------------------------------------------------------
+
+    def _on_answer(self, event: AnswerStarted) -> list[Command]:
+        self._answer = event
+        self._answer = event = replace(event, headers=self._endpoint.dialect.answer_fields(event.headers))
+        self._facts.status = event.status
+        self._bill.began(event.status)
+        if event.status == _SWITCHING_PROTOCOLS:
+            raise Malformed("it goes over to another protocol, which nobody asked for")
+        self._media = content_type(event.headers)
+        framing = answers.framing(self._endpoint, self._media, event.status)
+        self._bodiless = answers.is_bodiless(self._request.method, event.status)
+        self._calls = self._ruled_calls()
+        if self._bodiless:
+            return self._begin_passing(event, uninspected=())
+        if framing is not None:
+            return self._begin_stream(event, framing)
+        if self._refuses_unknown or answers.is_read(self._endpoint, self._media):
+            self._state = State.WHOLE
+            self._body = Collected("answer", self._gate.limits.answer)
+            return []
+        if is_told_by_first_bytes(self._endpoint, self._endpoint.answer_form):
+            self._body = labelled_binary("answer", self._gate.limits.answer, event.headers)
+            self._state = State.WHOLE
+            return []
+        return self._begin_passing(event, uninspected=BINARY)
+
+    def _ruled_calls(self) -> Calls | None:
+        """Who rules on the calls in an answer; nobody where there is no policy for tools, or no dialect for calls."""
+        gate, dialect, body = self._gate, self._endpoint.dialect, self._asked_body
+        if gate.firewall is None or self._endpoint.coverage is not Coverage.DIALECT:
+            return None
+        return Calls(gate.rules, lambda: sight(gate, told(dialect, body), self._isolation))
+
+    def _begin_passing(self, event: AnswerStarted, uninspected: tuple[Uninspected, ...]) -> list[Command]:
+        self._state = State.PASSING
+        self._facts.answer = Inspected(coverage=Coverage.PASS.value, uninspected=uninspected)
+        return [self._begin(event.status, event.headers)]
+
+    def _begin_stream(self, event: AnswerStarted, framing: Framing) -> list[Command]:
+        coding = fields.value(event.headers, "content-encoding")
+        self._decoder = Decoder(coding, self._gate.limits.answer) if coding else None
+        dialect = self._endpoint.dialect
+        if isinstance(dialect, MessageDialect):
+            self._stream = MessageStream(self._gate, dialect, framing, self._content_refusal)
+        else:
+            self._stream = AnswerStream(self._gate, dialect, framing, self._calls)
+        self._facts.streamed = True
+        self._state = State.STREAM
+        return [self._begin(event.status, fields.of_edited(event.headers))]
+
+    def _begin(self, status: int, headers: Headers) -> BeginAnswer:
+        self._begun = True
+        return BeginAnswer(status, (*self._with_limits(headers), *self._own_headers()))
+
+    def _on_answer_data(self, event: AnswerData) -> list[Command]:
+        if self._state is State.PASSING:
+            data = b"" if self._bodiless else event.data
+            self._facts.answer = replace(self._facts.answer, bytes=self._facts.answer.bytes + len(data))
+            return self._sent(data) + (self._end("forwarded") if event.last else [])
+        if self._state is State.STREAM:
+            return self._on_stream_data(event)
+        if self._state is State.ASKING:
+            self._late.append(event)
+            return []
+        if self._state is not State.WHOLE:
+            return []
+        self._body.add(event.data)
+        if unread := self._passing(event):
+            assert self._answer is not None
+            begin = self._begin_passing(self._answer, uninspected=unread)
+            return [*begin, *self._on_answer_data(AnswerData(self._taken(), event.last))]
+        return self._judge_answer(self._taken()) if event.last else []
+
+    def _on_stream_data(self, event: AnswerData) -> list[Command]:
+        stream, decoder = self._stream, self._decoder
+        assert stream is not None
+        stream.feed(event.data if decoder is None else decoder.feed(event.data))
+        if event.last and stream.cut is None:
+            if decoder is not None:
+                stream.feed(decoder.finish())
+            stream.finish()
+        self._is_over = event.last
+        return self._streamed(stream)
+
+    def _streamed(self, stream: AnswerStream | MessageStream) -> list[Command]:
+        """What of a stream may leave now, and what must be asked before more of it may."""
+        if stream.cut is not None:
+            return self._cut_content(stream, stream.cut)
+        out = self._sent(stream.drain())
+        if isinstance(stream, AnswerStream) and (questions := stream.questions):
+            self._state = State.ASKING
+            return [*out, Ask(questions, stream.keepalive, is_patient=bool(stream.keepalive))]
+        if not self._is_over:
+            return out
+        if isinstance(stream, AnswerStream) and stream.waits:
+            raise Malformed("the stream ended within a call of a tool")
+        return [*out, *self._end("edited" if stream.totals.edited else "forwarded")]
+
+    def _caught_up(self) -> list[Command]:
+        """What follows from the pieces that came while somebody was asked."""
+        late, self._late = self._late, []
+        return [command for event in late if self._state is not State.DONE for command in self._on_answer_data(event)]
+
+    def _judge_answer(self, raw: bytes) -> list[Command]:
+        assert self._answer is not None
+        coding = fields.value(self._answer.headers, "content-encoding")
+        body = decode(raw, coding, self._gate.limits.answer) if coding else raw
+        self._refuse_unknown_json(body, self._media)
+        if pdf.is_read(self._endpoint, self._endpoint.answer_form) and pdf.is_pdf(body, self._media):
+            return self._extract(Reading(Direction.ANSWER, raw, body))
+        status = self._answer.status
+        return self._answer_judged(raw, answers.inspect_answer(self._gate, self._endpoint, self._media, status, body))
+
+    def _answer_judged(self, raw: bytes, outcome: Outcome) -> list[Command]:
+        self._facts.add(Direction.ANSWER, outcome)
+        self._bill.answered(outcome.document)
+        if outcome.verdict.effect >= Effect.ASK:
+            self._endpoint = messages.bound(self._endpoint, outcome.document, Direction.ANSWER)
+            return self._refuse(self._content_refusal(outcome.verdict))
+        whole = _Whole(raw, outcome)
+        if self._calls is not None:
+            found = whole_calls(self._endpoint, outcome)
+            whole = replace(whole, calls=found)
+            self._calls.take(found.called())
+            if questions := self._calls.questions:
+                self._whole, self._state = whole, State.ASKING
+                return [Ask(questions)]
+        return self._respond_with(whole)
+
+    def _respond_with(self, whole: _Whole) -> list[Command]:
+        """Give the answer, with what became of its calls."""
+        assert self._answer is not None
+        status, headers = self._answer.status, self._with_limits(self._answer.headers)
+        changes = self._calls.changes if self._calls is not None else {}
+        if changes and whole.calls is not None:
+            return self._respond(status, fields.of_edited(headers), whole.calls.changed(changes), "edited")
+        if not whole.outcome.edited:
+            return self._respond(status, headers, whole.raw, self._facts.outcome_of_edits())
+        return self._respond(status, fields.of_edited(headers), whole.outcome.body, "edited")
+
+    def _on_answered(self, event: Answered) -> list[Command]:
+        """Somebody said what is to become of the calls that wait."""
+        if self._state is not State.ASKING:
+            raise InternalError("questions were answered that nobody asked")
+        if self._answer is None:
+            return self._on_request_answered(event)
+        if isinstance(self._stream, AnswerStream):
+            self._state = State.STREAM
+            self._stream.answered(event.answers)
+            return [*self._streamed(self._stream), *self._caught_up()]
+        assert self._calls is not None
+        assert self._whole is not None
+        self._calls.answered(event.answers)
+        return self._respond_with(self._whole)
+
+    # --- either body as a PDF ---------------------------------------------------------------------------------------
+
+    def _extract(self, reading: Reading) -> list[Command]:
+        self._reading, self._state = reading, State.READING
+        if len(reading.body) > pdf.MOST:
+            return self._on_extracted(Extracted(unread=Unread.TOO_LARGE))
+        return [Extract(reading.body)]
+
+    def _on_extracted(self, event: Extracted) -> list[Command]:
+        reading = self._reading
+        if reading is None:
+            raise InternalError("the text of a PDF came that nobody asked for")
+        self._reading = None
+        if event.unread is not None and (
+            why := pdf.refusal(self._gate.profile, reading.body, self._media, event.unread)
+        ):
+            raise Refused(refuse.of(Code.CONTENT, self._facts.id, why))
+        outcome = pdf.inspect(self._gate, self._endpoint, reading.direction, reading.body, self._media, event)
+        judged = self._request_judged if reading.direction is Direction.REQUEST else self._answer_judged
+        return judged(reading.raw, outcome)
+
+
+def labelled_binary(what: str, limit: int, headers: Headers) -> Collected:
+    """A body whose label says that it is no text, to be collected until its first bytes have told."""
+    return Collected(what, limit, FirstBytes(fields.value(headers, "content-encoding"), limit))

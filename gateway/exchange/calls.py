@@ -1,0 +1,194 @@
+"""The calls of tools in one exchange: each is ruled on as it comes, and what became of it is kept.
+
+A call that is allowed leaves as it came. One that is refused leaves as a few words in its place, one that must be
+approved waits for an answer (`questions`, `answered`). Whole answers, streams and messages all come here, so that a
+call is judged alike wherever it is seen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from typing import Any, Final, Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.detect.ruleset import RuleSet
+from gateway.errors import Code, InternalError
+from gateway.exchange.events import CallRecord
+from gateway.exchange.masking import masked
+from gateway.policy.call import Answer, Call, Called, Change, Question, Ruling
+from gateway.verdict import Effect, Reason
+
+MASKED: Final = frozenset({"secret", "pii"})
+"""Roots of the categories whose findings no record shows."""
+
+TOLD: Final = 3
+"""Reasons that a model is told of: enough to do otherwise."""
+
+_NAME: Final = re.compile(r"[\w.:/-]{1,64}", re.ASCII)
+
+
+class Sight(Protocol):
+    """What calls are judged by: the policy, with what is known of the conversation."""
+
+    @property
+    def session(self) -> str:
+        """The name of the conversation, for approvals that hold for it."""
+        ...
+
+    def judge(self, call: Call) -> Ruling: ...
+
+    def fingerprint(self, call: Call) -> str:
+        """The name of the tool with these arguments, however they are spelt."""
+        ...
+
+
+class _Judged(Struct):
+    """A call with what became of it so far. `answer` is there once one that was asked about is answered."""
+
+    called: Called
+    ruling: Ruling
+    answer: Answer | None = None
+    refusal: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.ruling.effect is Effect.ASK and self.answer is None
+
+
+class Refused(Struct, frozen=True):
+    """Why calls are refused, in words, and by which rules."""
+
+    code: Code
+    words: str
+    rules: tuple[str, ...]
+
+
+class Calls:
+    """The calls of one exchange. `sight` is made when the first one comes: most answers hold none.
+
+    `changes` is what became of those that do not leave as they came, by their keys.
+    """
+
+    def __init__(self, rules: RuleSet, sight: Callable[[], Sight]) -> None:
+        self._rules = rules
+        self._make = sight
+        self._sight: Sight | None = None
+        self._judged: dict[Hashable, _Judged] = {}
+        self.changes: dict[Hashable, Change] = {}
+
+    def take(self, called: Iterable[Called]) -> None:
+        """Rule on calls that are complete."""
+        for one in called:
+            sight = self._sight = self._sight or self._make()
+            judged = self._judged[one.key] = _Judged(one, sight.judge(one.call))
+            if judged.ruling.effect is Effect.BLOCK:
+                self._refuse(judged, told(judged.ruling))
+
+    def is_settled(self, key: Hashable) -> bool:
+        judged = self._judged.get(key)
+        return judged is not None and not judged.is_open
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """What must be asked before these calls may leave, in the order in which they came."""
+        return tuple(self._question(judged) for judged in self._judged.values() if judged.is_open)
+
+    def _question(self, judged: _Judged) -> Question:
+        sight = self._sight
+        assert sight is not None, "a call was ruled on"
+        call = judged.called.call
+        return Question(call, judged.ruling, sight.fingerprint(call), sight.session)
+
+    def answered(self, answers: Sequence[Answer]) -> None:
+        """Take the answers to `questions`, one for each."""
+        asked = [judged for judged in self._judged.values() if judged.is_open]
+        if len(asked) != len(answers):
+            raise InternalError("not every question about a call was answered")
+        for judged, answer in zip(asked, answers, strict=True):
+            judged.answer = answer
+            if not answer.is_approved:
+                self._refuse(judged, answer.words)
+            elif answer.arguments is not None:
+                self._edit(judged, answer.arguments)
+
+    def _edit(self, judged: _Judged, arguments: Any) -> None:
+        """Put an approver's arguments in place of the model's, unless the policy forbids these too."""
+        sight = self._sight
+        assert sight is not None, "a call was ruled on"
+        ruling = sight.judge(replace(judged.called.call, arguments=arguments))
+        if ruling.effect is Effect.BLOCK:
+            self._refuse(judged, f"it was approved with other arguments, which are refused too: {told(ruling)}")
+        else:
+            self.changes[judged.called.key] = Change(arguments=arguments)
+
+    def _refuse(self, judged: _Judged, words: str) -> None:
+        judged.refusal = words
+        self.changes[judged.called.key] = Change(refusal=in_place(judged.called.call, words))
+
+    @property
+    def refused(self) -> Refused | None:
+        """Why the first of the refused calls is, for a sender that is told; None where all of them may be made."""
+        judged = next((one for one in self._judged.values() if one.refusal is not None), None)
+        if judged is None or judged.refusal is None:
+            return None
+        strongest = (one for one in judged.ruling.reasons if one.effect is judged.ruling.effect and not one.shadow)
+        code = Code.APPROVAL if judged.ruling.effect is Effect.ASK else Code.TOOL
+        return Refused(code, judged.refusal, tuple(dict.fromkeys(reason.rule for reason in strongest)))
+
+    # --- for the record ----------------------------------------------------------------------------------------------
+
+    @property
+    def effect(self) -> Effect:
+        """What was done about the calls: a refusal takes the place of one, as an edit does."""
+        if self.changes:
+            return Effect.REWRITE
+        return max((min(one.ruling.effect, Effect.REPORT) for one in self._judged.values()), default=Effect.ALLOW)
+
+    @property
+    def would_be(self) -> Effect:
+        return max((one.ruling.would_be for one in self._judged.values()), default=Effect.ALLOW)
+
+    def reasons(self) -> Iterator[Reason]:
+        for judged in self._judged.values():
+            for reason in judged.ruling.reasons:
+                yield Reason(reason.effect, reason.rule, reason.category, 0, reason.shadow)
+
+    def records(self) -> Iterator[CallRecord]:
+        for judged in self._judged.values():
+            yield self._record(judged)
+
+    def _record(self, judged: _Judged) -> CallRecord:
+        sight = self._sight
+        assert sight is not None, "a call was ruled on"
+        call, ruling, answer = judged.called.call, judged.ruling, judged.answer
+        arguments = call.arguments
+        if answer is not None and answer.arguments is not None and judged.refusal is None:
+            arguments = answer.arguments
+        return CallRecord(
+            tool=masked(self._rules, call.name, MASKED),
+            server=call.server,
+            tier=ruling.tier,
+            effect=Effect.BLOCK if judged.refusal is not None else min(ruling.effect, Effect.REPORT),
+            would_be=ruling.would_be,
+            reasons=ruling.reasons,
+            arguments=masked(self._rules, arguments, MASKED),
+            fingerprint=sight.fingerprint(call),
+            asked=ruling.effect is Effect.ASK,
+            by=answer.by if answer is not None else None,
+            ticket=answer.ticket if answer is not None else None,
+        )
+
+
+def told(ruling: Ruling) -> str:
+    """Why a call is refused, for the model: the strongest reasons in words."""
+    found = [reason.words for reason in ruling.reasons if reason.effect is ruling.effect and not reason.shadow]
+    return "; ".join(dict.fromkeys(found[:TOLD])) or "the policy of the gateway forbids it"
+
+
+def in_place(call: Call, words: str) -> str:
+    """What a model and its agent read in place of a call. The same call gives the same words."""
+    name = f"`{call.name}`" if _NAME.fullmatch(call.name) else "a tool"
+    return f"[The security gateway refused the call of {name}: {words}. Do not make the same call again.]"

@@ -1,0 +1,52 @@
+"""The calls of tools in an answer that is whole: one document, or one in each line of a file of results."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.dialect.base import Coverage, Dialect
+from gateway.dialect.route import Endpoint, Form
+from gateway.exchange.body import Unit, line_units
+from gateway.exchange.whole import Outcome
+from gateway.policy.call import Called, Change
+from gateway.wire.document import parse
+
+
+class WholeCalls(Struct, frozen=True):
+    """What `body` calls. Keys are those of the dialect with the number of the document before."""
+
+    dialect: Dialect
+    body: bytes
+    units: tuple[Unit, ...]
+
+    def called(self) -> tuple[Called, ...]:
+        return tuple(
+            replace(one, key=(number, one.key))
+            for number, unit in enumerate(self.units)
+            for one in self.dialect.calls(unit.document)
+        )
+
+    def changed(self, changes: Mapping[Hashable, Change]) -> bytes:
+        """The body with these changes made; the rest of it as it was."""
+        pieces: list[bytes] = []
+        position = 0
+        for number, unit in enumerate(self.units):
+            raw = unit.document.raw
+            own = {key[1]: change for key, change in changes.items() if isinstance(key, tuple) and key[0] == number}
+            pieces += (self.body[position : unit.start], self.dialect.changed(unit.document, own) if own else raw)
+            position = unit.start + len(raw)
+        return b"".join((*pieces, self.body[position:]))
+
+
+def whole_calls(endpoint: Endpoint, outcome: Outcome) -> WholeCalls:
+    """The calls of an answer that was judged, as it would leave."""
+    units: tuple[Unit, ...] = ()
+    if endpoint.coverage is Coverage.DIALECT:
+        if outcome.document is not None:
+            units = (Unit(parse(outcome.body) if outcome.edited else outcome.document),)
+        elif endpoint.answer_form is Form.LINES and outcome.inspected.coverage == Coverage.DIALECT:
+            units = line_units(outcome.body)
+    return WholeCalls(endpoint.dialect, outcome.body, units)

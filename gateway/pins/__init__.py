@@ -1,0 +1,1 @@
+"""The pins of tool definitions, kept in the store and followed."""

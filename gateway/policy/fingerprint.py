@@ -1,0 +1,34 @@
+"""The name of a call: its tool and its arguments, however they are spelt.
+
+Two calls have one name where no tool that reads JSON could tell them apart: the order of members, blanks, escapes and
+`1.0` for `1` make no difference. A change of type or of a single letter does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from typing import Any
+
+from gateway.policy.call import Call
+
+
+def fingerprint(call: Call, key: bytes) -> str:
+    """HMAC-SHA-256 in hex digits; without the key it tells nothing of short arguments.
+
+    The server is not part of it: a call keeps its name from the model's answer to the request that makes it.
+    """
+    value = [call.name, call.is_readable, _plain(call.arguments)]
+    named = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hmac.digest(key, named.encode("ascii"), hashlib.sha256).hex()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value

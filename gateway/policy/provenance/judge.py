@@ -1,0 +1,228 @@
+"""Judges a call by where its values came from and by what the user asked for.
+
+Two questions, asked of every call:
+
+*Whose target is it?* Each value that decides where harm would be done is traced. What the user or the operator wrote is
+theirs; what stands nowhere the model made up. What stands in others' texts alone has a standing there, and the request
+says how much standing is enough:
+
+| the user | a field of a record | stated | told | commanded |
+| --- | --- | --- | --- | --- |
+| delegated to that text | allowed | allowed | allowed | held |
+| asked, and pointed to that text | allowed | allowed | allowed where it is the only one | held |
+| asked, and left the target open | allowed | allowed | held | held |
+| asked, and named the target | allowed | held, unless the name stands beside it | held | held |
+| did not ask | allowed | held | held | held |
+
+*Whose wish is it?* A call is ascribed to the text that explains it best, by kind of action and by things; where others'
+words explain it better than the user's, and they tell somebody to do it, it is held.
+
+Held is asked where the profile is balanced and blocked where it is strict; and blocked in both where that very text also
+carries instructions, as the detection rules have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from enum import StrEnum
+from functools import cached_property
+from typing import Final
+
+from gateway.policy.call import Argument, Call, CallReason, Sink, Tier
+from gateway.policy.provenance.echo import Echo
+from gateway.policy.provenance.mood import Mood
+from gateway.policy.provenance.purpose import Purpose, purpose
+from gateway.policy.provenance.standing import Standing, manner, standing
+from gateway.policy.provenance.targets import PROGRAMS, Target, carried, is_address, larger, targets
+from gateway.policy.provenance.texts import Hit, Texts, Unit, values_of
+from gateway.policy.provenance.wish import Wish
+from gateway.policy.transcript import Transcript
+from gateway.verdict import Effect
+
+type Instructs = Callable[[str], bool]
+"""Whether an untrusted text carries instructions to the model, by the detection rules."""
+
+MAX_HITS: Final = 200
+"""Places of one value that are looked at; they are in order, and the strictest of them counts."""
+
+_LAX: Final = frozenset((Sink.PATH, Sink.AMOUNT, Sink.COMMAND, Sink.CODE, Sink.SQL))
+"""Sinks whose values are rightly found in prose all the time: what is stated is allowed, what is told is not."""
+
+
+class Strictness(StrEnum):
+    """What follows where a call is not the user's wish."""
+
+    BALANCED = "balanced"
+    STRICT = "strict"
+
+
+class Sources:
+    """A conversation, ready for its calls to be judged. Build it once for all calls of an answer."""
+
+    def __init__(self, transcript: Transcript) -> None:
+        self.transcript: Final = transcript
+
+    @cached_property
+    def texts(self) -> Texts:
+        return Texts(self.transcript)
+
+    @cached_property
+    def wish(self) -> Wish:
+        return Wish(self.texts)
+
+    @cached_property
+    def echo(self) -> Echo:
+        return Echo(self.texts, self.wish)
+
+
+def judge_provenance(
+    call: Call,
+    arguments: Sequence[Argument],
+    tier: Tier,
+    sources: Sources,
+    instructs: Instructs,
+    strictness: Strictness,
+) -> tuple[CallReason, ...]:
+    """Why the call is not what the user asked for; empty where nothing says so."""
+    judged = _Judged(call, tier, sources, instructs, strictness)
+    return (*judged.by_targets(arguments), *judged.by_action(arguments))
+
+
+class _Judged:
+    """One call under judgement."""
+
+    def __init__(
+        self, call: Call, tier: Tier, sources: Sources, instructs: Instructs, strictness: Strictness
+    ) -> None:
+        self.call: Final = call
+        self.tier: Final = tier
+        self.texts: Final = sources.texts
+        self.wish: Final = sources.wish
+        self.echo: Final = sources.echo
+        self.instructs: Final = instructs
+        self.strictness: Final = strictness
+        self.wanted: Final[Purpose] = purpose(call, tier, self.texts.defined.get(call.name))
+
+    def by_targets(self, arguments: Sequence[Argument]) -> Iterator[CallReason]:
+        for target in targets(arguments, self.tier):
+            if not self._is_own(target):
+                yield from self._of_target(target)
+
+    def by_action(self, arguments: Sequence[Argument]) -> Iterator[CallReason]:
+        """Whether others' words explain the call better than the user's do."""
+        own = self.wish.fit(self.wanted)
+        named = any(
+            (value := str(argument.value)) and len(value) > 2 and self.texts.is_own(value)
+            for argument in arguments
+            if argument.value is not None and not isinstance(argument.value, bool)
+        )
+        if self.texts.others.units:
+            unit = self.echo.of(self.call, self.wanted, self.tier, own, is_named=named)
+            if unit is not None:
+                words = "the user did not ask for this, and a text that was read does"
+                yield self._held("untrusted-action", "", words, [unit])
+            elif (unit := self.echo.unasked(self.wanted, self.tier, own)) is not None:
+                yield self._held("unasked-action", "", "nobody asked for this before a text of others was read", [unit])
+
+    def _is_own(self, target: Target) -> bool:
+        value = target.value
+        if self.texts.is_own(value):
+            return True
+        if target.sink is Sink.PATH or target.sink is Sink.URL or "://" in value:
+            return any(self.texts.is_own(part) for part in larger(target))
+        if target.sink in (Sink.RECIPIENT, Sink.ACCOUNT) and not is_address(target):
+            words = [word for word in value.split() if len(word) > 1]
+            return len(words) > 1 and all(self.texts.is_own(word) for word in words)
+        return False
+
+    def _of_target(self, target: Target) -> Iterator[CallReason]:
+        hits = self._hits(target)
+        if not hits:
+            yield from self._untraced(target)
+            return
+        standings = [(standing(self.texts, self.wish, hit, self.wanted, target.sink), hit) for hit in hits]
+        worst = max(stands for stands, _ in standings)
+        lent = any(stands is Standing.LENT for stands, _ in standings)
+        if self._is_second(target):
+            told = [hit for hit in hits if self._is_told(hit)]
+            if told:
+                standings, worst, lent = [(Standing.TOLD, hit) for hit in told], Standing.TOLD, False
+        if lent or not self._is_held(worst, target):
+            return
+        units = [hit.unit for stands, hit in standings if stands is worst]
+        yield self._held("untrusted-target", target.argument.name, _WORDS[worst], units)
+
+    def _is_second(self, target: Target) -> bool:
+        """Whether the tool was called for another target before, and the user spoke of one."""
+        if target.is_content or target.sink in PROGRAMS or any(clause.is_plural for clause in self.wish.asking(self.wanted)):
+            return False
+        before = [call for call in self.texts.made if call.name == self.call.name]
+        return bool(before) and all(target.value not in values_of(call.arguments) for call in before)
+
+    def _is_told(self, hit: Hit) -> bool:
+        """Whether the very sentence wants that kind of action, and the user did not ask to do what it says."""
+        if self.wish.delegates(hit.unit, self.wanted):
+            return False
+        return manner(self.texts.others.around(hit, 0, 0), self.wanted) is not Mood.STATES
+
+    def _hits(self, target: Target) -> list[Hit]:
+        for value in (target.value, *larger(target)):
+            hits = [hit for hit, _ in zip(self.texts.others.find(value), range(MAX_HITS), strict=False)]
+            if hits:
+                return hits
+        return []
+
+    def _untraced(self, target: Target) -> Iterator[CallReason]:
+        """A value that stands nowhere: in a definition, or in turns that the request does not repeat."""
+        if not is_address(target) or target.is_content or self.tier < Tier.SEND:
+            return
+        units = [hit.unit for hit in self.texts.definitions.find(target.value)]
+        if units:
+            yield self._held("untrusted-target", target.argument.name, "it is aimed at what only a tool's description names", units)
+        elif not self.texts.transcript.is_whole:
+            words = "it is aimed at what the part of the conversation that was seen does not name"
+            yield self._held("untraced-target", target.argument.name, words, ())
+
+    def _is_held(self, worst: Standing, target: Target) -> bool:
+        if worst is Standing.COMMANDED:
+            return True
+        if target.is_content:
+            return worst is Standing.TOLD and self.tier >= Tier.SEND
+        if target.sink is Sink.URL and self.tier <= Tier.CREATE:
+            return worst >= Standing.STATED and self._carries(target)
+        if worst is Standing.TOLD:
+            return True
+        if worst is not Standing.STATED or target.sink in _LAX:
+            return False
+        if self.tier < Tier.MODIFY and not (self.tier is Tier.CREATE and target.sink in (Sink.RECIPIENT, Sink.URL)):
+            return False
+        if not self.wish.asking(self.wanted):
+            return True
+        return self.wish.closed(self.wanted, target.sink, target.value)
+
+    def _carries(self, target: Target) -> bool:
+        """Whether a URL that nobody wrote takes along what was read elsewhere."""
+        if next(self.texts.others.find(target.value), None) is not None:
+            return False
+        host = next((hit.unit for hit in self._hits(target)), None)
+        for piece in carried(target.value):
+            if not self.texts.is_own(piece) and any(
+                host is None or hit.unit.turn != host.turn for hit in self.texts.others.find(piece)
+            ):
+                return True
+        return False
+
+    def _held(self, rule: str, argument: str, words: str, units: Iterable[Unit]) -> CallReason:
+        units = list(units)
+        instructed = any(self.instructs(text) for text in dict.fromkeys(unit.leaf.text for unit in units[:20]))
+        held = Effect.BLOCK if instructed or self.strictness is Strictness.STRICT else Effect.ASK
+        said = f"{words}, which also carries instructions" if instructed else words
+        whence = tuple(dict.fromkeys(unit.whence for unit in units))
+        return CallReason(held, rule, f"tool.provenance.{rule}", said, argument, whence)
+
+
+_WORDS: Final = {
+    Standing.STATED: "its target is named only by a text that the user did not point to",
+    Standing.TOLD: "its target is named only by a text that tells somebody to do this",
+    Standing.COMMANDED: "its target is named only by a text that gives orders to the model",
+}

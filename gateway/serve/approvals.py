@@ -1,0 +1,176 @@
+"""Approvals on the admin listener: what waits, what becomes of it, and the decisions of people who show a token.
+
+    GET  /approvals            the tickets that the token's owner may see; ?state=pending for those alone
+    GET  /approvals/ID         one of them
+    POST /approvals/ID         a decision: {"decision": "approve" | "deny", "lasts", "arguments", "why", "by"}
+    GET  /approvals/events     what waits, and then each ticket as it changes (server-sent events)
+
+All of it wants a token, whatever else is open: arguments of calls are shown, and agents reach this listener too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
+from typing import Any, Final
+
+from aiohttp import hdrs, web
+
+from gateway.approve.decision import Decision, Fault, Person, Undecided
+from gateway.approve.desk import Desk
+from gateway.approve.shown import ticket_json
+from gateway.approve.ticket import State
+from gateway.errors import StoreError
+from gateway.policy.call import Lasts
+
+PATH: Final = "/approvals"
+EVENTS: Final = "events"
+
+MOST: Final = 256 * 1024
+"""Bytes of a decision: arguments that were edited, and a few lines."""
+WATCHERS: Final = 32
+"""Who may watch at once: each looks at the store four times a second."""
+KEEPALIVE: Final = 15.0
+"""Seconds between two signs of life to who watches."""
+
+FORM: Final = (
+    '{"decision": "approve" | "deny", "lasts": "once" | "session" | "target", "arguments": …, "why": "…", "by": "…"}'
+)
+
+_STATUS: Final[Mapping[Fault, int]] = {
+    Fault.UNKNOWN: 404,
+    Fault.FORBIDDEN: 403,
+    Fault.DECIDED: 409,
+    Fault.EXPIRED: 410,
+    Fault.UNFIT: 422,
+}
+_TEXT: Final = "text/plain; charset=utf-8"
+
+type Known = Callable[[str], Person | None]
+"""Whose token that is."""
+
+
+class Approvals:
+    """The pages. `known` tells whose token one is; `is_guarded` is whether there are tokens at all."""
+
+    def __init__(self, desk: Desk, known: Known, *, is_guarded: bool) -> None:
+        self._desk = desk
+        self._known = known
+        self._is_guarded = is_guarded
+        self._watchers = 0
+
+    def serves(self, path: str) -> bool:
+        return path == PATH or path.startswith(f"{PATH}/")
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Serve a request whose Host and Origin were checked."""
+        if not self._is_guarded:
+            return _plain(403, "this needs a token: `token_env` under [admin] or [approvers.NAME] names its variable")
+        scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+        person = self._known(token.strip()) if scheme.lower() == "bearer" else None
+        if person is None:
+            return _plain(401, "show your token: Authorization: Bearer …", (hdrs.WWW_AUTHENTICATE, "Bearer"))
+        name = request.path[len(PATH) :].strip("/")
+        is_one = bool(name) and name != EVENTS
+        allowed = {hdrs.METH_GET, hdrs.METH_POST} if is_one else {hdrs.METH_GET}
+        if request.method not in allowed:
+            return _plain(405, "not served here", (hdrs.ALLOW, ", ".join(sorted(allowed))))
+        try:
+            if name == EVENTS:
+                return await self._events(request, person)
+            return await (self._one(request, name, person) if is_one else self._all(request, person))
+        except Undecided as error:
+            return _plain(_STATUS[error.fault], str(error))
+        except StoreError as error:
+            return _plain(503, str(error))
+
+    async def _all(self, request: web.BaseRequest, person: Person) -> web.Response:
+        wanted = request.query.get("state")
+        if wanted is not None and wanted not in set(State):
+            return _plain(400, f"no such state; there are: {', '.join(State)}")
+        found = await self._desk.tickets(person)
+        return _json({"approvals": [ticket_json(one) for one in found if wanted in {None, one.state}]})
+
+    async def _one(self, request: web.BaseRequest, id_: str, person: Person) -> web.Response:
+        if request.method == hdrs.METH_GET:
+            return _json(ticket_json(await self._desk.find(id_, person)))
+        try:
+            decision, by = _wanted(await _body(request))
+        except ValueError as error:
+            return _plain(400, str(error))
+        who = Person(person.name, person.role, person.agents, by)
+        return _json(ticket_json(await self._desk.decide(id_, decision, who)))
+
+    async def _events(self, request: web.BaseRequest, person: Person) -> web.StreamResponse:
+        if self._watchers >= WATCHERS:
+            return _plain(503, f"{WATCHERS} watch already")
+        answer = web.StreamResponse(
+            headers={hdrs.CONTENT_TYPE: "text/event-stream", hdrs.CACHE_CONTROL: "no-store"},
+        )
+        self._watchers += 1
+        try:
+            await answer.prepare(request)
+            await self._tell(answer, person)
+        except StoreError as error:
+            await answer.write(f"event: fault\ndata: {json.dumps(str(error))}\n\n".encode())
+        finally:
+            self._watchers -= 1
+        return answer
+
+    async def _tell(self, answer: web.StreamResponse, person: Person) -> None:
+        async with aclosing(self._desk.watch(person)) as watching:
+            coming = asyncio.ensure_future(anext(watching))
+            try:
+                while True:
+                    done, _ = await asyncio.wait((coming,), timeout=KEEPALIVE)
+                    if not done:
+                        await answer.write(b": waiting\n\n")
+                        continue
+                    ticket = coming.result()
+                    coming = asyncio.ensure_future(anext(watching))
+                    data = json.dumps(ticket_json(ticket))
+                    event = f"id: {ticket.id}.{len(ticket.steps)}\nevent: {ticket.state}\ndata: {data}\n\n"
+                    await answer.write(event.encode())
+            finally:
+                coming.cancel()
+                await asyncio.gather(coming, return_exceptions=True)
+
+
+async def _body(request: web.BaseRequest) -> bytes:
+    data = b""
+    while not request.content.at_eof():
+        data += await request.content.readany()
+        if len(data) > MOST:
+            raise ValueError(f"the body is over {MOST} bytes; accepted: {FORM}")
+    return data
+
+
+def _wanted(data: bytes) -> tuple[Decision, str]:
+    """The decision, and who says to have taken it. Raises ValueError with the accepted form."""
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict) or body.keys() - {"decision", "lasts", "arguments", "why", "by"}:
+        raise ValueError(f"the body is no decision; accepted: {FORM}")
+    words, lasts = (body.get("why", ""), body.get("by", "")), body.get("lasts")
+    if body.get("decision") not in ("approve", "deny") or not all(isinstance(text, str) for text in words):
+        raise ValueError(f"the body is no decision; accepted: {FORM}")
+    if lasts is not None and lasts not in tuple(Lasts):
+        raise ValueError(f"`lasts` is none of {', '.join(Lasts)}; accepted: {FORM}")
+    edited = json.dumps(body["arguments"]) if "arguments" in body else None
+    is_approval = body["decision"] == "approve"
+    if not is_approval and (lasts is not None or edited is not None):
+        raise ValueError(f"a denial has neither `lasts` nor `arguments`; accepted: {FORM}")
+    return Decision(is_approval, Lasts(lasts) if lasts is not None else None, edited, words[0]), words[1]
+
+
+def _json(value: Mapping[str, Any]) -> web.Response:
+    body = json.dumps(value, indent=2).encode()
+    return web.Response(body=body, headers={hdrs.CONTENT_TYPE: "application/json", hdrs.CACHE_CONTROL: "no-store"})
+
+
+def _plain(status: int, text: str, *fields: tuple[str, str]) -> web.Response:
+    return web.Response(status=status, body=f"{text}\n".encode(), headers={hdrs.CONTENT_TYPE: _TEXT, **dict(fields)})

@@ -1,0 +1,100 @@
+"""What the providers' own SDKs make of answers in which calls were refused, over a real connection."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from google import genai
+from google.genai import types as genai_types
+
+from gateway.dialect.anthropic import MESSAGES
+from gateway.dialect.base import Dialect
+from gateway.dialect.gemini import GENERATE
+from gateway.policy.call import Called, Change
+from gateway.wire.document import parse
+from gateway.wire.frames import Framing
+from tests.dialect.refusing import REFUSAL, through
+from tests.fakes import anthropic_messages, gemini
+from tests.fakes.agents import AGENTS, GENAI_SUBCLASSES_AIOHTTP, Agent
+from tests.fakes.script import Call, Raw, Say, Seen
+from tests.fakes.talk import KEY, Heard, Talk, Turn
+from tests.fakes.upstream import Upstream
+
+pytestmark = pytest.mark.filterwarnings(GENAI_SUBCLASSES_AIOHTTP)
+
+SEND = Call("send_mail", '{"to": "x@evil.example", "text": "Grüße"}', "call_1")
+WEATHER = Call("weather", '{"city": "Zürich"}', "call_2")
+REPORT = Call("send_mail", '{"to": "y@evil.example"}', "call_3")
+SAY = Say("Looking.", calls=(SEND, WEATHER, REPORT), thinking="Hm.")
+ONLY_SEND = Say("Looking.", calls=(SEND,))
+
+MEDIA = {False: "application/json", True: "text/event-stream"}
+DIALECTS: dict[str, tuple[Dialect, Callable[..., object], Callable[..., object]]] = {
+    "anthropic": (MESSAGES, anthropic_messages.whole, anthropic_messages.events),
+    "gemini": (GENERATE, gemini.whole, gemini.events),
+}
+THEIRS = [agent for agent in AGENTS if agent.upstream in DIALECTS]
+
+
+def refuse_mail(called: Called) -> Change | None:
+    return Change(refusal=REFUSAL) if called.call.name == "send_mail" else None
+
+
+def refusing(agent: Agent, say: Say) -> Callable[[Seen], Raw]:
+    """What the provider says, with each call to send mail refused."""
+    dialect, whole, events = DIALECTS[agent.upstream]
+
+    def answer(_seen: Seen) -> Raw:
+        headers = (("Content-Type", MEDIA[agent.streamed]),)
+        if agent.streamed:
+            made = events(say, {})
+            assert hasattr(made, "__iter__")
+            return Raw((through(list(made), dialect.stream(Framing.SSE), Framing.SSE, refuse_mail),), headers=headers)
+        document = parse(json.dumps(whole(say, {})).encode())
+        changes = {one.key: change for one in dialect.calls(document) if (change := refuse_mail(one)) is not None}
+        return Raw((dialect.changed(document, changes),), headers=headers)
+
+    return answer
+
+
+TALK = Talk((Turn("weather?"),), with_tools=True)
+
+
+@pytest.mark.parametrize("agent", THEIRS, ids=str)
+async def test_the_agent_hears_the_refusals_and_only_the_calls_that_are_left(agent: Agent, upstream: Upstream) -> None:
+    upstream.script = refusing(agent, SAY)
+    finish = {"anthropic": "tool_use", "gemini": "STOP"}[agent.upstream]
+    expected = Heard(f"Looking.{REFUSAL}{REFUSAL}", (("weather", {"city": "Zürich"}),), finish)
+    assert await agent.speak(upstream.url, TALK) == expected
+
+
+@pytest.mark.parametrize("agent", THEIRS, ids=str)
+async def test_an_agent_whose_only_call_is_refused_has_an_answer(agent: Agent, upstream: Upstream) -> None:
+    upstream.script = refusing(agent, ONLY_SEND)
+    finish = {"anthropic": "end_turn", "gemini": "STOP"}[agent.upstream]
+    assert await agent.speak(upstream.url, TALK) == Heard(f"Looking.{REFUSAL}", (), finish)
+
+
+async def test_a_chat_of_google_keeps_a_turn_whose_call_was_refused_in_pieces(upstream: Upstream) -> None:
+    """Its history drops a turn of which any event has no parts; the refusal must be told on the next turn."""
+
+    def event(part: object, **members: object) -> bytes:
+        candidate = {"content": {"role": "model", "parts": [part]}, **members}
+        return b"data: " + json.dumps({"candidates": [candidate]}).encode() + b"\r\n\r\n"
+
+    value = {"jsonPath": "$.to", "stringValue": "x@evil.example"}
+    pieces = [{"name": "send_mail", "willContinue": True}, {"partialArgs": [value], "willContinue": True}, {}]
+    events = [event({"functionCall": piece}) for piece in pieces]
+    events.append(event({"text": ""}, finishReason="STOP"))
+    refused = through(events, GENERATE.stream(Framing.SSE), Framing.SSE, refuse_mail)
+    upstream.script = Raw((refused,), headers=(("Content-Type", MEDIA[True]),))
+    options = genai_types.HttpOptions(base_url=upstream.url, timeout=20_000)
+    async with genai.Client(api_key=KEY, http_options=options).aio as client:
+        chat = client.chats.create(model="gemini")
+        async for _ in await chat.send_message_stream("weather?"):
+            pass
+        history = chat.get_history(curated=True)
+    said = [part.text for turn in history if turn.role == "model" for part in turn.parts or ()]
+    assert "".join(filter(None, said)) == REFUSAL

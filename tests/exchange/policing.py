@@ -1,0 +1,67 @@
+"""A policy for tools that a test writes down itself: what a call is ruled to be follows from the name of its tool."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from gateway.exchange.gate import Gate, Instructs
+from gateway.policy.call import Call, CallReason, Ruling, Tier
+from gateway.policy.profile import PROFILES
+from gateway.policy.tools.hosted import HostedRuling, judge_hosted
+from gateway.policy.transcript import Hosted, Transcript
+from gateway.verdict import Effect
+from tests.exchange.gates import gate
+
+EFFECTS = {"read": Effect.ALLOW, "watch": Effect.REPORT, "pay": Effect.ASK, "wipe": Effect.BLOCK}
+
+
+@dataclass
+class Look:
+    """What a call is judged by here: its name, and whether an argument is `forbidden`."""
+
+    transcript: Transcript
+    instructs: Instructs
+    session: str = "s-1"
+    judged: list[Call] = field(default_factory=list)
+
+    def judge(self, call: Call) -> Ruling:
+        self.judged.append(call)
+        effect = EFFECTS[call.name]
+        if call.arguments == {"what": "forbidden"}:
+            effect = Effect.BLOCK
+        words = f"`{call.name}` is not for agents"
+        reasons = (CallReason(effect, "tool-name", "tool.name", words),) if effect else ()
+        return Ruling(effect, effect, Tier.MODIFY, reasons)
+
+    def fingerprint(self, call: Call) -> str:
+        return json.dumps([call.name, call.arguments], sort_keys=True)
+
+
+@dataclass
+class Policy:
+    """The firewall of a test, which keeps what it was shown."""
+
+    looks: list[Look] = field(default_factory=list)
+    isolations: list[int | None] = field(default_factory=list)
+    hosted: tuple[str, ...] = ()
+
+    def sight(self, transcript: Transcript, instructs: Instructs, isolation: int | None) -> Look:
+        self.looks.append(Look(transcript, instructs))
+        self.isolations.append(isolation)
+        return self.looks[-1]
+
+    def judge_hosted(self, hosted: Iterable[Hosted]) -> HostedRuling:
+        return judge_hosted(hosted, self.hosted, PROFILES["balanced"], lambda host: host == "ours.example")
+
+
+def policed(policy: Policy | None = None, by: Gate | None = None) -> Gate:
+    """A gate with that policy."""
+    return replace(by or gate(), firewall=policy or Policy())
+
+
+def function(name: str, arguments: Any, id: str = "call-0") -> dict[str, Any]:
+    """A call as a chat completion writes it."""
+    return {"id": id, "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}

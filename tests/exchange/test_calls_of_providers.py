@@ -1,0 +1,159 @@
+"""Calls in streams of Anthropic and Gemini, through the queue of an exchange: allowed, refused, approved otherwise."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.dialect.anthropic import MESSAGES
+from gateway.dialect.base import Dialect
+from gateway.dialect.gemini import GENERATE
+from gateway.exchange.calls import Calls
+from gateway.exchange.stream import AnswerStream
+from gateway.policy.call import Answer
+from gateway.policy.transcript import Transcript
+from gateway.wire.document import parse
+from gateway.wire.frames import Framing
+from tests.dialect.refusing import CUTS, pieces_of
+from tests.dialect.test_gemini_calls import payloads_of
+from tests.exchange.policing import Look, policed
+from tests.fakes import anthropic_messages, gemini
+from tests.fakes.script import Call, Say
+
+GATE = policed()
+
+ANSWERS = [
+    Answer(is_approved=True, by="ann"),
+    Answer(is_approved=True, by="ann", arguments={"what": "less"}),
+    Answer(is_approved=True, by="ann", arguments={"what": "forbidden"}),
+    Answer(is_approved=False, words="nobody answered"),
+]
+
+PROVIDERS: dict[str, tuple[Dialect, Framing, Callable[[Say, Any], Any], Callable[[Say, Any], Iterator[bytes]]]] = {
+    "anthropic": (MESSAGES, Framing.SSE, anthropic_messages.whole, anthropic_messages.events),
+    "gemini": (GENERATE, Framing.SSE, gemini.whole, gemini.events),
+    "gemini-array": (GENERATE, Framing.ARRAY, gemini.whole, gemini.array),
+}
+
+
+def ruled() -> Calls:
+    return Calls(GATE.rules, lambda: Look(Transcript(), lambda _: False))
+
+
+def left_of(stream: AnswerStream, pieces: list[bytes], answer: Answer) -> bytes:
+    """The stream as it leaves, with that answer to whatever is asked."""
+    out = b""
+    for piece in (*pieces, None):
+        if piece is None:
+            stream.finish()
+        else:
+            stream.feed(piece)
+        while questions := stream.questions:
+            stream.answered([answer] * len(questions))
+        out += stream.drain()
+    assert not stream.waits
+    return out
+
+
+def heard(name: str, raw: bytes) -> list[Any]:
+    """Texts and calls in their order: what an agent makes of a stream or a whole answer. Empty texts say nothing."""
+    framing = PROVIDERS[name][1]
+    if name == "anthropic":
+        return _anthropic(payloads_of(raw, framing))
+    events = [json.loads(raw)] if raw.startswith(b"{") else payloads_of(raw, framing)
+    parts = [part for one in events for part in one["candidates"][0]["content"]["parts"]]
+    told = [part.get("text") if "text" in part else part["functionCall"] for part in parts]
+    return _joined(told)
+
+
+def _anthropic(events: list[Any]) -> list[Any]:
+    blocks: dict[int, Any] = {}
+    for event in events:
+        if event["type"] == "content_block_start":
+            blocks[event["index"]] = {**event["content_block"], "json": ""}
+        elif event["type"] == "content_block_delta":
+            block, delta = blocks[event["index"]], event["delta"]
+            block["text"] = block.get("text", "") + delta.get("text", "")
+            block["json"] += delta.get("partial_json", "")
+    calls = ("id", "name")
+    return _joined(
+        [
+            {**{key: block[key] for key in calls}, "args": json.loads(block["json"] or "{}")}
+            if block["type"] == "tool_use"
+            else block["text"]
+            for block in blocks.values()
+        ]
+    )
+
+
+def _joined(told: list[Any]) -> list[Any]:
+    out: list[Any] = []
+    for one in told:
+        if isinstance(one, str) and out and isinstance(out[-1], str):
+            out[-1] += one
+        elif one:
+            out.append(one)
+    return out
+
+
+def whole_heard(name: str, raw: bytes) -> list[Any]:
+    message = json.loads(raw)
+    if name != "anthropic":
+        return heard(name, raw)
+    return _joined(
+        [
+            {"id": block["id"], "name": block["name"], "args": block["input"]}
+            if block["type"] == "tool_use"
+            else block["text"]
+            for block in message["content"]
+        ]
+    )
+
+
+TOOLS = st.lists(st.sampled_from(["read", "watch", "pay", "wipe"]), max_size=5)
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+@given(TOOLS, st.sampled_from(ANSWERS), st.integers(1, 9), CUTS)
+@settings(max_examples=40, deadline=None)
+def test_a_stream_leaves_as_the_whole_answer_does(
+    name: str, tools: list[str], answer: Answer, step: int, cuts: list[int]
+) -> None:
+    dialect, framing, whole, events = PROVIDERS[name]
+    calls = tuple(Call(tool, json.dumps({"what": f"no. {index}"}), f"t{index}") for index, tool in enumerate(tools))
+    say = Say("Hm, I see.", calls=calls, step=step)
+    raw = b"".join(events(say, {}))
+    stream_calls, whole_calls = ruled(), ruled()
+    stream = AnswerStream(GATE, dialect, framing, stream_calls)
+    left = left_of(stream, pieces_of(raw, cuts), answer)
+
+    document = parse(json.dumps(whole(say, {})).encode())
+    whole_calls.take(dialect.calls(document))
+    while questions := whole_calls.questions:
+        whole_calls.answered([answer] * len(questions))
+    expected = dialect.changed(document, whole_calls.changes)
+
+    assert stream_calls.changes == whole_calls.changes
+    assert heard(name, left) == whole_heard(name, expected)
+    if not stream_calls.changes:
+        assert left == raw
+    assert stream.totals.edited is bool(stream_calls.changes)
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_nothing_of_a_call_leaves_before_it_is_ruled_on(name: str) -> None:
+    dialect, framing, _, events = PROVIDERS[name]
+    say = Say("Hm, I see.", calls=(Call("pay", '{"what": "all"}', "t0"),), step=4)
+    stream = AnswerStream(GATE, dialect, framing, ruled())
+    for piece in events(say, {}):
+        stream.feed(piece)
+    out = stream.drain()
+    assert b'"Hm, ' in out
+    for word in (b"pay", b"STOP", b"tool_use"):
+        assert word not in out
+    assert len(stream.questions) == 1
