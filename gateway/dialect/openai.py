@@ -150,13 +150,11 @@ class OpenAI(Dialect):
 
     @override
     def calls(self, document: Document) -> tuple[Called, ...]:
-        """By the members of the answer: whatever has `choices` or `output` may make an agent run tools."""
-        return (*chat_calls.calls(document), *responses_calls.calls(document))
+        return calls(document)
 
     @override
     def changed(self, document: Document, changes: Mapping[Hashable, Change]) -> bytes:
-        changed = chat_calls.changed(document, changes)
-        return responses_calls.changed(parse(changed), changes) if responses_calls.calls(document) else changed
+        return changed(document, changes)
 
     @override
     def instruct(self, document: Document, rules: str, root: Path = ()) -> tuple[Patch, ...]:
@@ -170,6 +168,17 @@ class OpenAI(Dialect):
     @override
     def refusal(self, refusal: Refusal) -> bytes:
         return body(Shape.OPENAI, refusal)
+
+
+def calls(document: Document, root: Path = ()) -> tuple[Called, ...]:
+    """The calls in the answer at `root`, by its members: what has `choices` or `output` may make an agent run tools."""
+    return (*chat_calls.calls(document, root), *responses_calls.calls(document, root))
+
+
+def changed(document: Document, changes: Mapping[Hashable, Change], root: Path = ()) -> bytes:
+    """The document with these changes of the calls that `calls` gave."""
+    out = chat_calls.changed(document, changes, root)
+    return responses_calls.changed(parse(out), changes, root) if responses_calls.calls(document, root) else out
 
 
 def after_edit(document: Document, path: Path) -> tuple[Patch, ...]:
