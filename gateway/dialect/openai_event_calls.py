@@ -7,13 +7,15 @@ client may act on any of these. So where they disagree, each is judged, or the s
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from msgspec.structs import replace
 
 from gateway.dialect import openai_responses_calls as whole
+from gateway.dialect.base import Denials
+from gateway.dialect.openai_denials import names_of, returned
 from gateway.errors import Malformed
 from gateway.policy.call import Call, Called, Change
 from gateway.segment import Path
@@ -37,7 +39,8 @@ _RESPONSE: Final[Path] = ("response",)
 @dataclass(slots=True, eq=False)
 class StreamedCall:
     """One call as its events come. `item` is the last of it that was told whole, `pieces` are its arguments in pieces,
-    `stated` what was said to be all of them. `is_begun_whole` is whether it had arguments as it began."""
+    `stated` what was said to be all of them. `is_begun_whole` is whether it had arguments as it began, `names`
+    are the ids of the response that it is in."""
 
     key: Hashable
     item: dict[str, Any]
@@ -46,6 +49,7 @@ class StreamedCall:
     stated: list[str] = field(default_factory=list)
     events: int = 0
     is_begun_whole: bool = False
+    names: tuple[str, ...] = ()
 
     def complete(self, item: dict[str, Any] | None, call: Call) -> Called:
         """The call is over. Raises Malformed where its pieces come to something else."""
@@ -103,16 +107,25 @@ class Session:
         self._count = 0
         self._calls: deque[StreamedCall] = deque(maxlen=_REMEMBERED)
 
-    def begin(self, item: dict[str, Any]) -> StreamedCall:
+    def begin(self, item: dict[str, Any], names: tuple[str, ...]) -> StreamedCall:
         self._count += 1
         is_begun_whole = bool(item.get("arguments") or item.get("input"))
-        call = StreamedCall(("call", self._count), item, is_begun_whole=is_begun_whole)
+        call = StreamedCall(("call", self._count), item, is_begun_whole=is_begun_whole, names=names)
         self._calls.append(call)
         return call
 
     def find(self, item: dict[str, Any]) -> StreamedCall | None:
         """The call that was told in an item of this type and id."""
         return next((call for call in reversed(self._calls) if _names(call.item) == _names(item)), None)
+
+    def denials(self, changes: Changes) -> tuple[Denials, ...]:
+        """What is to be remembered of refused calls, response by response."""
+        refused: dict[tuple[str, ...], list[Any]] = {}
+        for call in self._calls:
+            change = changes.get(call.key)
+            if call.names and call.call is not None and change is not None and change.refusal is not None:
+                refused.setdefault(call.names, []).extend(returned(call.item, change.refusal))
+        return tuple(Denials(names, tuple(items)) for names, items in refused.items())
 
 
 _REMEMBERED: Final = 256
@@ -123,13 +136,15 @@ class EventCalls:
     """Follows the calls of one stream, which may be one of several in a session."""
 
     def __init__(self, session: Session | None = None) -> None:
-        self._session = session or Session()
+        self.session = session or Session()
+        self.names: tuple[str, ...] = ()  # the ids of the response, once told
         self._current: dict[Hashable, StreamedCall] = {}  # by the name of their item
         self._made: list[StreamedCall] = []
 
     def read(self, kind: str, document: Document, name: Hashable) -> Found:
         """What an event of a type holds; `name` is the one name of the item that it speaks of."""
         found = Found()
+        self.names = names_of(document, _RESPONSE) or self.names
         item = document.get("item")
         if isinstance(item, dict) and kind.startswith("conversation.item."):
             self._echoed(found, item)
@@ -159,10 +174,10 @@ class EventCalls:
         call = whole.wanted(item)
         if call is None:
             return
-        known = self._session.find(item)
+        known = self.session.find(item)
         if known is not None:
             found.restated["item",] = known
-        elif item.get("status") != "in_progress" and item.get("call_id") not in self._session.own:
+        elif item.get("status") != "in_progress" and item.get("call_id") not in self.session.own:
             known = found.restated["item",] = self._begin(("echoed", len(self._made)), item)
             found.called.append(known.complete(item, call))
 
@@ -203,7 +218,7 @@ class EventCalls:
         return new
 
     def _begin(self, name: Hashable, item: dict[str, Any]) -> StreamedCall:
-        call = self._session.begin(item)
+        call = self.session.begin(item, self.names)
         self._made.append(call)
         self._current[name] = call
         return call
@@ -216,13 +231,6 @@ class EventCalls:
     def rest(self) -> tuple[Called, ...]:
         """The calls that are not over yet, which are over now."""
         return tuple(call.as_far_as_told() for call in self._made if call.call is None)
-
-    def refused(self, changes: Changes) -> Iterator[tuple[dict[str, Any], str]]:
-        """The items of calls that were refused, with the words."""
-        for call in self._made:
-            change = changes.get(call.key)
-            if change is not None and change.refusal is not None:
-                yield call.item, change.refusal
 
 
 def _count(found: Found, call: StreamedCall) -> None:

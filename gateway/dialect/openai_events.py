@@ -17,7 +17,7 @@ from gateway.dialect import openai_event_calls as made
 from gateway.dialect import openai_event_changes as changes_of
 from gateway.dialect import openai_responses as responses
 from gateway.dialect import usage
-from gateway.dialect.base import EventReading, Payload, StreamReader
+from gateway.dialect.base import Denials, EventReading, Payload, StreamReader
 from gateway.dialect.grammar import Rule, read_event
 from gateway.dialect.openai_chat_stream import framed
 from gateway.dialect.plain import Voice
@@ -185,6 +185,10 @@ class EventStream(StreamReader):
     @override
     def unfinished(self) -> tuple[Called, ...]:
         return self._calls.rest()
+
+    @override
+    def denials(self, changes: Mapping[Hashable, Change]) -> tuple[Denials, ...]:
+        return self._calls.session.denials(changes)
 
     @override
     def changed(
