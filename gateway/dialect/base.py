@@ -90,7 +90,8 @@ class EventReading(Struct, frozen=True):
     `usage` is what the provider has counted up to this event, where it says so.
 
     `calling` are the calls of tools that this event holds a part of, by the keys that `called` gives them; `called` are
-    those that are complete with it, each once in a stream, however often later events restate it.
+    those that are complete with it, each once in a stream, however often later events restate it. What completes a call
+    holds a part of it, as where it says why the model stopped.
     """
 
     deltas: tuple[Delta, ...] = ()

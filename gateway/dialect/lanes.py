@@ -14,6 +14,7 @@ from typing import Final, override
 from msgspec.structs import replace
 
 from gateway.dialect.base import Denials, EventReading, Payload, StreamReader
+from gateway.dialect.openai_chat_stream import completing
 from gateway.dialect.openai_event_calls import Session
 from gateway.dialect.openai_events import EventStream
 from gateway.errors import Malformed, OverLimit
@@ -106,15 +107,8 @@ class Lanes(StreamReader):
             self._leave(name, closes, ended)
             self._count(reading.usage)
         self._read.append(_Read(lane, tuple(ended)))
-        return EventReading(
-            deltas,
-            tuple(closes),
-            False,
-            reading.uninspected,
-            dict(self._usage),
-            reading.calling,
-            (*called, *reading.called),
-        )
+        read = EventReading(deltas, tuple(closes), False, reading.uninspected, dict(self._usage), reading.calling)
+        return completing(read, (*called, *reading.called))
 
     @override
     def unfinished(self) -> tuple[Called, ...]:

@@ -70,7 +70,7 @@ class TestCalled:
         out = chat(TWO)
         assert out.calls == [Call("f", {"a": 1}, "call_f"), Call("g", {}, "call_g")]
         f, g = (called.key for called in out.called)
-        assert out.calling == [(f,), (f,), (f,), (g,), (), ()]
+        assert out.calling == [(f,), (f,), (f,), (g,), (f, g), ()]
 
     def test_interleaved_pieces_are_put_to_their_calls(self) -> None:
         out = chat(events("openai_chat", "parallel_tools", "response.sse"))
