@@ -11,6 +11,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import orjson
 from msgspec.structs import replace
 
 from gateway.dialect import openai_responses_calls as whole
@@ -54,11 +55,14 @@ class StreamedCall:
     def complete(self, item: dict[str, Any] | None, call: Call) -> Called:
         """The call is over. Raises Malformed where its pieces come to something else."""
         self.item, self.call = item or self.item, call
-        said = ["".join(self.pieces)] if self.pieces else []
-        for arguments in (*said, *self.stated):
-            if not _is_same(whole.made(self._with(arguments)), call):
-                raise Malformed("the pieces of a call of the stream come to another one than its item")
+        for arguments in (*(["".join(self.pieces)] if self.pieces else []), *self.stated):
+            self.check(arguments)
         return Called(self.key, call)
+
+    def check(self, arguments: str) -> None:
+        """Raise Malformed where the call, which is over, has other arguments than these."""
+        if self.call is None or not _is_same(whole.made(self._with(arguments)), self.call):
+            raise Malformed("the pieces of a call of the stream come to another one than its item")
 
     def as_far_as_told(self) -> Called:
         """The call that nothing ended."""
@@ -139,7 +143,8 @@ class EventCalls:
         self.session = session or Session()
         self.names: tuple[str, ...] = ()  # the ids of the response, once told
         self._current: dict[Hashable, StreamedCall] = {}  # by the name of their item
-        self._made: list[StreamedCall] = []
+        self._open: dict[Hashable, StreamedCall] = {}  # those that are not over, by key
+        self._known: dict[Hashable, StreamedCall] = {}  # by type and id, and by what they say once that is known
 
     def read(self, kind: str, document: Document, name: Hashable) -> Found:
         """What an event of a type holds; `name` is the one name of the item that it speaks of."""
@@ -167,7 +172,7 @@ class EventCalls:
             known = self._begin(name, item)
         _count(found, known)
         if is_done and known.call is None:
-            found.called.append(known.complete(item, call))
+            self._complete(found, known, item, call)
 
     def _echoed(self, found: Found, item: dict[str, Any]) -> None:
         """A Realtime event that tells of an item as a part of the conversation, beside the answer that it came in."""
@@ -178,8 +183,8 @@ class EventCalls:
         if known is not None:
             found.restated["item",] = known
         elif item.get("status") != "in_progress" and item.get("call_id") not in self.session.own:
-            known = found.restated["item",] = self._begin(("echoed", len(self._made)), item)
-            found.called.append(known.complete(item, call))
+            known = found.restated["item",] = self._begin(None, item)
+            self._complete(found, known, item, call)
 
     def _piece(self, found: Found, kind: str, document: Document, name: Hashable) -> None:
         """Any other event that speaks of an item."""
@@ -200,37 +205,43 @@ class EventCalls:
             if isinstance(text, str) and step == "delta":
                 found.piece = len(known.pieces)
                 known.pieces.append(text)
-            elif isinstance(text, str):
+            elif isinstance(text, str) and known.call is None:
                 known.stated.append(text)
-            if known.call is not None:
-                known.complete(None, known.call)
+            elif isinstance(text, str):
+                known.check(text)
 
     def _restated(self, found: Found, item: dict[str, Any], call: Call, position: Hashable) -> StreamedCall:
         """The call that a response restates: known by its place or its id, or else a new one."""
-        known = self._current.get(position)
-        candidates = sorted(self._made, key=lambda one: (one is not known, _names(one.item) != _names(item)))
-        for one in candidates:
-            if one.call is not None and _is_same(one.call, call):
+        by_id = self._known.get(_names(item))
+        for one in (self._current.get(position), by_id, self._known.get(_content(call))):
+            if one is not None and _is_same(one.call, call):
                 return one
-        new = next((one for one in candidates if one.call is None and _names(one.item) == _names(item)), None)
-        new = new or self._begin(("restated", len(self._made)), item)
-        found.called.append(new.complete(item, call))
+        new = by_id if by_id is not None and by_id.call is None else self._begin(None, item)
+        self._complete(found, new, item, call)
         return new
 
     def _begin(self, name: Hashable, item: dict[str, Any]) -> StreamedCall:
+        """A new call; `name` is that of its item, None where events will not speak of that."""
         call = self.session.begin(item, self.names)
-        self._made.append(call)
-        self._current[name] = call
+        self._open[call.key] = self._known[_names(item)] = call
+        if name is not None:
+            self._current[name] = call
         return call
+
+    def _complete(self, found: Found, known: StreamedCall, item: dict[str, Any], call: Call) -> None:
+        found.called.append(known.complete(item, call))
+        self._open.pop(known.key, None)
+        self._known[_names(item)] = self._known[_content(call)] = known
 
     @property
     def is_calling(self) -> bool:
         """Whether a call has begun and is not over."""
-        return any(call.call is None for call in self._made)
+        return bool(self._open)
 
     def rest(self) -> tuple[Called, ...]:
         """The calls that are not over yet, which are over now."""
-        return tuple(call.as_far_as_told() for call in self._made if call.call is None)
+        rest, self._open = self._open, {}
+        return tuple(call.as_far_as_told() for call in rest.values())
 
 
 def _count(found: Found, call: StreamedCall) -> None:
@@ -240,6 +251,10 @@ def _count(found: Found, call: StreamedCall) -> None:
 
 def _names(item: dict[str, Any]) -> tuple[Any, ...]:
     return item.get("type"), item.get("call_id") or item.get("id")
+
+
+def _content(call: Call) -> tuple[str, bytes]:
+    return call.name, orjson.dumps(call.arguments, option=orjson.OPT_SORT_KEYS)
 
 
 def _is_same(one: Call | None, other: Call) -> bool:

@@ -102,6 +102,10 @@ class TestRealtime:
         assert out.calls == [Call("fetch", {"url": "x"}, "c1"), Call("mail", {"to": "y"}, "c2")]
         assert out.payloads == messages
 
+    def test_an_item_that_is_no_call_is_none(self) -> None:
+        item = {"type": "message", "role": "user", "content": [], "status": "completed"}
+        assert session(RealtimeSocket(), [realtime.added(item)]).calling == [()]
+
     def test_a_refused_call_is_nowhere(self) -> None:
         out = session(RealtimeSocket(), conversed(FETCH, MAIL), refused("mail"))
         assert b"c2" not in b"".join(data for _, data in out.events).replace(b"item_c2", b"")

@@ -132,7 +132,8 @@ def test_a_stream_leaves_as_the_whole_answer_does(
         whole_calls.answered([answer] * len(questions))
     expected = dialect.changed(document, whole_calls.changes)
 
-    assert list(stream_calls.changes.values()) == list(whole_calls.changes.values())
+    # A call that is asked about is changed when that is answered, and those behind it may be judged before.
+    assert sorted(map(repr, stream_calls.changes.values())) == sorted(map(repr, whole_calls.changes.values()))
     assert of_events(left) == of_whole(expected)
     if not stream_calls.changes:
         assert left == raw
@@ -154,10 +155,13 @@ def test_nothing_of_a_call_leaves_before_it_is_ruled_on(name: str) -> None:
     assert stream.waits
 
 
-def test_a_call_that_the_stream_breaks_off_does_not_leave() -> None:
+def test_a_call_whose_stream_just_ends_is_ruled_on_all_the_same() -> None:
     stream = AnswerStream(GATE, CHAT, Framing.SSE, ruled())
     function = {"name": "wipe", "arguments": '{"what": "all"}'}
     delta = {"tool_calls": [{"index": 0, "id": "t0", "function": function}]}
     stream.feed(sse({"choices": [{"index": 0, "delta": delta, "finish_reason": None}]}))
-    stream.finish()
     assert stream.drain() == b""
+    stream.finish()
+    (left,) = sse_payloads(stream.drain())
+    (said,) = left["choices"][0]["delta"].values()
+    assert said.startswith("[The security gateway refused the call of `wipe`")
