@@ -208,7 +208,9 @@ HEAD: Final = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", type=Path, nargs="*", help="files of conversations")
-    parser.add_argument("--data", type=Path, default=os.environ.get("LOCKGATE_BENCH_DATA"), help="a folder of more sets")
+    parser.add_argument(
+        "--data", type=Path, default=os.environ.get("LOCKGATE_BENCH_DATA"), help="a folder of more sets"
+    )
     parser.add_argument("--rules", type=Path, default=ROOT.parent / "rules")
     parser.add_argument("--show", action="store_true", help="print what was judged otherwise than it is labelled")
     given = parser.parse_args()

@@ -50,7 +50,22 @@ _SECRET_TEXT: Final = re.compile(
     r"(?:password|passwd|pwd|secret|api[_-]?key|access[_-]?token|auth[_-]?token|passphrase|密码|口令)[\"']?\s{0,3}[:=：]\s{0,3}[\"']?[^\s\"',}]{6,}",
     re.IGNORECASE,
 )
-_SECRET_HINTS: Final = "private key,akia,gh,sk-,xox,eyj,passw,pwd,secret,api,token,passphrase,密码,口令".split(",")
+_SECRET_HINTS: Final = [
+    "private key",
+    "akia",
+    "gh",
+    "sk-",
+    "xox",
+    "eyj",
+    "passw",
+    "pwd",
+    "secret",
+    "api",
+    "token",
+    "passphrase",
+    "密码",
+    "口令",
+]
 """One of these is in every text that the pattern finds something in; it alone costs the time of the whole judgement."""
 
 _PERSONAL: Final = re.compile(
@@ -170,7 +185,7 @@ def _is_wished(call: Call, arguments: Sequence[Argument], tier: Tier, sources: S
     """Whether the user asked for it and named each target, or wrote the URL."""
     if sources is None:
         return False
-    aimed = [target for target in targets(arguments, tier) if target.sink in (Sink.RECIPIENT, Sink.URL, Sink.ACCOUNT)]
+    aimed = [target for target in targets(arguments) if target.sink in (Sink.RECIPIENT, Sink.URL, Sink.ACCOUNT)]
     if aimed and all(_is_theirs(target, sources) for target in aimed):
         return True
     wanted = purpose(call, tier, sources.texts.defined.get(call.name))

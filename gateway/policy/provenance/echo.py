@@ -13,12 +13,13 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.policy.call import Call, Tier
+from gateway.policy.provenance.clauses import MARKED, clauses_of
 from gateway.policy.provenance.lexicon import Act
 from gateway.policy.provenance.mood import Mood, mood
 from gateway.policy.provenance.purpose import SPECIFIC, Purpose, likeness, needles, purpose
 from gateway.policy.provenance.spelling import normal
 from gateway.policy.provenance.texts import Texts, Unit, values_of
-from gateway.policy.provenance.wish import MARKED, Wish, clauses_of
+from gateway.policy.provenance.wish import Wish
 from gateway.policy.provenance.words import Words, parts_of_name, read
 
 _FINAL: Final = frozenset((Act.SEND, Act.PAY, Act.DELETE, Act.SHARE, Act.BOOK))

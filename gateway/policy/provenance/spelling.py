@@ -28,7 +28,20 @@ _NUMBER: Final = re.compile(r"[-+]?\d+(?:\.\d+)?")
 _CODED: Final = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}")
 _HEXED: Final = re.compile(r"(?:[0-9a-fA-F]{2}){6,}")
 _ISO_DATE: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ].*)?")
-_MONTHS: Final = "january february march april may june july august september october november december".split()
+_MONTHS: Final = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]
 
 LEAST_CODED: Final = 6
 """Characters of a value from which its encodings are searched: what is shorter encodes to what chance writes too."""
@@ -36,7 +49,9 @@ LEAST_CODED: Final = 6
 LEAST_DIGITS: Final = 4
 """Digits from which a value is a number that people group as they like, such as an IBAN or a card."""
 
-_INVISIBLE: Final = dict.fromkeys((0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF))
+_INVISIBLE: Final = dict.fromkeys(
+    (0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF)
+)
 
 
 def normal(text: str) -> str:

@@ -8,12 +8,13 @@ from enum import IntEnum
 from typing import Final
 
 from gateway.policy.call import Sink
+from gateway.policy.provenance.clauses import spoken
 from gateway.policy.provenance.lexicon import Act
 from gateway.policy.provenance.mood import Mood, mood, redirects
 from gateway.policy.provenance.purpose import Purpose, asks
 from gateway.policy.provenance.spelling import EMAIL, host_of, identifiers
 from gateway.policy.provenance.texts import Hit, Texts
-from gateway.policy.provenance.wish import Wish, spoken
+from gateway.policy.provenance.wish import Wish
 
 _LED: Final = frozenset((Act.PAY, Act.SEND, Act.SHARE, Act.CHANGE))
 """Kinds of action that fraud leads elsewhere."""
@@ -49,7 +50,9 @@ def standing(texts: Texts, wish: Wish, hit: Hit, wanted: Purpose, sink: Sink) ->
     if unit.is_field and hit.is_whole:
         if wish.pointed(unit, wanted, sink, value).is_pointed or (asked and wish.linked(unit, "")):
             return Standing.LENT
-        return Standing.TOLD if wish.closed(wanted, sink, value) and _beside_order(texts, hit, wanted) else Standing.FIELD
+        return (
+            Standing.TOLD if wish.closed(wanted, sink, value) and _beside_order(texts, hit, wanted) else Standing.FIELD
+        )
     near = texts.others.around(hit)
     how = max(manner(near, wanted), _by_itself(texts, hit, sink, wanted))
     led = bool(wanted.acts & _LED) and any(map(redirects, near))
