@@ -2,8 +2,8 @@
 
 A file holds one conversation a line: `messages` and `tools` as in the chat API of OpenAI, and `calls`, each with `id`,
 `message_index`, `label` (`benign` or `hijacked`) and `after_injection`. The default are the scenarios of this
-repository; `--data`, or the variable LOCKGATE_BENCH_DATA, names a folder with more sets, of which those of conversations
-are taken.
+repository; `--data`, or the variable LOCKGATE_BENCH_DATA, names a folder with more sets, of which those of
+conversations are taken.
 
 Each call is judged with the conversation before it, as the gateway sees it. Tiers are granted: what is counted is what
 provenance alone asks and blocks. The last table adds the tiers. Arguments that a set's maker guessed (`arguments_from`

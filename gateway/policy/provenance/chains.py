@@ -1,8 +1,8 @@
 """What a session has read so far, and the calls that turn reading into harm whatever becomes of the values.
 
 A value that was transformed (summed up, encoded, told in other words) can be traced nowhere. What remains is the order
-of things: credentials were read, and now something is sent; a file came from outside, and now it is run. Memory keeps no
-text, only counts, names of tools and hashes of paths; it can be carried along where there is no transcript.
+of things: credentials were read, and now something is sent; a file came from outside, and now it is run. Memory keeps
+no text, only counts, names of tools and hashes of paths; it can be carried along where there is no transcript.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ _SECRET_PATH: Final = re.compile(
     re.IGNORECASE,
 )
 _SECRET_TEXT: Final = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{20,}|\bsk-[A-Za-z0-9_-]{20,}|\bxox[abpr]-|"
+    r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{20,}|\bsk-[A-Za-z0-9_-]{20,}|"
+    r"\bxox[abpr]-|"
     r"\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.|"
     r"(?:password|passwd|pwd|secret|api[_-]?key|access[_-]?token|auth[_-]?token|passphrase|密码|口令)[\"']?\s{0,3}[:=：]\s{0,3}[\"']?[^\s\"',}]{6,}",
     re.IGNORECASE,
@@ -69,7 +70,8 @@ _SECRET_HINTS: Final = [
 """One of these is in every text that the pattern finds something in; it alone costs the time of the whole judgement."""
 
 _PERSONAL: Final = re.compile(
-    r"\b(?:ssn|social security|passport|date of birth|dob|salary|diagnos\w+|patient|card number|iban|身份证|护照|工资|病历)\b",
+    r"\b(?:ssn|social security|passport|date of birth|dob|salary|diagnos\w+|patient|card number|iban)\b"
+    r"|身份证|护照|工资|病历",
     re.IGNORECASE,
 )
 _NETWORK: Final = re.compile(
@@ -148,7 +150,7 @@ def judge_chains(
     sources: Sources | None,
     strictness: Strictness,
 ) -> tuple[CallReason, ...]:
-    """The chains that the call would complete. `sources` is None where there is no transcript, and nothing is traced."""
+    """The chains that the call would complete. `sources` is None where there is no transcript: nothing is traced."""
     held = Effect.BLOCK if strictness is Strictness.STRICT else Effect.ASK
     return tuple(
         CallReason(held, rule, f"tool.provenance.{rule}", words, sources=whence)

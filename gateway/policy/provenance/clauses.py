@@ -1,7 +1,7 @@
 """Reads a request clause by clause: what each asks for, whom and what it names, and whether it delegates.
 
-The operator's text counts where it orders ("forward urgent tickets to ..."), not where it says what the agent is able to
-do: every system prompt lists that.
+The operator's text counts where it orders ("forward urgent tickets to ..."), not where it says what the agent is able
+to do: every system prompt lists that.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ _INTO: Final = re.compile(
 _COMMON: Final = listed(
     """
     everyone everybody someone anyone all them him her me us it that this these those each every both whom who whoever
-    today tomorrow yesterday next last first order case detail short general return time today morning evening week month
+    today tomorrow yesterday next last first order case detail short general return time today morning evening week
+    month
     year friday monday tuesday wednesday thursday saturday sunday details summary total number name team people list
     attendees participants members guests recipients group sender author owner manager boss landlord supplier vendor
     rest other others same main current each-other see know find check give do be have make get
@@ -190,7 +191,7 @@ def _targets(part: str) -> Iterator[str]:
 
 
 def names_target(clause: Clause, sink: Sink, value: str = "") -> bool:
-    """Whether the clause says whom or what it is aimed at: by a name behind "to", or by something of the value's form."""
+    """Whether the clause says what it is aimed at: by a name behind "to", or by something of the value's form."""
     if any(name != value and _shape(name) == _shape(value) for name in clause.names if any(map(str.isdigit, name))):
         return True
     if sink is Sink.PATH and _INTO.search(clause.text):

@@ -85,7 +85,7 @@ class Echo:
             yield from self._orders[start, end]
 
     def unasked(self, wanted: Purpose, tier: Tier, own: float) -> Unit | None:
-        """A free text that was read, where the call sends, pays, deletes or shares and the user asked for no such thing.
+        """A free text that was read, where the call sends, pays, deletes or shares and nobody asked for such a thing.
 
         What is not undone by the next call is rarely an agent's own idea; nobody needs to find the order to ask.
         """

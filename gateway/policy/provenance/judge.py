@@ -17,8 +17,8 @@ says how much standing is enough:
 *Whose wish is it?* A call is ascribed to the text that explains it best, by kind of action and by things; where others'
 words explain it better than the user's, and they tell somebody to do it, it is held.
 
-Held is asked where the profile is balanced and blocked where it is strict; and blocked in both where that very text also
-carries instructions, as the detection rules have it.
+Held is asked where the profile is balanced and blocked where it is strict; and blocked in both where that very text
+also carries instructions, as the detection rules have it.
 """
 
 from __future__ import annotations

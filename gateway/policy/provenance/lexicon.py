@@ -41,14 +41,17 @@ VERBS: Final = MappingProxyType(
         lies lese lesen suche suchen finde finden zeige zeig zeigen prüfe prüfen fasse schau öffne
         """,
         (_S,): """
-        send sent apologise apologize thank congratulate mail e-mail email forward reply respond answer message notify inform text dm remind report
+        send sent apologise apologize thank congratulate mail e-mail email forward reply respond answer message notify
+        inform text dm remind report
         submit deliver tweet broadcast announce contact whatsapp ping transmit
         leak exfiltrate relay cc bcc
-        sende senden schicke schick schicken maile antworte antworten benachrichtige benachrichtigen informiere leite leiten weiterleiten
+        sende senden schicke schick schicken maile antworte antworten benachrichtige benachrichtigen informiere leite
+        leiten weiterleiten
         """,
         (_S, _C): "post publish comment paste copy write written draft compose submit fill filled",
         (_P,): """
-        pay paid transfer wire remit refund withdraw withdrawn deposit donate buy bought purchase sell sold trade charge checkout reimburse
+        pay paid transfer wire remit refund withdraw withdrawn deposit donate buy bought purchase sell sold trade
+        charge checkout reimburse
         settle spend invest redeem tip payment withdrawal divert
         bezahle bezahl bezahlen zahle zahl zahlen überweise überweis überweisen kaufe kauf kaufen erstatte
         """,
@@ -59,7 +62,8 @@ VERBS: Final = MappingProxyType(
         """,
         (_D, _M): "cancel abort archive void dismiss decline reject storniere stornieren",
         (_C,): """
-        create add make made sign signup enroll join new generate insert build built register produce save record store put upload append enter start log
+        create add make made sign signup enroll join new generate insert build built register produce save record
+        store put upload append enter start log
         open file erstelle erstell erstellen schreibe schreib schreiben speichere speichern anlegen
         """,
         (_M,): """
@@ -114,7 +118,9 @@ CONCEPTS: Final = MappingProxyType(
     {
         "mail": "mail email e-mail inbox gmail outlook thread mailbox newsletter e-mails",
         "message": "message sms chat dm slack channel teams discord telegram whatsapp text",
-        "file": "file document doc docx pdf folder directory path attachment spreadsheet sheet txt csv md note notes readme datei",
+        "file": """
+        file document doc docx pdf folder directory path attachment spreadsheet sheet txt csv md note notes readme datei
+        """,
         "event": "event meeting calendar appointment invite invitation termin reminder standup",
         "bill": "bill invoice receipt payment rechnung charge statement rent fee",
         "money": "money fund funds cash amount balance dollar euro usd eur gbp geld transaction transfer",
@@ -122,7 +128,10 @@ CONCEPTS: Final = MappingProxyType(
         "page": "page website web site url link webpage article blog post http https www",
         "issue": "issue ticket bug pr pull merge task todo card story",
         "repo": "repo repository branch git github gitlab code commit",
-        "contact": "contact person guest attendee participant member friend colleague customer client recipient collaborator reviewer maintainer teammate coworker",
+        "contact": """
+        contact person guest attendee participant member friend colleague customer client recipient collaborator
+        reviewer maintainer teammate coworker
+        """,
         "booking": "booking reservation table room hotel flight trip travel ticket buchung",
         "order": "order purchase cart product shipment item",
         "password": "password credential secret token key passcode pin 2fa authentication passwort",

@@ -28,7 +28,7 @@ _TAKES_OVER: Final = re.compile(
     r"|^/etc/|/cron|authorized_keys|id_rsa|\bcredentials?\b|\.(?:pem|key|kdbx)$|\bautostart\b|\bstartup\b",
     re.IGNORECASE,
 )
-"""Files that hold credentials, or that are run when somebody logs in: no text that was merely pointed to may name one."""
+"""Files that hold credentials, or that are run when somebody logs in: a text that was merely pointed to names none."""
 
 
 class Standing(IntEnum):

@@ -160,7 +160,7 @@ class Side:
         return found
 
     def sentences_with(self, needles: Sequence[str]) -> Iterator[tuple[int, int, Unit]]:
-        """The sentences in which a word begins with one of the needles, in order: where they begin and end, and of what."""
+        """The sentences in which a word begins with one of the needles, in order: where they begin and end, of what."""
         found: set[int] = set()
         for needle in needles:
             at = self.text.find(needle)

@@ -3,8 +3,8 @@
 How it is told apart
 --------------------
 A request is read clause by clause. A clause with a verb of the call's kind of action asks for it. In that clause the
-user either *names* the target ("to Bob", an address, a file: the clause is closed) or leaves it open, and either *points*
-to a text or does not:
+user either *names* the target ("to Bob", an address, a file: the clause is closed) or leaves it open, and either
+*points* to a text or does not:
 
 - by its name: a file, an address, an id or a person of the clause stands in the head of what was read, which is the
   arguments of the call that read it and the short fields of its record ("pay the bill in bill.txt", "Anna's mail");

@@ -1,4 +1,4 @@
-"""Reads a clause for what it speaks of: kinds of action by their verbs, and things by their nouns, both reduced to stems.
+"""Reads a clause for what it speaks of: kinds of action by verbs, and things by nouns, both reduced to stems.
 
 No grammar is parsed. What makes a word a verb is where it stands: at the start of a clause, or behind a word that verbs
 follow. That is how "email Bob" differs from "the email", in the way that requests and orders are written.
@@ -130,8 +130,9 @@ _WANTS: Final = re.compile(
 
 
 class Words(Struct, frozen=True):
-    """What a clause speaks of. `verbs` are the stems behind `acts`; `things` are stems, and concepts with a `=`; `wants`
-    is whether somebody wishes for something, whatever the verb."""
+    """What a clause speaks of. `verbs` are the stems behind `acts`; `things` are stems, and concepts with a `=`.
+
+    `wants` is whether somebody wishes for something, whatever the verb."""
 
     acts: frozenset[Act] = frozenset()
     verbs: frozenset[str] = frozenset()
