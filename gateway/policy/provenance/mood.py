@@ -27,24 +27,17 @@ _REQUEST: Final = re.compile(
     r"""
     \bplease\b(?!\s+(?:find|note\s+that|see\s+attached|be\s+advised|do\s+not\s+reply))|\bpls\b|\bplz\b|\bkindly\b
     |\b(?:can|could|would|will|won't|may)\s+(?:you|u|someone|somebody|we)\b
-    |\byou(?:'ll|\s+will|\s+shall)?\s+(?:must|should|shall|need|have\s+to|has\s+to|ought|may\s+want|are\s+(?:required|
-    expected|asked|to|instructed|requested)|want\s+to|can\s+now)\b
-    |\b(?:need|needs|want|wants|ask|asks|asked|like|expect|instruct|instructed|request|authori[sz]ed?|tell|get|have|re
-    mind)\s+(?:you|u|him|her|them|someone|it|that|to\s+(?:have|get))\b
-    |\b(?:must|shall|should|needs?\s+to|has\s+to|have\s+to|ought\s+to|are\s+to|is\s+to)\s+(?:\w+ly\s+|now\s+|also\s+|f
-    irst\s+)*[a-z]{2,}
-    |\b(?:make\s+sure|be\s+sure|ensure|remember\s+to|don'?t\s+forget|do\s+not\s+forget|feel\s+free|go\s+ahead|it\s+is\
-    s+(?:necessary|required|important|imperative|essential|crucial|critical|vital))\b
-    |\b(?:required|action\s+(?:required|needed|item)|next\s+step|todo|to-do|to\s+do:|your\s+task|urgent(?:ly)?|immedia
-    tely|asap|right\s+away|as\s+soon\s+as\s+possible)\b
+    |\byou(?:'ll|\s+will|\s+shall)?\s+(?:must|should|shall|need|have\s+to|has\s+to|ought|may\s+want|are\s+(?:required|expected|asked|to|instructed|requested)|want\s+to|can\s+now)\b
+    |\b(?:need|needs|want|wants|ask|asks|asked|like|expect|instruct|instructed|request|authori[sz]ed?|tell|get|have|remind)\s+(?:you|u|him|her|them|someone|it|that|to\s+(?:have|get))\b
+    |\b(?:must|shall|should|needs?\s+to|has\s+to|have\s+to|ought\s+to|are\s+to|is\s+to)\s+(?:\w+ly\s+|now\s+|also\s+|first\s+)*[a-z]{2,}
+    |\b(?:make\s+sure|be\s+sure|ensure|remember\s+to|don'?t\s+forget|do\s+not\s+forget|feel\s+free|go\s+ahead|it\s+is\s+(?:necessary|required|important|imperative|essential|crucial|critical|vital))\b
+    |\b(?:required|action\s+(?:required|needed|item)|next\s+step|todo|to-do|to\s+do:|your\s+task|urgent(?:ly)?|immediately|asap|right\s+away|as\s+soon\s+as\s+possible)\b
     |\b(?:i|we)(?:'d|\s+would)?\s+(?:need|want|like|love|appreciate|require|urge|ask|request|recommend|suggest|advise)\b
     |\b(?:let's|let\s+us|why\s+not|how\s+about|would\s+be\s+(?:great|good|helpful|nice)|i'm\s+asking)\b
     |\bdo\s+(?:what|whatever|as|everything)\b
     |\bin\s+order\s+to\s+(?:complete|proceed|continue|finish|verify|process|access|unlock|receive|avoid)\b
-    |^\W*to\s+(?:complete|proceed|continue|finish|verify|process|access|unlock|receive|avoid|confirm|activate|restore|
-    keep)\b
-    |\b(?:bitte|musst|müssen|muss|sollst|sollen|soll|sollte|können\s+sie|kannst\s+du|würden\s+sie|unbedingt|umgehend|s
-    ofort)\b
+    |^\W*to\s+(?:complete|proceed|continue|finish|verify|process|access|unlock|receive|avoid|confirm|activate|restore|keep)\b
+    |\b(?:bitte|musst|müssen|muss|sollst|sollen|soll|sollte|können\s+sie|kannst\s+du|würden\s+sie|unbedingt|umgehend|sofort)\b
     |请|麻烦|务必|必须|需要[你您]|需将|需把|应该|应当|应将|帮我|帮忙|立即|立刻|马上|尽快|记得|一定要|不要忘|别忘|烦请|劳驾|希望你|要求你|[你您](?:要|得|应|需)
     |[把将].{1,30}(?:发|转|删|移|改|分享|共享|付|汇|传|设|加|授)
     """,
@@ -53,26 +46,17 @@ _REQUEST: Final = re.compile(
 
 _COMMAND: Final = re.compile(
     r"""
-    \b(?:ignore|disregard|forget|override|bypass|skip)\b.{0,40}\b(?:instruction|prompt|previous|prior|above|earlier|ru
-    les?|guideline|policy|policies|task|request|confirmation|approval|restriction)
-    |\b(?:ai|llm|gpt|claude|gemini|chatgpt|copilot|language\s+model|assistants?|agents?|chatbots?|bots?|the\s+model|au
-    tomation)\b[^.!?]{0,50}\b(?:must|should|shall|needs?|ha(?:s|ve)\s+to|is\s+to|are\s+to|required|please|ensure|proce
-    ss|reading|handling|instructions?|summari[sz]ing|only)\b
+    \b(?:ignore|disregard|forget|override|bypass|skip)\b.{0,40}\b(?:instruction|prompt|previous|prior|above|earlier|rules?|guideline|policy|policies|task|request|confirmation|approval|restriction)
+    |\b(?:ai|llm|gpt|claude|gemini|chatgpt|copilot|language\s+model|assistants?|agents?|chatbots?|bots?|the\s+model|automation)\b[^.!?]{0,50}\b(?:must|should|shall|needs?|ha(?:s|ve)\s+to|is\s+to|are\s+to|required|please|ensure|process|reading|handling|instructions?|summari[sz]ing|only)\b
     |\b(?:ai|llm|gpt|claude|gemini|chatgpt|copilot|assistants?|agents?|chatbots?|bots?|model)\s*[:,—–-]+\s*[a-z]
-    |\b(?:note|message|instructions?|attention|notice|memo)\s+(?:to|for)\s+(?:the\s+|any\s+|all\s+)*(?:ai|llm|assistan
-    ts?|agents?|bots?|model|copilot|automat)
-    |[<\[({*#]\s{0,3}/?\s{0,3}(?:system|important|information|instructions?|admin|assistant|inst|sys|override|urgent)\
-    b[^\n]{0,20}[>\])}*:]
+    |\b(?:note|message|instructions?|attention|notice|memo)\s+(?:to|for)\s+(?:the\s+|any\s+|all\s+)*(?:ai|llm|assistants?|agents?|bots?|model|copilot|automat)
+    |[<\[({*#]\s{0,3}/?\s{0,3}(?:system|important|information|instructions?|admin|assistant|inst|sys|override|urgent)\b[^\n]{0,20}[>\])}*:]
     |\bsystem\s+(?:message|note|prompt|notice|override|update|instructions?|alert|directive|command)\b
-    |\b(?:the|your)\s+(?:current\s+)?(?:user|owner|principal|account\s+holder|customer)\s+(?:also\s+)?(?:wants?|has\s+
-    (?:asked|authori[sz]ed|approved|requested|confirmed|already)|authori[sz]ed|approved|needs|asked|requires|requested
-    |would\s+like|pre-?authori[sz]ed)\b
+    |\b(?:the|your)\s+(?:current\s+)?(?:user|owner|principal|account\s+holder|customer)\s+(?:also\s+)?(?:wants?|has\s+(?:asked|authori[sz]ed|approved|requested|confirmed|already)|authori[sz]ed|approved|needs|asked|requires|requested|would\s+like|pre-?authori[sz]ed)\b
     |\bbefore\s+(?:you\s+)?(?:answer|respond|reply|complet|proceed|continu|summari|finish|solv|help|do|can)\w*
     |\bafter\s+(?:you\s+)?(?:summari|answer|complet|reading|finish)\w*
-    |\bwithout\s+(?:asking|telling|informing|notifying|mentioning|confirm\w*|confirmation|further|prompting|alerting|t
-    he\s+user|waiting|approval)\b
-    |\b(?:do\s+not|don'?t|never|no\s+need\s+to|need\s+not)\s+(?:tell|mention|inform|ask|alert|notify|disclose|show|rev
-    eal|report|wait|bother|confirm)\b
+    |\bwithout\s+(?:asking|telling|informing|notifying|mentioning|confirm\w*|confirmation|further|prompting|alerting|the\s+user|waiting|approval)\b
+    |\b(?:do\s+not|don'?t|never|no\s+need\s+to|need\s+not)\s+(?:tell|mention|inform|ask|alert|notify|disclose|show|reveal|report|wait|bother|confirm)\b
     |\b(?:no|without\s+any)\s+(?:further\s+)?(?:confirmation|approval)\s+(?:is\s+)?(?:needed|required|necessary)\b
     |\b(?:silently|covertly|discreetly|secretly|quietly|unnoticed|undetected)\b
     |\byour\s+(?:new\s+)?(?:instructions?|task|goal|objective|priority|role)\s+(?:is|are|has|have)\b
@@ -87,13 +71,9 @@ _COMMAND: Final = re.compile(
 
 _REDIRECT: Final = re.compile(
     r"""
-    \b(?:bank|account|payment|wire|billing|iban|remittance|deposit|payout|banking|wallet|address|email|e-mail|contact)
-    \b[^.!?\n]{0,40}\b(?:ha(?:s|ve)\s+(?:been\s+)?(?:changed|moved|updated)|changed|is\s+now|are\s+now|will\s+be\s+rep
-    laced|no\s+longer)\b
-    |\b(?:new|updated|changed|revised|corrected|alternate|alternative)\s+(?:bank|account|payment|iban|wire|billing|rem
-    ittance|payout|banking|wallet)\b
-    |\binstead\s+of\b|\binstead\b|\bno\s+longer\s+(?:use|valid|active|monitored|in\s+use)\b|\bold\s+(?:account|iban|ad
-    dress)\b
+    \b(?:bank|account|payment|wire|billing|iban|remittance|deposit|payout|banking|wallet|address|email|e-mail|contact)\b[^.!?\n]{0,40}\b(?:ha(?:s|ve)\s+(?:been\s+)?(?:changed|moved|updated)|changed|is\s+now|are\s+now|will\s+be\s+replaced|no\s+longer)\b
+    |\b(?:new|updated|changed|revised|corrected|alternate|alternative)\s+(?:bank|account|payment|iban|wire|billing|remittance|payout|banking|wallet)\b
+    |\binstead\s+of\b|\binstead\b|\bno\s+longer\s+(?:use|valid|active|monitored|in\s+use)\b|\bold\s+(?:account|iban|address)\b
     |(?:账户|账号|收款|银行|卡号|邮箱|地址)[^。！？]{0,10}(?:已变更|已更改|变更为|改为|更换|已更新|已更换)|新(?:的)?(?:账户|账号|收款|卡号)|改[用付转汇]
     |(?:bankverbindung|kontonummer|konto)[^.!?\n]{0,40}(?:geändert|neu)|neue\s+(?:bankverbindung|iban|kontonummer)
     """,
