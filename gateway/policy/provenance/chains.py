@@ -177,10 +177,16 @@ def _leaves(arguments: Sequence[Argument], tier: Tier) -> bool:
     """Whether something can leave by the call: a message, a program with a network, a URL that carries data."""
     if tier >= Tier.SEND and any(argument.sink in (Sink.RECIPIENT, Sink.TEXT, Sink.URL) for argument in arguments):
         return True
+    if tier > Tier.READ and not any(argument.sink is Sink.PATH for argument in arguments) and _tells_secret(arguments):
+        return True
     if any(_NETWORK.search(line) for line in _programs(arguments)):
         return True
     urls = (str(argument.value) for argument in arguments if argument.sink is Sink.URL)
     return any("?" in url or any(len(piece) >= 16 for piece in carried(url)) for url in urls)
+
+
+def _tells_secret(arguments: Sequence[Argument]) -> bool:
+    return any(_SECRET_TEXT.search(str(argument.value)) for argument in arguments if argument.sink is Sink.TEXT)
 
 
 def _is_wished(call: Call, arguments: Sequence[Argument], tier: Tier, sources: Sources | None) -> bool:
@@ -192,7 +198,7 @@ def _is_wished(call: Call, arguments: Sequence[Argument], tier: Tier, sources: S
         return True
     wanted = purpose(call, tier, sources.texts.defined.get(call.name))
     asked = any(asks(clause.words, wanted) for clause in sources.wish.clauses)
-    return asked and not any(target.sink is Sink.URL for target in aimed)
+    return asked and not _tells_secret(arguments) and not any(target.sink is Sink.URL for target in aimed)
 
 
 def _is_theirs(target: Target, sources: Sources) -> bool:

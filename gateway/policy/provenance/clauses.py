@@ -63,6 +63,8 @@ _DELEGATES: Final = re.compile(
       .{0,50}(?:\bwhat(?:ever)?\b|\beverything\b|instruction|\bsteps?\b|\btasks?\b|to-?dos?\b|action\s+items?
       |\brequests?\b|checklist|\bguide|procedure|\basks?\b|\basked\b|\bsays?\b|\btells?\b|\bwants?\b|\bneeds?\b
       |tutorial|runbook|playbook|wishes|directions)
+    |\bfollow\b(?!\s+(?:up|on|@|us|me)\b)
+    |\b(?:the\s+way|like|as|how)\b.{0,80}\b(?:says?|describes?|explains?|tells?|recommends?|suggests?)\b
     |\b(?:everything|all\s+of\s+it|whatever)\b.{0,30}\b(?:as|like)\s+
       (?:described|requested|instructed|asked|specified|outlined|stated|written|explained|listed|said)
     |\bdo\s+(?:as|like|it\s+as|so\s+as)\b.{0,30}\b(?:says?|asks?|wants?|described|requested|told|written)

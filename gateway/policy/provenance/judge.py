@@ -45,7 +45,10 @@ type Instructs = Callable[[str], bool]
 MAX_HITS: Final = 200
 """Places of one value that are looked at; they are in order, and the strictest of them counts."""
 
-_LAX: Final = frozenset((Sink.PATH, Sink.AMOUNT, Sink.COMMAND, Sink.CODE, Sink.SQL))
+LEAST_PROGRAM: Final = 8
+"""Characters of a command that no two people write by chance."""
+
+_LAX: Final = frozenset((Sink.PATH, Sink.AMOUNT))
 """Sinks whose values are rightly found in prose all the time: what is stated is allowed, what is told is not."""
 
 
@@ -196,7 +199,11 @@ class _Judged:
             return worst >= Standing.STATED and self._carries(target)
         if worst is Standing.TOLD:
             return True
-        if worst is not Standing.STATED or target.sink in _LAX:
+        if worst is not Standing.STATED:
+            return False
+        if target.sink in PROGRAMS:
+            return len(target.value) >= LEAST_PROGRAM and not self.wish.asking(self.wanted)
+        if target.sink in _LAX:
             return False
         if self.tier < Tier.MODIFY and not (self.tier is Tier.CREATE and target.sink in (Sink.RECIPIENT, Sink.URL)):
             return False

@@ -62,11 +62,14 @@ VERBS: Final = MappingProxyType(
         """,
         (_D, _M): "cancel abort archive void dismiss decline reject storniere stornieren",
         (_C,): """
-        create add make made sign signup enroll join new generate insert build built register produce save record
-        store put upload append enter start log
+        create add make made signup enroll join new generate insert build built register produce save record
+        store upload append start log
         open file erstelle erstell erstellen schreibe schreib schreiben speichere speichern anlegen
         """,
+        (_M, _C): "enter fill put fülle trage",
+        (_S, _M): "confirm bestätige bestätigen",
         (_M,): """
+        approve accept sign point redirect route map
         update edit change modify set rename move replace configure adjust alter mark assign enable disable
         activate deactivate merge close complete toggle turn switch lock unlock upgrade downgrade increase decrease
         reset fix patch correct refactor improve implement resolve sort organize organise label tag star pin

@@ -48,7 +48,7 @@ _WIDE: Final = {
 }
 """The kinds of action of a tool whose words do not tell, by its tier."""
 
-SPECIFIC: Final = frozenset((Act.SEND, Act.PAY, Act.BOOK))
+SPECIFIC: Final = frozenset((Act.SEND, Act.PAY, Act.BOOK, Act.SHARE))
 """Kinds of action that are what they are whatever they are done to: who asked for one has asked."""
 
 _SENTENCE: Final = re.compile(r"[^.!?\n。]+")

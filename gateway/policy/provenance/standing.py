@@ -61,7 +61,7 @@ def standing(texts: Texts, wish: Wish, hit: Hit, wanted: Purpose, sink: Sink) ->
     pointed = wish.pointed(unit, wanted, sink, value)
     if _TAKES_OVER.search(value) and not pointed.is_delegated:
         return Standing.TOLD
-    if pointed.is_delegated:
+    if pointed.is_delegated or pointed.is_fixed:
         return Standing.LENT
     if how is Mood.TELLS or led:
         lends = pointed.is_pointed and (pointed.is_plural or _is_sole(hit))

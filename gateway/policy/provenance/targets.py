@@ -79,6 +79,8 @@ def _inside(argument: Argument, value: str, *, is_content: bool) -> Iterator[Tar
         return
     for email in found.emails:
         yield Target(argument, email, Sink.RECIPIENT)
+    for address in found.ips:
+        yield Target(argument, address, Sink.URL)
     for iban in found.ibans:
         yield Target(argument, iban, Sink.ACCOUNT)
 

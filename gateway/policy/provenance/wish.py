@@ -59,6 +59,7 @@ class Pointed(Struct, frozen=True):
     is_pointed: bool = False
     is_delegated: bool = False
     is_plural: bool = False
+    is_fixed: bool = False  # delegated by who asks to fix what a text describes
 
 
 class Wish:
@@ -89,13 +90,16 @@ class Wish:
         """Whether the user pointed to the text that `unit` is a part of, for that kind of action and target."""
         delegated = [clause for clause in self.clauses if clause.delegates and self._refers(clause, unit)]
         if sink in (Sink.PATH, Sink.COMMAND, Sink.CODE, Sink.TEXT) and wanted.acts & _FIXED:
-            delegated += [clause for clause in self.clauses if clause.fixes and self._refers(clause, unit)]
+            fixing = [clause for clause in self.clauses if clause.fixes and self._refers(clause, unit)]
+        else:
+            fixing = []
         open_ones = [clause for clause in self.asking(wanted) if not names_target(clause, sink, value)]
         pointing = [clause for clause in open_ones if self._refers(clause, unit)]
         return Pointed(
-            bool(pointing or delegated),
+            bool(pointing or delegated or fixing),
             bool(delegated),
             any(clause.is_plural for clause in (*pointing, *delegated)),
+            bool(fixing),
         )
 
     def linked(self, unit: Unit, passage: str) -> bool:
@@ -108,7 +112,7 @@ class Wish:
 
     def delegates(self, unit: Unit, wanted: Purpose) -> bool:
         """Whether the user asked to do what that text says, for that kind of action."""
-        working = bool(wanted.acts & _FIXED) and not wanted.acts & _OUTWARD
+        working = wanted.acts <= {Act.READ} or (bool(wanted.acts & _FIXED) and not wanted.acts & _OUTWARD)
         return any(
             (clause.delegates or (working and clause.fixes)) and self._refers(clause, unit) for clause in self.clauses
         )

@@ -184,8 +184,8 @@ def _kinds(words: list[str], place: int) -> frozenset[Act] | None:
     """The kinds of action of a word; none where something forbids it, None where it is no verb there."""
     low, before = words[place], words[:place]
     kinds = _ACTS.get(low) or (_ACTS.get(stem(low)) if not _NOUN_FORM.search(low) else None)
-    if low in ("give", "gives", "giving") and {"access", "permission", "permissions", "rights"}.intersection(words):
-        kinds = frozenset((Act.SHARE,))
+    if low in ("give", "gives", "giving") and words[place + 1 : place + 2] not in (["me"], ["us"]):
+        kinds = frozenset((Act.SHARE, Act.SEND))
     if low == "get" and words[place + 1 : place + 3] == ["back", "to"]:
         return frozenset((Act.SEND,))
     if low in ("tell", "ask", "let"):
