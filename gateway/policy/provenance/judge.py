@@ -23,15 +23,18 @@ also carries instructions, as the detection rules have it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from functools import cached_property
 from typing import Final
+
+from msgspec import structs
 
 from gateway.policy.call import Argument, Call, CallReason, Sink, Tier
 from gateway.policy.provenance.echo import Echo
 from gateway.policy.provenance.mood import Mood
 from gateway.policy.provenance.purpose import Purpose, purpose
+from gateway.policy.provenance.spelling import scalar
 from gateway.policy.provenance.standing import Standing, manner, standing
 from gateway.policy.provenance.targets import PROGRAMS, Target, carried, is_address, larger, targets
 from gateway.policy.provenance.texts import Hit, Texts, Unit, values_of
@@ -42,11 +45,15 @@ from gateway.verdict import Effect
 type Instructs = Callable[[str], bool]
 """Whether an untrusted text carries instructions to the model, by the detection rules."""
 
-MAX_HITS: Final = 200
-"""Places of one value that are looked at; they are in order, and the strictest of them counts."""
+MAX_HITS: Final = 500
+"""Places of one value that are looked at. A value that stands in more is held as one that was told: an attacker could
+hide his order behind so many harmless places."""
 
 LEAST_PROGRAM: Final = 8
 """Characters of a command that no two people write by chance."""
+
+MAX_READ: Final = 20
+"""Texts that are held against the detection rules for one reason."""
 
 _LAX: Final = frozenset((Sink.PATH, Sink.AMOUNT))
 """Sinks whose values are rightly found in prose all the time: what is stated is allowed, what is told is not."""
@@ -111,19 +118,16 @@ class _Judged:
 
     def by_action(self, arguments: Sequence[Argument]) -> Iterator[CallReason]:
         """Whether others' words explain the call better than the user's do."""
+        if not self.texts.others.units:
+            return
         own = self.wish.fit(self.wanted)
-        named = any(
-            (value := str(argument.value)) and len(value) > 2 and self.texts.is_own(value)
-            for argument in arguments
-            if argument.value is not None and not isinstance(argument.value, bool)
-        )
-        if self.texts.others.units:
-            unit = self.echo.of(self.call, self.wanted, self.tier, own, is_named=named)
-            if unit is not None:
-                words = "the user did not ask for this, and a text that was read does"
-                yield self._held("untrusted-action", "", words, [unit])
-            elif (unit := self.echo.unasked(self.wanted, self.tier, own)) is not None:
-                yield self._held("unasked-action", "", "nobody asked for this before a text of others was read", [unit])
+        values = (scalar(argument.value) for argument in arguments)
+        named = any(value is not None and len(value) > 2 and self.texts.is_own(value) for value in values)
+        unit = self.echo.of(self.call, self.wanted, self.tier, own, is_named=named)
+        if unit is not None:
+            yield self._held("untrusted-action", "", "a text that was read asks for this, and the user did not", [unit])
+        elif (unit := self.echo.unasked(self.wanted, self.tier, own)) is not None:
+            yield self._held("unasked-action", "", "the user did not ask for this, and others' texts were read", [unit])
 
     def _is_own(self, target: Target) -> bool:
         value = target.value
@@ -143,6 +147,8 @@ class _Judged:
             return
         standings = [(standing(self.texts, self.wish, hit, self.wanted, target.sink), hit) for hit in hits]
         worst = max(stands for stands, _ in standings)
+        if len(hits) >= MAX_HITS:
+            worst = max(worst, Standing.TOLD)
         lent = any(stands is Standing.LENT for stands, _ in standings)
         if self._is_second(target):
             told = [hit for hit in hits if self._is_told(hit)]
@@ -150,7 +156,7 @@ class _Judged:
                 standings, worst, lent = [(Standing.TOLD, hit) for hit in told], Standing.TOLD, False
         if lent or not self._is_held(worst, target):
             return
-        units = [hit.unit for stands, hit in standings if stands is worst]
+        units = [hit.unit for stands, hit in standings if stands is worst] or [hits[0].unit]
         yield self._held("untrusted-target", target.argument.name, _WORDS[worst], units)
 
     def _is_second(self, target: Target) -> bool:
@@ -223,13 +229,17 @@ class _Judged:
                 return True
         return False
 
-    def _held(self, rule: str, argument: str, words: str, units: Iterable[Unit]) -> CallReason:
-        units = list(units)
-        instructed = any(self.instructs(text) for text in dict.fromkeys(unit.leaf.text for unit in units[:20]))
-        held = Effect.BLOCK if instructed or self.strictness is Strictness.STRICT else Effect.ASK
-        said = f"{words}, which also carries instructions" if instructed else words
+    def _held(self, rule: str, argument: str, words: str, units: Sequence[Unit]) -> CallReason:
+        """A reason to hold the call: a block where one of the texts that it stems from carries instructions."""
+        if any(self.instructs(text) for text in dict.fromkeys(unit.leaf.text for unit in units[:MAX_READ])):
+            reason = self._reason(rule, argument, f"{words}, which also carries instructions", units)
+            return structs.replace(reason, effect=Effect.BLOCK)
+        return self._reason(rule, argument, words, units)
+
+    def _reason(self, rule: str, argument: str, words: str, units: Sequence[Unit]) -> CallReason:
+        held = Effect.BLOCK if self.strictness is Strictness.STRICT else Effect.ASK
         whence = tuple(dict.fromkeys(unit.whence for unit in units))
-        return CallReason(held, rule, f"tool.provenance.{rule}", said, argument, whence)
+        return CallReason(held, rule, f"tool.provenance.{rule}", words, argument, whence)
 
 
 _WORDS: Final = {

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any, Final
 
 from msgspec import Struct
@@ -35,7 +34,6 @@ _PAIR: Final = re.compile(
     r"^(\s*)((?:- )*)(?:([\w][\w .\-/]{0,60}?|\"[^\"]{1,60}\"|'[^']{1,60}')\s?:(?:[ \t]+(.*))?|(.+))$"
 )
 _HEADER: Final = re.compile(r"^([A-Za-z][A-Za-z-]{1,20}):[ \t]*(.*)$")
-_NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _WORDS: Final = re.compile(r"\S+")
 
 
@@ -202,8 +200,3 @@ def _headed(text: str) -> tuple[Leaf, ...] | None:
         return None
     fields = [_leaf(line[2], line[1], 0) for line in lines if line]
     return (*fields, Leaf(body, "body", 0))
-
-
-def numbers(text: str) -> Iterator[str]:
-    """The numbers that stand in a text."""
-    return (found[0] for found in _NUMBER.finditer(text))
