@@ -118,7 +118,7 @@ class _Judged:
 
     def by_action(self, arguments: Sequence[Argument]) -> Iterator[CallReason]:
         """Whether others' words explain the call better than the user's do."""
-        if not self.texts.others.units:
+        if not self.texts.others.units or (self.tier is Tier.READ and _follows_link(arguments)):
             return
         own = self.wish.fit(self.wanted)
         values = (scalar(argument.value) for argument in arguments)
@@ -240,6 +240,11 @@ class _Judged:
         held = Effect.BLOCK if self.strictness is Strictness.STRICT else Effect.ASK
         whence = tuple(dict.fromkeys(unit.whence for unit in units))
         return CallReason(held, rule, f"tool.provenance.{rule}", words, argument, whence)
+
+
+def _follows_link(arguments: Sequence[Argument]) -> bool:
+    """Whether a call reads a page: texts tell their readers all the time where to read on."""
+    return any(argument.sink is Sink.URL for argument in arguments)
 
 
 _WORDS: Final = {

@@ -53,7 +53,8 @@ def standing(texts: Texts, wish: Wish, hit: Hit, wanted: Purpose, sink: Sink) ->
         return (
             Standing.TOLD if wish.closed(wanted, sink, value) and _beside_order(texts, hit, wanted) else Standing.FIELD
         )
-    near = texts.others.around(hit)
+    # A sum beside a request is no order of that sum.
+    near = texts.others.around(hit, 0, 0) if sink is Sink.AMOUNT else texts.others.around(hit)
     how = max(manner(near, wanted), _by_itself(texts, hit, sink, wanted))
     led = bool(wanted.acts & _LED) and any(map(redirects, near))
     if how is Mood.COMMANDS or _is_commanded(texts, hit) or (led and Act.PAY in wanted.acts):
