@@ -22,7 +22,7 @@ from gateway.config import Config, Secrets
 from gateway.detect.ruleset import RuleSet
 from gateway.exchange.events import Ask, CallRecord, ExchangeRecord
 from gateway.exchange.masking import without
-from gateway.policy.call import Answer, Approver
+from gateway.policy.call import Answer, Approver, Call
 from gateway.policy.fingerprint import fingerprint
 from gateway.serve.approvals import Known
 from gateway.serve.asking import Asker
@@ -49,7 +49,10 @@ type Note = Callable[..., None]
 
 class Approving:
     """Answers questions about calls, once it has what they are asked by (`take`). `note` puts an event into the audit,
-    `count` counts a step, `say` takes a line for the log. Run `follow` beside it, and close it."""
+    `count` counts a step, `say` takes a line for the log. Run `follow` beside it, and close it.
+
+    `fingerprint` names calls; whoever asks has to name them by it too, or a call with a person's arguments is asked
+    about again when it is made."""
 
     def __init__(
         self,
@@ -70,9 +73,9 @@ class Approving:
         self._webhook: Webhook | None = None
         self._webhook_for: object = None
         self._behind: set[asyncio.Task[None]] = set()
-        self._fingerprint = partial(fingerprint, key=keys.derive(secret, CALL_KEY))
+        self.fingerprint: Callable[[Call], str] = partial(fingerprint, key=keys.derive(secret, CALL_KEY))
         key = keys.derive(secret, APPROVALS_KEY)
-        self._approvals = Approvals(registers, key, config.approvals.terms, self._mask, self._fingerprint, self._told)
+        self._approvals = Approvals(registers, key, config.approvals.terms, self._mask, self.fingerprint, self._told)
 
     def take(self, config: Config, secrets: Secrets, rules: RuleSet, tls: SSLContext | bool = True) -> None:
         """Ask by these from now on."""
