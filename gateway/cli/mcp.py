@@ -33,7 +33,7 @@ from gateway.exchange.gate import Gate
 from gateway.policy.call import Answer
 from gateway.reload import Loaded, Loader
 from gateway.serve.asking import Asker, nobody_approves
-from gateway.serve.gates import gate_of, hierarchy_of
+from gateway.serve.gates import firewall_of, gate_of, hierarchy_of
 from gateway.settings import DEFAULT_PRINCIPAL
 from gateway.shelf import Shelf
 from gateway.state.shared import OpenRegisters
@@ -125,7 +125,9 @@ class _Session:
             self._approving.take(config, silent, loaded.rules)
         profile = config.profile_for(DEFAULT_PRINCIPAL)
         hierarchy = hierarchy_of(config, self._key)
-        return gate_of(config, loaded.rules, profile, hierarchy, self._memory, self._stopped_tools)
+        toolbox, egress = config.toolbox(), config.egress_policy()
+        firewall = firewall_of(config, DEFAULT_PRINCIPAL, toolbox, egress, self._key)
+        return gate_of(config, loaded.rules, profile, hierarchy, self._memory, self._stopped_tools, firewall)
 
     def _stopped_tools(self) -> Container[str]:
         """What may not be called: with the server or its user stopped, everything."""

@@ -22,12 +22,12 @@ from gateway.dialect import usage
 from gateway.dialect.base import Dialect, EventReading, Payload, Reading, StreamReader
 from gateway.dialect.grammar import Rule, Sink
 from gateway.dialect.openai_chat_stream import framed
-from gateway.dialect.openai_chat_transcript import transcript
+from gateway.dialect.openai_chat_transcript import hosted, transcript
 from gateway.dialect.plain import ANSWERED, ASKED, Voice
 from gateway.dialect.refusals import Shape, body
 from gateway.errors import Malformed
 from gateway.policy.call import Called, Change
-from gateway.policy.transcript import Transcript
+from gateway.policy.transcript import Hosted, Transcript
 from gateway.segment import Path
 from gateway.verdict import Refusal
 from gateway.wire.document import Document, Patch
@@ -218,9 +218,6 @@ def _after_edit(document: Document, path: Path) -> tuple[Patch, ...]:
     return (document.replace(("logprobs",), []),) if answered else ()
 
 
-_TRANSCRIPT: Final = transcript(_ASKED)
-
-
 class Ollama(Dialect):
     """Chat and generate; the bodies differ in the members they use, not in what a member means."""
 
@@ -240,7 +237,11 @@ class Ollama(Dialect):
 
     @override
     def transcript(self, document: Document) -> Transcript:
-        return _TRANSCRIPT(document)
+        return transcript(document, self.request(document))
+
+    @override
+    def hosted(self, document: Document) -> tuple[Hosted, ...]:
+        return hosted(document)
 
     @override
     def calls(self, document: Document) -> tuple[Called, ...]:

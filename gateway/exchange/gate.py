@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,7 +14,8 @@ from gateway.exchange.part import PartMemory
 from gateway.policy.decide import only_reports
 from gateway.policy.hierarchy import Hierarchy
 from gateway.policy.profile import Profile
-from gateway.policy.transcript import Transcript
+from gateway.policy.tools.hosted import HostedRuling
+from gateway.policy.transcript import Hosted, Transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,10 @@ class Firewall(Protocol):
 
     def sight(self, transcript: Transcript, instructs: Instructs, isolation: int | None) -> Sight:
         """What the calls of one conversation are judged by. `isolation` is what holds the agent, by its launcher."""
+        ...
+
+    def judge_hosted(self, hosted: Iterable[Hosted]) -> HostedRuling:
+        """What a request's tools come to that its provider runs itself."""
         ...
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.exchange.gate import Gate, Instructs
 from gateway.policy.call import Call, CallReason, Ruling, Tier
-from gateway.policy.transcript import Transcript
+from gateway.policy.profile import PROFILES
+from gateway.policy.tools.hosted import HostedRuling, judge_hosted
+from gateway.policy.transcript import Hosted, Transcript
 from gateway.verdict import Effect
 from tests.exchange.gates import gate
 
@@ -43,11 +46,15 @@ class Policy:
 
     looks: list[Look] = field(default_factory=list)
     isolations: list[int | None] = field(default_factory=list)
+    hosted: tuple[str, ...] = ()
 
     def sight(self, transcript: Transcript, instructs: Instructs, isolation: int | None) -> Look:
         self.looks.append(Look(transcript, instructs))
         self.isolations.append(isolation)
         return self.looks[-1]
+
+    def judge_hosted(self, hosted: Iterable[Hosted]) -> HostedRuling:
+        return judge_hosted(hosted, self.hosted, PROFILES["balanced"], lambda host: host == "ours.example")
 
 
 def policed(policy: Policy | None = None, by: Gate | None = None) -> Gate:

@@ -111,17 +111,29 @@ def _parsed(text: str, dialect: str, depth: int) -> SqlReport:
     slices = _slices(text, dialect, sqlglot)
     if slices is None:
         some = kinds(text)
-        return SqlReport((Statement(some[0], some, has_where=False),), 1, is_parsed=False, opaque=("the query cannot be read",))
+        return SqlReport(
+            (Statement(some[0], some, has_where=False),), 1, is_parsed=False, opaque=("the query cannot be read",)
+        )
     found: list[Statement] = []
     opaque: dict[str, None] = {}
     is_parsed = True
     for one in slices:
         try:
             trees = [tree for tree in sqlglot.parse(one, dialect=dialect) if tree is not None]
-        except (sqlglot.errors.SqlglotError, RecursionError, ValueError, TypeError, AttributeError, KeyError, IndexError):
+        except (
+            sqlglot.errors.SqlglotError,
+            RecursionError,
+            ValueError,
+            TypeError,
+            AttributeError,
+            KeyError,
+            IndexError,
+        ):
             trees = None
         if trees is None:
-            is_parsed = is_parsed and _is_told(one)
+            if not _is_told(one):
+                is_parsed = False
+                opaque["a statement cannot be read"] = None
             found.append(_by_words(one, opaque, dialect, depth))
         else:
             found += [_whole(one, tree, exp, opaque, dialect, depth) for tree in trees]

@@ -50,6 +50,9 @@ _SECRET_TEXT: Final = re.compile(
     r"(?:password|passwd|pwd|secret|api[_-]?key|access[_-]?token|auth[_-]?token|passphrase|密码|口令)[\"']?\s{0,3}[:=：]\s{0,3}[\"']?[^\s\"',}]{6,}",
     re.IGNORECASE,
 )
+_SECRET_HINTS: Final = "private key,akia,gh,sk-,xox,eyj,passw,pwd,secret,api,token,passphrase,密码,口令".split(",")
+"""One of these is in every text that the pattern finds something in; it alone costs the time of the whole judgement."""
+
 _PERSONAL: Final = re.compile(
     r"\b(?:ssn|social security|passport|date of birth|dob|salary|diagnos\w+|patient|card number|iban|身份证|护照|工资|病历)\b",
     re.IGNORECASE,
@@ -232,7 +235,10 @@ def _is_foreign(arguments: Sequence[Argument], sources: Sources) -> bool:
 
 def _reads_secret(arguments: Sequence[Argument], result: str) -> bool:
     asked = (str(argument.value) for argument in arguments if argument.sink in (Sink.PATH, *_RUNS))
-    return any(_SECRET_PATH.search(value) for value in asked) or _SECRET_TEXT.search(result) is not None
+    if any(_SECRET_PATH.search(value) for value in asked):
+        return True
+    low = result.lower()
+    return any(hint in low for hint in _SECRET_HINTS) and _SECRET_TEXT.search(result) is not None
 
 
 def _is_personal(result: str) -> bool:

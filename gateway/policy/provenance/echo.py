@@ -15,9 +15,9 @@ from msgspec import Struct
 from gateway.policy.call import Call, Tier
 from gateway.policy.provenance.lexicon import Act
 from gateway.policy.provenance.mood import Mood, mood
-from gateway.policy.provenance.purpose import SPECIFIC, Purpose, likeness, purpose
+from gateway.policy.provenance.purpose import SPECIFIC, Purpose, likeness, needles, purpose
 from gateway.policy.provenance.spelling import normal
-from gateway.policy.provenance.texts import Side, Texts, Unit, values_of
+from gateway.policy.provenance.texts import Texts, Unit, values_of
 from gateway.policy.provenance.wish import MARKED, Wish, clauses_of
 from gateway.policy.provenance.words import Words, parts_of_name, read
 
@@ -46,7 +46,7 @@ class Echo:
     def __init__(self, texts: Texts, wish: Wish) -> None:
         self._texts: Final = texts
         self._wish: Final = wish
-        self._orders: Final = tuple(_orders(texts.others))
+        self._orders: Final[dict[tuple[int, int], tuple[Order, ...]]] = {}
         self._tools: Final = [
             (defined.name, purpose(Call(defined.name, None), Tier.SEND, defined)) for defined in texts.transcript.tools
         ]
@@ -65,7 +65,7 @@ class Echo:
         asked = asked if own >= 1 else asked / 2
         least = max(LEAST if tier > Tier.READ else LEAST_READ, asked + MARGIN)
         values = [normal(value) for value in values_of(call.arguments)]
-        for order in self._orders:
+        for order in self._about(wanted):
             told = likeness(order.words, wanted)
             if told < least or not self._is_closest(call.name, order.words, told):
                 continue
@@ -74,6 +74,14 @@ class Echo:
             if order.commands or not self._wish.delegates(order.unit, wanted):
                 return order.unit
         return None
+
+    def _about(self, wanted: Purpose) -> Iterator[Order]:
+        """The orders of sentences that have one of the words that the tool is known by. Each sentence is read once."""
+        side = self._texts.others
+        for start, end, unit in side.sentences_with(needles(wanted)):
+            if (start, end) not in self._orders:
+                self._orders[start, end] = tuple(_orders(unit, side.text[start:end]))
+            yield from self._orders[start, end]
 
     def unasked(self, wanted: Purpose, tier: Tier, own: float) -> Unit | None:
         """A free text that was read, where the call sends, pays, deletes or shares and the user asked for no such thing.
@@ -107,16 +115,10 @@ class Order(Struct, frozen=True):
     commands: bool
 
 
-def _orders(side: Side) -> Iterator[Order]:
-    for unit in side.units:
-        if len(unit.text) < 8:
-            continue
-        ends = side.sentences(unit)
-        for start, end in zip(ends, ends[1:], strict=False):
-            sentence = unit.text[start:end]
-            how = mood(sentence)
-            if how is not Mood.STATES:
-                marks = frozenset(mark.strip("./,:") for mark in MARKED.findall(sentence))
-                clauses = list(clauses_of(sentence))
-                for text in (sentence, *(clauses if len(clauses) > 1 else ())):
-                    yield Order(unit, read(text), marks, how is Mood.COMMANDS)
+def _orders(unit: Unit, sentence: str) -> Iterator[Order]:
+    how = mood(sentence)
+    if how is not Mood.STATES:
+        marks = frozenset(mark.strip("./,:") for mark in MARKED.findall(sentence))
+        clauses = list(clauses_of(sentence))
+        for text in (sentence, *(clauses if len(clauses) > 1 else ())):
+            yield Order(unit, read(text), marks, how is Mood.COMMANDS)

@@ -113,11 +113,41 @@ _BASES: Final = frozenset(word for words in VERBS.values() for word in words.spl
 _NOT_BASES: Final = frozenset("payment withdrawal appointment summary close".split())
 
 
-@lru_cache(maxsize=8192)
+_LETTERS: Final = re.compile(r"[a-z]+")
+_COMMAND_WORDS: Final = frozenset(
+    """
+    ignore disregard forget override bypass skip ai llm llms gpt claude gemini chatgpt copilot model models assistant
+    assistants agent agents chatbot chatbots bot bots automation automated system important information instruction
+    instructions admin inst sys urgent user owner principal holder customer before after without not don never no silently
+    covertly discreetly secretly quietly unnoticed undetected your use call invoke run pre preauthorized
+    """.split()
+)
+_REQUEST_WORDS: Final = frozenset(
+    """
+    please pls plz kindly can could would will won may you need needs want wants ask asks asked like expect instruct
+    instructed request authorise authorize authorised authorized tell get have remind must shall should has ought are is
+    make be sure ensure remember forget feel go necessary required action next todo to your urgent urgently immediately
+    asap right soon i we let why how great good helpful nice asking in bitte musst muss sollst sollen soll sollte kannst
+    unbedingt umgehend sofort do it
+    """.split()
+)
+"""One of these is in every sentence of English that the patterns of orders and requests match; sentences without any are
+passed by, since most of a conversation is."""
+
+
+@lru_cache(maxsize=16384)
 def mood(sentence: str) -> Mood:
     """How one sentence, or a few that belong together, speak."""
-    if _COMMAND.search(sentence):
+    plain = sentence.isascii()
+    words = frozenset(_LETTERS.findall(sentence.lower()))
+    if not (plain and words.isdisjoint(_COMMAND_WORDS)) and _COMMAND.search(sentence):
         return Mood.COMMANDS
+    if not plain or not words.isdisjoint(_REQUEST_WORDS) or not words.isdisjoint(_BASES):
+        return _asks(sentence)
+    return Mood.STATES
+
+
+def _asks(sentence: str) -> Mood:
     if _INVITES.search(sentence):
         return Mood.STATES
     if _REQUEST.search(sentence) or any(_is_base(found[1]) for found in _START.finditer(sentence)):

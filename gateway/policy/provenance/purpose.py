@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 from msgspec import Struct
 
 from gateway.policy.call import Call, Tier
 from gateway.policy.provenance.lexicon import STOP, Act
-from gateway.policy.provenance.words import Words, acts_of_word, parts_of_name, read, stem, things_of, with_things
+from gateway.policy.provenance.words import Words, acts_of_word, parts_of_name, read, spellings, stem, things_of, with_things, words_for
 from gateway.policy.transcript import Defined
 
 _SELECTORS: Final = frozenset("action operation op method command mode type verb".split())
@@ -134,3 +135,9 @@ def likeness(words: Words, wanted: Purpose) -> float:
     things = len(words.things & wanted.things) / max(1, min(2, len(wanted.things)))
     hints = len((words.things | words.verbs) & (wanted.hints - wanted.things)) / 3
     return verb + min(1.0, things) + min(1.0, hints)
+
+
+@lru_cache(maxsize=256)
+def needles(wanted: Purpose) -> tuple[str, ...]:
+    """The beginnings of all words that make a text speak of what the tool does (`likeness`), in lower case."""
+    return tuple(sorted(words_for(wanted.acts) | spellings(wanted.things | wanted.hints) | wanted.verbs))

@@ -65,6 +65,7 @@ def forms(value: str) -> tuple[Form, ...]:
     found = dict.fromkeys(Form(text) for text in _plain(plain) if text)
     squeezed = "".join(filter(str.isalnum, plain))
     if len(squeezed) >= LEAST_CODED and _digits(squeezed) >= LEAST_DIGITS:
+        found[Form(squeezed)] = None
         found[Form(squeezed, is_squeezed=True)] = None
     if "@" in plain:
         spelt = plain.replace("@", " at ").replace(".", " dot ")

@@ -25,8 +25,13 @@ from gateway.segment import Trust
 _SENTENCE_END: Final = re.compile(
     r"[.!?;][\"')\]]*\s+|\n+|[。！？；]|<[^<>]{1,200}>|[\"']\s*[,:}\]]+\s*|\s[-–—|•]\s"
 )
-_RUN: Final = re.compile(r"[^\W_]+")
-_WORD_PART: Final = re.compile(r"[\w.+-]")
+_GROUPED: Final = re.compile(r"(?<!\w)\+?\(?(?:[a-z]{0,4}\d\w{0,40})(?:[ .()/-]{1,3}(?:[a-z]{0,4}\d\w{0,40}|[a-z]{4}(?!\w)))+")
+"""A number in groups: an IBAN, a card, a telephone number, a date. In text of lower case."""
+
+_SPELT: Final = re.compile(
+    r"[\w.+-]{1,64}\s?(?:\(at\)|\[at\]|\sat\s)\s?[\w-]{1,63}(?:\s?(?:\(dot\)|\[dot\]|\sdot\s|\.)\s?[\w-]{1,63}){1,4}"
+)
+"""An address that is spelt out: `ann at example dot org`."""
 _AGREES: Final = re.compile(
     r"\W*(?:(?:oh|ah|hm+|right|great|thanks|thank\s+you|well|cool|perfect|好的)\W+){0,3}(?:yes|yeah|yep|yup|sure|ok|okay|go\s+ahead|please\s+(?:do|proceed|go)|do\s+(?:it|that|so)|correct|confirm(?:ed)?|proceed|agreed|"
     r"sounds\s+good|perfect|great|that'?s?\s+(?:right|fine|works|correct|good)|absolutely|looks\s+good|lgtm|approved?|"
@@ -36,6 +41,10 @@ _AGREES: Final = re.compile(
 )
 _AGREES_UP_TO: Final = 240
 """Characters of an answer that can still be an agreement to what was proposed, rather than a new task."""
+
+
+LEAST_ORDER: Final = 8
+"""Characters of the shortest sentence that is an order."""
 
 
 class Unit(Struct, frozen=True):
@@ -83,18 +92,20 @@ class Side:
         self._sentences: Final[dict[int, list[int]]] = {}
 
     @cached_property
-    def _squeezed(self) -> tuple[str, list[int], list[int]]:
-        """Letters and digits alone; with where each run of them begins there and in the text."""
+    def _squeezed(self) -> tuple[str, list[int], list[tuple[int, int]]]:
+        """What is written in groups, as letters and digits alone; with where each begins there, and its place here."""
         places: list[int] = []
-        offsets: list[int] = []
+        spans: list[tuple[int, int]] = []
         parts: list[str] = []
         length = 0
-        for run in _RUN.finditer(self.text):
-            places.append(length)
-            offsets.append(run.start())
-            parts.append(run[0])
-            length += len(run[0])
-        return "".join(parts), places, offsets
+        for pattern in (_GROUPED, _SPELT) if " dot " in self.text or "dot]" in self.text or "dot)" in self.text else (_GROUPED,):
+            for run in pattern.finditer(self.text):
+                bare = "".join(filter(str.isalnum, run[0]))
+                places.append(length)
+                spans.append(run.span())
+                parts.append(bare)
+                length += len(bare) + 1
+        return "\x00".join(parts), places, spans
 
     @cached_property
     def _records(self) -> dict[tuple[int, int], list[Unit]]:
@@ -131,17 +142,11 @@ class Side:
             at = text.find(needle, end)
 
     def _squeezed_places(self, form: Form) -> Iterator[tuple[int, int]]:
-        text, places, offsets = self._squeezed
+        text, places, spans = self._squeezed
         at = text.find(form.text)
         while at >= 0:
-            end = at + len(form.text)
-            first, last = bisect_right(places, at) - 1, bisect_right(places, end - 1) - 1
-            start = offsets[first] + at - places[first]
-            stop = offsets[last] + end - places[last]
-            # The digits of two numbers that stand apart are no number.
-            if stop - start <= 2 * len(form.text) + 8 and stands(self.text, start, stop):
-                yield start, stop
-            at = text.find(form.text, end)
+            yield spans[bisect_right(places, at) - 1]
+            at = text.find(form.text, at + len(form.text))
 
     def sentences(self, unit: Unit) -> list[int]:
         """Where the sentences of a unit begin, and where the last one ends."""
@@ -150,6 +155,26 @@ class Side:
             ends = [end.end() for end in _SENTENCE_END.finditer(unit.text)]
             found = self._sentences[unit.start] = sorted({0, *ends, len(unit.text)})
         return found
+
+    def sentences_with(self, needles: Sequence[str]) -> Iterator[tuple[int, int, Unit]]:
+        """The sentences in which a word begins with one of the needles, in order: where they begin and end, and of what."""
+        found: set[int] = set()
+        for needle in needles:
+            at = self.text.find(needle)
+            while at >= 0:
+                if not (at and _joins(self.text[at - 1]) and needle.isascii()):
+                    found.add(at)
+                at = self.text.find(needle, at + len(needle))
+        done = -1
+        for at in sorted(found):
+            if at < done:
+                continue
+            unit = self.unit_at(at)
+            ends = self.sentences(unit)
+            place = bisect_right(ends, at - unit.start)
+            start, done = unit.start + ends[place - 1], unit.start + ends[min(place, len(ends) - 1)]
+            if done - start >= LEAST_ORDER:
+                yield start, done, unit
 
     def parts(self, unit: Unit) -> list[str]:
         """The sentences of a unit."""

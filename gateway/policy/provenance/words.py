@@ -215,3 +215,20 @@ def things_of(words: Iterable[str]) -> frozenset[str]:
     """The things that the words of a name stand for, verbs left out unless they are nouns as well."""
     kept = (word for word in words if word not in _STOP and (not acts_of_word(word) or stem(word) in _BOTH))
     return frozenset[str]().union(*(named(word) for word in kept))
+
+
+@lru_cache(maxsize=256)
+def words_for(acts: frozenset[Act]) -> frozenset[str]:
+    """The stems and the Chinese words for kinds of action."""
+    made = frozenset(of for of, _, also in COMBINED if also in acts)
+    wanted = acts.union(*made)
+    plain = {stem(word) for word, kinds in _ACTS.items() if kinds & wanted}
+    return frozenset(plain | {word for word, kinds in _HAN_ACTS.items() if kinds & wanted} | {"tell", "let", "ask", "give"})
+
+
+def spellings(things: frozenset[str]) -> frozenset[str]:
+    """The stems and the Chinese words for things, concepts included."""
+    concepts = {thing for thing in things if thing.startswith("=")}
+    plain = {stemmed for stemmed, named_by in _CONCEPTS.items() if named_by & concepts}
+    han = {word for word, thing in _HAN_THINGS.items() if thing in concepts}
+    return frozenset(plain | han | (things - concepts))

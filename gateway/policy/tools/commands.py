@@ -26,6 +26,8 @@ class CommandPolicy(Struct, frozen=True):
 
     Programs are patterns with `*` and `?`, of the name or, with a slash in them, of the whole path; an empty `programs`
     is all that are not denied. `paths` are all that it touches, `writes` those that it changes; None holds nothing.
+    What cannot be told passes where `refuses_opaque` is false: then what denies is no more than a sieve, and somebody
+    has to be asked as well.
     """
 
     programs: tuple[str, ...] = ()
@@ -33,12 +35,13 @@ class CommandPolicy(Struct, frozen=True):
     paths: PathPolicy | None = None
     writes: PathPolicy | None = None
     hosts: HostPolicy | None = None
+    refuses_opaque: bool = True
 
     def faults(self, report: CommandReport) -> Iterator[str]:
         """Why a command may not be run. The words hold nothing of it."""
-        if not report.is_parsed:
-            yield "is no command that can be read"
-        yield from (f"holds what cannot be told: {what}" for what in report.opaque)
+        if self.refuses_opaque:
+            yield from ("is no command that can be read" for _ in range(not report.is_parsed))
+            yield from (f"holds what cannot be told: {what}" for what in report.opaque)
         yield from (f"is written so as to hide what it does: {what}" for what in report.suspicious)
         for program in report.programs:
             yield from self._program_faults(program)
@@ -46,12 +49,13 @@ class CommandPolicy(Struct, frozen=True):
             yield from self._path_faults(touched.path, touched.is_resolved, touched.how)
         if self.hosts is not None:
             for remote in report.remotes:
-                yield from _remote_faults(self.hosts, remote)
+                if remote.is_resolved or self.refuses_opaque:
+                    yield from _remote_faults(self.hosts, remote)
 
     def _program_faults(self, program: Program) -> Iterator[str]:
         if not self.programs and not self.deny_programs:
             return
-        if not program.is_resolved:
+        if not program.is_resolved and self.refuses_opaque:
             yield "starts a program that cannot be told"
         folder, _, _ = program.name.rpartition("/")
         names = {program.name.casefold(), program.base.casefold()}
@@ -66,7 +70,7 @@ class CommandPolicy(Struct, frozen=True):
             if policy is None:
                 continue
             if not is_resolved:
-                yield "touches a path that cannot be told"
+                yield from ("touches a path that cannot be told" for _ in range(self.refuses_opaque))
             elif (fault := policy.fault(path)) is not None:
                 yield f"touches a path that {fault}"
 

@@ -7,8 +7,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.policy.tools.globs import Glob, Steps
-from gateway.policy.tools.path_readings import Unreadable, guesses, readings
+from gateway.policy.tools.globs import Glob, Steps, folded_steps
+from gateway.policy.tools.path_readings import NoPath, Unreadable, guesses, readings
 
 FORM: Final = (
     '"/srv/data" or "/srv/data/**" (it and all below), "*.md" as one step, "**/.env" (anywhere), "~/.ssh", '
@@ -24,9 +24,9 @@ _ABSOLUTE: Final = re.compile(r"/|~(?:/|$)|\*\*(?:/|$)|[A-Za-z]:(?:/|$)")
 class PathPolicy(Struct, frozen=True):
     """The paths that an argument may hold.
 
-    Without `allow` all are allowed that `deny` does not name. `root` is where relative paths start; without it they are
-    refused where there is an `allow`. `ignore_case` is for tools on file systems that mind no case: what denies never
-    does.
+    Without `allow` all are allowed that `deny` does not name, and so is what is no path at all. `root` is where
+    relative paths start; without it they are refused where there is an `allow`. `ignore_case` is for tools on file
+    systems that mind no case: what denies never does.
     """
 
     allow: tuple[Glob, ...] = ()
@@ -39,9 +39,10 @@ class PathPolicy(Struct, frozen=True):
         try:
             found = [self._from_root(steps) for steps in readings(text)]
         except Unreadable as error:
-            return str(error)
+            return None if isinstance(error, NoPath) and not self.allow else str(error)
+        places = {folded_steps(guess) for steps in found for guess in guesses(steps)} if self.deny else ()
         for glob in self.deny:
-            if any(glob.touches(guess) for steps in found for guess in guesses(steps)):
+            if any(map(glob.touches, places)):
                 return f"is denied by `{glob.text}`"
         if self.allow and any(steps[0] == "" for steps in found):
             return "is relative, and no `root` says to what"
@@ -61,10 +62,12 @@ class PathPolicy(Struct, frozen=True):
         return tuple(kept)
 
     def _is_allowed(self, steps: Steps) -> bool:
-        is_windows = steps[0] not in {"/", "~"}
-        return ".." not in steps and any(
-            glob.covers(steps, is_folded=self.ignore_case or is_windows) for glob in self.allow
-        )
+        if ".." in steps:
+            return False
+        if self.ignore_case or steps[0] not in {"/", "~"}:
+            plain = folded_steps(steps)
+            return any(glob.covers_folded(plain) for glob in self.allow)
+        return any(glob.covers(steps) for glob in self.allow)
 
 
 def glob(text: str, root: Steps | None = None) -> Glob:
@@ -77,7 +80,8 @@ def glob(text: str, root: Steps | None = None) -> Glob:
         raise ValueError(f"climbs with `..`; write the path that it leads to; accepted: {FORM}")
     while steps[-1:] in (["*"], ["**"]) and (len(steps) > 1 or plain.startswith("/")):
         steps.pop()  # the folder is meant with all below it
-    return Glob(text, _anchored(plain, steps, root))
+    anchored = _anchored(plain, steps, root)
+    return Glob(text, anchored, tuple(map(folded_steps, anchored)))
 
 
 def folder(text: str) -> Steps:

@@ -15,7 +15,7 @@ from gateway.policy.commands.shell import read_shell
 from gateway.policy.commands.sql import read_sql
 from gateway.policy.isolation import Isolation
 from gateway.policy.tools.commands import CommandPolicy, SqlPolicy
-from gateway.policy.tools.match import Closeness, Match
+from gateway.policy.tools.match import Closeness, Match, Spellings
 from gateway.policy.tools.naming import words
 from gateway.policy.tools.paths import PathPolicy
 from gateway.policy.tools.sinks import ROOT
@@ -119,9 +119,9 @@ class Tool(Struct, frozen=True):
     timeout: float = TIMEOUT
     result: ResultPolicy = ResultPolicy()
 
-    def closeness(self, call: Call) -> Closeness | None:
-        """How closely it means a call; None if it does not."""
-        return max((found for one in self.matches if (found := one.closeness(call)) is not None), default=None)
+    def closeness(self, spelt: Spellings) -> Closeness | None:
+        """How closely it means a call that is spelt so; None if it does not."""
+        return max((found for one in self.matches if (found := one.closeness(spelt)) is not None), default=None)
 
     @property
     def declared(self) -> Mapping[str, Sink]:

@@ -13,7 +13,7 @@ from msgspec import Struct
 from gateway.policy.call import Approver, Argument, Call, CallReason, Sink, Tier
 from gateway.policy.isolation import Isolation
 from gateway.policy.profile import Profile
-from gateway.policy.tools.match import Match
+from gateway.policy.tools.match import Closeness, Match, spellings
 from gateway.policy.tools.sinks import arguments_of
 from gateway.policy.tools.tiers import Tiered, hinted, tier_of
 from gateway.policy.tools.tool import TIMEOUT, Approval, Tool, blocked, shown
@@ -59,21 +59,12 @@ class Toolbox:
 
     def meaning(self, call: Call) -> tuple[Tool, ...]:
         """The tables that mean a call, the closest first, equally close ones by name."""
-        found = [(closeness, tool) for tool in self.tools if (closeness := tool.closeness(call)) is not None]
-        return tuple(tool for _, tool in sorted(found, key=lambda one: (one[0], one[1].name), reverse=True))
+        return tuple(tool for _, tool in self._meaning(call))
 
     def tier(self, call: Call, defined: Defined | None = None) -> Tiered:
         """The tier of a call's tool: of the closest table that has one, the strictest of those equally close, else by
         its name."""
-        declared = [
-            (closeness, tool.tier, tool)
-            for tool in self.meaning(call)
-            if tool.tier is not None and (closeness := tool.closeness(call)) is not None
-        ]
-        if declared:
-            _, tier, tool = max(declared, key=lambda one: (one[0], one[1]))
-            return Tiered(tier, f"[tools.{tool.name}] says so")
-        return hinted(tier_of(call.name), defined.annotations if defined is not None else None)
+        return _tier(self._meaning(call), call, defined)
 
     def rule(
         self,
@@ -85,8 +76,9 @@ class Toolbox:
     ) -> Ruled:
         """What the configuration says of a call of an agent with that list of tools, None if it has none, in a process
         that is held so. What the profile `monitor` only reports is not lowered here."""
-        tools = self.meaning(call)
-        tiered = self.tier(call, defined)
+        meant = self._meaning(call)
+        tools = tuple(tool for _, tool in meant)
+        tiered = _tier(meant, call, defined)
         arguments = arguments_of(call, defined, _declared(tools))
         reasons = [
             *self._listing(call, allowed, profile),
@@ -106,8 +98,15 @@ class Toolbox:
 
     def is_listed(self, call: Call, allowed: Allowed) -> bool:
         """Whether an agent's list has a call's tool."""
-        names = {tool.name for tool in self.meaning(call)}
-        return not names.isdisjoint(allowed.tables) or any(one.closeness(call) is not None for one in allowed.matches)
+        spelt = spellings(call)
+        if any(one.closeness(spelt) is not None for one in allowed.matches):
+            return True
+        return any(tool.name in allowed.tables and tool.closeness(spelt) is not None for tool in self.tools)
+
+    def _meaning(self, call: Call) -> list[tuple[Closeness, Tool]]:
+        spelt = spellings(call)
+        found = [(closeness, tool) for tool in self.tools if (closeness := tool.closeness(spelt)) is not None]
+        return sorted(found, key=lambda one: (one[0], one[1].name), reverse=True)
 
     def _listing(self, call: Call, allowed: Allowed | None, profile: Profile) -> Iterator[CallReason]:
         if allowed is not None:
@@ -116,6 +115,14 @@ class Toolbox:
         elif profile.unlisted_tools > Effect.ALLOW:
             sentence = f"this agent has no `tools`, and {shown(call.name)} is none that is listed"
             yield CallReason(profile.unlisted_tools, "tool-unlisted", "tool.unlisted", sentence)
+
+
+def _tier(meant: Sequence[tuple[Closeness, Tool]], call: Call, defined: Defined | None) -> Tiered:
+    declared = [(closeness, tool.tier, tool.name) for closeness, tool in meant if tool.tier is not None]
+    if declared:
+        _, tier, name = max(declared)
+        return Tiered(tier, f"[tools.{name}] says so")
+    return hinted(tier_of(call.name), defined.annotations if defined is not None else None)
 
 
 def _declared(tools: tuple[Tool, ...]) -> Mapping[str, Sink]:

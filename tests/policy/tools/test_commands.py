@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.policy.commands.report import (
     CommandReport,
@@ -74,6 +75,20 @@ def test_what_is_not_constrained_is_not_asked() -> None:
         (Program("rm", is_resolved=False),), (Touched("/etc", How.DELETE),), (Remote("evil.test", is_resolved=False),)
     )
     assert list(CommandPolicy().faults(report)) == []
+
+
+def test_what_cannot_be_told_passes_where_it_may() -> None:
+    report = CommandReport(
+        (Program("git", is_resolved=False), Program("sudo", is_resolved=False)),
+        (Touched("$X", How.READ, is_resolved=False), Touched("/srv/secret", How.READ)),
+        (Remote("x", is_resolved=False),),
+        opaque=("a program",),
+        is_parsed=False,
+    )
+    assert list(replace(POLICY, refuses_opaque=False).faults(report)) == [
+        "starts a program that is denied by `sudo`",
+        "touches a path that is denied by `/srv/secret`",
+    ]
 
 
 def select(kind: Kind = Kind.SELECT, *kinds: Kind, **more: tuple[str, ...] | bool) -> SqlReport:

@@ -65,9 +65,7 @@ def _file(one: Redirection, target: Arg, scope: Scope, notes: Notes, stream: Str
         sink.is_away = sink.is_away or one.operator not in _READS
         return Stream(None, "a connection")
     how = How.READ if one.operator == "<" else How.WRITE
-    notes.redirect(
-        one.operator, target.text, how, is_resolved=target.is_known, is_pattern=target.is_pattern
-    )
+    notes.redirect(one.operator, target.text, how, is_resolved=target.is_known, is_pattern=target.is_pattern)
     if one.operator in _READS:
         return Stream(scope.files.get(target.text), "a file")
     if one.descriptor in ("", "1") or one.operator.startswith("&"):

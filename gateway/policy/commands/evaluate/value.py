@@ -15,6 +15,7 @@ class Value(Struct, frozen=True):
 
     items: tuple[str, ...]
     is_known: bool = True
+    is_pattern: bool = False  # it stands for all that the pattern matches, quoted or not
 
 
 class Piece(Struct, frozen=True):
@@ -24,6 +25,7 @@ class Piece(Struct, frozen=True):
     is_quoted: bool = True
     is_known: bool = True
     is_split: bool = False
+    is_wild: bool = False  # a pattern, even in quotes
     ends: bool = False
 
 
@@ -74,7 +76,7 @@ ABSOLUTE: Final = frozenset(("HOME", "PWD", "OLDPWD", "PATH", "SHELL", "BASH", "
 MAX_READINGS: Final = 8
 """Readings of one variable or word that are followed; what has more counts as not known besides."""
 MAX_VALUE: Final = 64 * 1024
-"""Characters of one value: a variable that is doubled again and again grows beyond any bound."""
+"""Characters of one value."""
 
 
 class Scope:

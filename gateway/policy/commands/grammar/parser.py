@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from gateway.policy.commands.grammar.cursor import Cursor, Unreadable
@@ -24,7 +25,9 @@ from gateway.policy.commands.grammar.tree import (
 from gateway.policy.commands.grammar.words import BLANKS, Words
 
 _COMMENT: Final = re.compile(r"#[^\n]*")
-_REDIRECTION: Final = re.compile(r"(?P<fd>[0-9]+|\{[A-Za-z_]\w*\})?(?P<op>&>>|&>|<<<|<<-|<<|<&|<>|<(?!\()|>>|>&|>\||>(?!\())")
+_REDIRECTION: Final = re.compile(
+    r"(?P<fd>[0-9]+|\{[A-Za-z_]\w*\})?(?P<op>&>>|&>|<<<|<<-|<<|<&|<>|<(?!\()|>>|>&|>\||>(?!\())"
+)
 _ASSIGNMENT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:\[([^]\n]*)\])?(\+?)=")
 _FUNCTION: Final = re.compile(r"([^\s;&|<>()$`'\"\\={}#!]+)[ \t]*\([ \t]*\)")
 _NAME: Final = re.compile(r"[A-Za-z_]\w*")
@@ -129,7 +132,7 @@ class Parser:
             return self._coprocess()
         if self._cursor.peek() == "(" or reserved in _COMPOUND:
             with self._cursor.nested():
-                compound = self._parenthesis() if self._cursor.peek() == "(" else _COMPOUND[reserved](self)
+                compound: Command = self._parenthesis() if self._cursor.peek() == "(" else _COMPOUND[reserved](self)
             return self._redirected(compound)
         if found := _FUNCTION.match(self._cursor.text, self._cursor.at):
             self._cursor.at = found.end()
@@ -183,7 +186,9 @@ class Parser:
         with self._cursor.nested():
             self._newlines()
             while not self._cursor.take(")"):
-                if self._cursor.peek() == "[" and (found := re.compile(r"\[[^]]*\]=").match(self._cursor.text, self._cursor.at)):
+                if self._cursor.peek() == "[" and (
+                    found := re.compile(r"\[[^]]*\]=").match(self._cursor.text, self._cursor.at)
+                ):
                     self._cursor.at = found.end()
                 word = self._words.word()
                 if not word.parts:
@@ -253,7 +258,7 @@ class Parser:
         return Compound(Way.SUBSHELL, (_scripts(cursor, ")"),))
 
     def _arithmetic(self) -> Compound:
-        """`(( … ))`, which assigns and evaluates but starts nothing by itself: its words are kept for what is in them."""
+        """`(( … ))`, which starts nothing by itself: its words are kept for what is in them."""
         cursor = self._cursor
         end = cursor.text.find("))", cursor.at)
         inner = cursor.text[cursor.at + 2 : end]
@@ -451,7 +456,7 @@ class Parser:
 
 _PLAIN_WORD: Final = re.compile(r"[^ \t\n;&|<>()\\'\"$`]++(?![\\'\"$`])")
 
-_COMPOUND: Final = {
+_COMPOUND: Final[dict[str, Callable[[Parser], Command]]] = {
     "{": Parser._group,
     "if": Parser._choice,
     "while": Parser._loop,

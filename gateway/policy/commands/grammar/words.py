@@ -44,7 +44,7 @@ class Words:
         self._scripts = scripts
 
     def word(self, *, in_pattern: bool = False) -> Word:
-        """The word that starts here; without parts if none does. In a pattern, a group such as `@(a|b)` is part of it."""
+        """The word that starts here; without parts if none does. In a pattern, `@(a|b)` is part of it."""
         cursor = self._cursor
         parts: list[Part] = []
         while not cursor.is_done:
@@ -68,9 +68,10 @@ class Words:
     @staticmethod
     def _opens_group(parts: list[Part], *, in_pattern: bool) -> bool:
         last = parts[-1]
-        plain = isinstance(last, Literal) and not last.is_quoted and last.text[-1:] in tuple("?*+@!")
+        if not isinstance(last, Literal) or last.is_quoted or last.text[-1:] not in tuple("?*+@!"):
+            return False
         # A bang alone negates a command, unless extended patterns are on; this errs towards the command.
-        return plain and (in_pattern or len(parts) > 1 or last.text not in ("!", "@", "?", "*", "+"))
+        return in_pattern or len(parts) > 1 or last.text not in ("!", "@", "?", "*", "+")
 
     def _balanced(self) -> str:
         """A group in parentheses, as it is written."""
@@ -187,7 +188,9 @@ class Words:
             if cursor.peek() in ("|", " ", "\t", "\n"):  # `${ command; }` of Bash 5.3 and other shells
                 cursor.take("|")
                 return Substitution(self._scripts(cursor, "}"), is_quoted)
-            is_length = bool(re.compile(r"#(?:[A-Za-z0-9_@*?$!-]|#\})").match(cursor.text, cursor.at)) and cursor.take("#")
+            is_length = bool(re.compile(r"#(?:[A-Za-z0-9_@*?$!-]|#\})").match(cursor.text, cursor.at)) and cursor.take(
+                "#"
+            )
             is_indirect = bool(re.compile(r"![A-Za-z0-9_@*#]").match(cursor.text, cursor.at)) and cursor.take("!")
             name = cursor.match(_NAME)
             if not name:

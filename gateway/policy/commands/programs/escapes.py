@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from gateway.policy.commands.evaluate.value import Arg, arg
+from gateway.policy.commands.listing import listed
 from gateway.policy.commands.programs.interpreters import read_code
 from gateway.policy.commands.programs.invocation import Invocation
 from gateway.policy.commands.programs.options import has, split, values_of
@@ -61,7 +62,7 @@ _GIT_KEYS: Final = re.compile(
 )
 """Settings of git whose values are commands, or lead to some (git-config(1), 2.52)."""
 _GIT_FILES: Final = re.compile(r"(?i)core\.hookspath|init\.templatedir|include\.path|includeif\..*")
-_GIT_VALUES: Final = frozenset("-c -C --git-dir --work-tree --exec-path --namespace --config-env".split())
+_GIT_VALUES: Final = frozenset(["-c", "-C", "--git-dir", "--work-tree", "--exec-path", "--namespace", "--config-env"])
 
 
 def git(run: Invocation) -> None:
@@ -95,10 +96,19 @@ def _git_command(run: Invocation, command: str, rest: list[Arg]) -> None:
     elif command == "filter-branch":
         for value in values_of(split(rest, frozenset(_FILTERS))[0], *_FILTERS):
             run.text(value, "git filter-branch")
-    options, _ = split(rest, frozenset("-x --exec -u --upload-pack --receive-pack -c --config --template --extcmd -O --open-files-in-pager".split()))
+    options, _ = split(
+        rest,
+        frozenset(
+            listed("""
+                -x --exec -u --upload-pack --receive-pack -c --config --template --extcmd -O --open-files-in-pager
+            """)
+        ),
+    )
     for value in values_of(options, "-x", "--exec", "--extcmd") if command in ("rebase", "difftool", "archive") else []:
         run.text(value, f"git {command}" if command.isalpha() else "git")
-    for value in values_of(options, "-u", "--upload-pack", "--receive-pack", "--exec") if command in _TRANSPORTS else []:
+    for value in (
+        values_of(options, "-u", "--upload-pack", "--receive-pack", "--exec") if command in _TRANSPORTS else []
+    ):
         run.text(value, "git --upload-pack")
     if command == "grep":
         for value in values_of(options, "-O", "--open-files-in-pager"):
@@ -109,13 +119,22 @@ def _git_command(run: Invocation, command: str, rest: list[Arg]) -> None:
     _git_paths(run, command, rest)
 
 
-_FILTERS: Final = "--tree-filter --index-filter --msg-filter --env-filter --commit-filter --parent-filter --tag-name-filter --setup".split()
+_FILTERS: Final = listed("""
+    --tree-filter --index-filter --msg-filter --env-filter --commit-filter --parent-filter --tag-name-filter --setup
+""")
 _TRANSPORTS: Final = frozenset(("clone", "fetch", "pull", "push", "ls-remote", "archive"))
 
 
 def _git_paths(run: Invocation, command: str, rest: list[Arg]) -> None:
-    operands = split(rest, frozenset("-m -b -o --output --author --date -F --file".split()))[1]
-    how = {"rm": How.DELETE, "clean": How.DELETE, "mv": How.WRITE, "apply": How.READ, "add": How.READ, "init": How.WRITE}.get(command)
+    operands = split(rest, frozenset(["-m", "-b", "-o", "--output", "--author", "--date", "-F", "--file"]))[1]
+    how = {
+        "rm": How.DELETE,
+        "clean": How.DELETE,
+        "mv": How.WRITE,
+        "apply": How.READ,
+        "add": How.READ,
+        "init": How.WRITE,
+    }.get(command)
     if command == "clean" and not operands and not has(split(rest, frozenset())[0], "-n", "--dry-run"):
         run.touch(Arg("*", is_pattern=True), How.DELETE)
     if command == "reset" and any(one.text == "--hard" for one in rest):
@@ -149,7 +168,7 @@ def _git_setting(run: Invocation, name: str, value: Arg) -> None:
 
 def sed(run: Invocation) -> None:
     """sed: its script can run commands and write files; with `-i` it changes what it reads."""
-    values = frozenset("-e -f -l -s --expression --file --line-length".split())
+    values = frozenset(["-e", "-f", "-l", "-s", "--expression", "--file", "--line-length"])
     args = [one for one in run.args if not re.match(r"-i|--in-place|-I$", one.text)]
     is_changed = len(args) < len(run.args) or any(re.fullmatch(r"-[nErsuz]*i.*", one.text) for one in run.args)
     if args and args[0].text == "" and is_changed:
@@ -173,7 +192,9 @@ MAX_SCRIPT: Final = 2 * 1024
 """Characters of a script of sed, or a command of an editor, that are read: by patterns whose time is a square of them."""
 _SED_ADDRESS: Final = r"(?:(?:[0-9]+|\$|/(?:\\.|[^/\\])*/I?)(?:,(?:[0-9]+|\$|/(?:\\.|[^/\\])*/I?))?\s*!?\s*)?"
 _SED_RUNS: Final = re.compile(rf"(?:^|[;{{}}\n])\s*{_SED_ADDRESS}e(?:\s+([^\n]*)|\s*(?=$|[;\n}}]))")
-_SED_EVALUATES: Final = re.compile(r"s(?P<mark>[^\w\s\\])(?:\\.|(?!(?P=mark))[^\\])*(?P=mark)((?:\\.|(?!(?P=mark))[^\\])*)(?P=mark)[gpiIm0-9]*e")
+_SED_EVALUATES: Final = re.compile(
+    r"s(?P<mark>[^\w\s\\])(?:\\.|(?!(?P=mark))[^\\])*(?P=mark)((?:\\.|(?!(?P=mark))[^\\])*)(?P=mark)[gpiIm0-9]*e"
+)
 _SED_WRITES: Final = re.compile(rf"(?:(?:^|[;{{}}\n])\s*{_SED_ADDRESS}|(?<=[/|#,:@]))[gpiI0-9]*[wW]\s+([^\n;}}]+)")
 _SED_READS: Final = re.compile(rf"(?:^|[;{{}}\n])\s*{_SED_ADDRESS}[rR]\s+([^\n;}}]+)")
 
@@ -198,13 +219,16 @@ def _sed_script(run: Invocation, script: Arg) -> None:
         run.touch(arg(found[1].strip()), How.READ)
 
 
-_EDITOR_VALUES: Final = frozenset("-c --cmd -S -s -u -U -t -T -w -W -i".split())
+_EDITOR_VALUES: Final = frozenset(["-c", "--cmd", "-S", "-s", "-u", "-U", "-t", "-T", "-w", "-W", "-i"])
 
 
 def editor(run: Invocation) -> None:
     """vi and its kin, ed, less, man: commands of theirs that start with a bang, and code of the editor."""
     options, _ = split(run.args, _EDITOR_VALUES)
-    commands = [*values_of(options, "-c", "--cmd"), *(Arg(one.text[1:], one.is_known) for one in run.args if one.text[:1] == "+")]
+    commands = [
+        *values_of(options, "-c", "--cmd"),
+        *(Arg(one.text[1:], one.is_known) for one in run.args if one.text[:1] == "+"),
+    ]
     for command in commands:
         _editor_command(run, command)
     if run.stream.text is not None:
@@ -217,7 +241,9 @@ def _editor_command(run: Invocation, command: Arg) -> None:
     if found := re.match(r"(?:[%.,$0-9]*|r|w|read|write|sil\w*\s*)\s*!(.*)", text, re.DOTALL):
         run.text(Arg(found[1].partition("|")[0] if run.name != "ed" else found[1], command.is_known), f"{run.name} !")
         return
-    if found := re.search(r"(?:py3?|python3?|lua|perl|ruby|tcl)\s+(.+)|(?:system|execute)\s*\(?\s*['\"](.+?)['\"]", text, re.DOTALL):
+    if found := re.search(
+        r"(?:py3?|python3?|lua|perl|ruby|tcl)\s+(.+)|(?:system|execute)\s*\(?\s*['\"](.+?)['\"]", text, re.DOTALL
+    ):
         read_code(run, Arg(found[1] or found[2], command.is_known))
         if found[2]:
             run.text(Arg(found[2].lstrip(":!"), command.is_known), f"{run.name} !")
@@ -265,7 +291,10 @@ def by_option(run: Invocation) -> None:
     if run.name in ("psql", "mysql", "sqlite3"):
         for one in [*run.args, *([arg(run.stream.text)] if run.stream.text is not None else [])]:
             for line in one.text.splitlines()[:100]:
-                if found := re.match(r"\s*(?:\\!|\\copy.*program\s+'|\.shell|\.system|\.sh|system|\\o\s*\||\.once\s*\||\.output\s*\|)\s*(.+)", line):
+                if found := re.match(
+                    r"\s*(?:\\!|\\copy.*program\s+'|\.shell|\.system|\.sh|system|\\o\s*\||\.once\s*\||\.output\s*\|)\s*(.+)",
+                    line,
+                ):
                     run.text(arg(found[1].rstrip("'")), f"{run.name} !")
 
 
@@ -317,15 +346,20 @@ def remainder(run: Invocation) -> None:
         _last(run, texts)
     elif run.name in ("npx", "pipx", "uvx"):
         run.hide(f"`{run.name}` fetches what it runs")
-    elif run.name in ("npm", "pnpm", "yarn", "cargo") and texts[:1] and texts[0] in ("run", "start", "test", "x", "dlx", "run-script", "create", "init"):
+    elif (
+        run.name in ("npm", "pnpm", "yarn", "cargo")
+        and texts[:1]
+        and texts[0] in ("run", "start", "test", "x", "dlx", "run-script", "create", "init")
+    ):
         run.hide(f"what `{run.name}` runs is not known")
 
 
 _DOCKER_VALUES: Final = frozenset(
-    (
-        "-v --volume -e --env -p --publish -w --workdir -u --user --name --network --net --entrypoint --mount --env-file -h --hostname "
-        "-m --memory --cpus --platform --label -l --add-host --cap-add --device --security-opt --pid --ipc --userns --restart --gpus"
-    ).split()
+    listed("""
+        -v --volume -e --env -p --publish -w --workdir -u --user --name --network --net --entrypoint --mount
+        --env-file -h --hostname -m --memory --cpus --platform --label -l --add-host --cap-add --device
+        --security-opt --pid --ipc --userns --restart --gpus
+    """)
 )
 
 
@@ -343,12 +377,30 @@ def _container(run: Invocation) -> None:
 
 
 def _last(run: Invocation, texts: list[str]) -> None:
-    if run.name == "tmux" and any(word in texts for word in ("new", "new-session", "new-window", "neww", "split-window", "splitw", "send-keys", "send", "run-shell", "run", "respawn-pane", "popup", "display-popup", "if-shell")):
+    if run.name == "tmux" and any(
+        word in texts
+        for word in (
+            "new",
+            "new-session",
+            "new-window",
+            "neww",
+            "split-window",
+            "splitw",
+            "send-keys",
+            "send",
+            "run-shell",
+            "run",
+            "respawn-pane",
+            "popup",
+            "display-popup",
+            "if-shell",
+        )
+    ):
         for one in run.args[1:]:
             if " " in one.text or one is run.args[-1]:
                 run.text(one, "tmux")
     elif run.name == "screen":
-        _, operands = split(run.args, frozenset("-S -c -e -h -p -s -t -T".split()), stops=True)
+        _, operands = split(run.args, frozenset(["-S", "-c", "-e", "-h", "-p", "-s", "-t", "-T"]), stops=True)
         run.run(operands, "screen")
     else:
         for name in ("--run", "--command", "-c", "--exec", "--startas", "-x", "-a"):
@@ -364,10 +416,17 @@ def _joined(run: Invocation, operands: list[Arg], step: str) -> None:
 
 def packages(run: Invocation) -> None:
     """Installers: what they fetch brings scripts of its own."""
-    if any(one.text in ("install", "i", "add", "ci", "get", "download", "-i", "-S", "--install", "-U") for one in run.args):
+    if any(
+        one.text in ("install", "i", "add", "ci", "get", "download", "-i", "-S", "--install", "-U") for one in run.args
+    ):
         run.hide(f"`{run.name}` installs code that is not known")
 
 
-PACKAGES: Final = frozenset("pip pip3 npm pnpm yarn gem cargo go apt apt-get dnf yum apk brew pacman dpkg rpm snap conda uv pipx poetry composer cpan luarocks".split())
+PACKAGES: Final = frozenset(
+    listed("""
+        pip pip3 npm pnpm yarn gem cargo go apt apt-get dnf yum apk brew pacman dpkg rpm snap conda uv pipx poetry
+        composer cpan luarocks
+    """)
+)
 RUNNING: Final = frozenset(_RUNNING)
 REMAINDER: Final = frozenset(_REMAINDER)

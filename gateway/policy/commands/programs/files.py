@@ -7,6 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.policy.commands.evaluate.value import Arg, arg
+from gateway.policy.commands.listing import listed
 from gateway.policy.commands.programs.invocation import Invocation
 from gateway.policy.commands.programs.options import has, split, values_of
 from gateway.policy.commands.report import How
@@ -275,8 +276,11 @@ def dd(run: Invocation) -> None:
 
 
 _TAR_VALUES: Final = frozenset(
-    "-f -C -T -X -I -b -g -N -V --file --directory --files-from --exclude-from --use-compress-program --exclude --transform "
-    "--to-command --checkpoint-action --rsh-command --info-script --new-volume-script --owner --group --mode".split()
+    listed("""
+        -f -C -T -X -I -b -g -N -V --file --directory --files-from --exclude-from --use-compress-program --exclude
+        --transform --to-command --checkpoint-action --rsh-command --info-script --new-volume-script --owner --group
+        --mode
+    """)
 )
 
 
@@ -301,7 +305,9 @@ def tar(run: Invocation) -> str | None:
     if has(options, "--remove-files"):
         for operand in operands:
             run.touch(operand, How.DELETE)
-    for value in values_of(options, "-I", "--use-compress-program", "--to-command", "--rsh-command", "-F", "--info-script"):
+    for value in values_of(
+        options, "-I", "--use-compress-program", "--to-command", "--rsh-command", "-F", "--info-script"
+    ):
         run.text(value, "tar")
     for value in values_of(options, "--new-volume-script"):
         run.text(value, "tar")

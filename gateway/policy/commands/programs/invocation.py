@@ -34,7 +34,9 @@ class Invocation:
         """The same under another name."""
         return replace(self, name=name)
 
-    def run(self, args: Sequence[Arg], step: str = "", stream: Stream | None = None, *, is_inside: bool = False) -> str | None:
+    def run(
+        self, args: Sequence[Arg], step: str = "", stream: Stream | None = None, *, is_inside: bool = False
+    ) -> str | None:
         """Follows the command that it starts; `is_inside` in this very shell."""
         scope = self.scope if is_inside else self.scope.copy()
         via = (*self.via, step or self.name)
@@ -56,7 +58,9 @@ class Invocation:
         """Notes a path that it is given."""
         self.notes.touch(Touched(path.text, how, self.name, path.is_known, path.is_pattern))
 
-    def remote(self, host: str, port: int | None = None, url: str = "", *, sends: bool = False, is_known: bool = True) -> None:
+    def remote(
+        self, host: str, port: int | None = None, url: str = "", *, sends: bool = False, is_known: bool = True
+    ) -> None:
         """Notes a host that it reaches."""
         self.notes.remote(Remote(host, port, url, self.name, sends, is_known))
 

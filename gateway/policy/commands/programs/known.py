@@ -35,14 +35,20 @@ _TABLES: Final[tuple[dict[str, tuple[Callable[[Invocation], object], ...]], ...]
     _all("tar bsdtar gtar", files.tar),
     _all("curl", network.curl),
     _all("wget", network.wget),
-    _all("aria2c axel lynx links w3m elinks youtube-dl yt-dlp ab wrk siege websocat grpcurl svn hg chromium google-chrome "
-         "firefox open xdg-open nikto sqlmap", network.urls),
+    _all(
+        "aria2c axel lynx links w3m elinks youtube-dl yt-dlp ab wrk siege websocat grpcurl svn hg chromium google-chrome "
+        "firefox open xdg-open nikto sqlmap",
+        network.urls,
+    ),
     _all("http https xh", network.httpie),
     _all("nc ncat netcat nc.openbsd nc.traditional", network.netcat),
     _all("ssh slogin mosh autossh sshpass", network.ssh, ssh_command),
     _all("scp rsync sftp rclone", network.copied),
-    _all("telnet ftp tftp lftp whois finger ping ping6 traceroute tracepath mtr nmap masscan smbclient rlogin rsh ntpdate "
-         "psql mysql mysqldump pg_dump redis-cli mongo mongosh mongodump ldapsearch mosquitto_pub mosquitto_sub", network.first_host),
+    _all(
+        "telnet ftp tftp lftp whois finger ping ping6 traceroute tracepath mtr nmap masscan smbclient rlogin rsh ntpdate "
+        "psql mysql mysqldump pg_dump redis-cli mongo mongosh mongodump ldapsearch mosquitto_pub mosquitto_sub",
+        network.first_host,
+    ),
     _all("dig nslookup host drill kdig getent", network.names),
     _all("mail mailx mutt sendmail msmtp swaks s-nail", network.mail),
     _all("openssl", network.openssl),
@@ -86,7 +92,9 @@ _EFFECTS: Final = _joined()
 NAMES: Final = tuple(_EFFECTS)
 """Programs that are known here."""
 
-_VERSIONED: Final = re.compile(r"(python|pypy|perl|ruby|node|php|lua|bash|pip|tclsh|guile|java|gcc|clang|vim|awk)[-0-9.]+")
+_VERSIONED: Final = re.compile(
+    r"(python|pypy|perl|ruby|node|php|lua|bash|pip|tclsh|guile|java|gcc|clang|vim|awk)[-0-9.]+"
+)
 _LOADER: Final = re.compile(r"ld-linux[\w.-]*|ld-musl[\w.-]*|ld\.so")
 
 

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from gateway.policy.commands.evaluate.value import TERMINAL, Arg
+from gateway.policy.commands.listing import listed
 from gateway.policy.commands.programs.invocation import Invocation
 from gateway.policy.commands.programs.options import has, split, values_of
 from gateway.policy.commands.report import How
@@ -44,23 +45,38 @@ def note_url(run: Invocation, url: Arg, *, sends: bool = False, scheme: str = ""
         run.touch(Arg(text[len(found[0]) :], url.is_known), How.READ)
         return
     host, port = address(found[2])
-    run.remote(host, port or PORTS.get(found[1].lower()), url.text, sends=sends, is_known=url.is_known and not _wild(host))
+    run.remote(
+        host, port or PORTS.get(found[1].lower()), url.text, sends=sends, is_known=url.is_known and not _wild(host)
+    )
 
 
 def _wild(host: str) -> bool:
     return bool(re.search(r"[{}\[\]*]", host)) and ":" not in host
 
 
-_CURL_SENDS: Final = "-d --data --data-raw --data-binary --data-urlencode --data-ascii -F --form --form-string -T --upload-file --json --url-query".split()
-_CURL_READS: Final = "-K --config -E --cert --key --cacert -b --cookie --netrc-file --capath --proxy-cert".split()
-_CURL_WRITES: Final = "-o --output -D --dump-header -c --cookie-jar --trace --trace-ascii --output-dir --stderr --libcurl --etag-save --hsts --alt-svc".split()
-_CURL_PLAIN: Final = (
-    "-H --header -A --user-agent -X --request -u --user -e --referer -m --max-time --connect-timeout -w --write-out -r --range "
-    "--retry --retry-delay -C --continue-at -Q --quote --limit-rate -y -Y -z -t --telnet-option --interface --ciphers -U "
-    "--proxy-user --max-redirs --oauth2-bearer --aws-sigv4 --mail-from --mail-rcpt --max-filesize --tls-max --proto --noproxy -P"
-).split()
-_CURL_HOSTS: Final = "-x --proxy --socks5 --socks5-hostname --socks4 --socks4a --preproxy --doh-url --url".split()
-_CURL_VALUES: Final = frozenset((*_CURL_SENDS, *_CURL_READS, *_CURL_WRITES, *_CURL_PLAIN, *_CURL_HOSTS, "--resolve", "--connect-to"))
+_CURL_SENDS: Final = listed("""
+    -d --data --data-raw --data-binary --data-urlencode --data-ascii -F --form --form-string -T --upload-file --json
+    --url-query
+""")
+_CURL_READS: Final = listed("""
+    -K --config -E --cert --key --cacert -b --cookie --netrc-file --capath --proxy-cert
+""")
+_CURL_WRITES: Final = listed("""
+    -o --output -D --dump-header -c --cookie-jar --trace --trace-ascii --output-dir --stderr --libcurl --etag-save
+    --hsts --alt-svc
+""")
+_CURL_PLAIN: Final = listed("""
+    -H --header -A --user-agent -X --request -u --user -e --referer -m --max-time --connect-timeout -w --write-out
+    -r --range --retry --retry-delay -C --continue-at -Q --quote --limit-rate -y -Y -z -t --telnet-option
+    --interface --ciphers -U --proxy-user --max-redirs --oauth2-bearer --aws-sigv4 --mail-from --mail-rcpt
+    --max-filesize --tls-max --proto --noproxy -P
+""")
+_CURL_HOSTS: Final = listed("""
+    -x --proxy --socks5 --socks5-hostname --socks4 --socks4a --preproxy --doh-url --url
+""")
+_CURL_VALUES: Final = frozenset(
+    (*_CURL_SENDS, *_CURL_READS, *_CURL_WRITES, *_CURL_PLAIN, *_CURL_HOSTS, "--resolve", "--connect-to")
+)
 
 
 def curl(run: Invocation) -> None:
@@ -79,7 +95,7 @@ def curl(run: Invocation) -> None:
         _sent_file(run, value)
     for value in values_of(options, "-T", "--upload-file", *_CURL_READS):
         run.touch(value, How.READ)
-    for value in values_of(options, "-K", "--config"):
+    if has(options, "-K", "--config"):
         run.hide("`curl` reads options from a file")
     for value in values_of(options, *_CURL_WRITES):
         run.touch(value, How.WRITE)
@@ -103,11 +119,12 @@ def _sent_file(run: Invocation, value: Arg) -> None:
 
 
 _WGET_VALUES: Final = frozenset(
-    (
-        "-O -o -a -P -i -e -t -T -w -Q -U -A -R -D -X -I -l -B --output-document --output-file --directory-prefix "
-        "--input-file --execute --tries --timeout --wait --user-agent --header --post-data --post-file --body-data --body-file "
-        "--method --user --password --load-cookies --save-cookies --ca-certificate --certificate --private-key --referer --use-askpass"
-    ).split()
+    listed("""
+        -O -o -a -P -i -e -t -T -w -Q -U -A -R -D -X -I -l -B --output-document --output-file --directory-prefix
+        --input-file --execute --tries --timeout --wait --user-agent --header --post-data --post-file --body-data
+        --body-file --method --user --password --load-cookies --save-cookies --ca-certificate --certificate
+        --private-key --referer --use-askpass
+    """)
 )
 
 
@@ -117,9 +134,13 @@ def wget(run: Invocation) -> None:
     sends = has(options, "--post-data", "--post-file", "--body-data", "--body-file")
     for url in operands:
         note_url(run, url, sends=sends, scheme="http")
-    for value in values_of(options, "-O", "--output-document", "-o", "-a", "-P", "--output-file", "--directory-prefix", "--save-cookies"):
+    for value in values_of(
+        options, "-O", "--output-document", "-o", "-a", "-P", "--output-file", "--directory-prefix", "--save-cookies"
+    ):
         run.touch(value, How.WRITE)
-    for value in values_of(options, "-i", "--input-file", "--post-file", "--body-file", "--load-cookies", "--private-key"):
+    for value in values_of(
+        options, "-i", "--input-file", "--post-file", "--body-file", "--load-cookies", "--private-key"
+    ):
         run.touch(value, How.READ)
     if has(options, "-i", "--input-file"):
         run.hide("`wget` reads addresses from a file")
@@ -144,7 +165,9 @@ def urls(run: Invocation) -> None:
 
 def httpie(run: Invocation) -> None:
     """`http [METHOD] URL [ITEM…]`."""
-    _, operands = split(run.args, frozenset("-o -a --output --auth --session --timeout --proxy --verify".split()))
+    _, operands = split(
+        run.args, frozenset(["-o", "-a", "--output", "--auth", "--session", "--timeout", "--proxy", "--verify"])
+    )
     if operands and operands[0].text.isupper() and len(operands) > 1:
         operands = operands[1:]
     if operands:
@@ -154,7 +177,11 @@ def httpie(run: Invocation) -> None:
             run.touch(Arg(found[1], item.is_known), How.READ)
 
 
-_NC_VALUES: Final = frozenset("-e -c -p -s -w -i -g -G -o -q -T -x -X -I -O -m --exec --sh-exec --proxy --output".split())
+_NC_VALUES: Final = frozenset(
+    listed("""
+        -e -c -p -s -w -i -g -G -o -q -T -x -X -I -O -m --exec --sh-exec --proxy --output
+    """)
+)
 
 
 def netcat(run: Invocation) -> None:
@@ -177,7 +204,11 @@ def netcat(run: Invocation) -> None:
         run.remote(operands[0].text, number, sends=sends, is_known=all(one.is_known for one in operands))
 
 
-_SSH_VALUES: Final = frozenset("-b -c -D -E -e -F -I -i -J -L -l -m -O -o -p -P -Q -R -S -W -w -B".split())
+_SSH_VALUES: Final = frozenset(
+    listed("""
+        -b -c -D -E -e -F -I -i -J -L -l -m -O -o -p -P -Q -R -S -W -w -B
+    """)
+)
 
 
 def ssh(run: Invocation) -> None:
@@ -202,7 +233,12 @@ def ssh(run: Invocation) -> None:
 
 def copied(run: Invocation) -> None:
     """scp, rsync, sftp, rclone-like: operands are paths here, or `host:path`."""
-    values = frozenset("-c -F -i -J -l -o -P -S -e --rsh --rsync-path --exclude --include --exclude-from --files-from -f -T -B -b".split())
+    values = frozenset(
+        listed("""
+            -c -F -i -J -l -o -P -S -e --rsh --rsync-path --exclude --include --exclude-from --files-from -f -T -B
+            -b
+        """)
+    )
     options, operands = split(run.args, values)
     port = next((int(value.text) for value in values_of(options, "-P") if value.text.isdecimal()), 22)
     for place, one in enumerate(operands):
@@ -228,7 +264,12 @@ def copied(run: Invocation) -> None:
             run.touch(one, How.DELETE)
 
 
-_HOST_VALUES: Final = frozenset("-p -P -h -H -t -T -u -U -d -a -n -c -k -W -i -s -w -m -l -q -x -y -b -f -r -S -I -e --host --port --url --uri".split())
+_HOST_VALUES: Final = frozenset(
+    listed("""
+        -p -P -h -H -t -T -u -U -d -a -n -c -k -W -i -s -w -m -l -q -x -y -b -f -r -S -I -e --host --port --url
+        --uri
+    """)
+)
 
 
 def first_host(run: Invocation) -> None:
@@ -254,13 +295,15 @@ DEFAULT_PORTS: Final = {
     "smbclient": 445, "ldapsearch": 389, "mosquitto_pub": 1883, "mosquitto_sub": 1883, "ntpdate": 123,
 }  # fmt: skip
 _BY_OPTION: Final = frozenset(
-    "psql mysql mysqldump pg_dump redis-cli mongo mongosh mongodump ldapsearch mosquitto_pub mosquitto_sub".split()
+    listed("""
+        psql mysql mysqldump pg_dump redis-cli mongo mongosh mongodump ldapsearch mosquitto_pub mosquitto_sub
+    """)
 )
 
 
 def names(run: Invocation) -> None:
     """dig, nslookup, host: names that are asked for (which can carry data), and the server that is asked."""
-    _, operands = split(run.args, frozenset("-p -b -c -f -k -q -t -x -y -W -R -N".split()))
+    _, operands = split(run.args, frozenset(["-p", "-b", "-c", "-f", "-k", "-q", "-t", "-x", "-y", "-W", "-R", "-N"]))
     for place, one in enumerate(operands):
         text = one.text
         if text.startswith("@"):
@@ -273,16 +316,27 @@ def names(run: Invocation) -> None:
             run.remote(text.rstrip("."), 53, sends=True, is_known=one.is_known)
 
 
-_RECORDS: Final = frozenset("A AAAA ANY AXFR CAA CNAME IN MX NS PTR SOA SRV TXT HTTPS DS DNSKEY".split())
+_RECORDS: Final = frozenset(
+    ["A", "AAAA", "ANY", "AXFR", "CAA", "CNAME", "IN", "MX", "NS", "PTR", "SOA", "SRV", "TXT", "HTTPS", "DS", "DNSKEY"]
+)
 
 
 def mail(run: Invocation) -> None:
     """Recipients of mail, by their domains."""
-    options, operands = split(run.args, frozenset("-s -a -A -b -c -f -r -F -S -q -i -H -C --subject --attach --append".split()))
+    options, operands = split(
+        run.args,
+        frozenset(
+            listed("""
+                -s -a -A -b -c -f -r -F -S -q -i -H -C --subject --attach --append
+            """)
+        ),
+    )
     for one in [*operands, *values_of(options, "-c", "-b")]:
         for recipient in one.text.split(","):
             if "@" in recipient:
-                run.remote(recipient.rpartition("@")[2].strip(" >"), 25, recipient.strip(), sends=True, is_known=one.is_known)
+                run.remote(
+                    recipient.rpartition("@")[2].strip(" >"), 25, recipient.strip(), sends=True, is_known=one.is_known
+                )
     if not one_known(operands):
         run.hide(f"the recipients of `{run.name}` are not known")
 
@@ -306,7 +360,9 @@ def openssl(run: Invocation) -> None:
         run.hide("`openssl` waits for connections")
 
 
-_SOCAT: Final = re.compile(r"(?i)(tcp[46]?|udp[46]?|openssl|ssl|sctp|socks4a?|proxy)(?:-connect|-sendto|-datagram)?:(\[[^\]]+\]|[^:,]+):([^:,]+)")
+_SOCAT: Final = re.compile(
+    r"(?i)(tcp[46]?|udp[46]?|openssl|ssl|sctp|socks4a?|proxy)(?:-connect|-sendto|-datagram)?:(\[[^\]]+\]|[^:,]+):([^:,]+)"
+)
 
 
 def socat(run: Invocation) -> None:
@@ -340,7 +396,9 @@ def cloud(run: Invocation) -> None:
 
 def git_remote(run: Invocation) -> None:
     """git: URLs, and `host:path`, of the commands that go to a remote."""
-    _, operands = split(run.args, frozenset("-c -C --git-dir --work-tree --exec-path --namespace".split()), stops=True)
+    _, operands = split(
+        run.args, frozenset(["-c", "-C", "--git-dir", "--work-tree", "--exec-path", "--namespace"]), stops=True
+    )
     if not operands or operands[0].text not in _GIT_REMOTE:
         return
     command, rest = operands[0].text, operands[1:]
@@ -357,5 +415,4 @@ def git_remote(run: Invocation) -> None:
             run.remote(one.text, None, sends=command == "push", is_known=False)
 
 
-_GIT_REMOTE: Final = frozenset("clone fetch pull push ls-remote remote submodule archive".split())
-
+_GIT_REMOTE: Final = frozenset(["clone", "fetch", "pull", "push", "ls-remote", "remote", "submodule", "archive"])

@@ -6,10 +6,11 @@ import base64
 import binascii
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
-from gateway.policy.commands.evaluate.value import Value
+from gateway.policy.commands.evaluate.value import Arg, Value
 from gateway.policy.commands.grammar.cursor import MAX_TEXT
 from gateway.policy.commands.grammar.quoting import printed
 from gateway.policy.commands.programs.invocation import Invocation
@@ -137,10 +138,8 @@ def base64_(run: Invocation) -> str | None:
     return _decoded(inner, lambda data: (base64.b64encode if is_wide else base64.b32encode)(data) + b"\n")
 
 
-def _with(run: Invocation, operands: list[object]) -> Invocation:
-    from dataclasses import replace
-
-    return replace(run, args=tuple(operands))  # type: ignore[arg-type]
+def _with(run: Invocation, operands: Sequence[Arg]) -> Invocation:
+    return replace(run, args=tuple(operands))
 
 
 def _base64(data: bytes) -> bytes:
@@ -209,14 +208,21 @@ def tr(run: Invocation) -> str | None:
         return None
     second = _letters(operands[1].text) or "\0"
     second += second[-1] * (len(first) - len(second))
-    return run.stream.text.translate({ord(one): other for one, other in zip(reversed(first), reversed(second[: len(first)]), strict=True)})
+    return run.stream.text.translate(
+        {ord(one): other for one, other in zip(reversed(first), reversed(second[: len(first)]), strict=True)}
+    )
 
 
 def _letters(spelt: str) -> str:
     for name, letters in _SETS.items():
         spelt = spelt.replace(name, letters)
     spelt = printed(spelt)
-    return re.sub(r"(.)-(.)", lambda found: "".join(map(chr, range(ord(found[1]), min(ord(found[2]), ord(found[1]) + 256) + 1))), spelt, flags=re.DOTALL)
+    return re.sub(
+        r"(.)-(.)",
+        lambda found: "".join(map(chr, range(ord(found[1]), min(ord(found[2]), ord(found[1]) + 256) + 1))),
+        spelt,
+        flags=re.DOTALL,
+    )
 
 
 _PLAIN_SED: Final = re.compile(r"s([/|#,:@!])((?:[\w .,;:@%=&+~'\"<>|#/$-])*?)\1((?:[\w .,;:@%=+~'\"<>|#/-])*?)\1(g?)")
@@ -237,7 +243,9 @@ def sed(run: Invocation) -> str | None:
 def tee(run: Invocation) -> str | None:
     """What is read goes on, and into files."""
     for one in split(run.args, frozenset())[1]:
-        run.scope.files[one.text] = run.stream.text if one.is_known and not has(split(run.args, frozenset())[0], "-a") else None
+        run.scope.files[one.text] = (
+            run.stream.text if one.is_known and not has(split(run.args, frozenset())[0], "-a") else None
+        )
     return run.stream.text
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.policy.commands.evaluate.value import Arg, Stream, Value, arg
+from gateway.policy.commands.listing import listed
 from gateway.policy.commands.programs.invocation import Invocation
 from gateway.policy.commands.programs.options import has, split, values_of
 from gateway.policy.commands.programs.variables import check_assignment
@@ -114,10 +115,12 @@ def wrapped(run: Invocation) -> str | None:
     _note_options(run, options)
     scope = run.scope if run.name in _INSIDE else run.scope.copy()
     rest = operands[wrapper.skips :]
+    if run.name in ("flock", "sg") and len(rest) > 1 and rest[0].text in ("-c", "--command"):
+        return run.text(rest[1], f"{run.name} -c")
     while wrapper.assigns and rest and (found := _ASSIGNMENT.fullmatch(rest[0].text)):
-        value = (Value((found[2],), rest.pop(0).is_known),)
-        scope.assign(found[1], value)
-        check_assignment(found[1], value, run.walk, scope, run.via, is_passed=True)
+        values = (Value((found[2],), rest.pop(0).is_known),)
+        scope.assign(found[1], values)
+        check_assignment(found[1], values, run.walk, scope, run.via, is_passed=True)
     if run.name == "command":
         scope = scope.copy()
         scope.functions.clear()  # it goes past functions
@@ -133,13 +136,14 @@ def wrapped(run: Invocation) -> str | None:
 
 
 _KNOWN_FLAGS: Final = frozenset(
-    """
-    -A -B -b -E -H -i -K -k -n -P -S -s -v -V -f -p -l -c -w -a -e -q -x -o -d -u -r -m -0 -I -t -C -F -T -1 -2 -3 -4 -5
-    -6 -7 -8 -9 -D -L -N -R -U -g --preserve-env --non-interactive --login --stdin --set-home --ignore-environment --verbose
-    --foreground --preserve-status --wait --fork --ctty --pipe --scope --user --quiet --null --debug --portability --all
-    --mount --pid --net --ipc --uts --map-root-user --shared --nonblock --append --help --version --unshare-all
-    --die-with-parent --private --follow-forks --auto-servernum --no-new-privs --batch --idle --collect --block-signal
-    """.split()
+    listed("""
+        -A -B -b -E -H -i -K -k -n -P -S -s -v -V -f -p -l -c -w -a -e -q -x -o -d -u -r -m -0 -I -t -C -F -T -1 -2
+        -3 -4 -5 -6 -7 -8 -9 -D -L -N -R -U -g --preserve-env --non-interactive --login --stdin --set-home
+        --ignore-environment --verbose --foreground --preserve-status --wait --fork --ctty --pipe --scope --user
+        --quiet --null --debug --portability --all --mount --pid --net --ipc --uts --map-root-user --shared
+        --nonblock --append --help --version --unshare-all --die-with-parent --private --follow-forks
+        --auto-servernum --no-new-privs --batch --idle --collect --block-signal
+    """)
 )
 """Flags without a value that the manuals of these programs list."""
 
@@ -181,7 +185,9 @@ def _with(text: Arg, rest: tuple[Arg, ...]) -> Arg:
 
 
 _XARGS_VALUES: Final = frozenset(
-    "-I -n -P -d -L -s -E -a --max-args --max-procs --delimiter --max-lines --replace --arg-file".split()
+    listed("""
+        -I -n -P -d -L -s -E -a --max-args --max-procs --delimiter --max-lines --replace --arg-file
+    """)
 )
 _MAX_ITEMS: Final = 200
 
@@ -229,7 +235,11 @@ def parallel(run: Invocation) -> None:
     """GNU parallel: a command as a text, with what is read or what follows `:::` in the place of `{}`."""
     texts = [one.text for one in run.args]
     end = next((place for place, text in enumerate(texts) if text.startswith(":::")), len(texts))
-    _, operands = split(run.args[:end], frozenset("-j -N -n -L -I -a --jobs --colsep --arg-file --joblog".split()), stops=True)
+    _, operands = split(
+        run.args[:end],
+        frozenset(["-j", "-N", "-n", "-L", "-I", "-a", "--jobs", "--colsep", "--arg-file", "--joblog"]),
+        stops=True,
+    )
     items: list[Arg]
     if end < len(texts):
         items = [one for one in run.args[end + 1 :] if not one.text.startswith(":::")]
@@ -247,7 +257,7 @@ def parallel(run: Invocation) -> None:
 
 def watch(run: Invocation) -> None:
     """`watch` joins its operands and has a shell read them."""
-    joined(run, split(run.args, frozenset("-n --interval -q --equexit".split()), stops=True)[1])
+    joined(run, split(run.args, frozenset(["-n", "--interval", "-q", "--equexit"]), stops=True)[1])
 
 
 def joined(run: Invocation, operands: list[Arg], stream: Stream | None = None) -> str | None:
