@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from gateway import keys
-from gateway.app.purposes import APPROVALS_KEY, CALL_KEY
+from gateway.app.purposes import APPROVALS_KEY, HIERARCHY_KEY
 from gateway.approve.asking import Approvals
 from gateway.approve.decision import Person
 from gateway.approve.notice import TOLD, notice, slack
@@ -51,8 +51,8 @@ class Approving:
     """Answers questions about calls, once it has what they are asked by (`take`). `note` puts an event into the audit,
     `count` counts a step, `say` takes a line for the log. Run `follow` beside it, and close it.
 
-    `fingerprint` names calls; whoever asks has to name them by it too, or a call with a person's arguments is asked
-    about again when it is made."""
+    `fingerprint` names calls as firewalls do, which have the key of the hierarchy: otherwise a call with a person's
+    arguments would be asked about again when it is made."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Approving:
         self._webhook: Webhook | None = None
         self._webhook_for: object = None
         self._behind: set[asyncio.Task[None]] = set()
-        self.fingerprint: Callable[[Call], str] = partial(fingerprint, key=keys.derive(secret, CALL_KEY))
+        self.fingerprint: Callable[[Call], str] = partial(fingerprint, key=keys.derive(secret, HIERARCHY_KEY))
         key = keys.derive(secret, APPROVALS_KEY)
         self._approvals = Approvals(registers, key, config.approvals.terms, self._mask, self.fingerprint, self._told)
 
