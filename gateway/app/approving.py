@@ -43,6 +43,8 @@ PRIVATE: Final = frozenset({"secret", "pii"})
 _MOST_NAME: Final = 128
 """Characters of the name of a tool, which a model may make up."""
 
+UNASKED: Final = "this call needs an approval, and it could not be asked for one; it was not made"
+
 type Note = Callable[..., None]
 """Takes the name of an event and its details."""
 
@@ -83,12 +85,20 @@ class Approving:
         self._approvals.take(config.approvals.terms, self._mask)
 
     async def answers(self, asker: Asker, asked: Ask) -> tuple[Answer, ...]:
-        """The answers to questions, in their order."""
+        """The answers to questions, in their order. A question that could not be asked is answered by no."""
         asking = [
             self._approvals.ask(question, asker.principal, asker.upstream, asked.is_patient)
             for question in asked.questions
         ]
-        return tuple(await asyncio.gather(*asking))
+        return tuple(self._answer(one) for one in await asyncio.gather(*asking, return_exceptions=True))
+
+    def _answer(self, found: Answer | BaseException) -> Answer:
+        if isinstance(found, Answer):
+            return found
+        if not isinstance(found, Exception):
+            raise found
+        self._say(f"it cannot be asked whether a call is approved: {type(found).__name__}: {found}")
+        return Answer(False, UNASKED)
 
     def ended(self, record: ExchangeRecord) -> None:
         """See to it that who looks at a ticket learns that its edited call was refused."""

@@ -256,6 +256,24 @@ async def test_without_the_file_nothing_is_approved(tmp_path: Path, monkeypatch:
     assert "so nobody can give one" in found.words
 
 
+async def test_a_question_that_cannot_be_asked_is_answered_by_no_and_the_others_are_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with gateway(configured(tmp_path)) as one:
+        ask_one = one.approving._approvals.ask
+
+        async def failing(question: Question, *more: Any) -> Answer:
+            if question.call.arguments == {"to": "b"}:
+                raise RuntimeError("odd")
+            return await ask_one(question, *more)
+
+        monkeypatch.setattr(one.approving._approvals, "ask", failing)
+        found = await one.approving.answers(ASKER, Ask((asked({"to": "b"}), asked())))
+    assert [answer.is_approved for answer in found] == [False, False]
+    assert "it could not be asked for one" in found[0].words
+    assert found[1].ticket is not None
+
+
 async def test_the_admin_listener_takes_decisions_of_who_shows_a_token(tmp_path: Path) -> None:
     async with gateway(configured(tmp_path)) as one:
         id_ = (await answer(one, asked())).ticket

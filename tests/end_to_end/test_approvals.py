@@ -131,3 +131,21 @@ async def test_at_the_deadline_the_call_is_denied(start: Start) -> None:
         text, calls, ending = await asyncio.wait_for(chat(gateway), PATIENCE)
     assert "nobody approved this call in time" in text
     assert (calls, ending) == ([], "stop")
+
+
+async def test_edited_arguments_are_held_to_the_policy_too(start: Start) -> None:
+    only = '[tools.send_mail.arguments.to]\none_of = ["x@example.com", "y@example.com"]\n'
+    async with start(only) as gateway:
+        held = asyncio.create_task(chat(gateway))
+        ticket = await pending(gateway)
+        edited = json.dumps({**ticket["arguments"], "to": "z@example.com"})
+        await lockgate(gateway, "approvals", "approve", ticket["id"], "--arguments", edited)
+        text, calls, _ = await asyncio.wait_for(held, PATIENCE)
+
+        async def withdrawn() -> bool:
+            shown = json.loads(await lockgate(gateway, "approvals", "show", ticket["id"], "--json"))
+            return bool(shown["state"] == "withdrawn" and "the policy refuses the call" in shown["why"])
+
+        await until(withdrawn, PATIENCE)
+    assert calls == []
+    assert "it was approved with other arguments, which are refused too" in text
