@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from gateway.dialect.mcp import Mcp
-from gateway.exchange.conversation import Conversation
+from gateway.exchange.conversation import Conversation, ToClient
 from gateway.exchange.events import AnswerData, AnswerStarted, BeginAnswer, Respond, SendAnswer
 from gateway.exchange.gate import Gate
 from gateway.exchange.listing import shown
@@ -23,7 +23,6 @@ from gateway.wire.frames import Framing
 from tests.exchange.gates import gate
 from tests.exchange.policing import EFFECTS, Policy, policed
 from tests.exchange.test_conversation import CLIENT, SERVER, line, onward, record, records
-from tests.exchange.test_conversation import ToClient as Back
 from tests.exchange.test_machine import feed, only
 from tests.exchange.test_machine import record as machine_record
 from tests.exchange.test_machine_mcp import JSON, STREAM, asked, exchange
@@ -134,14 +133,14 @@ class TestPipes:
         one = self.talk(policed(policy := Policy()))
         one.receive(CLIENT, line(LIST))
         steps = one.receive(SERVER, line(ALL))
-        assert onward(steps, Back) == [LEFT]
+        assert onward(steps, ToClient) == [LEFT]
         assert (record(steps).outcome, HIDDEN in record(steps).reasons) == ("edited", True)
         assert policy.listings == [("files", ["read", "pay", "wipe"], False)]
 
     def test_without_a_policy_all_are_shown(self) -> None:
         one = self.talk(gate())
         one.receive(CLIENT, line(LIST))
-        assert onward(one.receive(SERVER, line(ALL)), Back) == [ALL]
+        assert onward(one.receive(SERVER, line(ALL)), ToClient) == [ALL]
 
     def test_what_a_client_sends_is_no_list_of_a_server(self) -> None:
         one = self.talk(policed(policy := Policy()))

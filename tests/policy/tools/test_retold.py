@@ -11,7 +11,7 @@ from gateway.policy.integrity import canonical
 from gateway.policy.tools.retold import MOST_JOINTS, says_no_more
 from gateway.policy.transcript import Defined
 
-SCHEMA = {
+SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
         "path": {"type": "string", "description": "Where the file is, below the project's folder."},
