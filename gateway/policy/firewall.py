@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 from gateway.policy.call import Argument, Call, CallReason, Ruling, Sink
 from gateway.policy.fingerprint import fingerprint
