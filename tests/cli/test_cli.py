@@ -48,12 +48,24 @@ def config(folder: Path, text: str = "") -> str:
         ("audit",),
         ("audit", "verify"),
         ("audit", "tail"),
+        ("approvals",),
+        ("approvals", "list"),
+        ("approvals", "show"),
+        ("approvals", "approve"),
+        ("approvals", "deny"),
+        ("approvals", "watch"),
     ],
 )
 def test_every_command_has_help(arguments: tuple[str, ...]) -> None:
     result = lockgate(*arguments, "--help")
     assert result.exit_code == 0
     assert "Usage" in result.output
+
+
+@pytest.mark.parametrize(("command", "table"), [("run", "[gateway]"), ("stop", "[agents.NAME]"), ("stop", "[admin]")])
+def test_help_names_tables_as_the_configuration_does(command: str, table: str) -> None:
+    """typer reads help as markup, in which a name in brackets is a style."""
+    assert table in lockgate(command, "--help").output
 
 
 def test_the_version_is_told() -> None:

@@ -74,7 +74,7 @@ class Toolbox:
     ) -> Ruled:
         """What the configuration says of a call of an agent with that list of tools, None if it has none, in a process
         that is held so. What the profile `monitor` only reports is not lowered here."""
-        meant = self._meaning(call)
+        meant = self.meaning(call)
         tools = tuple(tool for _, tool in meant)
         arguments = arguments_of(call, defined, _declared(tools))
         crowd = _crowd(call, arguments)
@@ -104,7 +104,8 @@ class Toolbox:
             return True
         return any(tool.name in allowed.tables and tool.closeness(spelt) is not None for tool in self.tools)
 
-    def _meaning(self, call: Call) -> list[tuple[Closeness, Tool]]:
+    def meaning(self, call: Call) -> list[tuple[Closeness, Tool]]:
+        """The tables that mean a call, the closest first, equally close ones by name."""
         spelt = spellings(call)
         found = [(closeness, tool) for tool in self.tools if (closeness := tool.closeness(spelt)) is not None]
         return sorted(found, key=lambda one: (one[0], one[1].name), reverse=True)
