@@ -80,6 +80,16 @@ def test_an_operator_s_keys_win_one_by_one() -> None:
     assert tools["own"] == ToolTable(enabled=False)
 
 
+def test_an_operator_s_table_for_a_tool_is_asked_before_a_shipped_one() -> None:
+    text = "[tools.Bash]\ntier = 'modify'\n[tools.WebFetch]\nrequires_approval = true\n"
+    toolbox = parse(text + "[tools.all]\nmatch = ['*']\ntier = 0", "gate.toml").toolbox()
+    found = toolbox.rule(Call("Bash", {"command": "ls"}), None, None, PROFILES["balanced"])
+    assert (found.tier, [tool.name for tool in found.tools][:2]) == (Tier.MODIFY, ["Bash", "shell-run"])
+    assert toolbox.rule(Call("terminal", {}), None, None, PROFILES["balanced"]).tier is Tier.SYSTEM
+    found = toolbox.rule(Call("WebFetch", {}), None, None, PROFILES["balanced"])
+    assert [reason.rule for reason in found.reasons] == ["tool-approval"]
+
+
 @pytest.mark.parametrize(
     ("text", "speaks"),
     [
