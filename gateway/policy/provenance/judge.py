@@ -91,9 +91,7 @@ def judge_provenance(
 class _Judged:
     """One call under judgement."""
 
-    def __init__(
-        self, call: Call, tier: Tier, sources: Sources, instructs: Instructs, strictness: Strictness
-    ) -> None:
+    def __init__(self, call: Call, tier: Tier, sources: Sources, instructs: Instructs, strictness: Strictness) -> None:
         self.call: Final = call
         self.tier: Final = tier
         self.texts: Final = sources.texts
@@ -154,7 +152,11 @@ class _Judged:
 
     def _is_second(self, target: Target) -> bool:
         """Whether the tool was called for another target before, and the user spoke of one."""
-        if target.is_content or target.sink in PROGRAMS or any(clause.is_plural for clause in self.wish.asking(self.wanted)):
+        if (
+            target.is_content
+            or target.sink in PROGRAMS
+            or any(clause.is_plural for clause in self.wish.asking(self.wanted))
+        ):
             return False
         before = [call for call in self.texts.made if call.name == self.call.name]
         return bool(before) and all(target.value not in values_of(call.arguments) for call in before)
@@ -178,7 +180,9 @@ class _Judged:
             return
         units = [hit.unit for hit in self.texts.definitions.find(target.value)]
         if units:
-            yield self._held("untrusted-target", target.argument.name, "it is aimed at what only a tool's description names", units)
+            yield self._held(
+                "untrusted-target", target.argument.name, "it is aimed at what only a tool's description names", units
+            )
         elif not self.texts.transcript.is_whole:
             words = "it is aimed at what the part of the conversation that was seen does not name"
             yield self._held("untraced-target", target.argument.name, words, ())

@@ -15,7 +15,17 @@ from msgspec import Struct
 
 from gateway.policy.call import Call, Tier
 from gateway.policy.provenance.lexicon import STOP, Act
-from gateway.policy.provenance.words import Words, acts_of_word, parts_of_name, read, spellings, stem, things_of, with_things, words_for
+from gateway.policy.provenance.words import (
+    Words,
+    acts_of_word,
+    parts_of_name,
+    read,
+    spellings,
+    stem,
+    things_of,
+    with_things,
+    words_for,
+)
 from gateway.policy.transcript import Defined
 
 _SELECTORS: Final = frozenset("action operation op method command mode type verb".split())
@@ -123,7 +133,9 @@ def asks(words: Words, wanted: Purpose) -> bool:
     """Whether a clause asks for that kind of action. Verbs of making, changing and deleting say little without what
     they are done to; a clause that names nothing ("delete it") speaks of what was named before."""
     found = fit(words, wanted)
-    return found >= 1 and bool(found > 1 or words.acts & wanted.acts & SPECIFIC or not words.things or not wanted.things)
+    return found >= 1 and bool(
+        found > 1 or words.acts & wanted.acts & SPECIFIC or not words.things or not wanted.things
+    )
 
 
 def likeness(words: Words, wanted: Purpose) -> float:

@@ -36,7 +36,9 @@ LEAST_CODED: Final = 6
 LEAST_DIGITS: Final = 4
 """Digits from which a value is a number that people group as they like, such as an IBAN or a card."""
 
-_INVISIBLE: Final = dict.fromkeys((0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF))
+_INVISIBLE: Final = dict.fromkeys(
+    (0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF)
+)
 
 
 def normal(text: str) -> str:

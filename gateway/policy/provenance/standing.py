@@ -49,7 +49,9 @@ def standing(texts: Texts, wish: Wish, hit: Hit, wanted: Purpose, sink: Sink) ->
     if unit.is_field and hit.is_whole:
         if wish.pointed(unit, wanted, sink, value).is_pointed or (asked and wish.linked(unit, "")):
             return Standing.LENT
-        return Standing.TOLD if wish.closed(wanted, sink, value) and _beside_order(texts, hit, wanted) else Standing.FIELD
+        return (
+            Standing.TOLD if wish.closed(wanted, sink, value) and _beside_order(texts, hit, wanted) else Standing.FIELD
+        )
     near = texts.others.around(hit)
     how = max(manner(near, wanted), _by_itself(texts, hit, sink, wanted))
     led = bool(wanted.acts & _LED) and any(map(redirects, near))

@@ -29,9 +29,13 @@ SHORT: Final = 8
 MAX_LEAVES: Final = 20_000
 """Fields that are told apart; a result with more is one free text."""
 
-HEADERS: Final = frozenset("from to cc bcc subject date sent sender reply-to recipients message-id thread-id id".split())
+HEADERS: Final = frozenset(
+    "from to cc bcc subject date sent sender reply-to recipients message-id thread-id id".split()
+)
 
-_PAIR: Final = re.compile(r"^(\s*)((?:- )*)(?:([\w][\w .\-/]{0,60}?|\"[^\"]{1,60}\"|'[^']{1,60}')\s?:(?:[ \t]+(.*))?|(.+))$")
+_PAIR: Final = re.compile(
+    r"^(\s*)((?:- )*)(?:([\w][\w .\-/]{0,60}?|\"[^\"]{1,60}\"|'[^']{1,60}')\s?:(?:[ \t]+(.*))?|(.+))$"
+)
 _HEADER: Final = re.compile(r"^([A-Za-z][A-Za-z-]{1,20}):[ \t]*(.*)$")
 _NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _WORDS: Final = re.compile(r"\S+")

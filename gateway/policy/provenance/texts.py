@@ -22,10 +22,10 @@ from gateway.policy.quoted import quoted_spans
 from gateway.policy.transcript import Defined, Made, Returned, Said, Transcript
 from gateway.segment import Trust
 
-_SENTENCE_END: Final = re.compile(
-    r"[.!?;][\"')\]]*\s+|\n+|[。！？；]|<[^<>]{1,200}>|[\"']\s*[,:}\]]+\s*|\s[-–—|•]\s"
+_SENTENCE_END: Final = re.compile(r"[.!?;][\"')\]]*\s+|\n+|[。！？；]|<[^<>]{1,200}>|[\"']\s*[,:}\]]+\s*|\s[-–—|•]\s")
+_GROUPED: Final = re.compile(
+    r"(?<!\w)\+?\(?(?:[a-z]{0,4}\d\w{0,40})(?:[ .()/-]{1,3}(?:[a-z]{0,4}\d\w{0,40}|[a-z]{4}(?!\w)))+"
 )
-_GROUPED: Final = re.compile(r"(?<!\w)\+?\(?(?:[a-z]{0,4}\d\w{0,40})(?:[ .()/-]{1,3}(?:[a-z]{0,4}\d\w{0,40}|[a-z]{4}(?!\w)))+")
 """A number in groups: an IBAN, a card, a telephone number, a date. In text of lower case."""
 
 _SPELT: Final = re.compile(
@@ -98,7 +98,9 @@ class Side:
         spans: list[tuple[int, int]] = []
         parts: list[str] = []
         length = 0
-        for pattern in (_GROUPED, _SPELT) if " dot " in self.text or "dot]" in self.text or "dot)" in self.text else (_GROUPED,):
+        for pattern in (
+            (_GROUPED, _SPELT) if " dot " in self.text or "dot]" in self.text or "dot)" in self.text else (_GROUPED,)
+        ):
             for run in pattern.finditer(self.text):
                 bare = "".join(filter(str.isalnum, run[0]))
                 places.append(length)
@@ -259,6 +261,7 @@ class Texts:
                 ]
         self.own: Final = Side(own)
         self.others: Final = Side(foreign)
+
     @cached_property
     def definitions(self) -> Side:
         """What the definitions of tools say: others wrote it, and every conversation has it."""

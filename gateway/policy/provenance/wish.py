@@ -47,13 +47,23 @@ _ABLE: Final = re.compile(
     r"\b(?:you\s+can|can\s+(?:help|be)|able\s+to|access\s+to|capable|allowed\s+to|help(?:s|ing)?\s+(?:users?|customers?|people|the\s+user)|tools?\b|answer|(?:user|customer|client)'?s?\s+(?:requests?|questions?|quer|needs?|tasks?|instructions?)|to\s+(?:the\s+)?(?:user|customer)s?\b|assistant\s+that|agent\s+that)",
     re.IGNORECASE,
 )
-_NEVER: Final = re.compile(r"\b(?:never|do\s+not|don'?t|must\s+not|only\s+if|unless|refuse|not\s+allowed)\b|不得|不要|禁止|切勿", re.IGNORECASE)
+_NEVER: Final = re.compile(
+    r"\b(?:never|do\s+not|don'?t|must\s+not|only\s+if|unless|refuse|not\s+allowed)\b|不得|不要|禁止|切勿", re.IGNORECASE
+)
 _NAMED: Final = re.compile(r"(?<![.!?\n])(?<!^)\s(@?[A-Z][\w'’&.-]*\w)")
-_TO: Final = re.compile(r"\b(?:to|with|for|an|at|invite|cc|pay|ask|tell|inform|notify|message|email|from|by|in|named|called)\s+(?:the\s+)?(@?[a-z][\w-]+)", re.IGNORECASE)
+_TO: Final = re.compile(
+    r"\b(?:to|with|for|an|at|invite|cc|pay|ask|tell|inform|notify|message|email|from|by|in|named|called)\s+(?:the\s+)?(@?[a-z][\w-]+)",
+    re.IGNORECASE,
+)
 _QUOTED: Final = re.compile(r"[\"“'‘「《`]([^\"”'’」》`\n]{2,80})[\"”'’」》`]")
 MARKED: Final = re.compile(r"[\w./~#@-]*(?:\d|\w\.\w|/|_|@|#)[\w./~-]*", re.ASCII)
-_HAN_NAME: Final = re.compile(r"(?:发给|转给|付给|给|向|跟|和|与|邀请|通知|告诉|回复)(?!他|她|它|我|你|大家|所有|每|对方|这|那|各)([\u4e00-\u9fff]{2,4}?)(?=发|转|付|说|的|，|。|$|一|汇|打|寄|回)")
-_PRONOUN: Final = re.compile(r"\b(?:it|them|that|this|these|those|they|him|her|there|one|everyone|everybody|all)\b|它|他们|他|她|其中|这个|这些|大家|所有人", re.IGNORECASE)
+_HAN_NAME: Final = re.compile(
+    r"(?:发给|转给|付给|给|向|跟|和|与|邀请|通知|告诉|回复)(?!他|她|它|我|你|大家|所有|每|对方|这|那|各)([\u4e00-\u9fff]{2,4}?)(?=发|转|付|说|的|，|。|$|一|汇|打|寄|回)"
+)
+_PRONOUN: Final = re.compile(
+    r"\b(?:it|them|that|this|these|those|they|him|her|there|one|everyone|everybody|all)\b|它|他们|他|她|其中|这个|这些|大家|所有人",
+    re.IGNORECASE,
+)
 _DELEGATES: Final = re.compile(
     r"""
     \b(?:do|follow|carry\s+out|execute|complete|perform|implement|work\s+through|go\s+through|act\s+on|take\s+care\s+of|finish|tackle|obey|apply|run\s+through|handle|process|fulfil+|deal\s+with|address|comply\s+with|respond\s+to)\b.{0,50}
@@ -79,10 +89,16 @@ _MANY: Final = re.compile(
     r"\b(?:everyone|everybody|all|each|every|both|them|list|attendees|participants|people|members|guests|recipients|team|contacts|colleagues|invoices|bills|orders|persons|addresses|any)\b|所有|每|全部|大家|各|都|alle\b",
     re.IGNORECASE,
 )
-_ANSWERS: Final = re.compile(r"\b(?:reply|respond|answer|write\s+back|get\s+back|let\s+(?:them|him|her)\s+know)\b|回复|答复|回信|antwort", re.IGNORECASE)
+_ANSWERS: Final = re.compile(
+    r"\b(?:reply|respond|answer|write\s+back|get\s+back|let\s+(?:them|him|her)\s+know)\b|回复|答复|回信|antwort",
+    re.IGNORECASE,
+)
 
 
-_INTO: Final = re.compile(r"\b(?:to|into|as|in|called|named|nach|als)\s+[\"'`]?[\w./~-]*\w\.\w{1,5}\b|(?:到|为|叫)\s*[\w./~-]*\w\.\w{1,5}", re.ASCII)
+_INTO: Final = re.compile(
+    r"\b(?:to|into|as|in|called|named|nach|als)\s+[\"'`]?[\w./~-]*\w\.\w{1,5}\b|(?:到|为|叫)\s*[\w./~-]*\w\.\w{1,5}",
+    re.ASCII,
+)
 
 
 class Clause(Struct, frozen=True):
@@ -327,5 +343,3 @@ def _bears(text: str, name: str) -> bool:
             return True
         at = text.find(name, end)
     return False
-
-

@@ -77,7 +77,9 @@ _ACTS: Final = _by_stem(VERBS)
 _BOTH: Final = frozenset(stem(word) for word in ALSO_NOUNS)
 _CONCEPTS: Final = _things(CONCEPTS)
 _STOP: Final = frozenset(stem(word) for word in STOP) | STOP
-_FILE: Final = re.compile(r"[\w~/-]\.(?!com\b|org\b|net\b|example\b)[a-z]{1,5}\d?\b(?![@/.\w])|(?:^|\s)[~.]?/[\w./-]+", re.IGNORECASE)
+_FILE: Final = re.compile(
+    r"[\w~/-]\.(?!com\b|org\b|net\b|example\b)[a-z]{1,5}\d?\b(?![@/.\w])|(?:^|\s)[~.]?/[\w./-]+", re.IGNORECASE
+)
 """What looks like the name of a file."""
 
 _HAN_ACTS: Final = {word: frozenset(acts) for acts, words in CHINESE_VERBS.items() for word in words.split()}
@@ -113,7 +115,9 @@ class Words(Struct, frozen=True):
     wants: bool = False
 
     def __or__(self, other: Words) -> Words:
-        return Words(self.acts | other.acts, self.verbs | other.verbs, self.things | other.things, self.wants or other.wants)
+        return Words(
+            self.acts | other.acts, self.verbs | other.verbs, self.things | other.things, self.wants or other.wants
+        )
 
 
 @lru_cache(maxsize=4096)
@@ -138,7 +142,9 @@ def read(clause: str) -> Words:
     if _ASKS.match(clause):
         # Who asks what somebody sent does not ask to send.
         acts, verbs = {Act.READ}, set()
-    return Words(with_things(frozenset(acts), things), frozenset(verbs), frozenset(things), _WANTS.search(clause) is not None)
+    return Words(
+        with_things(frozenset(acts), things), frozenset(verbs), frozenset(things), _WANTS.search(clause) is not None
+    )
 
 
 def with_things(acts: frozenset[Act], things: Iterable[str]) -> frozenset[Act]:
@@ -223,7 +229,9 @@ def words_for(acts: frozenset[Act]) -> frozenset[str]:
     made = frozenset(of for of, _, also in COMBINED if also in acts)
     wanted = acts.union(*made)
     plain = {stem(word) for word, kinds in _ACTS.items() if kinds & wanted}
-    return frozenset(plain | {word for word, kinds in _HAN_ACTS.items() if kinds & wanted} | {"tell", "let", "ask", "give"})
+    return frozenset(
+        plain | {word for word, kinds in _HAN_ACTS.items() if kinds & wanted} | {"tell", "let", "ask", "give"}
+    )
 
 
 def spellings(things: frozenset[str]) -> frozenset[str]:

@@ -32,7 +32,7 @@ def test_a_plain_command_is_told_and_no_more() -> None:
     assert report.programs == (Program("rm", ("-rf", "build")),)
     assert report.touched == (Touched("build", How.DELETE, "rm"),)
     assert report.is_parsed
-    assert not (report.opaque or report.suspicious or report.remotes or report.redirects)
+    assert (report.opaque, report.suspicious, report.remotes, report.redirects) == ((), (), (), ())
 
 
 def test_the_way_to_a_program_is_told() -> None:
