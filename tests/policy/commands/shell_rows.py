@@ -721,4 +721,8 @@ MORE: list[tuple[str, str, list[str]]] = [
         'sh -c "rm $(cat f) $x"',
         ["runs rm $(…) $x", "deletes ?$(…)", "opaque: a command that `sh -c` is given is not known"],
     ),
+    ("a URL that an unknown program is given", "mytool --to http://h.org/x", ["reaches h.org:80"]),
+    ("a URL that an installer is given", "pip install -i https://h.org/simple x", ["reaches h.org:443"]),
+    ("lines that a loop reads", "echo 'rm -rf /' | while read x; do $x; done", [_RM]),
+    ("the folder where it is", 'cat "$(pwd)/x"', ["reads ./x"]),
 ]

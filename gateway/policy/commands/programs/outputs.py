@@ -274,6 +274,7 @@ OUTPUTS: Final[dict[str, Callable[[Invocation], str | None]]] = {
     "base64": base64_,
     "base32": base64_, "xxd": xxd, "openssl": openssl, "gunzip": gunzip, "zcat": gunzip, "gzip": gunzip, "tr": tr,
     "sed": sed,
+    "pwd": lambda _: ".\n",
     "tee": tee, "cp": copy, "mv": copy, "ln": copy, "true": nothing, ":": nothing, "sleep": nothing, "chmod": nothing,
     "cd": nothing, "mkdir": nothing, "touch": nothing, "rm": nothing, "set": nothing, "shopt": nothing,
     "test": nothing, "[": nothing,
