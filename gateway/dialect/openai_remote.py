@@ -23,13 +23,16 @@ _ARGUMENTS: Final = ("arguments", "input", "action", "actions", "operation")
 """Members with the arguments of calls, which nobody fetches: of a message of chat, and of an item of Responses."""
 
 
-_NAMED: Final = (*(f'"{member}"'.encode() for member in _MEMBERS), b"\\u")
+_END: Final = b'_url"'
+"""How the names of all these members end."""
+
+_ESCAPE: Final = b"\\u"
 
 
 def may_fetch(document: Document) -> bool:
-    """Whether such a member can stand in a document: it is there by its name, or escapes may spell it. Most bodies, of
+    """Whether such a member can stand in a document: one is there by its name, or escapes may spell it. Most bodies, of
     which each is asked for what is fetched, need no look at their values."""
-    return any(name in document.raw for name in _NAMED)
+    return _END in document.raw or _ESCAPE in document.raw
 
 
 def fetched(value: Any, path: Path) -> Iterator[Hosted]:
