@@ -17,7 +17,9 @@ from gateway.policy.tools.globs import fits
 from gateway.policy.tools.paths import PathPolicy
 from gateway.policy.tools.urls import HostPolicy, listed
 
-_FOLDERS: Final = frozenset({"", "/bin", "/usr/bin", "/usr/local/bin", "/sbin", "/usr/sbin", "/opt/homebrew/bin"})
+_FOLDERS: Final = frozenset(
+    {"", "/bin", "/usr/bin", "/usr/local/bin", "/sbin", "/usr/sbin", "/opt/homebrew/bin", "c:/windows/system32"}
+)
 """Where a program is the one of its name; empty is the search path. Any other may be anybody's."""
 
 
@@ -57,11 +59,11 @@ class CommandPolicy(Struct, frozen=True):
             return
         if not program.is_resolved and self.refuses_opaque:
             yield "starts a program that cannot be told"
-        folder, _, _ = program.name.rpartition("/")
-        names = {program.name.casefold(), program.base.casefold()}
+        name = program.name.replace("\\", "/").casefold()
+        names = {name, program.base.casefold()}
         if denied := _first(self.deny_programs, names):
             yield f"starts a program that is denied by `{denied}`"
-        elif self.programs and not _first(self.programs, names if folder in _FOLDERS else {program.name.casefold()}):
+        elif self.programs and not _first(self.programs, names if name.rpartition("/")[0] in _FOLDERS else {name}):
             yield f"starts a program that is not {listed(self.programs)}"
 
     def _path_faults(self, path: str, is_resolved: bool, how: How) -> Iterator[str]:
@@ -86,9 +88,10 @@ def _remote_faults(hosts: HostPolicy, remote: Remote) -> Iterator[str]:
     try:
         fault = hosts.host_fault(parse_host(remote.host), remote.port)
     except Malformed as error:
-        fault = str(error)
+        yield f"reaches what is no host: {error}"
+        return
     if fault is not None:
-        yield f"reaches a host: it {fault}"
+        yield fault
 
 
 class SqlPolicy(Struct, frozen=True):
@@ -117,8 +120,8 @@ class SqlPolicy(Struct, frozen=True):
         others = sorted({kind.value for kind in (statement.kind, *statement.kinds) if kind not in self.statements})
         if self.statements and others:
             yield f"holds a statement of the kind {listed(others, 'and')}, which is not allowed"
-        if self.statements and statement.outside:
-            yield f"reaches {listed(statement.outside, 'and')}"
+        if statement.outside and Kind.COPY not in self.statements:
+            yield f"does more than use the database: it {', '.join(statement.outside)}"
         if self.where_required and not statement.has_where:
             yield "changes or deletes all rows of a table: it has no condition that can be false"
         for table in (*statement.reads, *statement.writes):

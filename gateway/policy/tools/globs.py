@@ -18,6 +18,8 @@ type Steps = tuple[str, ...]
 home folder, or nothing where that is not known."""
 
 ANY_DEPTH: Final = "**"
+ANY_NAME: Final = "?*"
+"""A step of which only that it is there is known, a leading dot included."""
 _WILD: Final = frozenset("*?")
 
 
@@ -99,7 +101,9 @@ def _step(is_sure: bool, pattern: str, step: str) -> bool:
         return True
     if _WILD.isdisjoint(step):
         return not _WILD.isdisjoint(pattern) and fits(pattern, step)
-    return not is_sure and _overlap(pattern, step)
+    # A wildcard at the start of a step stands for no dot there (glob(7)).
+    is_hidden = pattern[:1] == "." and step[:1] in {"*", "?"} and step != ANY_NAME
+    return not is_sure and not is_hidden and _overlap(pattern, step)
 
 
 def _overlap(one: str, other: str) -> bool:

@@ -38,7 +38,10 @@ _HOME: Final = re.compile(
 _VARIABLE: Final = re.compile(r"\$\{|(?<!:)\$[A-Za-z_]|%[A-Za-z_][A-Za-z0-9_()]*%")
 _VARIABLE_STEP: Final = re.compile(rf"[^/\\]*(?:{_VARIABLE.pattern})[^/\\]*")
 """A step that holds a variable, which may stand for any number of steps."""
-_GROUP: Final = re.compile(r"\[[^\]/]*\]|\{[^}]*\}")
+_CLASS: Final = re.compile(r"\[[^\]/]+\]")
+_CHOICE: Final = re.compile(r"\{([^{}]*,[^{}]*)\}")
+MAX_CHOICES: Final = 64
+"""Paths that the braces of one may stand for; with more, a group stands for any letters."""
 
 _LOOKALIKES: Final = str.maketrans("\u2215\u2044\u29f8\u2216\u29f5\ufe68", "///\\\\\\")
 """What best-fit mapping of Windows and careless converters make a separator of, and NFKC does not."""
@@ -153,9 +156,9 @@ def _expanded(text: str) -> str:
 
 def _resolved(text: str) -> Iterator[Steps]:
     """The readings of one spelling: as POSIX has it, and as Windows has it where it may be meant so."""
-    globbed = _GROUP.sub("*", _VARIABLE_STEP.sub(ANY_DEPTH, text))
+    globbed = _chosen(_CLASS.sub("?", _VARIABLE_STEP.sub(ANY_DEPTH, text)))
     unknown = _VARIABLE_STEP.match(text)  # it may start anywhere
-    for spelling in {globbed} if _VARIABLE.search(text) else {text, globbed}:
+    for spelling in globbed if _VARIABLE.search(text) else {text, *globbed}:
         start, rest = _start(spelling)
         if unknown:
             start, rest = ANY_DEPTH, rest.partition("/")[2]
@@ -166,6 +169,21 @@ def _resolved(text: str) -> Iterator[Steps]:
         yield from _lexically(start, [step for step in rest.split("/") if step != "."])
         for start_of_windows, steps in windows(spelling):
             yield from _lexically(start if unknown else start_of_windows, steps[1:] if unknown else steps)
+
+
+def _chosen(text: str) -> set[str]:
+    """What the braces of a text stand for, as shells and matchers of globs expand them (`{a,b}`, and not `{a}`)."""
+    found, waiting = set[str](), [text]
+    while waiting:
+        one = waiting.pop()
+        group = _CHOICE.search(one)
+        if group is None:
+            found.add(one)
+            continue
+        choices = group[1].split(",")
+        is_crowd = len(found) + len(waiting) + len(choices) > MAX_CHOICES
+        waiting += [one[: group.start()] + choice + one[group.end() :] for choice in (["*"] if is_crowd else choices)]
+    return found
 
 
 def _start(text: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.policy.tools.globs import Glob, Steps, folded_steps
-from gateway.policy.tools.path_readings import NoPath, Unreadable, guesses, readings
+from gateway.policy.tools.path_readings import MAX_PATH, NoPath, Unreadable, guesses, readings
 
 FORM: Final = (
     '"/srv/data" or "/srv/data/**" (it and all below), "*.md" as one step, "**/.env" (anywhere), "~/.ssh", '
@@ -17,6 +17,13 @@ FORM: Final = (
 
 _HOMES: Final = (("/", "root"), ("/", "var", "root"), ("/", "home", "*"), ("/", "Users", "*"), ("?:", "users", "*"))
 """Where the common systems have home folders."""
+
+_BETWEEN: Final = re.compile(
+    r"(?:[,;|]\s*|\s+)(?=[/~\\]|\.\.?[/\\]|[a-z]:[/\\])"
+    r"|(?<!file)(?<!^[a-z])(?<!//[a-z])(?<![?.][/\\][a-z]):(?=[/~](?!/))",  # not after a drive
+    re.IGNORECASE,
+)
+"""What stands between two paths in one text, the second of which says where it starts."""
 
 _ABSOLUTE: Final = re.compile(r"/|~(?:/|$)|\*\*(?:/|$)|[A-Za-z]:(?:/|$)")
 
@@ -35,7 +42,15 @@ class PathPolicy(Struct, frozen=True):
     ignore_case: bool = False
 
     def fault(self, text: str) -> str | None:
-        """Why a path may not be given, or None. The words hold nothing of the path."""
+        """Why a path may not be given, or None. The words hold nothing of the path.
+
+        A text that may be several paths to some tool is held to the policy as a whole and in pieces.
+        """
+        pieces = _BETWEEN.split(text) if len(text) <= MAX_PATH else [text]
+        faults = (self._fault(piece) for piece in dict.fromkeys([text, *pieces]))
+        return next((fault for fault in faults if fault is not None), None)
+
+    def _fault(self, text: str) -> str | None:
         try:
             found = [self._from_root(steps) for steps in readings(text)]
         except Unreadable as error:

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from gateway.policy.call import Argument, Call, Sink
 from gateway.policy.tools import vocabulary
-from gateway.policy.tools.naming import words
+from gateway.policy.tools.naming import plain_key, words
 from gateway.policy.tools.schema_walk import Node, root
 from gateway.policy.tools.shapes import is_sql, shape_of
 from gateway.policy.transcript import Defined
@@ -152,11 +152,18 @@ def _quoted(word: str) -> str:
 
 def _declared(path: Path, declared: Mapping[str, Sink]) -> Sink | None:
     """The closest declaration at or above a path."""
-    keys = [step for step in path if isinstance(step, str)]
-    for length in range(len(keys), 0, -1):
-        if (found := declared.get(".".join(keys[:length]))) is not None:
-            return found
-    return declared.get(ROOT)
+    if not declared:
+        return None
+    found = [name for name in declared if is_at(name, path)]
+    return declared[max(found, key=lambda name: (name != ROOT, name.count("."), name))] if found else None
+
+
+def is_at(name: str, path: Path) -> bool:
+    """Whether a declared name means a place or one above it: `to` means `to[0].email`, and `.` everything."""
+    if name == ROOT:
+        return True
+    steps = [plain_key(step) for step in name.split(".")]
+    return steps == [plain_key(step) for step in path if isinstance(step, str)][: len(steps)]
 
 
 def _by_words(tool: tuple[str, ...], path: Path, node: Node, value: Any) -> Taken:

@@ -18,7 +18,7 @@ from gateway.policy.tools.commands import CommandPolicy, SqlPolicy
 from gateway.policy.tools.match import Closeness, Match, Spellings
 from gateway.policy.tools.naming import words
 from gateway.policy.tools.paths import PathPolicy
-from gateway.policy.tools.sinks import ROOT
+from gateway.policy.tools.sinks import ROOT, is_at
 from gateway.policy.tools.urls import HostPolicy, listed
 from gateway.policy.tools.values import ValuePolicy
 from gateway.segment import Path
@@ -129,6 +129,11 @@ class Tool(Struct, frozen=True):
         return {name: policy.sink for name, policy in self.arguments.items() if policy.sink is not None}
 
     @property
+    def takes_names(self) -> bool:
+        """Whether anything is asked of arguments by their names, which a text has not."""
+        return any(policy.is_constrained for name, policy in self.arguments.items() if name != ROOT)
+
+    @property
     def is_constrained(self) -> bool:
         """Whether anything is asked of the arguments."""
         policies = (*self.arguments.values(), *self.sinks.values())
@@ -190,12 +195,6 @@ class Tool(Struct, frozen=True):
 
 
 _FREE: Final = ArgumentPolicy()
-
-
-def is_at(name: str, path: Path) -> bool:
-    """Whether a declared name means a place or one above it: `to` means `to[0].email`, and `.` everything."""
-    keys = [step for step in path if isinstance(step, str)]
-    return name == ROOT or f"{'.'.join(keys)}.".startswith(f"{name}.")
 
 
 def blocked(what: str, sentence: str, argument: str = "") -> CallReason:

@@ -152,6 +152,11 @@ def _declared(tools: tuple[Tool, ...]) -> Mapping[str, Sink]:
 def _unreadable(call: Call, tools: tuple[Tool, ...], tier: Tier) -> Iterator[CallReason]:
     if not call.is_readable and (tier >= Tier.MODIFY or any(tool.is_constrained for tool in tools)):
         yield blocked("unreadable", f"the arguments of {shown(call.name)} are no JSON that can be read")
+    elif call.arguments and not isinstance(call.arguments, Mapping) and any(tool.takes_names for tool in tools):
+        # Whoever decodes a text once more would find arguments in it.
+        yield blocked(
+            "unreadable", f"the arguments of {shown(call.name)} have no names, and it is held to some by name"
+        )
 
 
 def _approvals(call: Call, tools: tuple[Tool, ...], tiered: Tiered) -> Iterator[CallReason]:

@@ -78,6 +78,16 @@ OUTSIDE = "is not within `/srv/data/**`"
         ("\\\\.\\pipe\\x", OUTSIDE),
         ("/proc/self/root/srv/data/a", OUTSIDE),
         ("file://server/srv/data/a", OUTSIDE),
+        ("/srv/data/a,b", None),
+        ("/srv/data/a, b:c", None),
+        ("/srv/data/a,/srv/data/b", None),
+        ("/srv/data/a,/etc/shadow", OUTSIDE),
+        ("/srv/data/a;/etc/shadow", OUTSIDE),
+        ("/srv/data/a /etc/shadow", OUTSIDE),
+        ("/srv/data/a:/etc/shadow", OUTSIDE),
+        ("/srv/data/a|~/.ssh", OUTSIDE),
+        ("/srv/data/a, ../b", "is relative, and no `root` says to what"),
+        ("/srv/data/a,C:\\x", OUTSIDE),
         ("/srv/data/$VAR", None),
         ("/srv/$VAR/a", OUTSIDE),
         ("/srv/data/$VAR/../../x", OUTSIDE),
@@ -150,6 +160,9 @@ def test_a_path_is_within_what_is_allowed_however_it_is_read(path: str, fault: s
         "'/etc/shadow'",
         '"/etc/shadow"',
         "/a//../etc/shadow",
+        "a,/etc/shadow",
+        "/srv/a:/etc/shadow",
+        "a.txt ../../etc/shadow",
         "/etc/$X",
         "$X/shadow",
         "$X",
@@ -195,6 +208,7 @@ def test_what_is_not_denied_is_allowed_where_nothing_is_listed(path: str) -> Non
         "\\\\?\\C:\\Users\\alice\\.ssh",
         "\\\\.\\C:\\Users\\alice\\.ssh",
         "\\\\localhost\\c$\\Users\\alice\\.ssh",
+        "\\\\machine\\c$\\Users\\alice\\.ssh",
         "C:\\Users\\alice\\.ssh. \\id_rsa",
         "C:\\Users\\alice\\SSH~1\\id_rsa",
         "C:\\Users\\ALICE~1\\.ssh\\id_rsa",
@@ -241,9 +255,28 @@ def test_two_asterisks_stand_for_any_number_of_steps(path: str, is_denied: bool)
     assert policy(deny="**/.env").fault(path) == ("is denied by `**/.env`" if is_denied else None)
 
 
-@pytest.mark.parametrize("path", ["src/**/*.py", "**/*.py", "src/**", "./**/.env", "**/.e*"])
-def test_a_search_is_about_what_it_names(path: str) -> None:
-    is_about = path in {"src/**", "./**/.env", "**/.e*"}
+@pytest.mark.parametrize(
+    ("path", "is_about"),
+    [
+        ("src/**", True),
+        ("./**/.env", True),
+        ("**/.e*", True),
+        ("a/{.env,b}", True),
+        ("a/{b,{c,.env}}", True),
+        ("a/.{a,b,env}", True),
+        ("a/.[e]nv", True),
+        ("a/.e" + "{n,m}" * 8 + "v", True),  # more than are looked at
+        ("a/.{" + "n," * 70 + "}", True),
+        ("src/**/*.py", False),
+        ("**/*.py", False),
+        ("src/*", False),
+        ("src/*.{ts,tsx}", False),
+        ("app/[id]/page.tsx", False),
+        ("app/[...slug]/page.tsx", False),
+        ("/users/{id}/posts", False),
+    ],
+)
+def test_a_search_is_about_what_it_names(path: str, is_about: bool) -> None:
     assert policy(deny="**/.env").fault(path) == ("is denied by `**/.env`" if is_about else None)
 
 

@@ -19,7 +19,8 @@ from gateway.policy.profile import PROFILES
 from gateway.policy.tools.commands import CommandPolicy, SqlPolicy
 from gateway.policy.tools.match import match
 from gateway.policy.tools.paths import PathPolicy, glob
-from gateway.policy.tools.tool import Approval, ArgumentPolicy, Tool, is_at
+from gateway.policy.tools.sinks import is_at
+from gateway.policy.tools.tool import Approval, ArgumentPolicy, Tool
 from gateway.policy.tools.toolbox import LIMITS, Allowed, Ruled, Toolbox
 from gateway.policy.tools.urls import HostPolicy
 from gateway.policy.tools.values import ValuePolicy
@@ -233,6 +234,20 @@ def test_arguments_are_held_to_what_is_declared(arguments: Any, expected: list[t
     assert {reason.effect for reason in found.reasons} <= {Effect.BLOCK}
 
 
+def test_arguments_without_names_are_refused_where_some_are_held_by_name() -> None:
+    tools = [tool("get_x", arguments={"n": ArgumentPolicy(values=ValuePolicy(most=3))})]
+    words = "the arguments of `get_x` have no names, and it is held to some by name"
+    for arguments in ('{"n": 9}', [{"n": 1}]):
+        assert ("tool-unreadable", words) in told(rule(tools, "get_x", arguments))
+    assert told(rule(tools, "get_x", "")) == []
+
+
+def test_a_name_in_another_spelling_is_held_too() -> None:
+    tools = [tool("get_x", arguments={"max_n": ArgumentPolicy(values=ValuePolicy(most=3))})]
+    for key in ("max_n", "maxN", "MAX-N", "MaxN"):
+        assert [reason.rule for reason in rule(tools, "get_x", {key: 9}).reasons] == ["tool-value"]
+
+
 def test_free_text_is_held_to_what_is_declared_of_everything() -> None:
     tools = [tool("get_x", arguments={".": ArgumentPolicy(Sink.PATH, paths=PathPolicy((glob("/srv"),)))})]
     assert told(rule(tools, "get_x", "/etc/passwd")) == [
@@ -306,6 +321,11 @@ def test_the_call_may_take_as_long_as_the_strictest_says() -> None:
         ("to", ("to", 0, "email"), True),
         ("to.email", ("to", 0, "email"), True),
         ("to", ("total",), False),
+        ("to", ("TO",), True),
+        ("file_path", ("filePath",), True),
+        ("filePath", ("FILE-PATH", 0), True),
+        ("a.b_c", ("A", 3, "bC", "d"), True),
+        ("a.b", ("ab",), False),
         ("to.email", ("to",), False),
         (".", (), True),
         ("to", (), False),
