@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from gateway.detect.memory import VerdictMemory
 from gateway.detect.ruleset import RuleSet
 from gateway.exchange.beginning import Beginnings
 from gateway.exchange.calls import Sight
 from gateway.exchange.part import PartMemory
+from gateway.policy.call import CallReason
 from gateway.policy.decide import only_reports
 from gateway.policy.hierarchy import Hierarchy
 from gateway.policy.profile import Profile
@@ -36,6 +37,13 @@ class Firewall(Protocol):
 
     def sight(self, transcript: Transcript, instructs: Instructs, isolation: int | None) -> Sight:
         """What the calls of one conversation are judged by. `isolation` is what holds the agent, by its launcher."""
+        ...
+
+    def listed(
+        self, server: str, definitions: Sequence[Mapping[str, Any]], *, goes_on: bool
+    ) -> Mapping[int, CallReason]:
+        """What is against tools that an MCP server lists, by their places: those that would be asked about or blocked
+        are not shown. `goes_on` is whether more pages follow."""
         ...
 
     def judge_hosted(self, hosted: Iterable[Hosted]) -> HostedRuling:

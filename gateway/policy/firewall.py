@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 from gateway.policy.call import Argument, Call, CallReason, Ruling, Sink
 from gateway.policy.fingerprint import fingerprint
@@ -21,6 +21,8 @@ from gateway.policy.profile import Profile
 from gateway.policy.provenance.judge import Sources, Strictness, judge_provenance
 from gateway.policy.provenance.spelling import host_of, scalar
 from gateway.policy.tools.hosted import HostedRuling, MayReach, judge_hosted
+from gateway.policy.tools.listing import hidden
+from gateway.policy.tools.pinned import Pinning, pinned_reasons
 from gateway.policy.tools.toolbox import Allowed, Ruled, Toolbox
 from gateway.policy.transcript import Defined, Hosted, Said, Transcript
 from gateway.segment import Role
@@ -46,7 +48,8 @@ class Firewall:
     `allowed` is the agent's list of tools, None where it has none. `key` derives the names of calls and conversations.
     `hosted` are the kinds of tools that providers may run, `may_reach` is the egress policy's word on a host.
     `is_configured` is false where tools are judged without an operator's word on them: then neither tiers nor lists
-    count, only where values came from.
+    count, only where values came from. `pins` are those of tool definitions, None where nobody keeps any; `agent` is
+    whose calls they are.
     """
 
     toolbox: Toolbox
@@ -56,6 +59,16 @@ class Firewall:
     hosted: tuple[str, ...] = ()
     may_reach: MayReach = _nowhere
     is_configured: bool = True
+    pins: Pinning | None = None
+    agent: str = ""
+
+    def listed(
+        self, server: str, definitions: Sequence[Mapping[str, Any]], *, goes_on: bool
+    ) -> Mapping[int, CallReason]:
+        """What is against showing tools that an MCP server lists, by their places."""
+        if not self.is_configured:
+            return {}
+        return hidden(server, definitions, self.toolbox, self.allowed, self.profile, self.pins, goes_on=goes_on)
 
     def judge_hosted(self, hosted: Iterable[Hosted]) -> HostedRuling:
         """What a request's tools come to that its provider runs itself."""
@@ -113,9 +126,17 @@ class Look:
     def _reasons(self, call: Call, ruled: Ruled) -> Iterator[CallReason]:
         if self._policy.is_configured:
             yield from ruled.reasons
+            if self._policy.pins is not None:
+                defined = self._defined.get(call.name)
+                yield from pinned_reasons(call, defined, self._policy.pins, self._strictness, self._policy.agent)
         if self._transcript.turns:
-            strictness = _STRICTNESS.get(self._policy.profile.name, Strictness.BALANCED)
-            yield from judge_provenance(call, ruled.arguments, ruled.tier, self._sources, self._instructs, strictness)
+            yield from judge_provenance(
+                call, ruled.arguments, ruled.tier, self._sources, self._instructs, self._strictness
+            )
+
+    @property
+    def _strictness(self) -> Strictness:
+        return _STRICTNESS.get(self._policy.profile.name, Strictness.BALANCED)
 
 
 def _is_for_this_call(reason: CallReason) -> bool:

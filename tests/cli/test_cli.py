@@ -146,8 +146,8 @@ def test_check_shows_who_may_go_where(tmp_path: Path) -> None:
     ]
     for line in (
         "mcp/tracker mcp https://tracker.example.com/mcp the client's",
-        "research key, 10.1.0.0/16 strict slow",
-        "default everybody else balanced",
+        "research key, 10.1.0.0/16 strict slow by tier",
+        "default everybody else balanced by tier",
         "proxy at 127.0.0.1:8081, who shows no key is refused",
         "egress.git tunnel git.example.com 443 all all research public",
         "upstreams.ollama inspect 127.0.0.1 11434 all all all public",

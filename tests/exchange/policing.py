@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -47,6 +47,19 @@ class Policy:
     looks: list[Look] = field(default_factory=list)
     isolations: list[int | None] = field(default_factory=list)
     hosted: tuple[str, ...] = ()
+    listings: list[tuple[str, list[str], bool]] = field(default_factory=list)  # server, names, whether more follow
+
+    def listed(
+        self, server: str, definitions: Sequence[Mapping[str, Any]], *, goes_on: bool
+    ) -> Mapping[int, CallReason]:
+        """What would be blocked is not shown, and what is watched is reported."""
+        names = [definition["name"] for definition in definitions]
+        self.listings.append((server, names, goes_on))
+        return {
+            number: CallReason(effect, "tool-name", "tool.name", "it is not for agents")
+            for number, name in enumerate(names)
+            if (effect := EFFECTS[name]) is not Effect.ALLOW
+        }
 
     def sight(self, transcript: Transcript, instructs: Instructs, isolation: int | None) -> Look:
         self.looks.append(Look(transcript, instructs))
