@@ -2,8 +2,8 @@
 
 A file holds one conversation a line: `messages` and `tools` as in the chat API of OpenAI, and `calls`, each with `id`,
 `message_index`, `label` (`benign` or `hijacked`) and `after_injection`. The default are the scenarios of this
-repository; `--data`, or the variable LOCKGATE_BENCH_DATA, names a folder with more sets, of which those of conversations
-are taken.
+repository; `--data`, or the variable LOCKGATE_BENCH_DATA, names a folder with more sets, of which those of
+conversations are taken.
 
 Each call is judged with the conversation before it, as the gateway sees it. Tiers are granted: what is counted is what
 provenance alone asks and blocks. The last table adds the tiers. Arguments that a set's maker guessed (`arguments_from`
@@ -208,7 +208,9 @@ HEAD: Final = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", type=Path, nargs="*", help="files of conversations")
-    parser.add_argument("--data", type=Path, default=os.environ.get("LOCKGATE_BENCH_DATA"), help="a folder of more sets")
+    parser.add_argument(
+        "--data", type=Path, default=os.environ.get("LOCKGATE_BENCH_DATA"), help="a folder of more sets"
+    )
     parser.add_argument("--rules", type=Path, default=ROOT.parent / "rules")
     parser.add_argument("--show", action="store_true", help="print what was judged otherwise than it is labelled")
     given = parser.parse_args()

@@ -32,7 +32,7 @@ LOOK: Final = 0.25
 MOST_PENDING: Final = 50
 """Questions of one agent that wait at once: an agent that was taken over must not bury those of others."""
 MOST_BYTES: Final = 4 * 1024 * 1024
-"""Bytes of all tickets together: each change has every gateway read them."""
+"""Bytes of all tickets together: each change has every gateway read them. One agent's may take a quarter of it."""
 
 TRIES: Final = 3
 PAUSE: Final = 0.25
@@ -231,9 +231,11 @@ class Approvals:
         return Answer(False, words.withdrawn(kept.ticket)) if kept.ticket.state is State.WITHDRAWN else None
 
     def _has_room(self, found: Mapping[str, Kept], agent: str) -> bool:
-        now, own = self._now(), [kept.ticket for kept in found.values() if kept.ticket.agent == agent]
-        waiting = sum(ticket.state_at(now) is State.PENDING for ticket in own)
-        return waiting < MOST_PENDING and sum(kept.size for kept in found.values()) < MOST_BYTES
+        now, own = self._now(), [kept for kept in found.values() if kept.ticket.agent == agent]
+        waiting = sum(kept.ticket.state_at(now) is State.PENDING for kept in own)
+        if waiting >= MOST_PENDING or sum(kept.size for kept in own) >= MOST_BYTES // 4:
+            return False
+        return sum(kept.size for kept in found.values()) < MOST_BYTES
 
     # -- tickets
 

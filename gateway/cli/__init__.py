@@ -79,7 +79,7 @@ def lockgate(
 def run(
     config: ConfigFile = None,
     listen: Annotated[
-        str | None, typer.Option(help="Address of the base-URL listener, in place of [gateway] listen.")
+        str | None, typer.Option(help="Address of the base-URL listener, in place of \\[gateway] listen.")
     ] = None,
     mitm: Annotated[
         list[str] | None,
@@ -273,7 +273,7 @@ def mitm_env(
     config: ConfigFile = None,
     form: Annotated[ShellForm, typer.Option("--format", help="Who reads it.")] = ShellForm.SH,
 ) -> None:
-    """Print the environment that the addon needs; with a key, so keep it to yourself. Wants [proxy] hop."""
+    r"""Print the environment that the addon needs; with a key, so keep it to yourself. Wants \[proxy] hop."""
     from gateway.cli.mitm import env
 
     env(config, form)

@@ -6,7 +6,7 @@ background responses, conversations and batch results come back by other paths t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, Final, override
 
 from msgspec import Struct
@@ -15,10 +15,11 @@ from gateway.dialect import grammar as g
 from gateway.dialect import openai_chat as chat
 from gateway.dialect import openai_chat_calls as chat_calls
 from gateway.dialect import openai_chat_transcript as chat_transcript
+from gateway.dialect import openai_denials as refused
 from gateway.dialect import openai_responses as responses
 from gateway.dialect import openai_responses_calls as responses_calls
 from gateway.dialect import openai_responses_transcript as responses_transcript
-from gateway.dialect.base import Dialect, Reading, StreamReader
+from gateway.dialect.base import Denials, Dialect, Reading, StreamReader
 from gateway.dialect.grammar import Rule, Sink
 from gateway.dialect.openai_chat_stream import ChatStream
 from gateway.dialect.openai_events import EventStream
@@ -150,13 +151,23 @@ class OpenAI(Dialect):
 
     @override
     def calls(self, document: Document) -> tuple[Called, ...]:
-        """By the members of the answer: whatever has `choices` or `output` may make an agent run tools."""
-        return (*chat_calls.calls(document), *responses_calls.calls(document))
+        return calls(document)
 
     @override
     def changed(self, document: Document, changes: Mapping[Hashable, Change]) -> bytes:
-        changed = chat_calls.changed(document, changes)
-        return responses_calls.changed(parse(changed), changes) if responses_calls.calls(document) else changed
+        return changed(document, changes)
+
+    @override
+    def denials(self, document: Document, changes: Mapping[Hashable, Change]) -> tuple[Denials, ...]:
+        return refused.of_response(document, changes)
+
+    @override
+    def leans_on(self, document: Document) -> tuple[str, ...]:
+        return refused.leans_on(document) if self._telling is RESPONDING else ()
+
+    @override
+    def resumed(self, document: Document, denials: Sequence[Denials]) -> bytes:
+        return refused.resumed(document, denials) if self._telling is RESPONDING else document.raw
 
     @override
     def instruct(self, document: Document, rules: str, root: Path = ()) -> tuple[Patch, ...]:
@@ -170,6 +181,17 @@ class OpenAI(Dialect):
     @override
     def refusal(self, refusal: Refusal) -> bytes:
         return body(Shape.OPENAI, refusal)
+
+
+def calls(document: Document, root: Path = ()) -> tuple[Called, ...]:
+    """The calls in the answer at `root`, by its members: what has `choices` or `output` may make an agent run tools."""
+    return (*chat_calls.calls(document, root), *responses_calls.calls(document, root))
+
+
+def changed(document: Document, changes: Mapping[Hashable, Change], root: Path = ()) -> bytes:
+    """The document with these changes of the calls that `calls` gave."""
+    out = chat_calls.changed(document, changes, root)
+    return responses_calls.changed(parse(out), changes, root) if responses_calls.calls(document, root) else out
 
 
 def after_edit(document: Document, path: Path) -> tuple[Patch, ...]:

@@ -11,6 +11,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final, override
 
+from msgspec.structs import replace
+
 from gateway.dialect import openai_chat, usage
 from gateway.dialect import openai_chat_stream_calls as made
 from gateway.dialect.base import EventReading, Payload, StreamReader
@@ -48,7 +50,7 @@ class ChatStream(StreamReader):
         if document is None:
             if data.strip() == _DONE:
                 self._found.append(made.NOTHING)
-                return EventReading(closes_all=True, called=self._calls.rest())
+                return completing(EventReading(closes_all=True), self._calls.rest())
             raise Malformed("an event of the stream is neither JSON nor `[DONE]`")
         self._note(document)
         found = self._calls.read(document)
@@ -59,15 +61,16 @@ class ChatStream(StreamReader):
                 self._opened(delta.channel)
         closed = [channel for call in found.over for channel in self._ended(call)]
         is_error = document.get("error") is not None
-        return EventReading(
+        over = self._calls.rest() if is_error else made.over((*found.over, *chain(*found.finished.values())))
+        read = EventReading(
             reading.deltas,
             (*closed, *self._closed(document)),
             is_error,
             reading.uninspected,
             usage.CHAT.read(document.get("usage")),
-            tuple(dict.fromkeys(piece.call.key for piece in found.pieces.values())),
-            self._calls.rest() if is_error else made.over((*found.over, *chain(*found.finished.values()))),
+            tuple(piece.call.key for piece in found.pieces.values()),
         )
+        return completing(read, over)
 
     @override
     def unfinished(self) -> tuple[Called, ...]:
@@ -154,6 +157,14 @@ class ChatStream(StreamReader):
 def _choices(document: Document | None) -> list[dict[str, Any]]:
     choices = document.get("choices") if document is not None else None
     return [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
+
+
+def completing(reading: EventReading, called: tuple[Called, ...]) -> EventReading:
+    """The reading of an event with which these calls are complete."""
+    if not (called or reading.calling):
+        return reading
+    calling = dict.fromkeys((*reading.calling, *(one.key for one in called)))
+    return replace(reading, calling=tuple(calling), called=called)
 
 
 def framed(framing: Framing, value: dict[str, Any], event: str | None = None) -> bytes:

@@ -6,6 +6,7 @@ behind it move up, since clients put a call into a list at its `index`.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -22,13 +23,13 @@ type Changes = Mapping[Hashable, Change]
 
 @dataclass(slots=True, eq=False)
 class StreamedCall:
-    """One call as its pieces come. `earlier` are those of its choice that began before it.
+    """One call as its pieces come, among those of its choice.
 
     `key` is also where its texts stand: choice and index, and how many calls were made at that index before it.
     """
 
     key: tuple[Hashable, ...]
-    earlier: tuple[StreamedCall, ...] = ()
+    row: Row
     index: int = 0
     nth: int = 0
     follows_text: bool = False
@@ -51,11 +52,40 @@ class StreamedCall:
             return strange_call({**known, **self.strange} if isinstance(self.strange, dict) else known)
         return (custom_call if self.is_custom else function_call)(name, arguments, self.id)
 
-    def index_under(self, changes: Changes) -> int:
-        """Its index for clients, among those calls that were not refused."""
-        below = {call.index for call in self.earlier if call.index < self.index}
-        kept = {call.index for call in self.earlier if not is_refused(call, changes)}
-        return self.index - len(below - kept)
+
+class Row:
+    """The calls of a choice in the order in which they began, and on their way out, what clients see of them."""
+
+    def __init__(self) -> None:
+        self.calls: list[StreamedCall] = []
+        self.has_refused = False  # among those that were passed
+        self._passed = 0
+        self._kept: set[int] = set()  # indices at which clients have a call
+        self._gone: list[int] = []  # indices at which they have none, in order
+        self._shown: dict[Hashable, int] = {}
+
+    def index_of(self, call: StreamedCall, changes: Changes) -> int:
+        """The index of a call for clients: without a gap where earlier calls were refused. It stays once it was told.
+
+        All calls that began before it are passed with that: their events have left.
+        """
+        shown = self._shown.get(call.key)
+        if shown is None:
+            while self.calls[self._passed] is not call:
+                self._pass(self.calls[self._passed], changes)
+                self._passed += 1
+            shown = self._shown[call.key] = call.index - bisect_left(self._gone, call.index)
+        return shown
+
+    def _pass(self, call: StreamedCall, changes: Changes) -> None:
+        if not is_refused(call, changes):
+            self._kept.add(call.index)
+            if call.index in self._gone:
+                self._gone.remove(call.index)
+        else:
+            self.has_refused = True
+            if call.index not in self._kept and call.index not in self._gone:
+                insort(self._gone, call.index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +115,7 @@ class ChatCalls:
     """Follows the calls of one stream."""
 
     def __init__(self) -> None:
-        self._made: dict[int, list[StreamedCall]] = {}  # by choice, in the order in which they began
+        self._rows: dict[int, Row] = {}  # by choice
         self._current: dict[tuple[Hashable, ...], StreamedCall] = {}  # by choice and index
         self._told: set[int] = set()  # choices with text
 
@@ -100,9 +130,9 @@ class ChatCalls:
             ):
                 self._read(found, delta, index_of(choice, position), ("choices", position, "delta"))
             if isinstance(choice, dict) and choice.get("finish_reason"):
-                made = self._made.get(index_of(choice, position))
-                if made:
-                    found.finished["choices", position] = made
+                row = self._rows.get(index_of(choice, position))
+                if row is not None:
+                    found.finished["choices", position] = row.calls
         return found
 
     def _read(self, found: Found, delta: dict[str, Any], choice: int, path: Path) -> None:
@@ -141,15 +171,15 @@ class ChatCalls:
     def _begin(
         self, choice: int, place: tuple[Hashable, ...], key: tuple[Hashable, ...], index: int = 0, nth: int = 0
     ) -> StreamedCall:
-        made = self._made.setdefault(choice, [])
-        call = StreamedCall(key, tuple(made), index, nth, choice in self._told)
-        made.append(call)
+        row = self._rows.setdefault(choice, Row())
+        call = StreamedCall(key, row, index, nth, choice in self._told)
+        row.calls.append(call)
         self._current[place] = call
         return call
 
     def rest(self) -> tuple[Called, ...]:
         """The calls that are not over yet, which are over now."""
-        return over(call for made in self._made.values() for call in made)
+        return over(call for row in self._rows.values() for call in row.calls)
 
 
 def over(calls: Iterable[StreamedCall]) -> tuple[Called, ...]:
@@ -232,7 +262,8 @@ def changed(document: Document, found: Found, changes: Changes) -> bytes:
             continue
         refused.setdefault(delta, []).append(path)
         if piece.number == 0:
-            words[delta] = _behind(document, delta, piece.call, words.get(delta, ""), changes) + change.refusal
+            piece.call.row.index_of(piece.call, changes)
+            words[delta] = _behind(document, delta, piece.call, words.get(delta, "")) + change.refusal
     for delta, told in words.items():
         patches += whole.told(document, delta, told)
     for choice in touched:
@@ -244,17 +275,17 @@ def changed(document: Document, found: Found, changes: Changes) -> bytes:
     )
 
 
-def _behind(document: Document, delta: Path, call: StreamedCall, words: str, changes: Changes) -> str:
+def _behind(document: Document, delta: Path, call: StreamedCall, words: str) -> str:
     """What stands in a delta before the words of a call that begins in it, of `words` so far; the content of the delta
     itself aside, which `told` minds."""
     if words:
         return words + whole.BETWEEN
-    follows = call.follows_text or any(is_refused(other, changes) for other in call.earlier)
+    follows = call.follows_text or call.row.has_refused
     return whole.BETWEEN if follows and not document.get(*delta, "content") else ""
 
 
 def _moved(document: Document, path: Path, call: StreamedCall, changes: Changes) -> Iterator[Patch]:
-    index = call.index_under(changes)
+    index = call.row.index_of(call, changes)
     if path[3] == "tool_calls" and index != call.index:
         yield put(document, path, "index", index)
 

@@ -6,7 +6,7 @@ has some, which a single response may replace.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any, Final, override
 
 from msgspec.structs import replace
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from gateway.dialect import grammar as g
 from gateway.dialect import openai_realtime as realtime
 from gateway.dialect import openai_responses as responses
-from gateway.dialect.base import EventReading
+from gateway.dialect.base import Denials, EventReading
 from gateway.dialect.lanes import Lanes
 from gateway.dialect.openai import RESPONDING, OpenAI
 from gateway.dialect.openai_chat_stream import framed
@@ -22,6 +22,7 @@ from gateway.dialect.openai_event_calls import Session
 from gateway.dialect.openai_events import LAST, EventStream
 from gateway.dialect.refusals import OPENAI_TYPES, encode, error_type
 from gateway.dialect.socket import Socket
+from gateway.policy.call import Change
 from gateway.policy.transcript import Hosted, Transcript
 from gateway.segment import Path
 from gateway.verdict import Refusal
@@ -36,16 +37,8 @@ class ResponsesSocket(OpenAI, Socket):
     """
 
     def __init__(self) -> None:
-        session = Session()
-        self._lanes = Lanes(
-            lambda: _ResponsesAnswer(session), lambda message: message.get("stream_id"), LAST.__contains__
-        )
-        super().__init__(
-            "openai_responses",
-            responses.CLIENT_EVENT,
-            lambda _: self._lanes,
-            telling=RESPONDING,
-        )
+        self._lanes = Lanes(_ResponsesAnswer, lambda message: message.get("stream_id"), LAST.__contains__)
+        super().__init__("openai_responses", responses.CLIENT_EVENT, lambda _: self._lanes, telling=RESPONDING)
 
     @property
     @override
@@ -169,8 +162,7 @@ class _RealtimeLanes(Lanes):
     """The messages of a Realtime server. `instructions` are those of the session, once the server has told."""
 
     def __init__(self) -> None:
-        self.session = Session()
-        super().__init__(lambda: _RealtimeAnswer(self.session), _realtime_lane, realtime.LAST.__contains__)
+        super().__init__(_RealtimeAnswer, _realtime_lane, realtime.LAST.__contains__)
         self.instructions: str | None = None
 
     @override
@@ -181,6 +173,11 @@ class _RealtimeLanes(Lanes):
             told = document.get("session", "instructions")
             self.instructions = told if isinstance(told, str) else None
         return reading
+
+    @override
+    def denials(self, changes: Mapping[Hashable, Change]) -> tuple[Denials, ...]:
+        """None: the server goes on without the output of a call."""
+        return ()
 
 
 class _RealtimeAnswer(EventStream):

@@ -21,7 +21,7 @@ def fingerprint(call: Call, key: bytes) -> str:
     """
     value = [call.name, call.is_readable, _plain(call.arguments)]
     named = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hmac.digest(key, named.encode("ascii"), hashlib.sha256).hex()
+    return hmac.digest(key, b"call\0" + named.encode("ascii"), hashlib.sha256).hex()
 
 
 def _plain(value: Any) -> Any:

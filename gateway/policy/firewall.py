@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from gateway.policy.call import Argument, Call, CallReason, Ruling, Sink
+from gateway.policy.fingerprint import fingerprint
 from gateway.policy.isolation import Isolation
 from gateway.policy.profile import Profile
 from gateway.policy.provenance.judge import Sources, Strictness, judge_provenance
@@ -120,7 +121,7 @@ class Look:
         )
 
     def fingerprint(self, call: Call) -> str:
-        return _digest(self._policy.key, "call", json.dumps([call.name, _plain(call.arguments)], sort_keys=True))
+        return fingerprint(call, self._policy.key)
 
     def _reasons(self, call: Call, ruled: Ruled) -> Iterator[CallReason]:
         if self._policy.is_configured:
@@ -151,15 +152,6 @@ def target(arguments: Iterable[Argument]) -> str:
         if argument.sink in AIMED and (value := scalar(argument.value)) is not None and value.strip()
     }
     return json.dumps(sorted(aims), ensure_ascii=False) if aims else ""
-
-
-def _plain(value: Any) -> Any:
-    """A JSON value so that equal ones are spelt alike: 1.0 is 1 to whoever reads it."""
-    if isinstance(value, dict):
-        return {key: _plain(member) for key, member in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _digest(key: bytes, purpose: str, text: str) -> str:

@@ -70,6 +70,12 @@ class Config(Table):
         """What is known of tools, and what their calls are held to."""
         return Toolbox([table.tool(name) for name, table in self.tools.items()])
 
+    @property
+    def speaks_of_tools(self) -> bool:
+        """Whether the file itself says anything of tools, besides which shipped policies are chosen."""
+        chosen = Config.model_validate({"rules": {"tool_policies": list(self.rules.tool_policies)}})
+        return self.tools != chosen.tools or any(agent.tools is not None for agent in self.agents.values())
+
     def tools_for(self, principal: str) -> Allowed | None:
         """The tools that this caller may use; None where it has no list."""
         agent = self.agents.get(principal)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, model_validator
 
@@ -49,6 +48,16 @@ def _tier(value: object) -> Tier:
     raise ValueError(f"{units.shown(value)} is no tier; accepted: 0 to 4, or {', '.join(names)}")
 
 
+def _approval(value: object) -> Approval:
+    if value is True:
+        return Approval.ASKED
+    if value is False:
+        return Approval.NONE
+    if value == "approver":
+        return Approval.APPROVER
+    raise ValueError(f'{units.shown(value)} is no sort of approval; accepted: true, false, or "approver"')
+
+
 def _isolation(value: object) -> Isolation:
     words = [level.word for level in Isolation]
     if not isinstance(value, str) or value not in words:
@@ -85,7 +94,7 @@ class ToolTable(Table):
     match: Array[ToolPattern] = ()
     languages: Array[str] = ()
     json_schema: Schema | None = Field(default=None, alias="schema")
-    requires_approval: bool | Literal["approver"] | None = None
+    requires_approval: Annotated[Approval | None, PlainValidator(_approval)] = None
     requires_sandbox: Annotated[Isolation, PlainValidator(_isolation)] = Isolation.NONE
     requests_per_minute: Count | None = None
     timeout: Duration = TIMEOUT
@@ -116,20 +125,12 @@ class ToolTable(Table):
             sinks={sink: table.policy(sink) for sink, table in self.sinks.items()},
             schema=_compiled(self.json_schema),
             languages=self.languages,
-            approval=_APPROVALS[self.requires_approval],
+            approval=self.requires_approval,
             sandbox=self.requires_sandbox,
             requests_per_minute=self.requests_per_minute,
             timeout=self.timeout,
             result=ResultPolicy(self.result.max_size, _compiled(self.result.json_schema)),
         )
-
-
-_APPROVALS: Final[Mapping[bool | str | None, Approval | None]] = {
-    None: None,
-    False: Approval.NONE,
-    True: Approval.ASKED,
-    "approver": Approval.APPROVER,
-}
 
 
 def _demand_fitting(place: str, table: ArgumentTable, sink: Sink, hint: str) -> None:

@@ -525,10 +525,13 @@ class TestRoom:
         assert (await setting.ask(agent="another")).ticket is not None
 
     async def test_all_tickets_together_have_a_bound(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(asking, "MOST_BYTES", 1)
         setting = Setting(MemoryRegisters(), TICKET)
         assert (await setting.ask()).ticket is not None
-        assert (await setting.ask(agent="another")).ticket is None
+        (kept,) = (await setting.approvals._book.look()).values()
+        monkeypatch.setattr(asking, "MOST_BYTES", kept.size * 2 - 20)
+        assert "too many wait" in (await setting.ask(question({"to": "b"}))).words, "one agent's are a quarter"
+        assert (await setting.ask(agent="another")).ticket is not None
+        assert "too many wait" in (await setting.ask(agent="a third")).words
 
     @pytest.mark.parametrize(
         "arguments",

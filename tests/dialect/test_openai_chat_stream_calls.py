@@ -70,7 +70,7 @@ class TestCalled:
         out = chat(TWO)
         assert out.calls == [Call("f", {"a": 1}, "call_f"), Call("g", {}, "call_g")]
         f, g = (called.key for called in out.called)
-        assert out.calling == [(f,), (f,), (f,), (g,), (), ()]
+        assert out.calling == [(f,), (f,), (f,), (g,), (f, g), ()]
 
     def test_interleaved_pieces_are_put_to_their_calls(self) -> None:
         out = chat(events("openai_chat", "parallel_tools", "response.sse"))
@@ -190,6 +190,11 @@ class TestRefused:
             {},
         ]
 
+    def test_several_refused_at_one_index_leave_one_gap(self) -> None:
+        stream = [chunk(delta(tool_calls=[begun("f", 0, "{}") | {"id": identity}])) for identity in "xy"]
+        stream += [chunk(delta(tool_calls=[begun("h", 1, "{}")])), *TWO[4:]]
+        assert deltas(chat(stream, refused("f")))[2] == {"tool_calls": [begun("h", 0, "{}")]}
+
     def test_the_older_function_call(self) -> None:
         stream = [
             chunk(delta(role="assistant", function_call={"name": "f", "arguments": ""})),
@@ -237,6 +242,12 @@ class TestRewritten:
         call = {"index": 0, "id": "x", "function": {"name": "f"}}
         out = chat([chunk(delta(tool_calls=[call])), *TWO[4:]], given({"b": 2}, "f"))
         assert deltas(out)[0]["tool_calls"][0]["function"] == {"name": "f", "arguments": '{"b":2}'}
+
+    def test_a_piece_without_arguments_stays_as_it_is(self) -> None:
+        name = {"index": 0, "id": "x", "function": {"name": "f"}}
+        stream = [chunk(delta(tool_calls=[name])), chunk(delta(tool_calls=[more("{}")])), *TWO[4:]]
+        out = chat(stream, given({"b": 2}, "f"))
+        assert [one.get("tool_calls") for one in deltas(out)] == [[name], [more('{"b":2}')], None]
 
     def test_one_behind_a_refused_call_moves_up(self) -> None:
         def decide(call: Call) -> Change:

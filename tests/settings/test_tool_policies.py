@@ -78,6 +78,21 @@ def test_an_operator_s_keys_win_one_by_one() -> None:
     assert tools["own"] == ToolTable(enabled=False)
 
 
+@pytest.mark.parametrize(
+    ("text", "speaks"),
+    [
+        ("", False),
+        ("[rules]\ntool_policies = ['mail']", False),
+        ("[agents.a]\nkey_env = 'K'", False),
+        ("[agents.a]\nkey_env = 'K'\ntools = []", True),
+        ("[tools.x]", True),
+        ("[tools.shell]\ntier = 3", True),
+    ],
+)
+def test_a_file_speaks_of_tools_or_does_not(text: str, speaks: bool) -> None:
+    assert parse(text, "gate.toml").speaks_of_tools is speaks
+
+
 def test_a_schema_is_replaced_as_a_whole() -> None:
     below, above = {"schema": {"type": "object"}}, {"schema": {"required": ["a"]}}
     assert starter._merged({"x": below}, {"x": above}) == {"x": above}

@@ -1,7 +1,7 @@
 """Queries read: which statements, of which kinds, on which tables.
 
-The parser is sqlglot, which knows many dialects and forgives much: what it only takes for a command, or does not take at
-all, is judged by its words here, and reported as not parsed where these do not tell.
+The parser is sqlglot, which knows many dialects and forgives much: what it only takes for a command, or does not
+take at all, is judged by its words here, and reported as not parsed where these do not tell.
 """
 
 from __future__ import annotations
@@ -28,8 +28,10 @@ MAX_INNER: Final = 4
 DIALECTS: Final = ("postgres", "mysql", "sqlite", "tsql", "bigquery", "snowflake", "duckdb")
 _NAMES: Final = {
     "postgresql": "postgres", "pg": "postgres", "cockroachdb": "postgres", "redshift": "redshift", "mariadb": "mysql",
-    "sqlite3": "sqlite", "mssql": "tsql", "sqlserver": "tsql", "sql server": "tsql", "azuresql": "tsql", "oracle": "oracle",
-    "clickhouse": "clickhouse", "databricks": "databricks", "spark": "spark", "hive": "hive", "trino": "trino", "presto": "presto",
+    "sqlite3": "sqlite", "mssql": "tsql", "sqlserver": "tsql", "sql server": "tsql", "azuresql": "tsql",
+    "oracle": "oracle",
+    "clickhouse": "clickhouse", "databricks": "databricks", "spark": "spark", "hive": "hive", "trino": "trino",
+    "presto": "presto",
     **{name: name for name in DIALECTS},
 }  # fmt: skip
 """Names that operators and tools give to dialects, and sqlglot's."""

@@ -35,6 +35,8 @@ def _is_always(node: Node, *, is_true: bool, depth: int) -> bool:
     kind = type(node).__name__
     if depth > _MAX_DEPTH:
         return is_true
+    if node.args.get("negate"):  # `IS NOT`
+        is_true = not is_true
     if kind in ("Paren", "Where"):
         return _is_always(node.this, is_true=is_true, depth=depth + 1)
     if kind == "Not":
@@ -55,7 +57,7 @@ def _is_tautology(node: Node, kind: str) -> bool:
     if kind in _REFLEXIVE and node.this == node.expression:
         return True  # `x = x`
     if kind in _LIKES and type(node.expression).__name__ == "Literal":
-        return node.expression.name.strip("%*.") == "" and node.expression.name != ""
+        return bool(node.expression.name) and not node.expression.name.strip("%*.")
     if kind == "Exists":
         return (
             type(node.this).__name__ == "Select"

@@ -16,10 +16,14 @@ type Node = Any
 _KINDS: Final = {
     "Select": Kind.SELECT, "Union": Kind.SELECT, "Except": Kind.SELECT, "Intersect": Kind.SELECT, "Values": Kind.SELECT,
     "Subquery": Kind.SELECT, "Table": Kind.SELECT, "Insert": Kind.INSERT, "MultitableInserts": Kind.INSERT,
-    "Update": Kind.UPDATE, "Merge": Kind.UPDATE, "Delete": Kind.DELETE, "TruncateTable": Kind.DELETE, "Create": Kind.DDL,
-    "Drop": Kind.DDL, "Alter": Kind.DDL, "Comment": Kind.DDL, "Grant": Kind.GRANT, "Revoke": Kind.GRANT, "Execute": Kind.CALL,
-    "ExecuteSql": Kind.CALL, "Copy": Kind.COPY, "Export": Kind.COPY, "LoadData": Kind.COPY, "Attach": Kind.COPY, "Detach": Kind.COPY,
-    "Install": Kind.COPY, "Put": Kind.COPY, "Get": Kind.COPY, "Set": Kind.SET, "Pragma": Kind.SET, "Use": Kind.SET, "Declare": Kind.SET,
+    "Update": Kind.UPDATE, "Merge": Kind.UPDATE, "Delete": Kind.DELETE, "TruncateTable": Kind.DELETE,
+    "Create": Kind.DDL,
+    "Drop": Kind.DDL, "Alter": Kind.DDL, "Comment": Kind.DDL, "Grant": Kind.GRANT, "Revoke": Kind.GRANT,
+    "Execute": Kind.CALL,
+    "ExecuteSql": Kind.CALL, "Copy": Kind.COPY, "Export": Kind.COPY, "LoadData": Kind.COPY, "Attach": Kind.COPY,
+    "Detach": Kind.COPY,
+    "Install": Kind.COPY, "Put": Kind.COPY, "Get": Kind.COPY, "Set": Kind.SET, "Pragma": Kind.SET, "Use": Kind.SET,
+    "Declare": Kind.SET,
     "Transaction": Kind.TRANSACTION, "Commit": Kind.TRANSACTION, "Rollback": Kind.TRANSACTION, "Describe": Kind.OTHER,
 }  # fmt: skip
 _WRITING: Final = (

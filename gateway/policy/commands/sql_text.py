@@ -11,16 +11,23 @@ from gateway.policy.commands.listing import listed
 from gateway.policy.commands.report import Kind
 
 VERBS: Final = {
-    "select": Kind.SELECT, "values": Kind.SELECT, "table": Kind.SELECT, "with": Kind.SELECT, "show": Kind.OTHER, "describe": Kind.OTHER,
+    "select": Kind.SELECT, "values": Kind.SELECT, "table": Kind.SELECT, "with": Kind.SELECT, "show": Kind.OTHER,
+    "describe": Kind.OTHER,
     "desc": Kind.OTHER, "explain": Kind.OTHER, "insert": Kind.INSERT, "replace": Kind.INSERT, "upsert": Kind.INSERT,
     "update": Kind.UPDATE, "merge": Kind.UPDATE, "delete": Kind.DELETE, "truncate": Kind.DELETE, "create": Kind.DDL,
-    "alter": Kind.DDL, "drop": Kind.DDL, "rename": Kind.DDL, "comment": Kind.DDL, "reindex": Kind.DDL, "refresh": Kind.DDL,
-    "undrop": Kind.DDL, "import": Kind.DDL, "security": Kind.DDL, "grant": Kind.GRANT, "revoke": Kind.GRANT, "deny": Kind.GRANT,
-    "reassign": Kind.GRANT, "call": Kind.CALL, "exec": Kind.CALL, "execute": Kind.CALL, "do": Kind.CALL, "copy": Kind.COPY,
-    "load": Kind.COPY, "unload": Kind.COPY, "export": Kind.COPY, "bulk": Kind.COPY, "attach": Kind.COPY, "detach": Kind.COPY,
-    "backup": Kind.COPY, "restore": Kind.COPY, "put": Kind.COPY, "get": Kind.COPY, "handler": Kind.SELECT, "set": Kind.SET,
+    "alter": Kind.DDL, "drop": Kind.DDL, "rename": Kind.DDL, "comment": Kind.DDL, "reindex": Kind.DDL,
+    "refresh": Kind.DDL,
+    "undrop": Kind.DDL, "import": Kind.DDL, "security": Kind.DDL, "grant": Kind.GRANT, "revoke": Kind.GRANT,
+    "deny": Kind.GRANT,
+    "reassign": Kind.GRANT, "call": Kind.CALL, "exec": Kind.CALL, "execute": Kind.CALL, "do": Kind.CALL,
+    "copy": Kind.COPY,
+    "load": Kind.COPY, "unload": Kind.COPY, "export": Kind.COPY, "bulk": Kind.COPY, "attach": Kind.COPY,
+    "detach": Kind.COPY,
+    "backup": Kind.COPY, "restore": Kind.COPY, "put": Kind.COPY, "get": Kind.COPY, "handler": Kind.SELECT,
+    "set": Kind.SET,
     "reset": Kind.SET, "pragma": Kind.SET, "use": Kind.SET, "begin": Kind.TRANSACTION, "start": Kind.TRANSACTION,
-    "commit": Kind.TRANSACTION, "rollback": Kind.TRANSACTION, "savepoint": Kind.TRANSACTION, "release": Kind.TRANSACTION,
+    "commit": Kind.TRANSACTION, "rollback": Kind.TRANSACTION, "savepoint": Kind.TRANSACTION,
+    "release": Kind.TRANSACTION,
     "end": Kind.TRANSACTION, "abort": Kind.TRANSACTION,
 }  # fmt: skip
 """Words that begin a statement, by the manuals of PostgreSQL 18, MySQL 9, SQLite 3.51, SQL Server 2025, Snowflake."""
@@ -53,7 +60,7 @@ _EXECUTE: Final = re.compile(
 )
 _BODY: Final = re.compile(r"\$(\w*)\$(.*?)\$\1\$", re.DOTALL)
 _BLOCK: Final = re.compile(r"(?i)\b(?:begin|then|else|loop|end(?:\s+(?:if|loop|case))?)\b(?!\s*\()")
-"""Words of procedural languages that part statements. Those of a CASE go with them: its statement is judged by its words."""
+"""Words of procedural languages that part statements. Those of a CASE go with them: it is judged by its words."""
 _PREFIX: Final = re.compile(
     r"(?is)\s*(?:explain\s*(?:\([^)]*\)|(?:analyze|analyse|verbose|extended|query\s+plan|format\s*=\s*\w+|costs|plan|for)\s*)*"
     r"|prepare\s+\w+\s*(?:\([^)]*\))?\s*as|declare\s+\w+\s+(?:no\s+scroll\s+|insensitive\s+|binary\s+)*cursor\s+.*?\bfor|create\s+(?:or\s+replace\s+)?rule\s.*?\bdo\s+(?:also\s+|instead\s+)?)\s+(?=\w)"
@@ -127,7 +134,7 @@ def words(text: str) -> list[str]:
 
 
 def kinds(text: str) -> tuple[Kind, ...]:
-    """The kinds of a statement that is not parsed: that of its first word, and those of all words that change anything."""
+    """The kinds of a statement that is not parsed: that of its first word, and those of all words that change."""
     some = words(text)
     first = VERBS.get(some[0], Kind.OTHER) if some else Kind.OTHER
     others = [VERBS[word] for word in some[1:] if word in _CHANGING]

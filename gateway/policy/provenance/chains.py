@@ -1,8 +1,8 @@
 """What a session has read so far, and the calls that turn reading into harm whatever becomes of the values.
 
 A value that was transformed (summed up, encoded, told in other words) can be traced nowhere. What remains is the order
-of things: credentials were read, and now something is sent; a file came from outside, and now it is run. Memory keeps no
-text, only counts, names of tools and hashes of paths; it can be carried along where there is no transcript.
+of things: credentials were read, and now something is sent; a file came from outside, and now it is run. Memory keeps
+no text, only counts, names of tools and hashes of paths; it can be carried along where there is no transcript.
 """
 
 from __future__ import annotations
@@ -45,16 +45,33 @@ _SECRET_PATH: Final = re.compile(
     re.IGNORECASE,
 )
 _SECRET_TEXT: Final = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{20,}|\bsk-[A-Za-z0-9_-]{20,}|\bxox[abpr]-|"
+    r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{20,}|\bsk-[A-Za-z0-9_-]{20,}|"
+    r"\bxox[abpr]-|"
     r"\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.|"
     r"(?:password|passwd|pwd|secret|api[_-]?key|access[_-]?token|auth[_-]?token|passphrase|密码|口令)[\"']?\s{0,3}[:=：]\s{0,3}[\"']?[^\s\"',}]{6,}",
     re.IGNORECASE,
 )
-_SECRET_HINTS: Final = "private key,akia,gh,sk-,xox,eyj,passw,pwd,secret,api,token,passphrase,密码,口令".split(",")
+_SECRET_HINTS: Final = [
+    "private key",
+    "akia",
+    "gh",
+    "sk-",
+    "xox",
+    "eyj",
+    "passw",
+    "pwd",
+    "secret",
+    "api",
+    "token",
+    "passphrase",
+    "密码",
+    "口令",
+]
 """One of these is in every text that the pattern finds something in; it alone costs the time of the whole judgement."""
 
 _PERSONAL: Final = re.compile(
-    r"\b(?:ssn|social security|passport|date of birth|dob|salary|diagnos\w+|patient|card number|iban|身份证|护照|工资|病历)\b",
+    r"\b(?:ssn|social security|passport|date of birth|dob|salary|diagnos\w+|patient|card number|iban)\b"
+    r"|身份证|护照|工资|病历",
     re.IGNORECASE,
 )
 _NETWORK: Final = re.compile(
@@ -133,7 +150,7 @@ def judge_chains(
     sources: Sources | None,
     strictness: Strictness,
 ) -> tuple[CallReason, ...]:
-    """The chains that the call would complete. `sources` is None where there is no transcript, and nothing is traced."""
+    """The chains that the call would complete. `sources` is None where there is no transcript: nothing is traced."""
     held = Effect.BLOCK if strictness is Strictness.STRICT else Effect.ASK
     return tuple(
         CallReason(held, rule, f"tool.provenance.{rule}", words, sources=whence)
@@ -160,22 +177,28 @@ def _leaves(arguments: Sequence[Argument], tier: Tier) -> bool:
     """Whether something can leave by the call: a message, a program with a network, a URL that carries data."""
     if tier >= Tier.SEND and any(argument.sink in (Sink.RECIPIENT, Sink.TEXT, Sink.URL) for argument in arguments):
         return True
+    if tier > Tier.READ and not any(argument.sink is Sink.PATH for argument in arguments) and _tells_secret(arguments):
+        return True
     if any(_NETWORK.search(line) for line in _programs(arguments)):
         return True
     urls = (str(argument.value) for argument in arguments if argument.sink is Sink.URL)
     return any("?" in url or any(len(piece) >= 16 for piece in carried(url)) for url in urls)
 
 
+def _tells_secret(arguments: Sequence[Argument]) -> bool:
+    return any(_SECRET_TEXT.search(str(argument.value)) for argument in arguments if argument.sink is Sink.TEXT)
+
+
 def _is_wished(call: Call, arguments: Sequence[Argument], tier: Tier, sources: Sources | None) -> bool:
     """Whether the user asked for it and named each target, or wrote the URL."""
     if sources is None:
         return False
-    aimed = [target for target in targets(arguments, tier) if target.sink in (Sink.RECIPIENT, Sink.URL, Sink.ACCOUNT)]
+    aimed = [target for target in targets(arguments) if target.sink in (Sink.RECIPIENT, Sink.URL, Sink.ACCOUNT)]
     if aimed and all(_is_theirs(target, sources) for target in aimed):
         return True
     wanted = purpose(call, tier, sources.texts.defined.get(call.name))
     asked = any(asks(clause.words, wanted) for clause in sources.wish.clauses)
-    return asked and not any(target.sink is Sink.URL for target in aimed)
+    return asked and not _tells_secret(arguments) and not any(target.sink is Sink.URL for target in aimed)
 
 
 def _is_theirs(target: Target, sources: Sources) -> bool:

@@ -13,12 +13,13 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.policy.call import Call, Tier
+from gateway.policy.provenance.clauses import MARKED, clauses_of
 from gateway.policy.provenance.lexicon import Act
 from gateway.policy.provenance.mood import Mood, mood
 from gateway.policy.provenance.purpose import SPECIFIC, Purpose, likeness, needles, purpose
 from gateway.policy.provenance.spelling import normal
 from gateway.policy.provenance.texts import Texts, Unit, values_of
-from gateway.policy.provenance.wish import MARKED, Wish, clauses_of
+from gateway.policy.provenance.wish import Wish
 from gateway.policy.provenance.words import Words, parts_of_name, read
 
 _FINAL: Final = frozenset((Act.SEND, Act.PAY, Act.DELETE, Act.SHARE, Act.BOOK))
@@ -84,7 +85,7 @@ class Echo:
             yield from self._orders[start, end]
 
     def unasked(self, wanted: Purpose, tier: Tier, own: float) -> Unit | None:
-        """A free text that was read, where the call sends, pays, deletes or shares and the user asked for no such thing.
+        """A free text that was read, where the call sends, pays, deletes or shares and nobody asked for such a thing.
 
         What is not undone by the next call is rarely an agent's own idea; nobody needs to find the order to ask.
         """

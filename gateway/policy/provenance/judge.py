@@ -17,21 +17,24 @@ says how much standing is enough:
 *Whose wish is it?* A call is ascribed to the text that explains it best, by kind of action and by things; where others'
 words explain it better than the user's, and they tell somebody to do it, it is held.
 
-Held is asked where the profile is balanced and blocked where it is strict; and blocked in both where that very text also
-carries instructions, as the detection rules have it.
+Held is asked where the profile is balanced and blocked where it is strict; and blocked in both where that very text
+also carries instructions, as the detection rules have it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from functools import cached_property
 from typing import Final
+
+from msgspec import structs
 
 from gateway.policy.call import Argument, Call, CallReason, Sink, Tier
 from gateway.policy.provenance.echo import Echo
 from gateway.policy.provenance.mood import Mood
 from gateway.policy.provenance.purpose import Purpose, purpose
+from gateway.policy.provenance.spelling import scalar
 from gateway.policy.provenance.standing import Standing, manner, standing
 from gateway.policy.provenance.targets import PROGRAMS, Target, carried, is_address, larger, targets
 from gateway.policy.provenance.texts import Hit, Texts, Unit, values_of
@@ -42,10 +45,17 @@ from gateway.verdict import Effect
 type Instructs = Callable[[str], bool]
 """Whether an untrusted text carries instructions to the model, by the detection rules."""
 
-MAX_HITS: Final = 200
-"""Places of one value that are looked at; they are in order, and the strictest of them counts."""
+MAX_HITS: Final = 500
+"""Places of one value that are looked at. A value that stands in more is held as one that was told: an attacker could
+hide his order behind so many harmless places."""
 
-_LAX: Final = frozenset((Sink.PATH, Sink.AMOUNT, Sink.COMMAND, Sink.CODE, Sink.SQL))
+LEAST_PROGRAM: Final = 8
+"""Characters of a command that no two people write by chance."""
+
+MAX_READ: Final = 20
+"""Texts that are held against the detection rules for one reason."""
+
+_LAX: Final = frozenset((Sink.PATH, Sink.AMOUNT))
 """Sinks whose values are rightly found in prose all the time: what is stated is allowed, what is told is not."""
 
 
@@ -91,9 +101,7 @@ def judge_provenance(
 class _Judged:
     """One call under judgement."""
 
-    def __init__(
-        self, call: Call, tier: Tier, sources: Sources, instructs: Instructs, strictness: Strictness
-    ) -> None:
+    def __init__(self, call: Call, tier: Tier, sources: Sources, instructs: Instructs, strictness: Strictness) -> None:
         self.call: Final = call
         self.tier: Final = tier
         self.texts: Final = sources.texts
@@ -104,25 +112,22 @@ class _Judged:
         self.wanted: Final[Purpose] = purpose(call, tier, self.texts.defined.get(call.name))
 
     def by_targets(self, arguments: Sequence[Argument]) -> Iterator[CallReason]:
-        for target in targets(arguments, self.tier):
+        for target in targets(arguments):
             if not self._is_own(target):
                 yield from self._of_target(target)
 
     def by_action(self, arguments: Sequence[Argument]) -> Iterator[CallReason]:
         """Whether others' words explain the call better than the user's do."""
+        if not self.texts.others.units or (self.tier is Tier.READ and _follows_link(arguments)):
+            return
         own = self.wish.fit(self.wanted)
-        named = any(
-            (value := str(argument.value)) and len(value) > 2 and self.texts.is_own(value)
-            for argument in arguments
-            if argument.value is not None and not isinstance(argument.value, bool)
-        )
-        if self.texts.others.units:
-            unit = self.echo.of(self.call, self.wanted, self.tier, own, is_named=named)
-            if unit is not None:
-                words = "the user did not ask for this, and a text that was read does"
-                yield self._held("untrusted-action", "", words, [unit])
-            elif (unit := self.echo.unasked(self.wanted, self.tier, own)) is not None:
-                yield self._held("unasked-action", "", "nobody asked for this before a text of others was read", [unit])
+        values = (scalar(argument.value) for argument in arguments)
+        named = any(value is not None and len(value) > 2 and self.texts.is_own(value) for value in values)
+        unit = self.echo.of(self.call, self.wanted, self.tier, own, is_named=named)
+        if unit is not None:
+            yield self._held("untrusted-action", "", "a text that was read asks for this, and the user did not", [unit])
+        elif (unit := self.echo.unasked(self.wanted, self.tier, own)) is not None:
+            yield self._held("unasked-action", "", "the user did not ask for this, and others' texts were read", [unit])
 
     def _is_own(self, target: Target) -> bool:
         value = target.value
@@ -142,6 +147,8 @@ class _Judged:
             return
         standings = [(standing(self.texts, self.wish, hit, self.wanted, target.sink), hit) for hit in hits]
         worst = max(stands for stands, _ in standings)
+        if len(hits) >= MAX_HITS:
+            worst = max(worst, Standing.TOLD)
         lent = any(stands is Standing.LENT for stands, _ in standings)
         if self._is_second(target):
             told = [hit for hit in hits if self._is_told(hit)]
@@ -149,12 +156,16 @@ class _Judged:
                 standings, worst, lent = [(Standing.TOLD, hit) for hit in told], Standing.TOLD, False
         if lent or not self._is_held(worst, target):
             return
-        units = [hit.unit for stands, hit in standings if stands is worst]
+        units = [hit.unit for stands, hit in standings if stands is worst] or [hits[0].unit]
         yield self._held("untrusted-target", target.argument.name, _WORDS[worst], units)
 
     def _is_second(self, target: Target) -> bool:
         """Whether the tool was called for another target before, and the user spoke of one."""
-        if target.is_content or target.sink in PROGRAMS or any(clause.is_plural for clause in self.wish.asking(self.wanted)):
+        if (
+            target.is_content
+            or target.sink in PROGRAMS
+            or any(clause.is_plural for clause in self.wish.asking(self.wanted))
+        ):
             return False
         before = [call for call in self.texts.made if call.name == self.call.name]
         return bool(before) and all(target.value not in values_of(call.arguments) for call in before)
@@ -178,7 +189,9 @@ class _Judged:
             return
         units = [hit.unit for hit in self.texts.definitions.find(target.value)]
         if units:
-            yield self._held("untrusted-target", target.argument.name, "it is aimed at what only a tool's description names", units)
+            yield self._held(
+                "untrusted-target", target.argument.name, "it is aimed at what only a tool's description names", units
+            )
         elif not self.texts.transcript.is_whole:
             words = "it is aimed at what the part of the conversation that was seen does not name"
             yield self._held("untraced-target", target.argument.name, words, ())
@@ -192,7 +205,11 @@ class _Judged:
             return worst >= Standing.STATED and self._carries(target)
         if worst is Standing.TOLD:
             return True
-        if worst is not Standing.STATED or target.sink in _LAX:
+        if worst is not Standing.STATED:
+            return False
+        if target.sink in PROGRAMS:
+            return len(target.value) >= LEAST_PROGRAM and not self.wish.asking(self.wanted)
+        if target.sink in _LAX:
             return False
         if self.tier < Tier.MODIFY and not (self.tier is Tier.CREATE and target.sink in (Sink.RECIPIENT, Sink.URL)):
             return False
@@ -212,13 +229,22 @@ class _Judged:
                 return True
         return False
 
-    def _held(self, rule: str, argument: str, words: str, units: Iterable[Unit]) -> CallReason:
-        units = list(units)
-        instructed = any(self.instructs(text) for text in dict.fromkeys(unit.leaf.text for unit in units[:20]))
-        held = Effect.BLOCK if instructed or self.strictness is Strictness.STRICT else Effect.ASK
-        said = f"{words}, which also carries instructions" if instructed else words
+    def _held(self, rule: str, argument: str, words: str, units: Sequence[Unit]) -> CallReason:
+        """A reason to hold the call: a block where one of the texts that it stems from carries instructions."""
+        if any(self.instructs(text) for text in dict.fromkeys(unit.leaf.text for unit in units[:MAX_READ])):
+            reason = self._reason(rule, argument, f"{words}, which also carries instructions", units)
+            return structs.replace(reason, effect=Effect.BLOCK)
+        return self._reason(rule, argument, words, units)
+
+    def _reason(self, rule: str, argument: str, words: str, units: Sequence[Unit]) -> CallReason:
+        held = Effect.BLOCK if self.strictness is Strictness.STRICT else Effect.ASK
         whence = tuple(dict.fromkeys(unit.whence for unit in units))
-        return CallReason(held, rule, f"tool.provenance.{rule}", said, argument, whence)
+        return CallReason(held, rule, f"tool.provenance.{rule}", words, argument, whence)
+
+
+def _follows_link(arguments: Sequence[Argument]) -> bool:
+    """Whether a call reads a page: texts tell their readers all the time where to read on."""
+    return any(argument.sink is Sink.URL for argument in arguments)
 
 
 _WORDS: Final = {

@@ -25,6 +25,11 @@ class Act(StrEnum):
     RUN = "run"
 
 
+def listed(text: str) -> frozenset[str]:
+    """The words of a table that is written as a text."""
+    return frozenset(text.split())
+
+
 _R, _S, _P, _D, _C, _M, _H, _B, _X = Act
 
 VERBS: Final = MappingProxyType(
@@ -36,14 +41,17 @@ VERBS: Final = MappingProxyType(
         lies lese lesen suche suchen finde finden zeige zeig zeigen prüfe prüfen fasse schau öffne
         """,
         (_S,): """
-        send sent apologise apologize thank congratulate mail e-mail email forward reply respond answer message notify inform text dm remind report
+        send sent apologise apologize thank congratulate mail e-mail email forward reply respond answer message notify
+        inform text dm remind report
         submit deliver tweet broadcast announce contact whatsapp ping transmit
         leak exfiltrate relay cc bcc
-        sende senden schicke schick schicken maile antworte antworten benachrichtige benachrichtigen informiere leite leiten weiterleiten
+        sende senden schicke schick schicken maile antworte antworten benachrichtige benachrichtigen informiere leite
+        leiten weiterleiten
         """,
         (_S, _C): "post publish comment paste copy write written draft compose submit fill filled",
         (_P,): """
-        pay paid transfer wire remit refund withdraw withdrawn deposit donate buy bought purchase sell sold trade charge checkout reimburse
+        pay paid transfer wire remit refund withdraw withdrawn deposit donate buy bought purchase sell sold trade
+        charge checkout reimburse
         settle spend invest redeem tip payment withdrawal divert
         bezahle bezahl bezahlen zahle zahl zahlen überweise überweis überweisen kaufe kauf kaufen erstatte
         """,
@@ -54,10 +62,14 @@ VERBS: Final = MappingProxyType(
         """,
         (_D, _M): "cancel abort archive void dismiss decline reject storniere stornieren",
         (_C,): """
-        create add make made sign signup enroll join new generate insert build built register produce save record store put upload append enter start log
+        create add make made signup enroll join new generate insert build built register produce save record
+        store upload append start log
         open file erstelle erstell erstellen schreibe schreib schreiben speichere speichern anlegen
         """,
+        (_M, _C): "enter fill put fülle trage",
+        (_S, _M): "confirm bestätige bestätigen",
         (_M,): """
+        approve accept sign point redirect route map
         update edit change modify set rename move replace configure adjust alter mark assign enable disable
         activate deactivate merge close complete toggle turn switch lock unlock upgrade downgrade increase decrease
         reset fix patch correct refactor improve implement resolve sort organize organise label tag star pin
@@ -80,27 +92,22 @@ VERBS: Final = MappingProxyType(
 )
 """Acts, and the English and German words for them in the forms that people ask in."""
 
-ALSO_NOUNS: Final = frozenset(
-    """
+ALSO_NOUNS: Final = listed("""
     email mail message text post order book transfer schedule share comment note file record plan report list invite
     reply tweet charge address issue review test log update change cost label tag star pin start run answer call summary
     payment withdrawal appointment build store transmit contact check query search view display track download upload
     deposit refund trade purchase answer format test patch fix merge commit push tip draft lock set new open cast rate
     close complete correct clean copy answer contact
-    """.split()
-)
+    """)
 """Verbs that are nouns or adjectives as well: they count as verbs only where a verb can stand."""
 
-BEFORE_VERBS: Final = frozenset(
-    """
+BEFORE_VERBS: Final = listed("""
     to please and then or can could would will should must shall you i we they let's lets me us also not now just kindly
     dont don't never first next finally always only help immediately instead so you'll i'll we'll go bitte ensure
-    """.split()
-)
+    """)
 """Words after which such a word is a verb."""
 
-STOP: Final = frozenset(
-    """
+STOP: Final = listed("""
     the a an of in on at to for from by with and or but if is are was were be been being it its this that these those
     my your his her our their me you i we he she they them him us any all each some no not do does did have has had can
     could would will should must shall may might into about as up out off over under than then there here so very just
@@ -108,14 +115,15 @@ STOP: Final = frozenset(
     information data detail details current value string number id ids item items result results allows allow provide
     provides return returns user users new following able
     der die das den dem ein eine einen und oder von mit für auf im zu ist sind mir mich bitte
-    """.split()
-)
+    """)
 
 CONCEPTS: Final = MappingProxyType(
     {
         "mail": "mail email e-mail inbox gmail outlook thread mailbox newsletter e-mails",
         "message": "message sms chat dm slack channel teams discord telegram whatsapp text",
-        "file": "file document doc docx pdf folder directory path attachment spreadsheet sheet txt csv md note notes readme datei",
+        "file": """
+        file document doc docx pdf folder directory path attachment spreadsheet sheet txt csv md note notes readme datei
+        """,
         "event": "event meeting calendar appointment invite invitation termin reminder standup",
         "bill": "bill invoice receipt payment rechnung charge statement rent fee",
         "money": "money fund funds cash amount balance dollar euro usd eur gbp geld transaction transfer",
@@ -123,7 +131,10 @@ CONCEPTS: Final = MappingProxyType(
         "page": "page website web site url link webpage article blog post http https www",
         "issue": "issue ticket bug pr pull merge task todo card story",
         "repo": "repo repository branch git github gitlab code commit",
-        "contact": "contact person guest attendee participant member friend colleague customer client recipient collaborator reviewer maintainer teammate coworker",
+        "contact": """
+        contact person guest attendee participant member friend colleague customer client recipient collaborator
+        reviewer maintainer teammate coworker
+        """,
         "booking": "booking reservation table room hotel flight trip travel ticket buchung",
         "order": "order purchase cart product shipment item",
         "password": "password credential secret token key passcode pin 2fa authentication passwort",
@@ -149,14 +160,18 @@ a file is changed by being written."""
 CHINESE_VERBS: Final = MappingProxyType(
     {
         (_R,): "读 看 查 搜 找 总结 列出 显示 获取 打开 下载 翻译 分析 告诉 比较 统计 检查 浏览",
-        (_S,): "发送 发给 发邮件 发到 发一 发信 发条 发个 寄 转发 回复 通知 提醒 告知 答复 抄送 提交 群发 发消息 发短信",
+        (
+            _S,
+        ): "发送 发给 发邮件 发到 发一 发信 发条 发个 寄 转发 回复 通知 提醒 告知 答复 抄送 提交 群发 发消息 发短信",
         (_S, _C): "发布 发帖 评论 填写 撰写",
         (_P,): "付款 支付 转账 汇款 打款 转给 付给 付清 退款 购买 买 充值 提现 缴 付 转 汇",
         (_P, _C): "下单 订购 订阅",
         (_D,): "删除 移除 清空 删掉 清除 卸载 销毁 删",
         (_D, _M): "取消 撤销 归档 退订",
         (_C,): "创建 新建 添加 写入 生成 保存 建立 上传 记录 写 加入 新增",
-        (_M,): "修改 更新 编辑 更改 设置 重命名 移动 替换 改 启用 禁用 关闭 标记 分配 合并 解锁 修复 整理 调整 重置 完成",
+        (
+            _M,
+        ): "修改 更新 编辑 更改 设置 重命名 移动 替换 改 启用 禁用 关闭 标记 分配 合并 解锁 修复 整理 调整 重置 完成",
         (_H, _B): "邀请",
         (_H,): "分享 共享 授权 授予 开放权限 公开",
         (_B,): "预订 预约 预定 订 改签",

@@ -12,7 +12,7 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import Final
 
-from gateway.policy.provenance.lexicon import VERBS
+from gateway.policy.provenance.lexicon import VERBS, listed
 
 
 class Mood(IntEnum):
@@ -50,7 +50,7 @@ _COMMAND: Final = re.compile(
     |\b(?:ai|llm|gpt|claude|gemini|chatgpt|copilot|language\s+model|assistants?|agents?|chatbots?|bots?|the\s+model|automation)\b[^.!?]{0,50}\b(?:must|should|shall|needs?|ha(?:s|ve)\s+to|is\s+to|are\s+to|required|please|ensure|process|reading|handling|instructions?|summari[sz]ing|only)\b
     |\b(?:ai|llm|gpt|claude|gemini|chatgpt|copilot|assistants?|agents?|chatbots?|bots?|model)\s*[:,—–-]+\s*[a-z]
     |\b(?:note|message|instructions?|attention|notice|memo)\s+(?:to|for)\s+(?:the\s+|any\s+|all\s+)*(?:ai|llm|assistants?|agents?|bots?|model|copilot|automat)
-    |[<\[({*#]\s*/?\s*(?:system|important|information|instructions?|admin|assistant|inst|sys|override|urgent)\b[^\n]{0,20}[>\])}*:]
+    |[<\[({*#]\s{0,3}/?\s{0,3}(?:system|important|information|instructions?|admin|assistant|inst|sys|override|urgent)\b[^\n]{0,20}[>\])}*:]
     |\bsystem\s+(?:message|note|prompt|notice|override|update|instructions?|alert|directive|command)\b
     |\b(?:the|your)\s+(?:current\s+)?(?:user|owner|principal|account\s+holder|customer)\s+(?:also\s+)?(?:wants?|has\s+(?:asked|authori[sz]ed|approved|requested|confirmed|already)|authori[sz]ed|approved|needs|asked|requires|requested|would\s+like|pre-?authori[sz]ed)\b
     |\bbefore\s+(?:you\s+)?(?:answer|respond|reply|complet|proceed|continu|summari|finish|solv|help|do|can)\w*
@@ -101,38 +101,35 @@ _JOINED: Final = re.compile(
 )
 """A second order behind a first that no table has, misspelt for instance: "Retrive the list and mail it"."""
 
-_BASES: Final = frozenset(word for words in VERBS.values() for word in words.split()) | frozenset(
-    """
-    go take give use keep have load pull reach hold set put get let bring collect gather capture obtain acquire exfil copy paste click press type select choose
+_BASES: Final = frozenset(word for words in VERBS.values() for word in words.split()) | listed("""
+    go take give use keep have load pull reach hold set put get let bring collect gather capture obtain acquire exfil
+    copy paste click press type select choose
     confirm verify proceed continue ensure include attach provide supply pass hand feed dump print encode compress zip
-    follow ignore disregard scroll sign log request ask initiate conduct facilitate prepare develop monitor access adjust
+    follow ignore disregard scroll sign log request ask initiate conduct facilitate prepare develop monitor access
+    adjust
     redirect inject encrypt decrypt block intercept alter falsify fabricate introduce harvest secure elevate shut wait
     finish stay visit join switch connect escalate approve accept make see
-    """.split()
-)
-_NOT_BASES: Final = frozenset("payment withdrawal appointment summary close".split())
+    """)
+_NOT_BASES: Final = listed("payment withdrawal appointment summary close")
 
 
 _LETTERS: Final = re.compile(r"[a-z]+")
-_COMMAND_WORDS: Final = frozenset(
-    """
+_COMMAND_WORDS: Final = listed("""
     ignore disregard forget override bypass skip ai llm llms gpt claude gemini chatgpt copilot model models assistant
     assistants agent agents chatbot chatbots bot bots automation automated system important information instruction
-    instructions admin inst sys urgent user owner principal holder customer before after without not don never no silently
+    instructions admin inst sys urgent user owner principal holder customer before after without not don never no
+    silently
     covertly discreetly secretly quietly unnoticed undetected your use call invoke run pre preauthorized
-    """.split()
-)
-_REQUEST_WORDS: Final = frozenset(
-    """
+    """)
+_REQUEST_WORDS: Final = listed("""
     please pls plz kindly can could would will won may you need needs want wants ask asks asked like expect instruct
     instructed request authorise authorize authorised authorized tell get have remind must shall should has ought are is
     make be sure ensure remember forget feel go necessary required action next todo to your urgent urgently immediately
     asap right soon i we let why how great good helpful nice asking in bitte musst muss sollst sollen soll sollte kannst
     unbedingt umgehend sofort do it
-    """.split()
-)
-"""One of these is in every sentence of English that the patterns of orders and requests match; sentences without any are
-passed by, since most of a conversation is."""
+    """)
+"""One of these is in every sentence of English that the patterns of orders and requests match; sentences without any
+are passed by, since most of a conversation is."""
 
 
 @lru_cache(maxsize=16384)

@@ -14,17 +14,27 @@ from typing import Any, Final
 from msgspec import Struct
 
 from gateway.policy.call import Call, Tier
-from gateway.policy.provenance.lexicon import STOP, Act
-from gateway.policy.provenance.words import Words, acts_of_word, parts_of_name, read, spellings, stem, things_of, with_things, words_for
+from gateway.policy.provenance.lexicon import STOP, Act, listed
+from gateway.policy.provenance.words import (
+    Words,
+    acts_of_word,
+    parts_of_name,
+    read,
+    spellings,
+    stem,
+    things_of,
+    with_things,
+    words_for,
+)
 from gateway.policy.transcript import Defined
 
-_SELECTORS: Final = frozenset("action operation op method command mode type verb".split())
+_SELECTORS: Final = listed("action operation op method command mode type verb")
 """Arguments by which one tool does several kinds of action: `{"action": "delete"}`."""
 
-_OPEN: Final = frozenset("manage handle do call request use invoke perform process api".split())
+_OPEN: Final = listed("manage handle do call request use invoke perform process api")
 """Verbs in names that say nothing of the kind of action."""
 
-_MANAGING: Final = frozenset(("manage", "handle", "manager"))
+_MANAGING: Final = listed("manage handle manager")
 _MANAGES: Final = frozenset((Act.CREATE, Act.CHANGE, Act.DELETE, Act.BOOK))
 _SHELL: Final = frozenset((Act.RUN, Act.CHANGE, Act.DELETE, Act.CREATE))
 """A shell does whatever can be done to files."""
@@ -38,7 +48,7 @@ _WIDE: Final = {
 }
 """The kinds of action of a tool whose words do not tell, by its tier."""
 
-SPECIFIC: Final = frozenset((Act.SEND, Act.PAY, Act.BOOK))
+SPECIFIC: Final = frozenset((Act.SEND, Act.PAY, Act.BOOK, Act.SHARE))
 """Kinds of action that are what they are whatever they are done to: who asked for one has asked."""
 
 _SENTENCE: Final = re.compile(r"[^.!?\n。]+")
@@ -123,7 +133,9 @@ def asks(words: Words, wanted: Purpose) -> bool:
     """Whether a clause asks for that kind of action. Verbs of making, changing and deleting say little without what
     they are done to; a clause that names nothing ("delete it") speaks of what was named before."""
     found = fit(words, wanted)
-    return found >= 1 and bool(found > 1 or words.acts & wanted.acts & SPECIFIC or not words.things or not wanted.things)
+    return found >= 1 and bool(
+        found > 1 or words.acts & wanted.acts & SPECIFIC or not words.things or not wanted.things
+    )
 
 
 def likeness(words: Words, wanted: Purpose) -> float:

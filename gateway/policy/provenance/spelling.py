@@ -22,13 +22,26 @@ EMAIL: Final = re.compile(r"[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
 URL: Final = re.compile(r"(?:[a-z][a-z0-9+.-]{1,9}://|www\.)[^\s\"'<>`|\\]+", re.IGNORECASE)
 HOST: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]", re.IGNORECASE)
 IBAN: Final = re.compile(r"\b[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,4})?\b", re.IGNORECASE)
-PHONE: Final = re.compile(r"\+?\d[\d ()./-]{6,}\d")
+IP: Final = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])")
 _SPACE: Final = re.compile(r"\s+")
 _NUMBER: Final = re.compile(r"[-+]?\d+(?:\.\d+)?")
 _CODED: Final = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}")
 _HEXED: Final = re.compile(r"(?:[0-9a-fA-F]{2}){6,}")
 _ISO_DATE: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ].*)?")
-_MONTHS: Final = "january february march april may june july august september october november december".split()
+_MONTHS: Final = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]
 
 LEAST_CODED: Final = 6
 """Characters of a value from which its encodings are searched: what is shorter encodes to what chance writes too."""
@@ -36,7 +49,9 @@ LEAST_CODED: Final = 6
 LEAST_DIGITS: Final = 4
 """Digits from which a value is a number that people group as they like, such as an IBAN or a card."""
 
-_INVISIBLE: Final = dict.fromkeys((0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF))
+_INVISIBLE: Final = dict.fromkeys(
+    (0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF)
+)
 
 
 def normal(text: str) -> str:
@@ -181,9 +196,7 @@ class Identifiers(Struct, frozen=True):
     emails: tuple[str, ...]
     urls: tuple[str, ...]
     ibans: tuple[str, ...]
-
-    def all(self) -> tuple[str, ...]:
-        return self.emails + self.urls + self.ibans
+    ips: tuple[str, ...] = ()
 
 
 def identifiers(text: str) -> Identifiers:
@@ -191,7 +204,7 @@ def identifiers(text: str) -> Identifiers:
     emails = dict.fromkeys(found.casefold() for found in EMAIL.findall(text)) if "@" in text else {}
     urls = dict.fromkeys(found.rstrip(".,;:!?)]}'\"") for found in URL.findall(text))
     ibans = dict.fromkeys(_SPACE.sub("", found).upper() for found in IBAN.findall(text) if _digits(found) >= 6)
-    return Identifiers(tuple(emails), tuple(urls), tuple(ibans))
+    return Identifiers(tuple(emails), tuple(urls), tuple(ibans), tuple(dict.fromkeys(IP.findall(text))))
 
 
 def _digits(text: str) -> int:

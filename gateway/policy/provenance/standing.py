@@ -8,12 +8,13 @@ from enum import IntEnum
 from typing import Final
 
 from gateway.policy.call import Sink
+from gateway.policy.provenance.clauses import spoken
 from gateway.policy.provenance.lexicon import Act
 from gateway.policy.provenance.mood import Mood, mood, redirects
 from gateway.policy.provenance.purpose import Purpose, asks
 from gateway.policy.provenance.spelling import EMAIL, host_of, identifiers
 from gateway.policy.provenance.texts import Hit, Texts
-from gateway.policy.provenance.wish import Wish, spoken
+from gateway.policy.provenance.wish import Wish
 
 _LED: Final = frozenset((Act.PAY, Act.SEND, Act.SHARE, Act.CHANGE))
 """Kinds of action that fraud leads elsewhere."""
@@ -27,7 +28,7 @@ _TAKES_OVER: Final = re.compile(
     r"|^/etc/|/cron|authorized_keys|id_rsa|\bcredentials?\b|\.(?:pem|key|kdbx)$|\bautostart\b|\bstartup\b",
     re.IGNORECASE,
 )
-"""Files that hold credentials, or that are run when somebody logs in: no text that was merely pointed to may name one."""
+"""Files that hold credentials, or that are run when somebody logs in: a text that was merely pointed to names none."""
 
 
 class Standing(IntEnum):
@@ -49,8 +50,11 @@ def standing(texts: Texts, wish: Wish, hit: Hit, wanted: Purpose, sink: Sink) ->
     if unit.is_field and hit.is_whole:
         if wish.pointed(unit, wanted, sink, value).is_pointed or (asked and wish.linked(unit, "")):
             return Standing.LENT
-        return Standing.TOLD if wish.closed(wanted, sink, value) and _beside_order(texts, hit, wanted) else Standing.FIELD
-    near = texts.others.around(hit)
+        return (
+            Standing.TOLD if wish.closed(wanted, sink, value) and _beside_order(texts, hit, wanted) else Standing.FIELD
+        )
+    # A sum beside a request is no order of that sum.
+    near = texts.others.around(hit, 0, 0) if sink is Sink.AMOUNT else texts.others.around(hit)
     how = max(manner(near, wanted), _by_itself(texts, hit, sink, wanted))
     led = bool(wanted.acts & _LED) and any(map(redirects, near))
     if how is Mood.COMMANDS or _is_commanded(texts, hit) or (led and Act.PAY in wanted.acts):
@@ -58,7 +62,7 @@ def standing(texts: Texts, wish: Wish, hit: Hit, wanted: Purpose, sink: Sink) ->
     pointed = wish.pointed(unit, wanted, sink, value)
     if _TAKES_OVER.search(value) and not pointed.is_delegated:
         return Standing.TOLD
-    if pointed.is_delegated:
+    if pointed.is_delegated or pointed.is_fixed:
         return Standing.LENT
     if how is Mood.TELLS or led:
         lends = pointed.is_pointed and (pointed.is_plural or _is_sole(hit))

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any, Final
 
 from msgspec import Struct
 
-FREE_KEYS: Final = frozenset(
-    """
+from gateway.policy.provenance.lexicon import listed
+
+FREE_KEYS: Final = listed("""
     body content contents text message comment comments description note notes review review_content snippet summary bio
     details about caption html markdown plain message_body mail_body remarks feedback instructions output stdout
     transcript readme 内容 正文 备注 评论 描述
-    """.split()
-)
+    """)
 """Fields that people write in as they like."""
 
 SHORT: Final = 8
@@ -29,11 +28,12 @@ SHORT: Final = 8
 MAX_LEAVES: Final = 20_000
 """Fields that are told apart; a result with more is one free text."""
 
-HEADERS: Final = frozenset("from to cc bcc subject date sent sender reply-to recipients message-id thread-id id".split())
+HEADERS: Final = listed("from to cc bcc subject date sent sender reply-to recipients message-id thread-id id")
 
-_PAIR: Final = re.compile(r"^(\s*)((?:- )*)(?:([\w][\w .\-/]{0,60}?|\"[^\"]{1,60}\"|'[^']{1,60}')\s?:(?:[ \t]+(.*))?|(.+))$")
+_PAIR: Final = re.compile(
+    r"^(\s*)((?:- )*)(?:([\w][\w .\-/]{0,60}?|\"[^\"]{1,60}\"|'[^']{1,60}')\s?:(?:[ \t]+(.*))?|(.+))$"
+)
 _HEADER: Final = re.compile(r"^([A-Za-z][A-Za-z-]{1,20}):[ \t]*(.*)$")
-_NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _WORDS: Final = re.compile(r"\S+")
 
 
@@ -200,8 +200,3 @@ def _headed(text: str) -> tuple[Leaf, ...] | None:
         return None
     fields = [_leaf(line[2], line[1], 0) for line in lines if line]
     return (*fields, Leaf(body, "body", 0))
-
-
-def numbers(text: str) -> Iterator[str]:
-    """The numbers that stand in a text."""
-    return (found[0] for found in _NUMBER.finditer(text))

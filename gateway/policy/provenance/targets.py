@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from msgspec import Struct
 
-from gateway.policy.call import Argument, Sink, Tier
+from gateway.policy.call import Argument, Sink
 from gateway.policy.provenance.spelling import EMAIL, IBAN, decoded, host_of, identifiers, scalar
 
 _AIMED: Final = frozenset((Sink.PATH, Sink.URL, Sink.RECIPIENT, Sink.ACCOUNT, Sink.AMOUNT))
@@ -31,18 +31,18 @@ class Target(Struct, frozen=True):
     is_content: bool = False
 
 
-def targets(arguments: Sequence[Argument], tier: Tier) -> tuple[Target, ...]:
+def targets(arguments: Sequence[Argument]) -> tuple[Target, ...]:
     found = dict.fromkeys(
         (target.argument.path, target.value, target.sink, target.is_content)
         for argument in arguments
-        for target in _of(argument, tier)
+        for target in _of(argument)
     )
     by_path = {argument.path: argument for argument in arguments}
     kept = [Target(by_path[path], value, sink, content) for path, value, sink, content in found]
     return tuple(kept[:MAX_TARGETS])
 
 
-def _of(argument: Argument, tier: Tier) -> Iterator[Target]:
+def _of(argument: Argument) -> Iterator[Target]:
     value = scalar(argument.value)
     if value is None:
         return
@@ -79,6 +79,8 @@ def _inside(argument: Argument, value: str, *, is_content: bool) -> Iterator[Tar
         return
     for email in found.emails:
         yield Target(argument, email, Sink.RECIPIENT)
+    for address in found.ips:
+        yield Target(argument, address, Sink.URL)
     for iban in found.ibans:
         yield Target(argument, iban, Sink.ACCOUNT)
 

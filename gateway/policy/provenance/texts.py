@@ -11,6 +11,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import Final
 
 from msgspec import Struct
@@ -19,13 +20,13 @@ from gateway.policy.call import Call
 from gateway.policy.provenance.spelling import Form, forms, normal, scalar, weak
 from gateway.policy.provenance.structure import Leaf, leaves
 from gateway.policy.quoted import quoted_spans
-from gateway.policy.transcript import Defined, Made, Returned, Said, Transcript
+from gateway.policy.transcript import Made, Returned, Said, Transcript
 from gateway.segment import Trust
 
-_SENTENCE_END: Final = re.compile(
-    r"[.!?;][\"')\]]*\s+|\n+|[。！？；]|<[^<>]{1,200}>|[\"']\s*[,:}\]]+\s*|\s[-–—|•]\s"
+_SENTENCE_END: Final = re.compile(r"[.!?;][\"')\]]*\s+|\n+|[。！？；]|<[^<>]{1,200}>|[\"']\s*[,:}\]]+\s*|\s[-–—|•]\s")
+_GROUPED: Final = re.compile(
+    r"(?<!\w)\+?\(?(?:[a-z]{0,4}\d\w{0,40})(?:[ .()/-]{1,3}(?:[a-z]{0,4}\d\w{0,40}|[a-z]{4}(?!\w)))+"
 )
-_GROUPED: Final = re.compile(r"(?<!\w)\+?\(?(?:[a-z]{0,4}\d\w{0,40})(?:[ .()/-]{1,3}(?:[a-z]{0,4}\d\w{0,40}|[a-z]{4}(?!\w)))+")
 """A number in groups: an IBAN, a card, a telephone number, a date. In text of lower case."""
 
 _SPELT: Final = re.compile(
@@ -98,7 +99,9 @@ class Side:
         spans: list[tuple[int, int]] = []
         parts: list[str] = []
         length = 0
-        for pattern in (_GROUPED, _SPELT) if " dot " in self.text or "dot]" in self.text or "dot)" in self.text else (_GROUPED,):
+        for pattern in (
+            (_GROUPED, _SPELT) if " dot " in self.text or "dot]" in self.text or "dot)" in self.text else (_GROUPED,)
+        ):
             for run in pattern.finditer(self.text):
                 bare = "".join(filter(str.isalnum, run[0]))
                 places.append(length)
@@ -157,7 +160,7 @@ class Side:
         return found
 
     def sentences_with(self, needles: Sequence[str]) -> Iterator[tuple[int, int, Unit]]:
-        """The sentences in which a word begins with one of the needles, in order: where they begin and end, and of what."""
+        """The sentences in which a word begins with one of the needles, in order: where they begin and end, of what."""
         found: set[int] = set()
         for needle in needles:
             at = self.text.find(needle)
@@ -179,7 +182,7 @@ class Side:
     def parts(self, unit: Unit) -> list[str]:
         """The sentences of a unit."""
         ends = self.sentences(unit)
-        return [unit.text[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+        return [unit.text[start:end] for start, end in pairwise(ends)]
 
     def around(self, hit: Hit, before: int = 2, after: int = 1) -> list[str]:
         """The sentence of a hit, with so many before and after it."""
@@ -187,7 +190,7 @@ class Side:
         at = bisect_right(ends, hit.start) - 1
         last = max(at, bisect_right(ends, max(hit.start, hit.end - 1)) - 1)
         bounds = ends[max(0, at - before) : last + after + 2]
-        return [hit.unit.text[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+        return [hit.unit.text[start:end] for start, end in pairwise(bounds)]
 
 
 def _addressed(whole: str, value: str) -> bool:
@@ -235,7 +238,7 @@ class Texts:
         self.defined: Final = {defined.name: defined for defined in transcript.tools}
         own: list[tuple[Leaf, int, Trust, str, Call | None]] = []
         foreign: list[tuple[Leaf, int, Trust, str, Call | None]] = []
-        self.wishes: Final[list[tuple[str, Trust, int]]] = []
+        self.wishes: list[tuple[str, Trust, int]] = []
         """What user and operator wrote, agreed proposals included: the text as it was, its trust, its turn."""
         proposal = ""
         for index, turn in enumerate(transcript.turns):
@@ -259,6 +262,7 @@ class Texts:
                 ]
         self.own: Final = Side(own)
         self.others: Final = Side(foreign)
+
     @cached_property
     def definitions(self) -> Side:
         """What the definitions of tools say: others wrote it, and every conversation has it."""

@@ -1,4 +1,4 @@
-"""Reads a clause for what it speaks of: kinds of action by their verbs, and things by their nouns, both reduced to stems.
+"""Reads a clause for what it speaks of: kinds of action by verbs, and things by nouns, both reduced to stems.
 
 No grammar is parsed. What makes a word a verb is where it stands: at the start of a clause, or behind a word that verbs
 follow. That is how "email Bob" differs from "the email", in the way that requests and orders are written.
@@ -23,16 +23,40 @@ from gateway.policy.provenance.lexicon import (
     STOP,
     VERBS,
     Act,
+    listed,
 )
 
 _WORD: Final = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _HUMPS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
 _HAN: Final = re.compile(r"[\u3400-\u9fff]")
-_NEGATIONS: Final = frozenset("not don't dont never without no nicht kein keine cannot can't".split())
+_NEGATIONS: Final = listed("not don't dont never without no nicht kein keine cannot can't")
 _CHINESE_NEGATIONS: Final = ("不要", "别", "不用", "勿", "无需", "不")
-_SUFFIXES: Final = (
-    "ations ation itions ition ingly ments ment ings ions ing ion ies ied als al ers er ors or ed es s e y".split()
-)
+_SUFFIXES: Final = [
+    "ations",
+    "ation",
+    "itions",
+    "ition",
+    "ingly",
+    "ments",
+    "ment",
+    "ings",
+    "ions",
+    "ing",
+    "ion",
+    "ies",
+    "ied",
+    "als",
+    "al",
+    "ers",
+    "er",
+    "ors",
+    "or",
+    "ed",
+    "es",
+    "s",
+    "e",
+    "y",
+]
 
 
 _NOUN_FORM: Final = re.compile(r"(?:ments?|[ai]tions?|ions?|als?|ers|ors?|ings|ities)$")
@@ -77,7 +101,9 @@ _ACTS: Final = _by_stem(VERBS)
 _BOTH: Final = frozenset(stem(word) for word in ALSO_NOUNS)
 _CONCEPTS: Final = _things(CONCEPTS)
 _STOP: Final = frozenset(stem(word) for word in STOP) | STOP
-_FILE: Final = re.compile(r"[\w~/-]\.(?!com\b|org\b|net\b|example\b)[a-z]{1,5}\d?\b(?![@/.\w])|(?:^|\s)[~.]?/[\w./-]+", re.IGNORECASE)
+_FILE: Final = re.compile(
+    r"[\w~/-]\.(?!com\b|org\b|net\b|example\b)[a-z]{1,5}\d?\b(?![@/.\w])|(?:^|\s)[~.]?/[\w./-]+", re.IGNORECASE
+)
 """What looks like the name of a file."""
 
 _HAN_ACTS: Final = {word: frozenset(acts) for acts, words in CHINESE_VERBS.items() for word in words.split()}
@@ -87,8 +113,8 @@ _HAN_NOUN: Final = re.compile("|".join(sorted(_HAN_THINGS, key=len, reverse=True
 HAN_READS: Final = frozenset((Act.READ,))
 
 
-_PAST: Final = frozenset("sent paid bought sold written made given built withdrawn read".split())
-_DONE: Final = frozenset("be been being get gets have has want wants need needs like must should".split())
+_PAST: Final = listed("sent paid bought sold written made given built withdrawn read")
+_DONE: Final = listed("be been being get gets have has want wants need needs like must should")
 _ASKS: Final = re.compile(
     r"\W*(?:what|who|whom|whose|which|when|where|why|how|did|does|do\s+(?:i|we|you|they)|is|are|was|were|has|have\s+(?:i|we|you|they|any))\b"
     r"(?!\s+(?:it|there|you)\s+(?:possible|able|a\s+way))",
@@ -104,8 +130,9 @@ _WANTS: Final = re.compile(
 
 
 class Words(Struct, frozen=True):
-    """What a clause speaks of. `verbs` are the stems behind `acts`; `things` are stems, and concepts with a `=`; `wants`
-    is whether somebody wishes for something, whatever the verb."""
+    """What a clause speaks of. `verbs` are the stems behind `acts`; `things` are stems, and concepts with a `=`.
+
+    `wants` is whether somebody wishes for something, whatever the verb."""
 
     acts: frozenset[Act] = frozenset()
     verbs: frozenset[str] = frozenset()
@@ -113,7 +140,9 @@ class Words(Struct, frozen=True):
     wants: bool = False
 
     def __or__(self, other: Words) -> Words:
-        return Words(self.acts | other.acts, self.verbs | other.verbs, self.things | other.things, self.wants or other.wants)
+        return Words(
+            self.acts | other.acts, self.verbs | other.verbs, self.things | other.things, self.wants or other.wants
+        )
 
 
 @lru_cache(maxsize=4096)
@@ -138,12 +167,16 @@ def read(clause: str) -> Words:
     if _ASKS.match(clause):
         # Who asks what somebody sent does not ask to send.
         acts, verbs = {Act.READ}, set()
-    return Words(with_things(frozenset(acts), things), frozenset(verbs), frozenset(things), _WANTS.search(clause) is not None)
+    return Words(
+        with_things(frozenset(acts), things), frozenset(verbs), frozenset(things), _WANTS.search(clause) is not None
+    )
 
 
 def with_things(acts: frozenset[Act], things: Iterable[str]) -> frozenset[Act]:
     """The kinds of action, with those that they are when done to such things."""
     done = set(things)
+    if Act.DELETE in acts:
+        return acts  # who cancels a meeting books none
     return acts | {also for kinds, to, also in COMBINED if kinds & acts and to & done}
 
 
@@ -151,8 +184,8 @@ def _kinds(words: list[str], place: int) -> frozenset[Act] | None:
     """The kinds of action of a word; none where something forbids it, None where it is no verb there."""
     low, before = words[place], words[:place]
     kinds = _ACTS.get(low) or (_ACTS.get(stem(low)) if not _NOUN_FORM.search(low) else None)
-    if low in ("give", "gives", "giving") and {"access", "permission", "permissions", "rights"}.intersection(words):
-        kinds = frozenset((Act.SHARE,))
+    if low in ("give", "gives", "giving") and words[place + 1 : place + 2] not in (["me"], ["us"]):
+        kinds = frozenset((Act.SHARE, Act.SEND))
     if low == "get" and words[place + 1 : place + 3] == ["back", "to"]:
         return frozenset((Act.SEND,))
     if low in ("tell", "ask", "let"):
@@ -223,7 +256,9 @@ def words_for(acts: frozenset[Act]) -> frozenset[str]:
     made = frozenset(of for of, _, also in COMBINED if also in acts)
     wanted = acts.union(*made)
     plain = {stem(word) for word, kinds in _ACTS.items() if kinds & wanted}
-    return frozenset(plain | {word for word, kinds in _HAN_ACTS.items() if kinds & wanted} | {"tell", "let", "ask", "give"})
+    return frozenset(
+        plain | {word for word, kinds in _HAN_ACTS.items() if kinds & wanted} | {"tell", "let", "ask", "give"}
+    )
 
 
 def spellings(things: frozenset[str]) -> frozenset[str]:

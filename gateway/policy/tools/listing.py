@@ -44,7 +44,7 @@ def hidden(
 
 
 def _forbidden(call: Call, toolbox: Toolbox, allowed: Allowed | None, profile: Profile) -> CallReason | None:
-    off = next((tool for tool in toolbox.meaning(call) if not tool.enabled), None)
+    off = next((tool for _, tool in toolbox.meaning(call) if not tool.enabled), None)
     if off is not None:
         return blocked("disabled", f"{shown(call.name)} is switched off by [tools.{off.name}]")
     if allowed is not None:

@@ -18,11 +18,14 @@ from gateway.policy.tools.path_windows import windows
 
 MAX_PATH: Final = 4096
 """Characters: PATH_MAX of Linux (limits.h)."""
+MAX_NAME: Final = 3 * 255
+"""Characters of a step: NAME_MAX of Linux, and as much of Windows, each one escaped."""
 MAX_STEPS: Final = 200
 """More than any tree that people work in has, and a bound to the work of comparing."""
 _LAYERS: Final = 4
 """How often escapes are undone; as often as for URLs (`gateway.policy.egress.paths`)."""
 
+_SEPARATOR: Final = re.compile(r"[/\\]|%(?:25)*(?:2[Ff]|5[Cc])")
 _CONTROL: Final = re.compile(r"[\0-\x1f\x7f]")
 _ESCAPE: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 _WIDE_ESCAPE: Final = re.compile(r"%[uU][0-9A-Fa-f]{4}")
@@ -52,7 +55,9 @@ class NoPath(Unreadable):
 def readings(text: str) -> frozenset[Steps]:
     """The readings of a path, dots resolved. Raises Unreadable."""
     if len(text) > MAX_PATH:
-        raise Unreadable(f"is longer than {MAX_PATH} characters")
+        raise NoPath(f"is longer than {MAX_PATH} characters")
+    if max(map(len, _SEPARATOR.split(text))) > MAX_NAME:
+        raise NoPath(f"has a step of more than {MAX_NAME} characters")
     found = frozenset(steps for spelling in _spellings(text) for steps in _resolved(spelling))
     if any(len(steps) > MAX_STEPS for steps in found):
         raise Unreadable(f"has more than {MAX_STEPS} steps")

@@ -59,13 +59,13 @@ def _means_other(step: str) -> bool:
 
 
 def _steps(text: str) -> list[str]:
-    return [_name(step) for step in text.split("/") if step not in {"", "."}]
+    return [_name(step) for step in text.split("/") if step.rstrip(" ") not in {"", "."}]
 
 
 def _name(step: str) -> str:
     """A name without its stream, and without the dots and blanks at its end; a short name may be any: `*`."""
-    if step == "..":
-        return step
+    if step.rstrip(" ") == "..":
+        return ".."
     plain = step.partition(":")[0].rstrip(". ")
     if _SHORT.fullmatch(plain) or _DEVICE.fullmatch(plain.partition(".")[0]):
         return "*"

@@ -6,13 +6,16 @@ more, and their order says nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from msgspec import Struct
 
 from gateway.policy.call import Approver, Argument, Call, CallReason, Sink, Tier
 from gateway.policy.isolation import Isolation
 from gateway.policy.profile import Profile
+from gateway.policy.tools.aims import raised
 from gateway.policy.tools.match import Closeness, Match, spellings
 from gateway.policy.tools.sinks import arguments_of
 from gateway.policy.tools.tiers import Tiered, hinted, tier_of
@@ -22,6 +25,10 @@ from gateway.verdict import Effect
 
 _SECOND_NATURE = Tier.CREATE
 """The highest tier for which nobody is asked."""
+
+LIMITS: Final[Mapping[Sink, int]] = {Sink.PATH: 500, Sink.URL: 2000, Sink.COMMAND: 50, Sink.SQL: 20}
+"""Most arguments of a sink that are judged, so that no call takes longer than about two seconds (measured with the
+shipped policies and arguments of usual length); far more than calls have."""
 
 
 class Allowed(Struct, frozen=True):
@@ -57,15 +64,6 @@ class Toolbox:
     def __init__(self, tools: Sequence[Tool] = ()) -> None:
         self.tools = tuple(tools)
 
-    def meaning(self, call: Call) -> tuple[Tool, ...]:
-        """The tables that mean a call, the closest first, equally close ones by name."""
-        return tuple(tool for _, tool in self._meaning(call))
-
-    def tier(self, call: Call, defined: Defined | None = None) -> Tiered:
-        """The tier of a call's tool: of the closest table that has one, the strictest of those equally close, else by
-        its name."""
-        return _tier(self._meaning(call), call, defined)
-
     def rule(
         self,
         call: Call,
@@ -76,13 +74,16 @@ class Toolbox:
     ) -> Ruled:
         """What the configuration says of a call of an agent with that list of tools, None if it has none, in a process
         that is held so. What the profile `monitor` only reports is not lowered here."""
-        meant = self._meaning(call)
+        meant = self.meaning(call)
         tools = tuple(tool for _, tool in meant)
-        tiered = _tier(meant, call, defined)
         arguments = arguments_of(call, defined, _declared(tools))
+        crowd = _crowd(call, arguments)
+        judged = arguments if crowd is None else ()
+        tiered = _tier(meant, call, defined, judged)
         reasons = [
             *self._listing(call, allowed, profile),
-            *(reason for tool in tools for reason in tool.reasons(call, arguments, isolation)),
+            *(() if crowd is None else (crowd,)),
+            *(reason for tool in tools for reason in tool.reasons(call, judged, isolation)),
             *_unreadable(call, tools, tiered.tier),
             *_approvals(call, tools, tiered),
         ]
@@ -103,7 +104,8 @@ class Toolbox:
             return True
         return any(tool.name in allowed.tables and tool.closeness(spelt) is not None for tool in self.tools)
 
-    def _meaning(self, call: Call) -> list[tuple[Closeness, Tool]]:
+    def meaning(self, call: Call) -> list[tuple[Closeness, Tool]]:
+        """The tables that mean a call, the closest first, equally close ones by name."""
         spelt = spellings(call)
         found = [(closeness, tool) for tool in self.tools if (closeness := tool.closeness(spelt)) is not None]
         return sorted(found, key=lambda one: (one[0], one[1].name), reverse=True)
@@ -117,12 +119,26 @@ class Toolbox:
             yield CallReason(profile.unlisted_tools, "tool-unlisted", "tool.unlisted", sentence)
 
 
-def _tier(meant: Sequence[tuple[Closeness, Tool]], call: Call, defined: Defined | None) -> Tiered:
+def _crowd(call: Call, arguments: Sequence[Argument]) -> CallReason | None:
+    """Why a call with so many arguments is not judged at all."""
+    counts = Counter(argument.sink for argument in arguments)
+    for sink, most in LIMITS.items():
+        if counts[sink] > most:
+            return blocked("unreadable", f"{shown(call.name)} is given more than {most} arguments of the sink `{sink}`")
+    return None
+
+
+def _tier(
+    meant: Sequence[tuple[Closeness, Tool]], call: Call, defined: Defined | None, arguments: Sequence[Argument]
+) -> Tiered:
+    """The tier of the closest table that has one, the strictest of those equally close; else by the name, by what its
+    server says and by what it is given."""
     declared = [(closeness, tool.tier, tool.name) for closeness, tool in meant if tool.tier is not None]
     if declared:
         _, tier, name = max(declared)
         return Tiered(tier, f"[tools.{name}] says so")
-    return hinted(tier_of(call.name), defined.annotations if defined is not None else None)
+    named = hinted(tier_of(call.name), defined.annotations if defined is not None else None)
+    return raised(named, arguments)
 
 
 def _declared(tools: tuple[Tool, ...]) -> Mapping[str, Sink]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.tools.path_readings import MAX_PATH, MAX_STEPS
+from gateway.policy.tools.path_readings import MAX_NAME, MAX_PATH, MAX_STEPS
 from gateway.policy.tools.paths import PathPolicy, folder, glob
 
 
@@ -98,6 +98,7 @@ OUTSIDE = "is not within `/srv/data/**`"
         ("/dev/fd/3", "leads through an open file or a working folder of a process"),
         ("", "is empty"),
         ("  ", "is empty"),
+        ("/" + "a" * (MAX_NAME + 1), f"has a step of more than {MAX_NAME} characters"),
         ("/" + "a" * MAX_PATH, f"is longer than {MAX_PATH} characters"),
         ("/a" * (MAX_STEPS + 1), f"has more than {MAX_STEPS} steps"),
     ],

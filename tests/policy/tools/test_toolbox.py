@@ -20,7 +20,7 @@ from gateway.policy.tools.commands import CommandPolicy, SqlPolicy
 from gateway.policy.tools.match import match
 from gateway.policy.tools.paths import PathPolicy, glob
 from gateway.policy.tools.tool import Approval, ArgumentPolicy, Tool, is_at
-from gateway.policy.tools.toolbox import Allowed, Ruled, Toolbox
+from gateway.policy.tools.toolbox import LIMITS, Allowed, Ruled, Toolbox
 from gateway.policy.tools.urls import HostPolicy
 from gateway.policy.tools.values import ValuePolicy
 from gateway.policy.transcript import Defined
@@ -73,6 +73,20 @@ def test_a_declared_tier_holds_and_the_closest_one() -> None:
     assert told(rule(tools, "get")) == [("tool-tier", "`get` is of tier 4: [tools.any] says so")]
     equal = [tool("a", "x", tier=Tier.READ), tool("b", "x", tier=Tier.SEND)]
     assert rule(equal, "x").tier is rule(equal[::-1], "x").tier is Tier.SEND
+
+
+def test_what_a_tool_is_given_counts_where_no_tier_is_declared() -> None:
+    assert told(rule([], "get_x", {"command": "ls"})) == [("tool-tier", "`get_x` is of tier 4: it takes a command")]
+    assert told(rule([tool("get_x", tier=Tier.READ)], "get_x", {"command": "ls"})) == []
+
+
+@pytest.mark.parametrize(("sink", "key"), [(Sink.PATH, "path"), (Sink.SQL, "sql"), (Sink.COMMAND, "commands")])
+def test_more_arguments_than_can_be_judged_are_refused(sink: Sink, key: str) -> None:
+    found = rule([tool("get_x", tier=Tier.READ)], "get_x", {key: ["a"] * (LIMITS[sink] + 1)})
+    assert told(found) == [
+        ("tool-unreadable", f"`get_x` is given more than {LIMITS[sink]} arguments of the sink `{sink}`")
+    ]
+    assert told(rule([tool("get_x", tier=Tier.READ)], "get_x", {key: ["a"] * LIMITS[sink]})) == []
 
 
 def test_a_server_can_only_make_its_tier_stricter() -> None:
@@ -214,7 +228,7 @@ ARGUMENTS = {
     ],
 )
 def test_arguments_are_held_to_what_is_declared(arguments: Any, expected: list[tuple[str, str, str]]) -> None:
-    found = rule([tool("x", "get_x", arguments=ARGUMENTS)], "get_x", arguments)
+    found = rule([tool("x", "get_x", tier=Tier.READ, arguments=ARGUMENTS)], "get_x", arguments)
     assert [(reason.rule, reason.words, reason.argument) for reason in found.reasons] == expected
     assert {reason.effect for reason in found.reasons} <= {Effect.BLOCK}
 

@@ -162,7 +162,7 @@ class Walk:
 
     @staticmethod
     def _leak(inner: Scope, scope: Scope) -> None:
-        """What a copy of the shell did to its variables stays a reading: some shells run the last of a pipe in place."""
+        """What a copy of the shell did to its variables stays a reading: some run the last of a pipe in place."""
         for name, values in inner.variables.items():
             if scope.variables.get(name) != values and name not in UNSET:
                 scope.assign(name, values, is_sure=False)

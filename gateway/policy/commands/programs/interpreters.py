@@ -91,7 +91,8 @@ _CALL: Final = re.compile(
 _BACKTICKS: Final = re.compile(r"`([^`]{1,4000})`|qx[{(/|!]([^})/|!]{1,4000})[})/|!]|%x[{(]([^})]{1,4000})[})]")
 _PIPED: Final = re.compile(r"\|\s*(?:getline|&)|\|\s*\"([^\"]{1,2000})\"|\"([^\"]{1,2000})\"\s*\|\s*(?:getline|&)")
 _OPENED: Final = re.compile(
-    r"(?:open|readFile(?:Sync)?|read_text|file_get_contents|File\.read|slurp)\s*\(?\s*[\"']([^\"'\n]{1,1000})[\"']\s*(?:,\s*[\"']([a-z+>< ]{1,4})[\"'])?"
+    r"(?:open|readFile(?:Sync)?|read_text|file_get_contents|File\.read|slurp)"
+    r"\s*\(?\s*[\"']([^\"'\n]{1,1000})[\"']\s*(?:,\s*[\"']([a-z+>< ]{1,4})[\"'])?"
 )
 _LIST_ITEM: Final = re.compile(r"[\"']([^\"']*)[\"']")
 _MAX_FOUND: Final = 32
@@ -104,8 +105,9 @@ def interpreted(run: Invocation) -> None:
     interpreter = INTERPRETERS[run.name]
     options, operands = split(run.args, interpreter.code | interpreter.values, stops=True)
     given = values_of(options, *interpreter.code)
-    if interpreter.is_first and not given and not values_of(options, "-f"):
-        given, operands = operands[:1], operands[1:]
+    if interpreter.is_first:
+        if not given and not values_of(options, "-f"):
+            given, operands = operands[:1], operands[1:]
         for operand in operands:
             if "=" not in operand.text:
                 run.touch(operand, How.READ)

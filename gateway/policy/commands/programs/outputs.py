@@ -182,7 +182,15 @@ def openssl(run: Invocation) -> str | None:
 def gunzip(run: Invocation) -> str | None:
     """gzip and zlib, unpacked; no further than the longest command."""
     _, operands = split(run.args, frozenset())
-    return _decoded(_with(run, operands), lambda data: zlib.decompressobj(47).decompress(data, MAX_TEXT))
+    return _decoded(_with(run, operands), _unpacked)
+
+
+def _unpacked(data: bytes) -> bytes:
+    unpacking = zlib.decompressobj(47)  # gzip or zlib, by its head
+    text = unpacking.decompress(data, MAX_TEXT)
+    if not unpacking.eof:
+        raise ValueError("broken, or longer than is followed")
+    return text
 
 
 _SETS: Final = {
@@ -263,10 +271,13 @@ def nothing(run: Invocation) -> str | None:
 
 
 OUTPUTS: Final[dict[str, Callable[[Invocation], str | None]]] = {
-    "echo": echo, "printf": printf, "print": echo, "cat": cat, "head": lambda _: None, "rev": rev, "tac": tac, "base64": base64_,
-    "base32": base64_, "xxd": xxd, "openssl": openssl, "gunzip": gunzip, "zcat": gunzip, "gzip": gunzip, "tr": tr, "sed": sed,
+    "echo": echo, "printf": printf, "print": echo, "cat": cat, "head": lambda _: None, "rev": rev, "tac": tac,
+    "base64": base64_,
+    "base32": base64_, "xxd": xxd, "openssl": openssl, "gunzip": gunzip, "zcat": gunzip, "gzip": gunzip, "tr": tr,
+    "sed": sed,
     "tee": tee, "cp": copy, "mv": copy, "ln": copy, "true": nothing, ":": nothing, "sleep": nothing, "chmod": nothing,
-    "cd": nothing, "mkdir": nothing, "touch": nothing, "rm": nothing, "set": nothing, "shopt": nothing, "test": nothing, "[": nothing,
+    "cd": nothing, "mkdir": nothing, "touch": nothing, "rm": nothing, "set": nothing, "shopt": nothing,
+    "test": nothing, "[": nothing,
     "exit": nothing, "return": nothing, "break": nothing, "continue": nothing, "wait": nothing, "false": nothing,
 }  # fmt: skip
 """Programs by what they write. What gzip would pack is not text, so only unpacking is of use."""

@@ -22,7 +22,7 @@ def cmd(run: Invocation) -> None:
         (
             place
             for place, text in enumerate(texts)
-            if text[:2].lower() in ("/c", "/k", "/r") or text[:3].lower() in ("//c",)
+            if text[:2].lower() in ("/c", "/k", "/r") or text[:3].lower() == "//c"
         ),
         None,
     )
@@ -58,8 +58,10 @@ _BUILTINS: Final = {
     "xcopy": How.WRITE, "robocopy": How.WRITE, "certutil": How.WRITE, "takeown": How.WRITE, "vssadmin": How.DELETE,
 }  # fmt: skip
 _CMDLETS: Final = {
-    "remove-item": How.DELETE, "ri": How.DELETE, "rm": How.DELETE, "del": How.DELETE, "get-content": How.READ, "gc": How.READ,
-    "set-content": How.WRITE, "add-content": How.WRITE, "out-file": How.WRITE, "copy-item": How.WRITE, "move-item": How.WRITE,
+    "remove-item": How.DELETE, "ri": How.DELETE, "rm": How.DELETE, "del": How.DELETE, "get-content": How.READ,
+    "gc": How.READ,
+    "set-content": How.WRITE, "add-content": How.WRITE, "out-file": How.WRITE, "copy-item": How.WRITE,
+    "move-item": How.WRITE,
     "clear-content": How.WRITE, "new-item": How.WRITE, "get-childitem": How.READ, "start-process": How.EXECUTE,
     "invoke-item": How.EXECUTE, "cat": How.READ, "type": How.READ,
 }  # fmt: skip
