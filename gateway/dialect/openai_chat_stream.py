@@ -17,6 +17,7 @@ from gateway.dialect import openai_chat, usage
 from gateway.dialect import openai_chat_stream_calls as made
 from gateway.dialect.base import EventReading, Payload, StreamReader
 from gateway.dialect.grammar import read_event
+from gateway.dialect.openai_chat_stream_changes import changed
 from gateway.dialect.refusals import encode
 from gateway.errors import Malformed
 from gateway.policy.call import Called, Change
@@ -70,7 +71,7 @@ class ChatStream(StreamReader):
             usage.CHAT.read(document.get("usage")),
             tuple(piece.call.key for piece in found.pieces.values()),
         )
-        return completing(read, over)
+        return completing(read, (*over, *found.whole.values()))
 
     @override
     def unfinished(self) -> tuple[Called, ...]:
@@ -81,9 +82,9 @@ class ChatStream(StreamReader):
         self, event: str | None, document: Document | None, data: bytes, changes: Mapping[Hashable, Change]
     ) -> Sequence[Payload]:
         found = self._found[0]
-        if document is None or not (found.pieces or found.finished):
+        if document is None:
             return ((event, data),)
-        return ((event, made.changed(document, found, changes)),)
+        return ((event, changed(document, found, changes)),)
 
     @override
     def sent(self, event: str | None, document: Document | None, data: bytes) -> None:

@@ -13,7 +13,7 @@ from gateway.dialect import openai_defined
 from gateway.dialect.base import Reading
 from gateway.dialect.openai_calls import function_call, text_of
 from gateway.dialect.openai_chat_calls import call_of
-from gateway.dialect.openai_remote import fetched
+from gateway.dialect.openai_remote import fetched, may_fetch
 from gateway.dialect.texts import Texts, hosts_of
 from gateway.policy.call import Call
 from gateway.policy.transcript import Defined, Hosted, Made, Returned, Transcript, Turn
@@ -53,6 +53,7 @@ class _Conversation:
         value = document.get(*root)
         self._body: dict[str, Any] = value if isinstance(value, dict) else {}
         self._root = root
+        self._may_fetch = may_fetch(document)
         self._texts = texts
         self._by_id: dict[str, Call] = {}
         self._by_name: dict[str, Call] = {}  # the last of each, for results that say no more
@@ -102,7 +103,8 @@ class _Conversation:
             yield Hosted("web_search", "web_search_options", None, (*self._root, "web_search_options"))
         for index, source in _items(self._body.get("data_sources")):
             yield _source(source, (*self._root, "data_sources", index))
-        yield from fetched(self._body.get("messages"), (*self._root, "messages"))
+        if self._may_fetch:
+            yield from fetched(self._body.get("messages"), (*self._root, "messages"))
 
 
 def _source(source: dict[str, Any], path: Path) -> Hosted:

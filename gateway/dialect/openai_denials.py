@@ -113,7 +113,7 @@ def leans_on(document: Document) -> tuple[str, ...]:
 
 def resumed(document: Document, denials: Sequence[Denials]) -> bytes:
     """The request body with what the provider waits for, and with our own messages as it takes them."""
-    own = list(_repaired(document))
+    own = list(_repaired(document)) if whole.MARK.encode() in document.raw else []
     mended = parse(apply(document.raw, own)) if own else document
     supplied = list(_supplied(mended, [item for one in denials for item in one.items]))
     return apply(mended.raw, supplied) if supplied else mended.raw

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from gateway.dialect import openai_responses_calls as whole
 from gateway.dialect.base import Denials
+from gateway.dialect.openai_calls import text_of
 from gateway.dialect.openai_denials import names_of, returned
 from gateway.errors import Malformed
 from gateway.policy.call import Call, Called, Change
@@ -249,8 +250,8 @@ def _count(found: Found, call: StreamedCall) -> None:
     call.events += 1
 
 
-def _names(item: dict[str, Any]) -> tuple[Any, ...]:
-    return item.get("type"), item.get("call_id") or item.get("id")
+def _names(item: dict[str, Any]) -> tuple[str, str]:
+    return text_of(item.get("type")), text_of(item.get("call_id")) or text_of(item.get("id"))
 
 
 def _content(call: Call) -> tuple[str, bytes]:

@@ -13,7 +13,7 @@ from gateway.dialect import openai_defined
 from gateway.dialect import openai_responses_calls as items
 from gateway.dialect.base import Reading
 from gateway.dialect.openai_calls import text_of
-from gateway.dialect.openai_remote import fetched
+from gateway.dialect.openai_remote import fetched, may_fetch
 from gateway.dialect.texts import Texts
 from gateway.policy.call import Call
 from gateway.policy.transcript import Defined, Hosted, Made, Returned, Transcript, Turn
@@ -68,6 +68,7 @@ class _Conversation:
         value = document.get(*root)
         self._body: dict[str, Any] = value if isinstance(value, dict) else {}
         self._root = root
+        self._may_fetch = may_fetch(document)
         self._texts = texts
         self._calls: dict[str, Call] = {}
         self._tools: list[Defined] = []
@@ -138,7 +139,7 @@ class _Conversation:
             if key == "tools":
                 yield from _run(value, path)
             elif key in (*_LISTS, "item"):
-                yield from fetched(value, path)
+                yield from fetched(value, path) if self._may_fetch else ()
                 places = [(path, value)] if key == "item" else _placed(value, path)
                 for place, item in places:
                     if isinstance(item, dict) and item.get("type") in _HOLDING:

@@ -12,6 +12,7 @@ from gateway.policy.firewall import Firewall
 from gateway.policy.hierarchy import Hierarchy
 from gateway.policy.profile import Profile
 from gateway.policy.tools.hosted import within
+from gateway.policy.tools.pinned import Pinning
 from gateway.policy.tools.toolbox import Toolbox
 from gateway.settings import Config
 
@@ -23,9 +24,17 @@ def hierarchy_of(config: Config, key: bytes) -> Hierarchy:
 
 
 def firewall_of(
-    config: Config, principal: str, toolbox: Toolbox, egress: EgressPolicy, key: bytes, *, is_configured: bool = True
+    config: Config,
+    principal: str,
+    toolbox: Toolbox,
+    egress: EgressPolicy,
+    key: bytes,
+    *,
+    is_configured: bool = True,
+    pins: Pinning | None = None,
 ) -> Firewall:
-    """What the calls of this caller are held to; `key` derives the names of calls. See `Firewall.is_configured`."""
+    """What the calls of this caller are held to; `key` derives the names of calls. See `Firewall.is_configured`. `pins`
+    None holds nothing against what servers say of their tools."""
     return Firewall(
         toolbox,
         config.tools_for(principal),
@@ -34,6 +43,8 @@ def firewall_of(
         config.hosted_for(principal),
         within(egress, principal),
         is_configured,
+        pins,
+        principal,
     )
 
 

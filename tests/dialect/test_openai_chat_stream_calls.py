@@ -256,6 +256,26 @@ class TestRewritten:
         assert deltas(chat(TWO, decide))[3] == {"tool_calls": [begun("g", 0, '{"b":2}')]}
 
 
+class TestWhole:
+    """Some servers send a whole message as an event, where they had to wait for its calls."""
+
+    def whole(self, name: str) -> StreamEvent:
+        call = {"id": f"call_{name}", "type": "function", "function": {"name": name, "arguments": "{}"}}
+        message = {"role": "assistant", "content": None, "tool_calls": [call]}
+        return chunk({"index": 0, "message": message, "finish_reason": "tool_calls"})
+
+    def test_its_calls_are_complete_with_it(self) -> None:
+        out = chat([self.whole("f"), self.whole("g"), DONE])
+        assert out.calls == [Call("f", {}, "call_f"), Call("g", {}, "call_g")]
+        assert [len(keys) for keys in out.calling] == [1, 1, 0]
+
+    def test_it_is_changed_as_a_whole_answer_is(self) -> None:
+        first, second = chat([self.whole("f"), self.whole("g"), DONE], refused("f")).payloads
+        assert first["choices"][0]["message"] == {"role": "assistant", "content": "No `f`."}
+        assert first["choices"][0]["finish_reason"] == "stop"
+        assert second["choices"][0]["message"]["tool_calls"]
+
+
 @pytest.mark.parametrize(
     ("framing", "between"), [(Framing.SSE, b": keep-alive\n"), (Framing.LINES, b""), (Framing.MESSAGE, b"")]
 )

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from gateway.dialect.base import Dialect
 from gateway.dialect.ollama import OLLAMA
 from gateway.dialect.openai import CHAT, RESPONSES
+from gateway.dialect.openai_sockets import RealtimeSocket, ResponsesSocket
 from gateway.exchange.stream import AnswerStream
 from gateway.policy.call import Answer
 from gateway.wire.document import parse
@@ -20,7 +21,7 @@ from gateway.wire.frames import Framing
 from tests.dialect.laws import sse_payloads
 from tests.dialect.refusing import CUTS, pieces_of
 from tests.exchange.test_calls_of_providers import ANSWERS, GATE, TOOLS, left_of, ruled
-from tests.fakes import ollama, openai_chat, openai_responses
+from tests.fakes import ollama, openai_chat, openai_responses, realtime
 from tests.fakes.pieces import sse
 from tests.fakes.script import Call, Say
 
@@ -165,3 +166,24 @@ def test_a_call_whose_stream_just_ends_is_ruled_on_all_the_same() -> None:
     (left,) = sse_payloads(stream.drain())
     (said,) = left["choices"][0]["delta"].values()
     assert said.startswith("[The security gateway refused the call of `wipe`")
+
+
+@pytest.mark.parametrize(
+    ("socket", "messages"),
+    [
+        (ResponsesSocket, lambda say: openai_responses.messages(say, {})),
+        (RealtimeSocket, realtime.response),
+    ],
+)
+def test_a_session_leaves_message_by_message(socket: Callable[[], Dialect], messages: Callable[[Say], Any]) -> None:
+    say = Say(calls=(Call("wipe", '{"what": "all"}', "t0"), Call("read", "{}", "t1")))
+    stream = AnswerStream(GATE, socket(), Framing.MESSAGE, ruled())
+    left = []
+    for message in messages(say):
+        stream.feed(json.dumps(message).encode())
+        left += [json.loads(one) for one in stream.departed()]
+    assert not stream.waits
+    kinds = [one["item"]["type"] for one in left if one["type"] == "response.output_item.done"]
+    assert kinds == ["message", "function_call"]
+    assert '"wipe"' not in json.dumps(left)
+    assert [one["type"] for one in left[-1]["response"]["output"]] == kinds

@@ -46,8 +46,11 @@ _TO: Final = re.compile(
     re.IGNORECASE,
 )
 _AIMED: Final = re.compile(
-    r"\b(?:to|with|an|at|invite|cc|pay|tell|inform|notify|message|email|refund|ask)\s+(@?[A-Za-z][\w-]+)"
+    r"\b(?i:to|with|an|at|invite|cc|tell|inform|notify|ask)\s+(@?[A-Za-z][\w-]+)"
+    r"|\b(?i:pay|send|give|mail|email|message|text|forward|refund|remind|call)\s+(@?[A-Z][\w-]+)"
 )
+"""Words that lead to whom something is aimed at. Behind a verb that takes things too, only a name is whom."""
+
 _QUOTED: Final = re.compile(r"[\"“'‘「《`]([^\"”'’」》`\n]{2,80})[\"”'’」》`]")
 MARKED: Final = re.compile(r"(?<![\w./~#@-])[\w./~#@-]*(?:\d|\w\.\w|/|_|@|#)[\w./~-]*", re.ASCII)
 """What looks like an id, a number, a path or a handle."""
@@ -184,7 +187,7 @@ def _is_common(name: str, found: str) -> bool:
 
 def _targets(part: str) -> Iterator[str]:
     """Whom a clause names with the words that lead to a target. Names have no article: "to Bob", not "to the boss"."""
-    for found in _AIMED.findall(part):
+    for found in ("".join(groups) for groups in _AIMED.findall(part)):
         name = normal(found).strip("@")
         if name not in STOP and not _is_common(name, found):
             yield name

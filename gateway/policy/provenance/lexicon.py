@@ -113,7 +113,7 @@ STOP: Final = listed("""
     could would will should must shall may might into about as up out off over under than then there here so very just
     please also using use used via per tool function api mcp which what who when where how why one specific given based
     information data detail details current value string number id ids item items result results allows allow provide
-    provides return returns user users new following able
+    provides return returns new following able
     der die das den dem ein eine einen und oder von mit für auf im zu ist sind mir mich bitte
     """)
 

@@ -119,6 +119,7 @@ _COMMAND_WORDS: Final = listed("""
     assistants agent agents chatbot chatbots bot bots automation automated system important information instruction
     instructions admin inst sys urgent user owner principal holder customer before after without not don never no
     silently
+    ignoriere vergiss missachte ki assistent
     covertly discreetly secretly quietly unnoticed undetected your use call invoke run pre preauthorized
     """)
 _REQUEST_WORDS: Final = listed("""

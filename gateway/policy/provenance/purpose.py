@@ -133,9 +133,9 @@ def asks(words: Words, wanted: Purpose) -> bool:
     """Whether a clause asks for that kind of action. Verbs of making, changing and deleting say little without what
     they are done to; a clause that names nothing ("delete it") speaks of what was named before."""
     found = fit(words, wanted)
-    return found >= 1 and bool(
-        found > 1 or words.acts & wanted.acts & SPECIFIC or not words.things or not wanted.things
-    )
+    if not (words.acts & wanted.acts or words.verbs & wanted.verbs):
+        return found >= 1
+    return found > 1 or bool(words.acts & wanted.acts & SPECIFIC) or not words.things or not wanted.things
 
 
 def likeness(words: Words, wanted: Purpose) -> float:

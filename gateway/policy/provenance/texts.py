@@ -33,6 +33,10 @@ _SPELT: Final = re.compile(
     r"[\w.+-]{1,64}\s?(?:\(at\)|\[at\]|\sat\s)\s?[\w-]{1,63}(?:\s?(?:\(dot\)|\[dot\]|\sdot\s|\.)\s?[\w-]{1,63}){1,4}"
 )
 """An address that is spelt out: `ann at example dot org`."""
+_PART_BEFORE: Final = re.compile(r"[$€£¥+%]$|\d[.,:/-]$")
+_PART_AFTER: Final = re.compile(r"\s?(?:%|am\b|pm\b|uhr\b|[点月日年])|[.,:/-]\d")
+"""What makes a short number a part of an amount, a percentage, a date or a time."""
+
 _AGREES: Final = re.compile(
     r"\W*(?:(?:oh|ah|hm+|right|great|thanks|thank\s+you|well|cool|perfect|好的)\W+){0,3}(?:yes|yeah|yep|yup|sure|ok|okay|go\s+ahead|please\s+(?:do|proceed|go)|do\s+(?:it|that|so)|correct|confirm(?:ed)?|proceed|agreed|"
     r"sounds\s+good|perfect|great|that'?s?\s+(?:right|fine|works|correct|good)|absolutely|looks\s+good|lgtm|approved?|"
@@ -216,14 +220,8 @@ def stands_strictly(text: str, start: int, end: int) -> bool:
     """The same for a short number or letter: no part of a date, a time, an amount, a percentage or a version either."""
     if not stands(text, start, end):
         return False
-    around = text[max(0, start - 1) : start] + "|" + text[end : end + 1]
-    before, after = around.split("|", 1)
-    if before and before in ".,:/-$€£¥%+" and (before not in ".,:-" or text[max(0, start - 2) : start - 1].isdigit()):
-        return False
-    following = text[end : end + 4].lstrip()
-    return not (after in ("%", ":", "/", "-") and text[end + 1 : end + 2].strip()) and not re.match(
-        r"(?:am|pm|uhr|%)\b|[点月日年]|[.,]\d", following if after == " " else text[end : end + 4]
-    )
+    before, after = text[max(0, start - 2) : start], text[end : end + 5]
+    return not _PART_BEFORE.search(before) and not _PART_AFTER.match(after)
 
 
 def _joins(sign: str) -> bool:

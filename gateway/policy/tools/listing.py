@@ -8,7 +8,7 @@ from typing import Any
 from gateway.policy.call import Call, CallReason
 from gateway.policy.integrity import Listed
 from gateway.policy.profile import Profile
-from gateway.policy.tools.pinned import Pinning, standing_reason
+from gateway.policy.tools.pinned import UNREAD, Pinning, standing_reason
 from gateway.policy.tools.tool import blocked, shown
 from gateway.policy.tools.toolbox import Allowed, Toolbox
 from gateway.verdict import Effect
@@ -29,6 +29,8 @@ def hidden(
     follow."""
     names = [str(definition["name"]) for definition in definitions]
     stand: tuple[Listed, ...] = ()
+    if pins is not None and not pins.is_read:
+        return dict.fromkeys(range(len(names)), UNREAD)
     if pins is not None:
         stand = pins.listed(server, definitions, goes_on=goes_on, trusting=profile.name != "strict")
     found: dict[int, CallReason] = {}

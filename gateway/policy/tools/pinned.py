@@ -36,12 +36,22 @@ _WAYS: Final[Mapping[Standing, tuple[str, str]]] = {
 _UNSEEN: Final = "and nobody has accepted that yet; an operator can, with `lockgate pins`"
 
 
+UNREAD: Final = CallReason(
+    Effect.BLOCK, "tool-unread", CATEGORY, "it cannot be read now what was accepted of the tools of MCP servers"
+)
+
+
 class Pinning(Protocol):
     """What keeps the pins."""
 
     @property
     def known(self) -> Mapping[str, Pins]:
         """By server; under `agent:NAME` what an agent tells its model."""
+        ...
+
+    @property
+    def is_read(self) -> bool:
+        """Whether it is known what was accepted before."""
         ...
 
     def listed(
@@ -66,6 +76,8 @@ def pinned_reasons(
     call: Call, defined: Defined | None, pins: Pinning, strictness: Strictness, agent: str
 ) -> tuple[CallReason, ...]:
     """What pins say against a call by that agent. `defined` is what its request told the model of the tool."""
+    if call.server is not None and not pins.is_read:
+        return (UNREAD,)
     if call.server is not None:
         return tuple(_at_server(call.server, call.name, pins.known, strictness))
     found = _named(call.name, pins.known)

@@ -568,12 +568,18 @@ MORE: list[tuple[str, str, list[str]]] = [
     ),
     (
         "git's files",
-        "git -C /r -c core.hooksPath=/h --exec-path=/e status; git clean -fd; git rm a; git reset --hard; git archive -o f HEAD",
+        (
+            "git -C /r -c core.hooksPath=/h --exec-path=/e status; git clean -fd; git rm a; git reset --hard; "
+            "git archive -o f HEAD"
+        ),
         ["reads /r", "executes /h", "executes /e", "deletes *", "deletes a", "writes *", "writes f"],
     ),
     (
         "git's other commands",
-        "git submodule foreach --recursive 'rm -rf /'; git filter-branch --tree-filter 'rm a'; git grep -O'rm b' x; git fetch --upload-pack='rm c' r; git clone -c core.pager='rm d' u",
+        (
+            "git submodule foreach --recursive 'rm -rf /'; git filter-branch --tree-filter 'rm a'; "
+            "git grep -O'rm b' x; git fetch --upload-pack='rm c' r; git clone -c core.pager='rm d' u"
+        ),
         [_RM, "deletes a", "deletes b", "deletes c", "deletes d"],
     ),
     (
@@ -602,7 +608,10 @@ MORE: list[tuple[str, str, list[str]]] = [
     ),
     (
         "an editor's commands",
-        "vim -c 'py import os; os.system(\"rm -rf /\")' f; ed f <<< '!rm a'; vim +q f; vim -c 'call system(\"rm b\")'; vim -c 'normal x'",
+        (
+            "vim -c 'py import os; os.system(\"rm -rf /\")' f; ed f <<< '!rm a'; vim +q f; "
+            "vim -c 'call system(\"rm b\")'; vim -c 'normal x'"
+        ),
         [_RM, "deletes a", "deletes b", "opaque: a command of `vim` is not known"],
     ),
     (
@@ -635,7 +644,10 @@ MORE: list[tuple[str, str, list[str]]] = [
     ),
     (
         "interpreters' files",
-        "python3 - < f; awk -f a.awk b; node x.js; go run m.go; echo 'print 1' > p.pl; perl p.pl; python -m thing; ruby",
+        (
+            "python3 - < f; awk -f a.awk b; node x.js; go run m.go; echo 'print 1' > p.pl; perl p.pl; "
+            "python -m thing; ruby"
+        ),
         [
             "executes a.awk",
             "reads b",
@@ -682,4 +694,35 @@ MORE: list[tuple[str, str, list[str]]] = [
     ),
     ("a path with two readings", "if a; then x=b; else x=c; fi; rm $x", ["deletes b", "deletes c"]),
     ("letters in another form", "cat ﬁle", ["suspicious: the command has letters that look like others"]),
+    (
+        "a file as a substitution",
+        "echo $(<secret) | sh",
+        ["reads secret", "opaque: what `sh` reads from a pipe is not known"],
+    ),
+    (
+        "a file that is changed later",
+        "echo ls > f; curl -o f x.org; sh f",
+        ["opaque: a file that `sh` runs is not known"],
+    ),
+    (
+        "a file that may be written",
+        "echo ls > f; x && echo id > f; sh f",
+        ["opaque: a file that `sh` runs is not known"],
+    ),
+    ("a file that a program may change", "echo ls > f; ./x; sh f", ["opaque: a file that `sh` runs is not known"]),
+    (
+        "files that a pattern changes",
+        "echo ls > f; cp x/* .; sed -i s/a/b/ *; sh f",
+        ["opaque: a file that `sh` runs is not known"],
+    ),
+    ("a script by its path", "echo rm -rf / > x; chmod +x x; ./x", [_RM]),
+    (
+        "a text with a part that is not known",
+        'sh -c "rm $(cat f) $x"',
+        ["runs rm $(…) $x", "deletes ?$(…)", "opaque: a command that `sh -c` is given is not known"],
+    ),
+    ("a URL that an unknown program is given", "mytool --to http://h.org/x", ["reaches h.org:80"]),
+    ("a URL that an installer is given", "pip install -i https://h.org/simple x", ["reaches h.org:443"]),
+    ("lines that a loop reads", "echo 'rm -rf /' | while read x; do $x; done", [_RM]),
+    ("the folder where it is", 'cat "$(pwd)/x"', ["reads ./x"]),
 ]

@@ -248,6 +248,7 @@ ROWS: list[tuple[str, str, str, list[str], list[str]]] = [
     ),
     ("a great many indices", "postgres", "SELECT a" + "[1]" * 2000, ["not parsed"], []),
     ("a great many statements", "postgres", "SELECT 1;" * 1000, ["not parsed"], []),
+    ("a great many comments", "postgres", "SELECT 1 " + "/*" * 1000, ["not parsed"], []),
     ("a text that is not closed", "postgres", "SELECT 'a", ["not parsed"], []),
     ("an empty query", "postgres", "", [], ["not parsed"]),
 ]

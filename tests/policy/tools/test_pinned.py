@@ -28,6 +28,7 @@ class Kept:
     """Pins in memory."""
 
     known: dict[str, Pins] = field(default_factory=dict)
+    is_read: bool = True
 
     def listed(
         self, server: str, definitions: Sequence[Mapping[str, Any]], *, goes_on: bool, trusting: bool

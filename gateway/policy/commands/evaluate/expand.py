@@ -13,6 +13,7 @@ from gateway.policy.commands.evaluate.parameter import Parameters
 from gateway.policy.commands.evaluate.value import MAX_READINGS, Arg, Piece, Scope, Value
 from gateway.policy.commands.grammar.cursor import Unreadable
 from gateway.policy.commands.grammar.tree import Arithmetic, Array, Literal, Parameter, Part, Process, Script, Word
+from gateway.policy.commands.grammar.words import UNKNOWN, UNKNOWN_NUMBER
 
 MAX_PIECES: Final = 50_000
 """Pieces of all words of a command together, in all their readings."""
@@ -93,7 +94,7 @@ class Expansion:
                 return self._parameters.pieces(part)
             case Arithmetic():
                 number = self.number(part.expression)
-                return [(Piece(str(number) if number is not None else "$((…))", is_known=number is not None),)]
+                return [(Piece(str(number) if number is not None else UNKNOWN_NUMBER, is_known=number is not None),)]
             case Process():
                 self._written(part.script)
                 return [(Piece("/dev/fd/63", is_quoted=True),)]
@@ -109,7 +110,7 @@ class Expansion:
     def _substituted(self, script: Script, *, is_quoted: bool) -> Piece:
         text = self._written(script)
         if text is None:
-            return Piece("$(…)", is_quoted, is_known=False)
+            return Piece(UNKNOWN, is_quoted, is_known=False)
         return Piece(text.replace("\0", "").rstrip("\n"), is_quoted, is_split=not is_quoted)
 
     def _fields(self, pieces: tuple[Piece, ...]) -> list[Arg]:

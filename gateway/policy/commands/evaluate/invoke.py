@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from gateway.policy.commands.evaluate.pattern import matches
-from gateway.policy.commands.evaluate.value import Arg, Scope, Stream
+from gateway.policy.commands.evaluate.value import Arg, Scope, Stream, arg
 from gateway.policy.commands.programs.invocation import Invocation
 from gateway.policy.commands.programs.known import NAMES, effects, known_name
+from gateway.policy.commands.programs.network import urls
 from gateway.policy.commands.report import Program
 
 if TYPE_CHECKING:
@@ -60,6 +61,12 @@ class Invoker:
         self._walk.notes.program(program)
         self._walk.notes.count_command()
         written: object = None
+        if not effects(program.base):
+            text = invocation.scope.text(invocation.name) if "/" in invocation.name else None
+            if text is not None:  # a script that the command wrote
+                return invocation.text(arg(text), "a script")
+            invocation.scope.forget_files()
+            urls(invocation)  # whatever it is, a URL is there to be reached
         for effect in effects(program.base):
             written = effect(invocation.named(known_name(program.base)))
         return written if isinstance(written, str) else None

@@ -86,7 +86,7 @@ class Scope:
         self.variables: dict[str, tuple[Value, ...]] = {}
         self.functions: dict[str, Command] = {}
         self.aliases: dict[str, str] = {}
-        self.files: dict[str, str | None] = {}
+        self._files: dict[str, str | None] = {}
 
     def copy(self) -> Scope:
         """A shell of its own that begins as this one; what it writes to files stays written."""
@@ -94,8 +94,20 @@ class Scope:
         other.variables = dict(self.variables)
         other.functions = dict(self.functions)
         other.aliases = dict(self.aliases)
-        other.files = self.files
+        other._files = self._files
         return other
+
+    def text(self, path: str) -> str | None:
+        """What is in a file, if the command itself wrote it and nothing may have changed it since."""
+        return self._files.get(path.removeprefix("./"))
+
+    def write(self, path: str, text: str | None) -> None:
+        """Notes what is in a file now; None where that is not known."""
+        self._files[path.removeprefix("./")] = text
+
+    def forget_files(self) -> None:
+        """Notes that any file may have been changed."""
+        self._files.clear()
 
     def values(self, name: str) -> tuple[Value, ...]:
         """The readings of a variable."""

@@ -132,8 +132,11 @@ class Walk:
             # Builtins change the shell itself, so they get its scope; assignments before them last only as long.
             kept = scope if not command.assignments else inner
             outputs.append(self.invoker.run(arguments, kept, stream, via, is_sure=is_one))
-        written = outputs[0] if len(outputs) == 1 else ("" if not outputs else None)
-        return sink.take(written, scope)
+        written = outputs[0] if len(outputs) == 1 else None
+        if not outputs:  # `$(< file)` is the file
+            reads = any(one.operator in ("<", "<<<", "<<", "<<-") for one in command.redirections)
+            written = stream.text if reads and not command.assignments else ""
+        return sink.take(written, scope, is_sure=is_sure)
 
     def _assign(
         self,
@@ -188,7 +191,7 @@ class Walk:
                 for word in command.words:
                     expansion.one(word)
                 written = self._some(command, scope, stream, via)
-        return sink.take(written, scope)
+        return sink.take(written, scope, is_sure=is_sure)
 
     def _each(
         self,

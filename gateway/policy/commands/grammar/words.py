@@ -22,6 +22,10 @@ from gateway.policy.commands.grammar.tree import (
 type Scripts = Callable[[Cursor, str], Script]
 """Reads the commands up to a closing word, which is read too; to the end of the text where that is empty."""
 
+UNKNOWN: Final = "$(…)"
+UNKNOWN_NUMBER: Final = "$((…))"
+"""How substitutions and numbers are spelt that are not known. In a text that is read again they are not known still."""
+
 BLANKS: Final = re.compile(r"(?:[ \t]|\\\n)+")
 _METAS: Final = " \t\n;&|<>()"
 _PLAIN: Final = re.compile(r"[^ \t\n;&|<>()\\'\"$`]+")
@@ -143,6 +147,9 @@ class Words:
         if cursor.take("`"):
             return self._backticks(is_quoted=is_quoted)
         start = cursor.at
+        for unknown in (UNKNOWN, UNKNOWN_NUMBER):
+            if cursor.take(unknown):
+                return Parameter("_", unknown, is_quoted=is_quoted)
         cursor.at += 1  # the dollar sign
         if cursor.peek(2) == "((" and (expression := self._arithmetic()) is not None:
             return Arithmetic(expression, is_quoted)

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from gateway.policy.commands.evaluate.value import Arg, arg
+from gateway.policy.commands.grammar.words import UNKNOWN
 from gateway.policy.commands.listing import listed
 from gateway.policy.commands.programs.invocation import Invocation
 from gateway.policy.commands.programs.options import has, split, values_of
@@ -31,7 +32,7 @@ def xargs(run: Invocation) -> None:
     text = run.stream.text if not has(options, "-a", "--arg-file") else None
     if text is None:
         run.hide("the arguments that `xargs` reads are not known")
-        items = [Arg("$(…)", is_known=False, is_plain=True)]
+        items = [Arg(UNKNOWN, is_known=False, is_plain=True)]
     else:
         items = [arg(item) for item in _items(text, options, by_line=bool(marks))][:_MAX_ITEMS]
     for mark in marks:
@@ -76,7 +77,7 @@ def parallel(run: Invocation) -> None:
         items = [arg(line) for line in run.stream.text.splitlines()]
     else:
         run.hide("the arguments that `parallel` reads are not known")
-        items = [Arg("$(…)", is_known=False)]
+        items = [Arg(UNKNOWN, is_known=False)]
     line = " ".join(one.text for one in operands)
     is_known = all(one.is_known for one in operands)
     for item in items[:_MAX_ITEMS]:

@@ -135,7 +135,7 @@ def _file_or_input(run: Invocation, operands: list[Arg]) -> None:
         return
     if operands and operands[0].text not in ("-", "/dev/stdin"):
         run.touch(operands[0], How.EXECUTE)
-        text = run.scope.files.get(operands[0].text)
+        text = run.scope.text(operands[0].text)
         if text is not None:
             read_code(run, Arg(text))
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.policy.commands.evaluate.value import Arg, Scope, Stream
 from gateway.policy.commands.report import How, Remote, Touched
@@ -12,6 +12,10 @@ from gateway.policy.commands.report import How, Remote, Touched
 if TYPE_CHECKING:
     from gateway.policy.commands.evaluate.notes import Notes
     from gateway.policy.commands.evaluate.walk import Walk
+
+
+_KEEPS_TEXT: Final = frozenset(("chmod", "chown", "chgrp", "touch", "chattr", "setfacl", "tar", "zip"))
+"""Programs that write to a path, but not into the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,12 @@ class Invocation:
         return written if text.is_known else None
 
     def touch(self, path: Arg, how: How) -> None:
-        """Notes a path that it is given."""
+        """Notes a path that it is given; what is in it is not known any more if it is written."""
+        if how in (How.WRITE, How.DELETE) and self.name not in _KEEPS_TEXT:
+            if path.is_known and not path.is_pattern:
+                self.scope.write(path.text, None)
+            else:
+                self.scope.forget_files()
         self.notes.touch(Touched(path.text, how, self.name, path.is_known, path.is_pattern))
 
     def remote(

@@ -75,7 +75,7 @@ _TABLES: Final[tuple[dict[str, tuple[Callable[[Invocation], object], ...]], ...]
     _all("vi vim nvim view ex rvim vimdiff ed less more nano", editing.editor),
     dict.fromkeys(escapes.RUNNING, (escapes.by_option,)),
     dict.fromkeys(launchers.REMAINDER, (launchers.remainder,)),
-    dict.fromkeys(launchers.PACKAGES, (launchers.packages,)),
+    dict.fromkeys(launchers.PACKAGES, (launchers.packages, network.urls)),
     _all("su runuser script", with_command),
     _all("at batch", from_input),
     _all("crontab", crontab),

@@ -98,7 +98,7 @@ def cat(run: Invocation) -> str | None:
     _, operands = split(run.args, frozenset())
     if not operands:
         return run.stream.text
-    texts = [run.stream.text if one.text == "-" else run.scope.files.get(one.text) for one in operands]
+    texts = [run.stream.text if one.text == "-" else run.scope.text(one.text) for one in operands]
     known = [text for text in texts if text is not None]
     return "".join(known) if len(known) == len(texts) else None
 
@@ -251,17 +251,16 @@ def sed(run: Invocation) -> str | None:
 def tee(run: Invocation) -> str | None:
     """What is read goes on, and into files."""
     for one in split(run.args, frozenset())[1]:
-        run.scope.files[one.text] = (
-            run.stream.text if one.is_known and not has(split(run.args, frozenset())[0], "-a") else None
-        )
+        is_whole = one.is_known and not has(split(run.args, frozenset())[0], "-a", "--append")
+        run.scope.write(one.text, run.stream.text if is_whole and run.is_sure else None)
     return run.stream.text
 
 
 def copy(run: Invocation) -> str | None:
     """cp, mv, ln: a file that the command wrote is known by its new name."""
     _, operands = split(run.args, frozenset(("-t", "-S")))
-    if len(operands) == 2 and operands[0].text in run.scope.files:
-        run.scope.files[operands[1].text] = run.scope.files[operands[0].text]
+    if len(operands) == 2:
+        run.scope.write(operands[1].text, run.scope.text(operands[0].text) if run.is_sure else None)
     return ""
 
 
@@ -275,6 +274,7 @@ OUTPUTS: Final[dict[str, Callable[[Invocation], str | None]]] = {
     "base64": base64_,
     "base32": base64_, "xxd": xxd, "openssl": openssl, "gunzip": gunzip, "zcat": gunzip, "gzip": gunzip, "tr": tr,
     "sed": sed,
+    "pwd": lambda _: ".\n",
     "tee": tee, "cp": copy, "mv": copy, "ln": copy, "true": nothing, ":": nothing, "sleep": nothing, "chmod": nothing,
     "cd": nothing, "mkdir": nothing, "touch": nothing, "rm": nothing, "set": nothing, "shopt": nothing,
     "test": nothing, "[": nothing,

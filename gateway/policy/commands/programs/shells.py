@@ -74,7 +74,7 @@ def _script(run: Invocation, args: list[Arg]) -> str | None:
 
 def executed(run: Invocation, path: Arg, scope: Scope) -> str | None:
     """A file that is read as commands: one that the command itself wrote is known."""
-    text = run.scope.files.get(path.text) if path.is_known else None
+    text = run.scope.text(path.text) if path.is_known else None
     if text is None:
         run.hide(f"a file that `{run.name}` runs is not known")
         return None
@@ -126,7 +126,7 @@ def crontab(run: Invocation) -> None:
     for path in operands:
         if path.text != "-":
             run.touch(path, How.EXECUTE)
-            text = run.scope.files.get(path.text)
+            text = run.scope.text(path.text)
     if text is None:
         run.hide("the jobs that `crontab` is given are not known")
         return
