@@ -33,9 +33,11 @@ from gateway.settings import (
     LimitTable,
     McpServer,
     PriceTable,
+    ToolTable,
     Upstream,
     webhook_url,
 )
+from gateway.settings.arguments import ArgumentTable
 from gateway.state.redis.place import Place
 from gateway.toml_lines import line_of
 from gateway.units import shown
@@ -66,8 +68,15 @@ _NAMED: Final[Mapping[str, type[BaseModel]]] = {
     "limits": LimitTable,
     "prices": PriceTable,
     "egress": EgressTable,
+    "tools": ToolTable,
 }
 """The tables that hold one table for each name."""
+
+_NAMED_WITHIN: Final[Mapping[tuple[type[BaseModel], str], type[BaseModel]]] = {
+    **{(Config, key): table for key, table in _NAMED.items()},
+    (ToolTable, "arguments"): ArgumentTable,
+    (ToolTable, "sinks"): ArgumentTable,
+}
 
 _FORMS: Final[Mapping[str, str]] = {
     "string_type": "is no string; accepted: text in quotes",
@@ -329,13 +338,16 @@ def _unknown(path: _Path) -> str:
 
 
 def _keys_at(path: _Path) -> tuple[str, ...]:
-    """The keys of the table at that path."""
+    """The keys of the table at that path, as they are written."""
     table: type[BaseModel] = Config
-    for depth, part in enumerate(path):
-        if depth == 0 and part in _NAMED:
-            return tuple(_NAMED[part].model_fields)
-        table = table.model_fields[part].annotation  # type: ignore[assignment]  # tables hold keys and tables only
-    return tuple(table.model_fields)
+    steps = iter(path)
+    for part in steps:
+        if (named := _NAMED_WITHIN.get((table, part))) is not None:
+            next(steps, None)  # the name
+            table = named
+        else:
+            table = table.model_fields[part].annotation  # type: ignore[assignment]  # tables hold keys and tables only
+    return tuple(field.alias or name for name, field in table.model_fields.items())
 
 
 def _dangling(data: Mapping[str, Any]) -> Iterator[tuple[_Path, str]]:

@@ -29,6 +29,18 @@ def pack_text(name: str) -> str:
     return (_packs() / f"{name}{_SUFFIX}").read_text(encoding="utf-8")
 
 
+def tool_policy_names() -> tuple[str, ...]:
+    """The names of the shipped policies of tools, in order."""
+    folder = _packs() / "tools"
+    names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    return tuple(sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)))
+
+
+def tool_policy_text(name: str) -> str:
+    """The TOML text of a shipped policy of tools, which has to be one of `tool_policy_names`."""
+    return (_packs() / "tools" / f"{name}{_SUFFIX}").read_text(encoding="utf-8")
+
+
 def pack_folder() -> Path | None:
     """The folder of the shipped packs where it is a real one that can be watched; None inside a zipped package."""
     folder = _packs()

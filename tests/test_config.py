@@ -18,12 +18,14 @@ from gateway.limits.rule import AtLimit, By
 from gateway.policy.egress.providers import PROVIDERS
 from gateway.settings import BUILT_IN, Agent, EgressTable, LimitTable, McpServer, PriceTable, Upstream
 from gateway.settings.approvals import ApprovalsTable, ApproverTable
+from gateway.settings.arguments import ArgumentTable
 from gateway.settings.gateway import Admin, Gateway
 from gateway.settings.hosted import HostedTable
 from gateway.settings.proxy import Proxy
 from gateway.settings.records import AuditTable, Log
 from gateway.settings.rules import HierarchyTable, Rules, Thresholds
 from gateway.settings.store import StoreTable
+from gateway.settings.tools import ResultTable, ToolTable
 from gateway.state.limit import OnError
 from gateway.units import Address
 from gateway.verdict import Effect
@@ -101,21 +103,35 @@ def schema_keys() -> Iterator[tuple[str, str]]:
         "egress.git": EgressTable,
         "approvals": ApprovalsTable,
         "approvers.alice": ApproverTable,
+        "tools.send_email": ToolTable,
+        "tools.send_email.result": ResultTable,
+        "tools.send_email.arguments.to": ArgumentTable,
         "hosted": HostedTable,
         "hierarchy": HierarchyTable,
         "audit": AuditTable,
         "log": Log,
     }
     assert {name.partition(".")[0] for name in tables} == set(Config.model_fields)
+    apart = {"rules.effects", "tools.send_email.arguments", "tools.send_email.sinks", *tables}
     for name, table in tables.items():
-        yield from ((name, key) for key in table.model_fields if f"{name}.{key}" not in {"rules.effects", *tables})
+        keys = [field.alias or key for key, field in table.model_fields.items() if f"{name}.{key}" not in apart]
+        yield from ((SINKS.get(key, name) if table is ArgumentTable else name, key) for key in keys)
+
+
+SINKS = {
+    **dict.fromkeys(("root", "ignore_case"), "tools.read_file.arguments.path"),
+    **dict.fromkeys(("hosts", "deny_hosts", "ports", "schemes", "paths", "reach"), "tools.fetch.arguments.url"),
+    **dict.fromkeys(("programs", "deny_programs", "writes", "opaque"), "tools.run.arguments.command"),
+    **dict.fromkeys(("statements", "tables", "deny_tables", "where_required", "dialect"), "tools.query.arguments.sql"),
+}
+"""The tables of the example that have the keys of arguments of one sort."""
 
 
 def position(lines: list[str], table: str, key: str) -> int | None:
     """The line of a key below the header of its table, commented or not."""
     current = ""
     for number, line in enumerate(lines):
-        if header := re.match(r"(?:# )?\[([a-z0-9.\"*-]+)\]$", line):
+        if header := re.match(r"(?:# )?\[([a-z0-9_.\"*-]+)\]$", line):
             current = header[1]
         elif current == table and re.match(rf"(?:# )?{key} = ", line):
             return number

@@ -122,6 +122,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "referencing": ("gateway.detect.json_schema",),  # of `jsonschema`: to fetch nothing
     "regex": ("gateway.detect",),
     "rich": ("gateway.cli",),
+    "sqlglot": ("gateway.policy.commands.sql",),
     "structlog": ("gateway.record",),
     "typer": ("gateway.cli",),
     "uvloop": ("gateway.app",),

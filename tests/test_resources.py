@@ -10,7 +10,7 @@ from zipfile import Path as ZippedPath
 import pytest
 
 from gateway.errors import ConfigError
-from gateway.resources import addon, pack_folder, pack_names, pack_text
+from gateway.resources import addon, pack_folder, pack_names, pack_text, tool_policy_names, tool_policy_text
 
 ROOT = Path(__file__).parent.parent
 
@@ -39,6 +39,19 @@ def test_a_zipped_package_is_read_and_cannot_be_watched(tmp_path: Path, monkeypa
     monkeypatch.setattr(resources, "files", lambda name: ZippedPath(tmp_path / "app.pyz", f"{name}/"))
     assert pack_folder() is None
     assert pack_text("mine") == "x = 1"
+
+
+def test_policies_of_tools_are_found_as_packs_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert tool_policy_names() == tuple(sorted(path.stem for path in (ROOT / "rules" / "tools").glob("*.toml")))
+    assert tool_policy_text("mail") == (ROOT / "rules" / "tools" / "mail.toml").read_text(encoding="utf-8")
+    (tmp_path / "gateway" / "_rules").mkdir(parents=True)
+    monkeypatch.setattr(resources, "files", lambda name: tmp_path / name)
+    assert tool_policy_names() == ()
+    (tmp_path / "gateway" / "_rules" / "tools").mkdir()
+    (tmp_path / "gateway" / "_rules" / "tools" / "mine.toml").write_text("x = 1")
+    (tmp_path / "gateway" / "_rules" / "tools" / "README.md").write_text("none")
+    assert tool_policy_names() == ("mine",)
+    assert tool_policy_text("mine") == "x = 1"
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from gateway.mitm import Mitmproxy
 from gateway.serve.admin import Readiness, View
 from gateway.serve.approvals import Approvals
 from gateway.serve.listener import standing
+from gateway.serve.pins import Pins
 from gateway.units import Address
 
 
@@ -51,7 +52,9 @@ class Alone(Service):
             await self.start(opened, follow=follow)
             desk = Desk(self.shared.store.registers)
             pages = Approvals(desk, people(self.config, self.secrets), is_guarded=bool(self.secrets.approvers))
-            self.admin = await self._front.open(View(self._text, self._readiness, self._told, self.switch, pages))
+            self.admin = await self._front.open(
+                View(self._text, self._readiness, self._told, self.switch, pages, Pins(self.board))
+            )
             self.address = standing(opened.base_url)
             self.proxy = standing(opened.proxy) if opened.proxy else None
             self.hop = standing(opened.hop) if opened.hop else None

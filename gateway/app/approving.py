@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from gateway import keys
-from gateway.app.purposes import APPROVALS_KEY, CALL_KEY
+from gateway.app.purposes import APPROVALS_KEY, HIERARCHY_KEY
 from gateway.approve.asking import Approvals
 from gateway.approve.decision import Person
 from gateway.approve.notice import TOLD, notice, slack
@@ -22,7 +22,7 @@ from gateway.config import Config, Secrets
 from gateway.detect.ruleset import RuleSet
 from gateway.exchange.events import Ask, CallRecord, ExchangeRecord
 from gateway.exchange.masking import without
-from gateway.policy.call import Answer, Approver
+from gateway.policy.call import Answer, Approver, Call
 from gateway.policy.fingerprint import fingerprint
 from gateway.serve.approvals import Known
 from gateway.serve.asking import Asker
@@ -43,13 +43,18 @@ PRIVATE: Final = frozenset({"secret", "pii"})
 _MOST_NAME: Final = 128
 """Characters of the name of a tool, which a model may make up."""
 
+UNASKED: Final = "this call needs an approval, and it could not be asked for one; it was not made"
+
 type Note = Callable[..., None]
 """Takes the name of an event and its details."""
 
 
 class Approving:
     """Answers questions about calls, once it has what they are asked by (`take`). `note` puts an event into the audit,
-    `count` counts a step, `say` takes a line for the log. Run `follow` beside it, and close it."""
+    `count` counts a step, `say` takes a line for the log. Run `follow` beside it, and close it.
+
+    `fingerprint` names calls as firewalls do, which have the key of the hierarchy: otherwise a call with a person's
+    arguments would be asked about again when it is made."""
 
     def __init__(
         self,
@@ -70,9 +75,9 @@ class Approving:
         self._webhook: Webhook | None = None
         self._webhook_for: object = None
         self._behind: set[asyncio.Task[None]] = set()
-        self._fingerprint = partial(fingerprint, key=keys.derive(secret, CALL_KEY))
+        self.fingerprint: Callable[[Call], str] = partial(fingerprint, key=keys.derive(secret, HIERARCHY_KEY))
         key = keys.derive(secret, APPROVALS_KEY)
-        self._approvals = Approvals(registers, key, config.approvals.terms, self._mask, self._fingerprint, self._told)
+        self._approvals = Approvals(registers, key, config.approvals.terms, self._mask, self.fingerprint, self._told)
 
     def take(self, config: Config, secrets: Secrets, rules: RuleSet, tls: SSLContext | bool = True) -> None:
         """Ask by these from now on."""
@@ -80,12 +85,20 @@ class Approving:
         self._approvals.take(config.approvals.terms, self._mask)
 
     async def answers(self, asker: Asker, asked: Ask) -> tuple[Answer, ...]:
-        """The answers to questions, in their order."""
+        """The answers to questions, in their order. A question that could not be asked is answered by no."""
         asking = [
             self._approvals.ask(question, asker.principal, asker.upstream, asked.is_patient)
             for question in asked.questions
         ]
-        return tuple(await asyncio.gather(*asking))
+        return tuple(self._answer(one) for one in await asyncio.gather(*asking, return_exceptions=True))
+
+    def _answer(self, found: Answer | BaseException) -> Answer:
+        if isinstance(found, Answer):
+            return found
+        if not isinstance(found, Exception):
+            raise found
+        self._say(f"it cannot be asked whether a call is approved: {type(found).__name__}: {found}")
+        return Answer(False, UNASKED)
 
     def ended(self, record: ExchangeRecord) -> None:
         """See to it that who looks at a ticket learns that its edited call was refused."""

@@ -10,7 +10,6 @@ from gateway.config import Config
 
 APPROVALS_KEY: Final = "approvals"
 AUDIT_KEY: Final = "audit"
-CALL_KEY: Final = "call"
 FINGERPRINT_KEY: Final = "fingerprint"
 HIERARCHY_KEY: Final = "hierarchy"
 HOP_KEY: Final = "hop"

@@ -17,7 +17,7 @@ import msgspec
 
 from gateway import audit, keys, launch, record
 from gateway import config as configuration
-from gateway.app import status
+from gateway.app import pinning, status
 from gateway.app.approving import Approving
 from gateway.app.doors import Doors
 from gateway.app.purposes import AUDIT_KEY, FINGERPRINT_KEY, HIERARCHY_KEY, SHELF_KEY, STORE_KEY, hop_key
@@ -102,6 +102,7 @@ class Service:
             _tell,
             lambda what: self.metrics.approval(what),
         )
+        self.board = pinning.board_of(self.shared.store.registers, self._note)
         self._posture = self._made(loaded)
         self._listening = False
         self._authority: Authority | None = None
@@ -119,6 +120,7 @@ class Service:
         self.metrics.stops(self._stops.count)
         self.metrics.store_up(lambda: self.shared.is_up)
         self.metrics.approvals_pending(lambda: self.approving.pending)
+        self.metrics.pins_waiting(lambda: len(self.board.waiting))
 
     async def start(self, doors: Doors, *, follow: bool = True) -> None:
         """Open the audit file, and serve at these sockets, which are closed with it. `follow` is whether edited files
@@ -131,6 +133,7 @@ class Service:
         store = self.shared.store
         await self.shared.open()
         await self.switch.look()  # what was stopped elsewhere holds from the first request on
+        await pinning.read(self.board)
         base_url = doorway.base_url(self._posture, self._pool, store, self.ledger)
         self._doorways = [base_url]
         if doors.proxy:
@@ -147,7 +150,8 @@ class Service:
             await hop.start(doors.hop)
         await base_url.start(doors.base_url)
         self._listening = True
-        self._minding = [asyncio.create_task(self.switch.follow()), asyncio.create_task(self.approving.follow())]
+        following = (self.switch.follow(), self.approving.follow(), self.board.follow())
+        self._minding = [asyncio.create_task(one) for one in following]
         if self.fleet is not None:
             self._minding.append(asyncio.create_task(self.fleet.follow()))
         if follow:
@@ -182,6 +186,7 @@ class Service:
         if self._pool is not None:
             await self._pool.close()
         await self.approving.close()
+        await pinning.read(self.board)  # what was listed last is to be known after a restart
         await self.shared.close()
         record.flush()
         if self._audit is not None:
@@ -213,6 +218,7 @@ class Service:
             self._memory,
             self._launch_key,
             lambda: self._stops.tools,
+            self.board,
         )
         self.approving.take(loaded.config, loaded.secrets, loaded.rules, made.tls)
         return replace(made, stops=self._stops, approve=self.approving.answers)
@@ -314,6 +320,7 @@ class Service:
             "fleet": self.fleet.status() if self.fleet is not None else None,
             "store": self.shared.status(self._posture.config.store.on_error),
             "approvals": self.approving.status(),
+            "pins": pinning.status(self.board),
             "proxy": proxy,
             **status.of_posture(self._posture),
         }

@@ -26,11 +26,13 @@ from gateway.app.service import ensured
 from gateway.approve.desk import Desk
 from gateway.config import Config
 from gateway.errors import ConfigError, InternalError
+from gateway.pins.board import Board
 from gateway.serve import totals
 from gateway.serve.admin import Readiness, View
 from gateway.serve.approvals import Approvals
 from gateway.serve.carrier import LAST_WORDS
 from gateway.serve.listener import standing
+from gateway.serve.pins import Pins
 from gateway.serve.totals import Totals
 from gateway.state.shared import OpenRegisters
 from gateway.state.sqlite import FILE as REGISTERS
@@ -100,7 +102,8 @@ class Supervisor:
         self.listeners |= opened.addresses()
         if opened.proxy or self._modes:
             ensured(self.config, self._environ)
-        view = View(self._metrics, self._readiness, self._status, self.switch, self._pages)
+        pins = Pins(Board(self._store.lasting))  # workers see by themselves what is decided, and note it
+        view = View(self._metrics, self._readiness, self._status, self.switch, self._pages, pins)
         self.listeners["admin"] = str(await self._front.open(view))
         key = hop_key(self.config, self._secret)
         workers = self.config.gateway.workers

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from gateway.approve import words
 from gateway.approve.book import Book, Kept
 from gateway.approve.earlier import Asked, standing
-from gateway.approve.making import Unshowable, asked_of, free_id, joined, made
+from gateway.approve.making import Unshowable, again, asked_of, free_id, is_stricter, made
 from gateway.approve.masked import Mask, restored
 from gateway.approve.passes import Passes
 from gateway.approve.terms import Mode, Terms
@@ -32,7 +32,7 @@ LOOK: Final = 0.25
 MOST_PENDING: Final = 50
 """Questions of one agent that wait at once: an agent that was taken over must not bury those of others."""
 MOST_BYTES: Final = 4 * 1024 * 1024
-"""Bytes of all tickets together: each change has every gateway read them."""
+"""Bytes of all tickets together: each change has every gateway read them. One agent's may take a quarter of it."""
 
 TRIES: Final = 3
 PAUSE: Final = 0.25
@@ -180,19 +180,26 @@ class Approvals:
         may_wait: bool,
     ) -> Answer | None:
         """Put the question to people, if it is not there already. None where it is to be looked at again."""
-        if kept is not None:
-            ticket = joined(kept.ticket, asked, self._terms, self._now())
-        else:
-            if not self._has_room(found, asked.agent):
-                return Answer(False, words.TOO_MANY)
-            id_ = free_id(self._key, asked.call, self._book.taken)
-            lasts = self._terms.deadline if may_wait else self._terms.ticket_lifetime
-            try:
-                ticket = made(id_, question, asked, upstream, self._terms, self._mask, self._now(), lasts)
-            except Unshowable:
-                return Answer(False, words.UNSHOWABLE)
-        if (kept is None or ticket is not kept.ticket) and not await self._keep(kept or Kept(ticket, 0, 0), ticket):
+        if kept is not None and not is_stricter(kept.ticket, asked):
+            return await self._waited(kept.ticket, asked, may_wait)
+        if not self._has_room(found, asked.agent):
+            return Answer(False, words.TOO_MANY)
+        id_, terms, now = free_id(self._key, asked.call, self._book.taken), self._terms, self._now()
+        lasts = terms.deadline if may_wait else terms.ticket_lifetime
+        try:
+            if kept is None:
+                ticket = made(id_, question, asked, upstream, terms, self._mask, now, lasts)
+            else:
+                ticket = again(id_, kept.ticket, asked, terms, now, lasts)
+        except Unshowable:
+            return Answer(False, words.UNSHOWABLE)
+        if not await self._keep(Kept(ticket, 0, 0), ticket):
             return None
+        if kept is not None:
+            await self._withdraw(kept.ticket.id, f"asked anew as {id_}, for more reasons")
+        return await self._waited(ticket, asked, may_wait)
+
+    async def _waited(self, ticket: Ticket, asked: Asked, may_wait: bool) -> Answer | None:
         return await self._decided(ticket, asked) if may_wait else Answer(False, words.waits(ticket), ticket.id)
 
     async def _decided(self, ticket: Ticket, asked: Asked) -> Answer | None:
@@ -203,8 +210,8 @@ class Approvals:
                 found = await self._book.look()
                 known = standing((kept.ticket for kept in found.values()), asked, self._now())
                 is_open = ticket.id in found and found[ticket.id].ticket.state is State.PENDING
-                if known is not None and known.state is not State.PENDING:
-                    if is_open:
+                if known is not None and known.id != ticket.id:
+                    if is_open and known.state is not State.PENDING:
                         await self._withdraw(ticket.id, f"answered by {known.id}")
                     return None
                 if not is_open:
@@ -231,9 +238,11 @@ class Approvals:
         return Answer(False, words.withdrawn(kept.ticket)) if kept.ticket.state is State.WITHDRAWN else None
 
     def _has_room(self, found: Mapping[str, Kept], agent: str) -> bool:
-        now, own = self._now(), [kept.ticket for kept in found.values() if kept.ticket.agent == agent]
-        waiting = sum(ticket.state_at(now) is State.PENDING for ticket in own)
-        return waiting < MOST_PENDING and sum(kept.size for kept in found.values()) < MOST_BYTES
+        now, own = self._now(), [kept for kept in found.values() if kept.ticket.agent == agent]
+        waiting = sum(kept.ticket.state_at(now) is State.PENDING for kept in own)
+        if waiting >= MOST_PENDING or sum(kept.size for kept in own) >= MOST_BYTES // 4:
+            return False
+        return sum(kept.size for kept in found.values()) < MOST_BYTES
 
     # -- tickets
 

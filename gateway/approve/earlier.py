@@ -37,10 +37,13 @@ def standing(tickets: Iterable[Ticket], asked: Asked, now: float) -> Ticket | No
 
     A denial of the very call comes first, then an approval of it, then one for the session or the target.
     """
-    candidates = [
-        (rank, ticket.created, ticket) for ticket in tickets if (rank := _rank(ticket, asked, now)) is not None
+    ranked = [
+        (rank, ticket.created, len(ticket.reasons), ticket)
+        for ticket in tickets
+        if (rank := _rank(ticket, asked, now)) is not None
     ]
-    return max(candidates, key=lambda one: one[:2])[2] if candidates else None
+    # Of two that wait the later has what speaks against the call since.
+    return max(ranked, key=lambda one: one[:3])[3] if ranked else None
 
 
 _DENIED: Final = 3

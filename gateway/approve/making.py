@@ -90,20 +90,27 @@ def made(
     return ticket
 
 
-def joined(ticket: Ticket, asked: Asked, terms: Terms, now: float) -> Ticket:
-    """The ticket of a call that waits already, with what there is to be said against it since; as it was where there
-    is nothing. Votes until then are void: they were given to less."""
+def is_stricter(ticket: Ticket, asked: Asked) -> bool:
+    """Whether there is more to be said against a call that waits already than its ticket says."""
+    is_higher = asked.approver is Approver.APPROVER and ticket.approver is not Approver.APPROVER
+    return is_higher or asked.tier > ticket.tier or (asked.is_once and not ticket.is_once) or not knows(ticket, asked)
+
+
+def again(id_: str, ticket: Ticket, asked: Asked, terms: Terms, now: float, lasts: float) -> Ticket:
+    """A ticket in the place of one that waits, with all that there is to be said against the call since. It has another
+    id: whoever looked at the first has not seen this."""
     approver = Approver.APPROVER if Approver.APPROVER in {ticket.approver, asked.approver} else Approver.USER
-    tier, is_once = max(ticket.tier, asked.tier), ticket.is_once or asked.is_once
-    if knows(ticket, asked) and (tier, approver, is_once) == (ticket.tier, ticket.approver, ticket.is_once):
-        return ticket
     return replace(
         ticket,
+        id=id_,
         reasons=tuple(dict.fromkeys((*ticket.reasons, *asked.reasons))),
-        tier=tier,
+        tier=max(ticket.tier, asked.tier),
         approver=approver,
-        is_once=is_once,
+        is_once=ticket.is_once or asked.is_once,
         needs=max(ticket.needs, terms.needs(approver)),
+        created=now,
+        deadline=now + lasts,
         votes=(),
-        steps=(*ticket.steps, Step(What.ASKED_AGAIN, now, asked.agent)),
+        steps=(Step(What.ASKED, now, asked.agent),),
+        recorded=0,
     )

@@ -21,9 +21,7 @@ from gateway.policy.call import Approver
 TIMESTAMP: Final = "X-Lockgate-Timestamp"
 SIGNATURE: Final = "X-Lockgate-Signature"
 
-TOLD: Final = frozenset(
-    {What.ASKED, What.ASKED_AGAIN, What.APPROVED, What.DENIED, What.EXPIRED, What.WITHDRAWN, What.VOTED}
-)
+TOLD: Final = frozenset({What.ASKED, What.APPROVED, What.DENIED, What.EXPIRED, What.WITHDRAWN, What.VOTED})
 """Steps that people are told of."""
 
 MOST_ARGUMENTS: Final = 2000
@@ -68,7 +66,7 @@ def slack(ticket: Ticket, step: Step, mask: Mask) -> dict[str, Any]:
     if step.why:
         lines.append(f"Because: {step.why}")
     blocks = [_section("\n".join(lines))]
-    if step.what in {What.ASKED, What.ASKED_AGAIN, What.VOTED}:
+    if step.what in {What.ASKED, What.VOTED}:
         who = "an approver" if ticket.approver is Approver.APPROVER else "its user or an approver"
         blocks.append(_section(_arguments(ticket, mask)))
         blocks.append(_section(f"Until {shown_time(ticket.deadline)}, by {who}: lockgate approvals show {ticket.id}"))

@@ -1,7 +1,7 @@
 """A ticket: a question that was put to people, and what became of it, as it is kept in a register.
 
     pending ──▶ approved ──▶ (used)          pending ──▶ denied | expired
-                    └──▶ denied (taken back) | withdrawn (the gateway refused what it was edited to)
+                    └──▶ denied (taken back) | withdrawn (what it was edited to is refused)
 
 It holds no secret: arguments and target are masked, session, target and call are named by keyed digests.
 """
@@ -46,7 +46,6 @@ class What(StrEnum):
     """What happened to a ticket."""
 
     ASKED = "asked"
-    ASKED_AGAIN = "asked again"  # for more reasons than before: votes until then are void
     VOTED = "voted"  # one of several who have to approve did
     APPROVED = "approved"
     DENIED = "denied"

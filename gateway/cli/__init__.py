@@ -23,6 +23,7 @@ from gateway.cli.options import (
     StoppedTool,
     StoppedUpstream,
 )
+from gateway.cli.pins_commands import pins_app
 from gateway.errors import LockgateError, OperatorError
 
 app = typer.Typer(
@@ -40,6 +41,7 @@ app.add_typer(rules_app, name="rules")
 app.add_typer(ca_app, name="ca")
 app.add_typer(audit_app, name="audit")
 app.add_typer(approvals_app, name="approvals")
+app.add_typer(pins_app, name="pins")
 mitm_app = typer.Typer(no_args_is_help=True, help="What a mitmproxy that you start yourself is given.")
 app.add_typer(mitm_app, name="mitm")
 
@@ -77,7 +79,7 @@ def lockgate(
 def run(
     config: ConfigFile = None,
     listen: Annotated[
-        str | None, typer.Option(help="Address of the base-URL listener, in place of [gateway] listen.")
+        str | None, typer.Option(help="Address of the base-URL listener, in place of \\[gateway] listen.")
     ] = None,
     mitm: Annotated[
         list[str] | None,
@@ -271,7 +273,7 @@ def mitm_env(
     config: ConfigFile = None,
     form: Annotated[ShellForm, typer.Option("--format", help="Who reads it.")] = ShellForm.SH,
 ) -> None:
-    """Print the environment that the addon needs; with a key, so keep it to yourself. Wants [proxy] hop."""
+    r"""Print the environment that the addon needs; with a key, so keep it to yourself. Wants \[proxy] hop."""
     from gateway.cli.mitm import env
 
     env(config, form)

@@ -70,7 +70,7 @@ def decide(path: Path | None, admin: str | None, id_: str, decision: Decision) -
     if admin is None:
         return _told(lambda: asyncio.run(_at(config, lambda desk, me: _decided(desk, id_, decision, me))))
     body: dict[str, Any] = {"decision": "approve" if decision.is_approval else "deny", "why": decision.why}
-    body |= {"by": _me()}
+    body |= {"by": myself()}
     if decision.lasts is not None:
         body["lasts"] = decision.lasts
     if decision.edited is not None:
@@ -124,7 +124,7 @@ def arguments(given: str | None) -> str | None:
 
 async def _at[V](config: Config, do: Callable[[Desk, Person], Awaitable[V]]) -> V:
     async with _desk(config) as desk:
-        return await do(desk, Person(_me(), Approver.APPROVER))
+        return await do(desk, Person(myself(), Approver.APPROVER))
 
 
 async def _all(desk: Desk, me: Person) -> list[Ticket]:
@@ -140,7 +140,7 @@ async def _decided(desk: Desk, id_: str, decision: Decision, me: Person) -> Tick
 
 
 async def _watched(config: Config, *, as_json: bool) -> None:
-    async with _desk(config) as desk, aclosing(desk.watch(Person(_me(), Approver.APPROVER))) as watching:
+    async with _desk(config) as desk, aclosing(desk.watch(Person(myself(), Approver.APPROVER))) as watching:
         async for ticket in watching:
             _print_event(ticket_json(ticket), as_json=as_json)
 
@@ -160,7 +160,7 @@ async def _desk(config: Config) -> AsyncIterator[Desk]:
         await store.close()
 
 
-def _me() -> str:
+def myself() -> str:
     """Who decides, as the machine knows it: four eyes are of two users, and the environment could name any."""
     if sys.platform == "win32":
         user = getpass.getuser()

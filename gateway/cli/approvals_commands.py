@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.options import AdminUrl, AsJson, ConfigFile, TicketId
+from gateway.cli.options import AsJson, ConfigFile, DeskUrl, TicketId
 
 approvals_app = typer.Typer(
     no_args_is_help=True,
@@ -19,7 +19,7 @@ approvals_app = typer.Typer(
 @approvals_app.command("list")
 def approvals_list(
     config: ConfigFile = None,
-    admin: AdminUrl = None,
+    admin: DeskUrl = None,
     everything: Annotated[bool, typer.Option("--all", help="Those that are decided or over too.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -30,7 +30,7 @@ def approvals_list(
 
 
 @approvals_app.command("show")
-def approvals_show(id_: TicketId, config: ConfigFile = None, admin: AdminUrl = None, as_json: AsJson = False) -> None:
+def approvals_show(id_: TicketId, config: ConfigFile = None, admin: DeskUrl = None, as_json: AsJson = False) -> None:
     """Show all that is needed to decide: the call, why it is asked, where its values came from, until when."""
     from gateway.cli.approvals import show_one
 
@@ -41,7 +41,7 @@ def approvals_show(id_: TicketId, config: ConfigFile = None, admin: AdminUrl = N
 def approvals_approve(
     id_: TicketId,
     config: ConfigFile = None,
-    admin: AdminUrl = None,
+    admin: DeskUrl = None,
     once: Annotated[bool, typer.Option("--once", help="This call alone.")] = False,
     session: Annotated[bool, typer.Option("--session", help="All calls of the tool in this session.")] = False,
     target: Annotated[
@@ -70,7 +70,7 @@ def approvals_approve(
 def approvals_deny(
     id_: TicketId,
     config: ConfigFile = None,
-    admin: AdminUrl = None,
+    admin: DeskUrl = None,
     why: Annotated[str, typer.Option(help="The reason: the model is told it, and the audit keeps it.")] = "",
 ) -> None:
     """Deny a call, or take an approval back that was not used up."""
@@ -81,7 +81,7 @@ def approvals_deny(
 
 
 @approvals_app.command("watch")
-def approvals_watch(config: ConfigFile = None, admin: AdminUrl = None, as_json: AsJson = False) -> None:
+def approvals_watch(config: ConfigFile = None, admin: DeskUrl = None, as_json: AsJson = False) -> None:
     """Show each call that comes to wait, and what becomes of it, until interrupted."""
     from gateway.cli.approvals import watch
 

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from gateway import config as configuration
 from gateway.app import sharing
-from gateway.cli import offline
+from gateway.cli import check_tools, offline
 from gateway.cli.tables import wide
 from gateway.config import Config
 from gateway.errors import OperatorError
@@ -69,6 +69,7 @@ def _show(loaded: Loaded) -> None:
     console.print(way, markup=False)
     if proxy.enabled:
         console.print(_egress(config))
+    console.print(_tools(config))
     console.print(_coverage(config))
     console.print("ok")
 
@@ -83,11 +84,12 @@ def _upstreams(config: Config) -> Table:
 
 
 def _agents(config: Config) -> Table:
-    table = _table("agent", "known by", "profile", "limits")
+    table = _table("agent", "known by", "profile", "limits", "tools")
     for name, agent in config.agents.items():
         limits = [limit for limit in config.limits if limit in agent.limits or name in config.limits[limit].agents]
-        _add(table, name, ", ".join(agent.known_by), config.profile_for(name).name, ", ".join(limits))
-    _add(table, DEFAULT_PRINCIPAL, "everybody else", config.rules.profile, "")
+        tools = "by tier" if agent.tools is None else ", ".join(agent.tools) or "none"
+        _add(table, name, ", ".join(agent.known_by), config.profile_for(name).name, ", ".join(limits), tools)
+    _add(table, DEFAULT_PRINCIPAL, "everybody else", config.rules.profile, "", "by tier")
     return table
 
 
@@ -100,6 +102,13 @@ def _egress(config: Config) -> Table:
     return table
 
 
+def _tools(config: Config) -> Table:
+    table = _table(*check_tools.HEADER)
+    for row in check_tools.rows(config):
+        _add(table, *row)
+    return table
+
+
 def _coverage(config: Config) -> Table:
     table = _table("family", "methods", "path", "coverage", "dialect", "request", "answer")
     for row in matrix(families(config)):
@@ -108,7 +117,7 @@ def _coverage(config: Config) -> Table:
 
 
 _NOBODY: Final = {Anonymous.DEFAULT: f"the agent `{DEFAULT_PRINCIPAL}`", Anonymous.REFUSE: "refused"}
-_FOLDED: Final = frozenset({"path", "hosts", "paths", "addresses", "goes to"})
+_FOLDED: Final = frozenset({"path", "hosts", "paths", "addresses", "goes to", "tools", "means", "tier", "arguments"})
 """Columns that may be long, and are broken where the terminal ends."""
 
 

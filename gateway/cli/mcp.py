@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from gateway import app, audit, keys, record
 from gateway import config as configuration
+from gateway.app import pinning
 from gateway.app.approving import Approving, Note
 from gateway.app.loop import loop_factory
 from gateway.audit import AuditError
@@ -33,7 +34,7 @@ from gateway.exchange.gate import Gate
 from gateway.policy.call import Answer
 from gateway.reload import Loaded, Loader
 from gateway.serve.asking import Asker, nobody_approves
-from gateway.serve.gates import gate_of, hierarchy_of
+from gateway.serve.gates import firewall_of, gate_of, hierarchy_of
 from gateway.settings import DEFAULT_PRINCIPAL
 from gateway.shelf import Shelf
 from gateway.state.shared import OpenRegisters
@@ -90,6 +91,8 @@ class _Session:
         self._switch = Switch(Folder(configuration.state_folder(config, environ)), None, lambda _: None)
         self._registers = _registers(config, environ)
         self._approving = _approving(self._registers, secret, config, self._note)
+        self._pins = self._registers or _of_this_machine(config, environ)
+        self._board = pinning.board_of(self._pins.lasting, self._note)
         self._times = Times(lambda: secrets.token_hex(_ID_BYTES))
         self._conversation = Conversation(
             self._gate(self._loader.load()), upstream=self._upstream, principal=DEFAULT_PRINCIPAL, new_id=self._times
@@ -97,7 +100,9 @@ class _Session:
         self._audit = _audit(config, environ, secret, name) if config.audit.enabled else None
 
     async def relay(self, command: Sequence[str]) -> int:
-        tasks = [asyncio.create_task(self._loader.watch()), asyncio.create_task(self._switch.follow())]
+        await pinning.read(self._board)
+        following = (self._loader.watch(), self._switch.follow(), self._board.follow())
+        tasks = [asyncio.create_task(one) for one in following]
         if self._approving is not None:
             tasks.append(asyncio.create_task(self._approving.follow()))
         try:
@@ -109,8 +114,8 @@ class _Session:
             await asyncio.gather(*tasks, return_exceptions=True)
             if self._approving is not None:
                 await self._approving.close()
-            if self._registers is not None:
-                await self._registers.close()
+            await pinning.read(self._board)  # what was listed last is to be known next time
+            await self._pins.close()
 
     def close(self) -> None:
         record.flush()
@@ -125,7 +130,9 @@ class _Session:
             self._approving.take(config, silent, loaded.rules)
         profile = config.profile_for(DEFAULT_PRINCIPAL)
         hierarchy = hierarchy_of(config, self._key)
-        return gate_of(config, loaded.rules, profile, hierarchy, self._memory, self._stopped_tools)
+        toolbox, egress = config.toolbox(), config.egress_policy()
+        firewall = firewall_of(config, DEFAULT_PRINCIPAL, toolbox, egress, self._key, pins=self._board)
+        return gate_of(config, loaded.rules, profile, hierarchy, self._memory, self._stopped_tools, firewall)
 
     def _stopped_tools(self) -> Container[str]:
         """What may not be called: with the server or its user stopped, everything."""
@@ -173,6 +180,11 @@ def _registers(config: Config, environ: Mapping[str, str]) -> OpenRegisters | No
     table = config.store
     file = configuration.state_folder(config, environ) / FILE
     return OpenRegisters(place, table.timeout, table.prefix, table.ca_file, file)
+
+
+def _of_this_machine(config: Config, environ: Mapping[str, str]) -> OpenRegisters:
+    """Where pins are where this process is not told of the store."""
+    return OpenRegisters(None, config.store.timeout, "", None, configuration.state_folder(config, environ) / FILE)
 
 
 def _approving(store: OpenRegisters | None, secret: bytes, config: Config, note: Note) -> Approving | None:

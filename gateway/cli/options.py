@@ -1,6 +1,7 @@
 """Options that several commands share, and the values of some.
 
-(typer does not look into `type` statements, so these are plain names.)
+(typer does not look into `type` statements, so these are plain names. It reads help as markup, in which a name in
+brackets is a style: the names of tables are escaped.)
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ ConfigFile = Annotated[
 
 AgentName = Annotated[
     str | None,
-    typer.Option("--agent", help="Whose key to show the proxy: the NAME of [agents.NAME], with its `key_env`."),
+    typer.Option("--agent", help="Whose key to show the proxy: the NAME of \\[agents.NAME], with its `key_env`."),
 ]
 LaunchedAgent = Annotated[
     str | None,
-    typer.Option("--agent", help="In whose name it runs: the NAME of [agents.NAME]. Without one, `default`."),
+    typer.Option("--agent", help="In whose name it runs: the NAME of \\[agents.NAME]. Without one, `default`."),
 ]
 Lifetime = Annotated[
     str,
@@ -40,13 +41,13 @@ Lifetime = Annotated[
 
 
 StoppedAgent = Annotated[
-    str | None, typer.Option("--agent", help="The NAME of [agents.NAME], or `default` for who shows no key.")
+    str | None, typer.Option("--agent", help="The NAME of \\[agents.NAME], or `default` for who shows no key.")
 ]
 StoppedTool = Annotated[
     str | None, typer.Option("--tool", help="The name of a tool, as models and MCP servers call it.")
 ]
 StoppedUpstream = Annotated[
-    str | None, typer.Option("--upstream", help="The NAME of [upstreams.NAME], mcp/NAME, or egress.NAME.")
+    str | None, typer.Option("--upstream", help="The NAME of \\[upstreams.NAME], mcp/NAME, or egress.NAME.")
 ]
 AdminUrl = Annotated[
     str | None,
@@ -54,7 +55,16 @@ AdminUrl = Annotated[
         "--admin",
         metavar="URL",
         help="Ask the gateway whose admin listener this is, and not the files of this machine; the token is in the "
-        "variable of [admin] token_env, or in LOCKGATE_ADMIN_TOKEN.",
+        "variable of \\[admin] token_env, or in LOCKGATE_ADMIN_TOKEN.",
+    ),
+]
+DeskUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--admin",
+        metavar="URL",
+        help="Ask the gateway whose admin listener this is, and not the files of this machine, as whom the token says: "
+        "that in LOCKGATE_APPROVER_TOKEN, in the variable of \\[admin] token_env, or in LOCKGATE_ADMIN_TOKEN.",
     ),
 ]
 TicketId = Annotated[str, typer.Argument(metavar="ID", help="The ticket, as `list` and the refusal name it.")]

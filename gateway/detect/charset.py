@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
+from functools import lru_cache
 
 type Ranges = tuple[tuple[int, int], ...]
 """Inclusive ranges of code points, sorted, disjoint and not adjacent."""
@@ -44,6 +45,7 @@ def contains(ranges: Ranges, code_point: int) -> bool:
     return index >= 0 and ranges[index][1] >= code_point
 
 
+@lru_cache(maxsize=1024)  # rules are made of the same few letters, and there are very many of them
 def either_case(ranges: Ranges) -> Ranges:
     """The ranges with the other case of each ASCII letter; other letters keep their case, as the ASCII flag has it."""
     both = list(ranges)
@@ -55,6 +57,7 @@ def either_case(ranges: Ranges) -> Ranges:
     return union(both)
 
 
+@lru_cache(maxsize=1024)
 def of(*pieces: str) -> Ranges:
     """The set of single characters and of `a-z` pairs given as two-character strings."""
     return union((ord(piece[0]), ord(piece[-1])) for piece in pieces)

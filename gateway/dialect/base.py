@@ -90,7 +90,8 @@ class EventReading(Struct, frozen=True):
     `usage` is what the provider has counted up to this event, where it says so.
 
     `calling` are the calls of tools that this event holds a part of, by the keys that `called` gives them; `called` are
-    those that are complete with it, each once in a stream, however often later events restate it.
+    those that are complete with it, each once in a stream, however often later events restate it. What completes a call
+    holds a part of it, as where it says why the model stopped.
     """
 
     deltas: tuple[Delta, ...] = ()
@@ -100,6 +101,17 @@ class EventReading(Struct, frozen=True):
     usage: Usage = field(default_factory=dict)
     calling: tuple[Hashable, ...] = ()
     called: tuple[Called, ...] = ()
+
+
+class Denials(Struct, frozen=True):
+    """Calls that were refused in an answer, and that its provider keeps: it waits for what they return.
+
+    `names` are the ids by which later requests lean on that answer; `items`, JSON values, are what the first of these
+    must bring along. To be remembered as long as the provider keeps answers.
+    """
+
+    names: tuple[str, ...]
+    items: tuple[Any, ...]
 
 
 type Payload = tuple[str | None, bytes]
@@ -138,6 +150,10 @@ class StreamReader(Protocol):
 
     def unfinished(self) -> tuple[Called, ...]:
         """The calls that have begun and that no event completed, once the stream is over; each is complete by that."""
+        return ()
+
+    def denials(self, changes: Mapping[Hashable, Change]) -> tuple[Denials, ...]:  # noqa: ARG002 -- as in `changed`
+        """What is to be remembered of the refused calls so far, for requests that lean on what the provider keeps."""
         return ()
 
     def sent(self, event: str | None, document: Document | None, data: bytes) -> None:
@@ -182,6 +198,21 @@ class Dialect(Protocol):
         """The answer body with these calls refused, each by its words in the dialect, or with other arguments.
 
         The rest of the answer stands, byte for byte, but for why the model stopped, where no call is left.
+        """
+        return document.raw
+
+    def denials(self, document: Document, changes: Mapping[Hashable, Change]) -> tuple[Denials, ...]:  # noqa: ARG002
+        """What is to be remembered of the refused calls of a complete answer body, as in `StreamReader.denials`."""
+        return ()
+
+    def leans_on(self, document: Document) -> tuple[str, ...]:  # noqa: ARG002 -- for those whose provider keeps answers
+        """The ids of earlier answers and conversations that a request body goes on from: names of `Denials`."""
+        return ()
+
+    def resumed(self, document: Document, denials: Sequence[Denials]) -> bytes:  # noqa: ARG002 -- likewise
+        """The request body as the provider takes it, where calls of earlier answers were refused.
+
+        `denials` are those remembered under what it `leans_on`; a body may need this without any.
         """
         return document.raw
 

@@ -13,7 +13,9 @@ from typing import Final, override
 
 from msgspec.structs import replace
 
-from gateway.dialect.base import EventReading, Payload, StreamReader
+from gateway.dialect.base import Denials, EventReading, Payload, StreamReader
+from gateway.dialect.openai_chat_stream import completing
+from gateway.dialect.openai_event_calls import Session
 from gateway.dialect.openai_events import EventStream
 from gateway.errors import Malformed, OverLimit
 from gateway.policy.call import Called, Change
@@ -51,16 +53,17 @@ class Lanes(StreamReader):
     """Reads the messages of one session.
 
     `lane_of` names the lane of a message, `is_last` tells whether it ends that lane's answer, `make` makes the reader
-    of one answer.
+    of one answer, among those of a session.
     """
 
     def __init__(
         self,
-        make: Callable[[], EventStream],
+        make: Callable[[Session], EventStream],
         lane_of: Callable[[Document], Hashable],
         is_last: Callable[[str], bool],
     ) -> None:
         self._make = make
+        self.session = Session()
         self._lane_of = lane_of
         self._is_last = is_last
         self._number = 0
@@ -87,7 +90,7 @@ class Lanes(StreamReader):
                 called = self._open[name].stream.unfinished()
             self._leave(name, closes, ended)
             self._over.pop(name, None)
-        lane = self._open.get(name) or _Lane(self._number + 1, name, self._make())
+        lane = self._open.get(name) or _Lane(self._number + 1, name, self._make(self.session))
         reading = lane.stream.read(event, document, data)
         if kind == _FIRST:
             self._enter(lane)
@@ -104,19 +107,16 @@ class Lanes(StreamReader):
             self._leave(name, closes, ended)
             self._count(reading.usage)
         self._read.append(_Read(lane, tuple(ended)))
-        return EventReading(
-            deltas,
-            tuple(closes),
-            False,
-            reading.uninspected,
-            dict(self._usage),
-            reading.calling,
-            (*called, *reading.called),
-        )
+        read = EventReading(deltas, tuple(closes), False, reading.uninspected, dict(self._usage), reading.calling)
+        return completing(read, (*called, *reading.called))
 
     @override
     def unfinished(self) -> tuple[Called, ...]:
         return tuple(called for lane in self._open.values() for called in lane.stream.unfinished())
+
+    @override
+    def denials(self, changes: Mapping[Hashable, Change]) -> tuple[Denials, ...]:
+        return self.session.denials(changes)
 
     @override
     def changed(

@@ -19,8 +19,9 @@ from gateway.dialect.base import EventReading, Fields, Reading
 from gateway.dialect.jsonrpc import CONTENT, is_answer
 from gateway.dialect.mcp_door import Door, Inner, Street
 from gateway.dialect.mcp_grammar import MESSAGES, TARGETS
+from gateway.dialect.mcp_listing import listed
 from gateway.dialect.mcp_refusals import Owed
-from gateway.dialect.message import Instead, MessageDialect, MessageReader
+from gateway.dialect.message import Instead, Listing, MessageDialect, MessageReader
 from gateway.dialect.plain import wholes
 from gateway.dialect.refusals import encode
 from gateway.errors import Malformed, UpstreamError
@@ -199,6 +200,10 @@ class Mcp(MessageDialect):
             else:
                 patches.append(document.append_member(params, "arguments", value))
         return apply(document.raw, patches)
+
+    @override
+    def listed(self, document: Document) -> tuple[Listing, ...]:
+        return listed(document)
 
     @override
     def operation(self, document: Document, *, named: bool) -> str | None:

@@ -11,9 +11,11 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from msgspec import Struct
+
 from gateway.dialect.base import Dialect, Fields, StreamReader
 from gateway.policy.call import Called
-from gateway.segment import Direction
+from gateway.segment import Direction, Path
 from gateway.verdict import Refusal
 from gateway.wire.document import Document
 from gateway.wire.frames import Framing
@@ -28,6 +30,14 @@ class Instead:
 
     onward: bytes | None = None
     back: bytes | None = None
+
+
+class Listing(Struct, frozen=True):
+    """A list of tools in what a server says: `at` leads to it in the body, `goes_on` is whether more pages follow."""
+
+    at: Path
+    definitions: tuple[Mapping[str, Any], ...]
+    goes_on: bool = False
 
 
 class MessageReader(StreamReader):
@@ -91,6 +101,10 @@ class MessageDialect(RpcDialect):
     @abstractmethod
     def with_arguments(self, document: Document, arguments: Mapping[Hashable, Any]) -> bytes:
         """The message with other arguments of some calls, by their keys."""
+
+    @abstractmethod
+    def listed(self, document: Document) -> tuple[Listing, ...]:
+        """The lists of tools in what a server says. Raises Malformed where clients could read other ones."""
 
     @abstractmethod
     def repeats(self, name: str) -> bool:

@@ -22,12 +22,12 @@ from gateway.dialect import usage
 from gateway.dialect.base import Dialect, EventReading, Payload, Reading, StreamReader
 from gateway.dialect.grammar import Rule, Sink
 from gateway.dialect.openai_chat_stream import framed
-from gateway.dialect.openai_chat_transcript import transcript
+from gateway.dialect.openai_chat_transcript import hosted, transcript
 from gateway.dialect.plain import ANSWERED, ASKED, Voice
 from gateway.dialect.refusals import Shape, body
 from gateway.errors import Malformed
 from gateway.policy.call import Called, Change
-from gateway.policy.transcript import Transcript
+from gateway.policy.transcript import Hosted, Transcript
 from gateway.segment import Path
 from gateway.verdict import Refusal
 from gateway.wire.document import Document, Patch
@@ -151,9 +151,9 @@ class OllamaStream(StreamReader):
         self._done = False
         self._lines = 0
         self._has_text = False
-        self._made: tuple[Hashable, ...] = ()  # keys of the calls so far
-        # Of the lines that have not left: the number, whether text came before, and the calls that did.
-        self._read: deque[tuple[int, bool, tuple[Hashable, ...]]] = deque()
+        self._has_refused = False  # a call, in the lines that have left
+        # Of the lines that have not left: the number, and whether text came before.
+        self._read: deque[tuple[int, bool]] = deque()
         # What an ending repeats. The date must be one in the client's eyes (RFC 3339); the core has no clock.
         self._head: dict[str, Any] = {"model": "", "created_at": "1970-01-01T00:00:00Z"}
         self._text: dict[str, Any] = {"message": {"role": "assistant", "content": ""}}
@@ -179,10 +179,9 @@ class OllamaStream(StreamReader):
 
     def _called(self, document: Document) -> tuple[Called, ...]:
         self._lines += 1
-        self._read.append((self._lines, self._has_text, self._made))
+        self._read.append((self._lines, self._has_text))
         called = made.calls(document, self._lines)
         self._has_text = self._has_text or bool(document.get("message", "content"))
-        self._made += tuple(one.key for one in called)
         return called
 
     @override
@@ -190,9 +189,11 @@ class OllamaStream(StreamReader):
         self, event: str | None, document: Document | None, data: bytes, changes: Mapping[Hashable, Change]
     ) -> Sequence[Payload]:
         assert document is not None
-        line, has_text, earlier = self._read[0]
-        behind_text = has_text or any(key in changes and changes[key].refusal is not None for key in earlier)
-        return ((event, made.changed(document, changes, line, behind_text=behind_text)),)
+        line, has_text = self._read[0]
+        out = made.changed(document, changes, line, behind_text=has_text or self._has_refused)
+        own = (changes.get(one.key) for one in made.calls(document, line))
+        self._has_refused = self._has_refused or any(one is not None and one.refusal is not None for one in own)
+        return ((event, out),)
 
     @override
     def sent(self, event: str | None, document: Document | None, data: bytes) -> None:
@@ -218,9 +219,6 @@ def _after_edit(document: Document, path: Path) -> tuple[Patch, ...]:
     return (document.replace(("logprobs",), []),) if answered else ()
 
 
-_TRANSCRIPT: Final = transcript(_ASKED)
-
-
 class Ollama(Dialect):
     """Chat and generate; the bodies differ in the members they use, not in what a member means."""
 
@@ -240,7 +238,11 @@ class Ollama(Dialect):
 
     @override
     def transcript(self, document: Document) -> Transcript:
-        return _TRANSCRIPT(document)
+        return transcript(document, self.request(document))
+
+    @override
+    def hosted(self, document: Document) -> tuple[Hosted, ...]:
+        return hosted(document)
 
     @override
     def calls(self, document: Document) -> tuple[Called, ...]:

@@ -6,24 +6,27 @@ background responses, conversations and batch results come back by other paths t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, Final, override
+
+from msgspec import Struct
 
 from gateway.dialect import grammar as g
 from gateway.dialect import openai_chat as chat
 from gateway.dialect import openai_chat_calls as chat_calls
 from gateway.dialect import openai_chat_transcript as chat_transcript
+from gateway.dialect import openai_denials as refused
 from gateway.dialect import openai_responses as responses
 from gateway.dialect import openai_responses_calls as responses_calls
 from gateway.dialect import openai_responses_transcript as responses_transcript
-from gateway.dialect.base import Dialect, Reading, StreamReader
+from gateway.dialect.base import Denials, Dialect, Reading, StreamReader
 from gateway.dialect.grammar import Rule, Sink
 from gateway.dialect.openai_chat_stream import ChatStream
 from gateway.dialect.openai_events import EventStream
 from gateway.dialect.plain import ANSWERED, ASKED, PLAIN
 from gateway.dialect.refusals import Shape, body
 from gateway.policy.call import Called, Change
-from gateway.policy.transcript import Transcript
+from gateway.policy.transcript import Hosted, Transcript
 from gateway.segment import Path
 from gateway.verdict import Refusal
 from gateway.wire.document import Document, Patch, parse
@@ -91,6 +94,18 @@ _IMAGES: Final[Rule] = g.members(
 )
 
 
+class Telling(Struct, frozen=True):
+    """How a request is told as a conversation, whole (with what the grammar found) and what is hosted of it alone; the
+    path leads to the request in the document."""
+
+    transcript: Callable[[Document, Reading, Path], Transcript]
+    hosted: Callable[[Document, Path], tuple[Hosted, ...]]
+
+
+_CHATTING: Final = Telling(chat_transcript.transcript, chat_transcript.hosted)
+RESPONDING: Final = Telling(responses_transcript.transcript, responses_transcript.hosted)
+
+
 class OpenAI(Dialect):
     """One kind of request of the API."""
 
@@ -100,13 +115,13 @@ class OpenAI(Dialect):
         asked: Rule,
         reader: Callable[[Framing], StreamReader],
         instruct: Instruct | None = None,
-        transcript: Callable[[Document], Transcript] | None = None,
+        telling: Telling | None = None,
     ) -> None:
         self.name = name
         self.asked = asked
         self._reader = reader
         self._instruct = instruct
-        self._transcript = transcript
+        self._telling = telling
 
     @override
     def request(self, document: Document, *, apart: bool = False) -> Reading:
@@ -122,17 +137,37 @@ class OpenAI(Dialect):
 
     @override
     def transcript(self, document: Document) -> Transcript:
-        return super().transcript(document) if self._transcript is None else self._transcript(document)
+        return self.told(document, self.request(document))
+
+    def told(self, document: Document, reading: Reading, root: Path = ()) -> Transcript:
+        """The transcript of the request at `root` of a document, in which `reading` was found."""
+        return (
+            Transcript(is_whole=False) if self._telling is None else self._telling.transcript(document, reading, root)
+        )
+
+    @override
+    def hosted(self, document: Document, root: Path = ()) -> tuple[Hosted, ...]:
+        return () if self._telling is None else self._telling.hosted(document, root)
 
     @override
     def calls(self, document: Document) -> tuple[Called, ...]:
-        """By the members of the answer: whatever has `choices` or `output` may make an agent run tools."""
-        return (*chat_calls.calls(document), *responses_calls.calls(document))
+        return calls(document)
 
     @override
     def changed(self, document: Document, changes: Mapping[Hashable, Change]) -> bytes:
-        changed = chat_calls.changed(document, changes)
-        return responses_calls.changed(parse(changed), changes) if responses_calls.calls(document) else changed
+        return changed(document, changes)
+
+    @override
+    def denials(self, document: Document, changes: Mapping[Hashable, Change]) -> tuple[Denials, ...]:
+        return refused.of_response(document, changes)
+
+    @override
+    def leans_on(self, document: Document) -> tuple[str, ...]:
+        return refused.leans_on(document) if self._telling is RESPONDING else ()
+
+    @override
+    def resumed(self, document: Document, denials: Sequence[Denials]) -> bytes:
+        return refused.resumed(document, denials) if self._telling is RESPONDING else document.raw
 
     @override
     def instruct(self, document: Document, rules: str, root: Path = ()) -> tuple[Patch, ...]:
@@ -146,6 +181,17 @@ class OpenAI(Dialect):
     @override
     def refusal(self, refusal: Refusal) -> bytes:
         return body(Shape.OPENAI, refusal)
+
+
+def calls(document: Document, root: Path = ()) -> tuple[Called, ...]:
+    """The calls in the answer at `root`, by its members: what has `choices` or `output` may make an agent run tools."""
+    return (*chat_calls.calls(document, root), *responses_calls.calls(document, root))
+
+
+def changed(document: Document, changes: Mapping[Hashable, Change], root: Path = ()) -> bytes:
+    """The document with these changes of the calls that `calls` gave."""
+    out = chat_calls.changed(document, changes, root)
+    return responses_calls.changed(parse(out), changes, root) if responses_calls.calls(document, root) else out
 
 
 def after_edit(document: Document, path: Path) -> tuple[Patch, ...]:
@@ -194,20 +240,9 @@ def _unplaced(document: Document, owner: Path) -> Iterator[Patch]:
 _asked: Final = g.opaque(ASKED)
 _GIVEN: Final[Rule] = g.members({"image_url": g.address(g.USER), "file_id": g.skip}, _asked)
 
-CHAT: Final = OpenAI("openai_chat", chat.REQUEST, ChatStream, chat.instruct, chat_transcript.transcript(chat.REQUEST))
-COMPLETIONS: Final = OpenAI(
-    "openai_completions",
-    chat.COMPLETION_REQUEST,
-    ChatStream,
-    transcript=chat_transcript.transcript(chat.COMPLETION_REQUEST),
-)
-RESPONSES: Final = OpenAI(
-    "openai_responses",
-    responses.REQUEST,
-    EventStream,
-    responses.instruct,
-    responses_transcript.transcript(responses.REQUEST),
-)
+CHAT: Final = OpenAI("openai_chat", chat.REQUEST, ChatStream, chat.instruct, _CHATTING)
+COMPLETIONS: Final = OpenAI("openai_completions", chat.COMPLETION_REQUEST, ChatStream, telling=_CHATTING)
+RESPONSES: Final = OpenAI("openai_responses", responses.REQUEST, EventStream, responses.instruct, RESPONDING)
 INPUTS: Final = OpenAI(
     "openai_inputs",
     g.members({"input": chat.input_text, **g.skipped("model encoding_format dimensions")}, _asked),

@@ -7,6 +7,7 @@ would learn them.
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from typing import Any, Final, override
 
 from msgspec.structs import replace
@@ -15,15 +16,30 @@ from gateway.dialect import grammar as g
 from gateway.dialect import openai_chat as chat
 from gateway.dialect.base import Dialect, Reading, StreamReader
 from gateway.dialect.grammar import Rule, Sink
-from gateway.dialect.openai import CHAT, COMPLETIONS, IMAGES, INPUTS, RESPONSES, REST, OpenAI, after_edit, answer
+from gateway.dialect.openai import (
+    CHAT,
+    COMPLETIONS,
+    IMAGES,
+    INPUTS,
+    RESPONSES,
+    REST,
+    OpenAI,
+    after_edit,
+    answer,
+    calls,
+    changed,
+)
 from gateway.dialect.plain import ANSWERED, ASKED, PLAIN
 from gateway.dialect.refusals import Shape, body
+from gateway.policy.call import Called, Change
+from gateway.policy.transcript import Hosted, Transcript
 from gateway.segment import Path
 from gateway.verdict import Refusal
 from gateway.wire.document import Document, Patch
 from gateway.wire.frames import Framing
 
 _BODY: Final[Path] = ("body",)
+_ANSWER: Final[Path] = ("response", "body")
 
 # The values of `endpoint` in the reference of POST /batches, by how they end: Azure writes them without /v1.
 _APIS: Final[tuple[tuple[str, OpenAI], ...]] = (
@@ -38,8 +54,15 @@ _APIS: Final[tuple[tuple[str, OpenAI], ...]] = (
 
 
 def _api(line: Any) -> OpenAI:
+    if isinstance(line, dict) and "body" not in line and "messages" in line:  # a conversation to be trained on
+        return CHAT
     url = line.get("url") if isinstance(line, dict) else None
     return next((api for end, api in _APIS if isinstance(url, str) and url.endswith(end)), REST)
+
+
+def _root(line: Document) -> Path:
+    """Where in a line that goes up the request stands; without an envelope it is the line."""
+    return _BODY if line.get(*_BODY) is not None else ()
 
 
 def _asked(sink: Sink, line: Any, path: Path) -> None:
@@ -82,6 +105,22 @@ class Batch(Dialect):
     @override
     def answer(self, document: Document) -> Reading:
         return g.read(_answered, document)
+
+    @override
+    def transcript(self, document: Document) -> Transcript:
+        return _api(document.value).told(document, self.request(document), _root(document))
+
+    @override
+    def hosted(self, document: Document) -> tuple[Hosted, ...]:
+        return _api(document.value).hosted(document, _root(document))
+
+    @override
+    def calls(self, document: Document) -> tuple[Called, ...]:
+        return calls(document, _ANSWER)
+
+    @override
+    def changed(self, document: Document, changes: Mapping[Hashable, Change]) -> bytes:
+        return changed(document, changes, _ANSWER)
 
     @override
     def stream(self, framing: Framing) -> StreamReader:

@@ -11,10 +11,13 @@ from collections.abc import Hashable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final, override
 
+from msgspec.structs import replace
+
 from gateway.dialect import openai_chat, usage
 from gateway.dialect import openai_chat_stream_calls as made
 from gateway.dialect.base import EventReading, Payload, StreamReader
 from gateway.dialect.grammar import read_event
+from gateway.dialect.openai_chat_stream_changes import changed
 from gateway.dialect.refusals import encode
 from gateway.errors import Malformed
 from gateway.policy.call import Called, Change
@@ -48,7 +51,7 @@ class ChatStream(StreamReader):
         if document is None:
             if data.strip() == _DONE:
                 self._found.append(made.NOTHING)
-                return EventReading(closes_all=True, called=self._calls.rest())
+                return completing(EventReading(closes_all=True), self._calls.rest())
             raise Malformed("an event of the stream is neither JSON nor `[DONE]`")
         self._note(document)
         found = self._calls.read(document)
@@ -59,15 +62,16 @@ class ChatStream(StreamReader):
                 self._opened(delta.channel)
         closed = [channel for call in found.over for channel in self._ended(call)]
         is_error = document.get("error") is not None
-        return EventReading(
+        over = self._calls.rest() if is_error else made.over((*found.over, *chain(*found.finished.values())))
+        read = EventReading(
             reading.deltas,
             (*closed, *self._closed(document)),
             is_error,
             reading.uninspected,
             usage.CHAT.read(document.get("usage")),
-            tuple(dict.fromkeys(piece.call.key for piece in found.pieces.values())),
-            self._calls.rest() if is_error else made.over((*found.over, *chain(*found.finished.values()))),
+            tuple(piece.call.key for piece in found.pieces.values()),
         )
+        return completing(read, (*over, *found.whole.values()))
 
     @override
     def unfinished(self) -> tuple[Called, ...]:
@@ -78,9 +82,9 @@ class ChatStream(StreamReader):
         self, event: str | None, document: Document | None, data: bytes, changes: Mapping[Hashable, Change]
     ) -> Sequence[Payload]:
         found = self._found[0]
-        if document is None or not (found.pieces or found.finished):
+        if document is None:
             return ((event, data),)
-        return ((event, made.changed(document, found, changes)),)
+        return ((event, changed(document, found, changes)),)
 
     @override
     def sent(self, event: str | None, document: Document | None, data: bytes) -> None:
@@ -154,6 +158,14 @@ class ChatStream(StreamReader):
 def _choices(document: Document | None) -> list[dict[str, Any]]:
     choices = document.get("choices") if document is not None else None
     return [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
+
+
+def completing(reading: EventReading, called: tuple[Called, ...]) -> EventReading:
+    """The reading of an event with which these calls are complete."""
+    if not (called or reading.calling):
+        return reading
+    calling = dict.fromkeys((*reading.calling, *(one.key for one in called)))
+    return replace(reading, calling=tuple(calling), called=called)
 
 
 def framed(framing: Framing, value: dict[str, Any], event: str | None = None) -> bytes:

@@ -1,34 +1,31 @@
-"""The calls in a stream of chat completions: which call each piece belongs to, and the pieces with some calls changed.
-
-A refused call leaves no piece. The words in its place are a piece of the content where the call began, and the calls
-behind it move up, since clients put a call into a list at its `index`.
-"""
+"""The calls in a stream of chat completions: which of them each piece belongs to, and when each is complete."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from bisect import bisect_left, insort
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gateway.dialect import openai_chat_calls as whole
-from gateway.dialect.openai_calls import custom_call, function_call, put, strange_call, text_of, written
+from gateway.dialect.openai_calls import custom_call, function_call, strange_call, text_of
 from gateway.errors import Malformed
 from gateway.policy.call import Call, Called, Change
 from gateway.segment import Path
-from gateway.wire.document import Document, Patch, apply, parse
+from gateway.wire.document import Document, parse
 
 type Changes = Mapping[Hashable, Change]
 
 
 @dataclass(slots=True, eq=False)
 class StreamedCall:
-    """One call as its pieces come. `earlier` are those of its choice that began before it.
+    """One call as its pieces come, among those of its choice.
 
     `key` is also where its texts stand: choice and index, and how many calls were made at that index before it.
     """
 
     key: tuple[Hashable, ...]
-    earlier: tuple[StreamedCall, ...] = ()
+    row: Row
     index: int = 0
     nth: int = 0
     follows_text: bool = False
@@ -51,11 +48,40 @@ class StreamedCall:
             return strange_call({**known, **self.strange} if isinstance(self.strange, dict) else known)
         return (custom_call if self.is_custom else function_call)(name, arguments, self.id)
 
-    def index_under(self, changes: Changes) -> int:
-        """Its index for clients, among those calls that were not refused."""
-        below = {call.index for call in self.earlier if call.index < self.index}
-        kept = {call.index for call in self.earlier if not is_refused(call, changes)}
-        return self.index - len(below - kept)
+
+class Row:
+    """The calls of a choice in the order in which they began, and on their way out, what clients see of them."""
+
+    def __init__(self) -> None:
+        self.calls: list[StreamedCall] = []
+        self.has_refused = False  # among those that were passed
+        self._passed = 0
+        self._kept: set[int] = set()  # indices at which clients have a call
+        self._gone: list[int] = []  # indices at which they have none, in order
+        self._shown: dict[Hashable, int] = {}
+
+    def index_of(self, call: StreamedCall, changes: Changes) -> int:
+        """The index of a call for clients: without a gap where earlier calls were refused. It stays once it was told.
+
+        All calls that began before it are passed with that: their events have left.
+        """
+        shown = self._shown.get(call.key)
+        if shown is None:
+            while self.calls[self._passed] is not call:
+                self._pass(self.calls[self._passed], changes)
+                self._passed += 1
+            shown = self._shown[call.key] = call.index - bisect_left(self._gone, call.index)
+        return shown
+
+    def _pass(self, call: StreamedCall, changes: Changes) -> None:
+        if not is_refused(call, changes):
+            self._kept.add(call.index)
+            if call.index in self._gone:
+                self._gone.remove(call.index)
+        else:
+            self.has_refused = True
+            if call.index not in self._kept and call.index not in self._gone:
+                insort(self._gone, call.index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +97,15 @@ class Piece:
 @dataclass(slots=True)
 class Found:
     """What one event holds of calls: pieces by the paths of their items, in order; calls that are over before it goes
-    on at their index; and by its path each choice that the event finishes, with all its calls."""
+    on at their index; and by its path each choice that the event finishes, with all its calls.
+
+    `whole` are calls in a message that stands whole in the event, by their paths, as some servers send one.
+    """
 
     pieces: dict[Path, Piece] = field(default_factory=dict)
     over: list[StreamedCall] = field(default_factory=list)
     finished: dict[Path, list[StreamedCall]] = field(default_factory=dict)
+    whole: dict[Path, Called] = field(default_factory=dict)
 
 
 NOTHING: Final = Found()
@@ -85,9 +115,10 @@ class ChatCalls:
     """Follows the calls of one stream."""
 
     def __init__(self) -> None:
-        self._made: dict[int, list[StreamedCall]] = {}  # by choice, in the order in which they began
+        self._rows: dict[int, Row] = {}  # by choice
         self._current: dict[tuple[Hashable, ...], StreamedCall] = {}  # by choice and index
         self._told: set[int] = set()  # choices with text
+        self._events = 0
 
     def read(self, document: Document) -> Found:
         """The pieces of an event; every event is read, in order."""
@@ -100,10 +131,18 @@ class ChatCalls:
             ):
                 self._read(found, delta, index_of(choice, position), ("choices", position, "delta"))
             if isinstance(choice, dict) and choice.get("finish_reason"):
-                made = self._made.get(index_of(choice, position))
-                if made:
-                    found.finished["choices", position] = made
+                row = self._rows.get(index_of(choice, position))
+                if row is not None:
+                    found.finished["choices", position] = row.calls
+            if isinstance(choice, dict) and "message" in choice:
+                self._whole(found, document)
         return found
+
+    def _whole(self, found: Found, document: Document) -> None:
+        self._events += 1
+        for called in whole.calls(document):
+            assert isinstance(called.key, tuple)
+            found.whole[called.key] = Called((self._events, called.key), called.call)
 
     def _read(self, found: Found, delta: dict[str, Any], choice: int, path: Path) -> None:
         if delta.get("content"):
@@ -141,15 +180,15 @@ class ChatCalls:
     def _begin(
         self, choice: int, place: tuple[Hashable, ...], key: tuple[Hashable, ...], index: int = 0, nth: int = 0
     ) -> StreamedCall:
-        made = self._made.setdefault(choice, [])
-        call = StreamedCall(key, tuple(made), index, nth, choice in self._told)
-        made.append(call)
+        row = self._rows.setdefault(choice, Row())
+        call = StreamedCall(key, row, index, nth, choice in self._told)
+        row.calls.append(call)
         self._current[place] = call
         return call
 
     def rest(self) -> tuple[Called, ...]:
         """The calls that are not over yet, which are over now."""
-        return over(call for made in self._made.values() for call in made)
+        return over(call for row in self._rows.values() for call in row.calls)
 
 
 def over(calls: Iterable[StreamedCall]) -> tuple[Called, ...]:
@@ -204,74 +243,6 @@ def index_of(item: Any, position: int) -> int:
     return index
 
 
-# --- on the way out
-
-
 def is_refused(call: StreamedCall, changes: Changes) -> bool:
     change = changes.get(call.key)
     return change is not None and change.refusal is not None
-
-
-def changed(document: Document, found: Found, changes: Changes) -> bytes:
-    """The event's payload with these changes; `found` is what was found in it.
-
-    A delta that holds nothing any more stays: clients know empty ones from the event that says why a model stopped.
-    """
-    patches: list[Patch] = []
-    refused: dict[Path, list[Path]] = {}
-    words: dict[Path, str] = {}
-    touched: dict[Path, None] = {}
-    for path, piece in found.pieces.items():
-        delta, change = path[:3], changes.get(piece.call.key)
-        if change is None:
-            patches += _moved(document, path, piece.call, changes)
-            continue
-        touched[delta[:2]] = None
-        if change.refusal is None:
-            patches += (*_moved(document, path, piece.call, changes), *_rewritten(document, path, piece, change))
-            continue
-        refused.setdefault(delta, []).append(path)
-        if piece.number == 0:
-            words[delta] = _behind(document, delta, piece.call, words.get(delta, ""), changes) + change.refusal
-    for delta, told in words.items():
-        patches += whole.told(document, delta, told)
-    for choice in touched:
-        patches += whole.emptied(document, choice)
-    patches += _stopped(document, found, changes)
-    grown = parse(apply(document.raw, patches)) if patches else document
-    return apply(
-        grown.raw, (patch for delta, paths in refused.items() for patch in whole.taken_out(grown, delta, paths))
-    )
-
-
-def _behind(document: Document, delta: Path, call: StreamedCall, words: str, changes: Changes) -> str:
-    """What stands in a delta before the words of a call that begins in it, of `words` so far; the content of the delta
-    itself aside, which `told` minds."""
-    if words:
-        return words + whole.BETWEEN
-    follows = call.follows_text or any(is_refused(other, changes) for other in call.earlier)
-    return whole.BETWEEN if follows and not document.get(*delta, "content") else ""
-
-
-def _moved(document: Document, path: Path, call: StreamedCall, changes: Changes) -> Iterator[Patch]:
-    index = call.index_under(changes)
-    if path[3] == "tool_calls" and index != call.index:
-        yield put(document, path, "index", index)
-
-
-def _rewritten(document: Document, path: Path, piece: Piece, change: Change) -> Iterator[Patch]:
-    """The first piece of arguments gets all of them; where there is none, the first piece of the call."""
-    has_none = not piece.call.arguments and piece.number == 0
-    if piece.arguments is None and not has_none:
-        return
-    above, member = whole.holder(document, path)
-    value = written(change, is_free=member == "input") if has_none or piece.arguments == 0 else ""
-    yield put(document, above, member, value)
-
-
-def _stopped(document: Document, found: Found, changes: Changes) -> Iterator[Patch]:
-    """The patches for choices that no call is left in."""
-    for choice, made in found.finished.items():
-        path = (*choice, "finish_reason")
-        if document.get(*path) in whole.CALLING and all(is_refused(call, changes) for call in made):
-            yield document.replace(path, whole.STOPPED)

@@ -6,14 +6,14 @@ they belong to.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
-from gateway.dialect import grammar, openai_defined
-from gateway.dialect.grammar import Rule
+from gateway.dialect import openai_defined
+from gateway.dialect.base import Reading
 from gateway.dialect.openai_calls import function_call, text_of
 from gateway.dialect.openai_chat_calls import call_of
-from gateway.dialect.openai_remote import fetched
+from gateway.dialect.openai_remote import fetched, may_fetch
 from gateway.dialect.texts import Texts, hosts_of
 from gateway.policy.call import Call
 from gateway.policy.transcript import Defined, Hosted, Made, Returned, Transcript, Turn
@@ -37,20 +37,23 @@ _DEFINITIONS: Final = {"tools": openai_defined.defined, "functions": openai_defi
 """The members that hold tools, and how each is read."""
 
 
-def transcript(rule: Rule) -> Callable[[Document], Transcript]:
-    """Makes transcripts of requests that `rule` reads."""
+def transcript(document: Document, reading: Reading, root: Path = ()) -> Transcript:
+    """The transcript of the request at `root`; `reading` is what the grammar found in the document."""
+    is_whole = not any(part.what in _ELSEWHERE for part in reading.uninspected)
+    return _Conversation(document, root, Texts(reading.segments)).transcript(is_whole)
 
-    def of(document: Document) -> Transcript:
-        reading = grammar.read(rule, document)
-        is_whole = not any(part.what in _ELSEWHERE for part in reading.uninspected)
-        return _Conversation(document, Texts(reading.segments)).transcript(is_whole)
 
-    return of
+def hosted(document: Document, root: Path = ()) -> tuple[Hosted, ...]:
+    """What the request at `root` has the provider run or fetch."""
+    return tuple(_Conversation(document, root, Texts(())).hosted())
 
 
 class _Conversation:
-    def __init__(self, document: Document, texts: Texts) -> None:
-        self._body: dict[str, Any] = document.value if isinstance(document.value, dict) else {}
+    def __init__(self, document: Document, root: Path, texts: Texts) -> None:
+        value = document.get(*root)
+        self._body: dict[str, Any] = value if isinstance(value, dict) else {}
+        self._root = root
+        self._may_fetch = may_fetch(document)
         self._texts = texts
         self._by_id: dict[str, Call] = {}
         self._by_name: dict[str, Call] = {}  # the last of each, for results that say no more
@@ -62,13 +65,13 @@ class _Conversation:
             if key == "messages":
                 turns += self._turns()
             tools += self._defined(key)
-            turns += self._texts.said((key,))
+            turns += self._texts.said((*self._root, key))
         turns += self._texts.said(())
-        return Transcript(tuple(turns), tuple(tools), tuple(self._hosted()), is_whole)
+        return Transcript(tuple(turns), tuple(tools), tuple(self.hosted()), is_whole)
 
     def _turns(self) -> Iterator[Turn]:
         for index, message in _items(self._body.get("messages")):
-            root: Path = ("messages", index)
+            root: Path = (*self._root, "messages", index)
             if message.get("role") in ("tool", "function"):
                 yield Returned(self._texts.joined((*root, "content")), self._returning(message), index)
             else:
@@ -91,16 +94,17 @@ class _Conversation:
         read = _DEFINITIONS.get(key)
         if read is not None:
             for index, tool in _items(self._body.get(key)):
-                yield from read(tool, (key, index), self._texts)
+                yield from read(tool, (*self._root, key, index), self._texts)
 
-    def _hosted(self) -> Iterator[Hosted]:
+    def hosted(self) -> Iterator[Hosted]:
         for index, tool in _items(self._body.get("tools")):
-            yield from openai_defined.hosted(tool, ("tools", index))
+            yield from openai_defined.hosted(tool, (*self._root, "tools", index))
         if self._body.get("web_search_options") is not None:
-            yield Hosted("web_search", "web_search_options", None, ("web_search_options",))
+            yield Hosted("web_search", "web_search_options", None, (*self._root, "web_search_options"))
         for index, source in _items(self._body.get("data_sources")):
-            yield _source(source, ("data_sources", index))
-        yield from fetched(self._body.get("messages"), ("messages",))
+            yield _source(source, (*self._root, "data_sources", index))
+        if self._may_fetch:
+            yield from fetched(self._body.get("messages"), (*self._root, "messages"))
 
 
 def _source(source: dict[str, Any], path: Path) -> Hosted:

@@ -7,13 +7,17 @@ client may act on any of these. So where they disagree, each is judged, or the s
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import orjson
 from msgspec.structs import replace
 
 from gateway.dialect import openai_responses_calls as whole
+from gateway.dialect.base import Denials
+from gateway.dialect.openai_calls import text_of
+from gateway.dialect.openai_denials import names_of, returned
 from gateway.errors import Malformed
 from gateway.policy.call import Call, Called, Change
 from gateway.segment import Path
@@ -37,7 +41,8 @@ _RESPONSE: Final[Path] = ("response",)
 @dataclass(slots=True, eq=False)
 class StreamedCall:
     """One call as its events come. `item` is the last of it that was told whole, `pieces` are its arguments in pieces,
-    `stated` what was said to be all of them. `is_begun_whole` is whether it had arguments as it began."""
+    `stated` what was said to be all of them. `is_begun_whole` is whether it had arguments as it began, `names`
+    are the ids of the response that it is in."""
 
     key: Hashable
     item: dict[str, Any]
@@ -46,15 +51,19 @@ class StreamedCall:
     stated: list[str] = field(default_factory=list)
     events: int = 0
     is_begun_whole: bool = False
+    names: tuple[str, ...] = ()
 
     def complete(self, item: dict[str, Any] | None, call: Call) -> Called:
         """The call is over. Raises Malformed where its pieces come to something else."""
         self.item, self.call = item or self.item, call
-        said = ["".join(self.pieces)] if self.pieces else []
-        for arguments in (*said, *self.stated):
-            if not _is_same(whole.made(self._with(arguments)), call):
-                raise Malformed("the pieces of a call of the stream come to another one than its item")
+        for arguments in (*(["".join(self.pieces)] if self.pieces else []), *self.stated):
+            self.check(arguments)
         return Called(self.key, call)
+
+    def check(self, arguments: str) -> None:
+        """Raise Malformed where the call, which is over, has other arguments than these."""
+        if self.call is None or not _is_same(whole.made(self._with(arguments)), self.call):
+            raise Malformed("the pieces of a call of the stream come to another one than its item")
 
     def as_far_as_told(self) -> Called:
         """The call that nothing ended."""
@@ -103,16 +112,25 @@ class Session:
         self._count = 0
         self._calls: deque[StreamedCall] = deque(maxlen=_REMEMBERED)
 
-    def begin(self, item: dict[str, Any]) -> StreamedCall:
+    def begin(self, item: dict[str, Any], names: tuple[str, ...]) -> StreamedCall:
         self._count += 1
         is_begun_whole = bool(item.get("arguments") or item.get("input"))
-        call = StreamedCall(("call", self._count), item, is_begun_whole=is_begun_whole)
+        call = StreamedCall(("call", self._count), item, is_begun_whole=is_begun_whole, names=names)
         self._calls.append(call)
         return call
 
     def find(self, item: dict[str, Any]) -> StreamedCall | None:
         """The call that was told in an item of this type and id."""
         return next((call for call in reversed(self._calls) if _names(call.item) == _names(item)), None)
+
+    def denials(self, changes: Changes) -> tuple[Denials, ...]:
+        """What is to be remembered of refused calls, response by response."""
+        refused: dict[tuple[str, ...], list[Any]] = {}
+        for call in self._calls:
+            change = changes.get(call.key)
+            if call.names and call.call is not None and change is not None and change.refusal is not None:
+                refused.setdefault(call.names, []).extend(returned(call.item, change.refusal))
+        return tuple(Denials(names, tuple(items)) for names, items in refused.items())
 
 
 _REMEMBERED: Final = 256
@@ -123,13 +141,16 @@ class EventCalls:
     """Follows the calls of one stream, which may be one of several in a session."""
 
     def __init__(self, session: Session | None = None) -> None:
-        self._session = session or Session()
+        self.session = session or Session()
+        self.names: tuple[str, ...] = ()  # the ids of the response, once told
         self._current: dict[Hashable, StreamedCall] = {}  # by the name of their item
-        self._made: list[StreamedCall] = []
+        self._open: dict[Hashable, StreamedCall] = {}  # those that are not over, by key
+        self._known: dict[Hashable, StreamedCall] = {}  # by type and id, and by what they say once that is known
 
     def read(self, kind: str, document: Document, name: Hashable) -> Found:
         """What an event of a type holds; `name` is the one name of the item that it speaks of."""
         found = Found()
+        self.names = names_of(document, _RESPONSE) or self.names
         item = document.get("item")
         if isinstance(item, dict) and kind.startswith("conversation.item."):
             self._echoed(found, item)
@@ -152,19 +173,19 @@ class EventCalls:
             known = self._begin(name, item)
         _count(found, known)
         if is_done and known.call is None:
-            found.called.append(known.complete(item, call))
+            self._complete(found, known, item, call)
 
     def _echoed(self, found: Found, item: dict[str, Any]) -> None:
         """A Realtime event that tells of an item as a part of the conversation, beside the answer that it came in."""
         call = whole.wanted(item)
         if call is None:
             return
-        known = self._session.find(item)
+        known = self.session.find(item)
         if known is not None:
             found.restated["item",] = known
-        elif item.get("status") != "in_progress" and item.get("call_id") not in self._session.own:
-            known = found.restated["item",] = self._begin(("echoed", len(self._made)), item)
-            found.called.append(known.complete(item, call))
+        elif item.get("status") != "in_progress" and item.get("call_id") not in self.session.own:
+            known = found.restated["item",] = self._begin(None, item)
+            self._complete(found, known, item, call)
 
     def _piece(self, found: Found, kind: str, document: Document, name: Hashable) -> None:
         """Any other event that speaks of an item."""
@@ -185,44 +206,43 @@ class EventCalls:
             if isinstance(text, str) and step == "delta":
                 found.piece = len(known.pieces)
                 known.pieces.append(text)
-            elif isinstance(text, str):
+            elif isinstance(text, str) and known.call is None:
                 known.stated.append(text)
-            if known.call is not None:
-                known.complete(None, known.call)
+            elif isinstance(text, str):
+                known.check(text)
 
     def _restated(self, found: Found, item: dict[str, Any], call: Call, position: Hashable) -> StreamedCall:
         """The call that a response restates: known by its place or its id, or else a new one."""
-        known = self._current.get(position)
-        candidates = sorted(self._made, key=lambda one: (one is not known, _names(one.item) != _names(item)))
-        for one in candidates:
-            if one.call is not None and _is_same(one.call, call):
+        by_id = self._known.get(_names(item))
+        for one in (self._current.get(position), by_id, self._known.get(_content(call))):
+            if one is not None and _is_same(one.call, call):
                 return one
-        new = next((one for one in candidates if one.call is None and _names(one.item) == _names(item)), None)
-        new = new or self._begin(("restated", len(self._made)), item)
-        found.called.append(new.complete(item, call))
+        new = by_id if by_id is not None and by_id.call is None else self._begin(None, item)
+        self._complete(found, new, item, call)
         return new
 
     def _begin(self, name: Hashable, item: dict[str, Any]) -> StreamedCall:
-        call = self._session.begin(item)
-        self._made.append(call)
-        self._current[name] = call
+        """A new call; `name` is that of its item, None where events will not speak of that."""
+        call = self.session.begin(item, self.names)
+        self._open[call.key] = self._known[_names(item)] = call
+        if name is not None:
+            self._current[name] = call
         return call
+
+    def _complete(self, found: Found, known: StreamedCall, item: dict[str, Any], call: Call) -> None:
+        found.called.append(known.complete(item, call))
+        self._open.pop(known.key, None)
+        self._known[_names(item)] = self._known[_content(call)] = known
 
     @property
     def is_calling(self) -> bool:
         """Whether a call has begun and is not over."""
-        return any(call.call is None for call in self._made)
+        return bool(self._open)
 
     def rest(self) -> tuple[Called, ...]:
         """The calls that are not over yet, which are over now."""
-        return tuple(call.as_far_as_told() for call in self._made if call.call is None)
-
-    def refused(self, changes: Changes) -> Iterator[tuple[dict[str, Any], str]]:
-        """The items of calls that were refused, with the words."""
-        for call in self._made:
-            change = changes.get(call.key)
-            if change is not None and change.refusal is not None:
-                yield call.item, change.refusal
+        rest, self._open = self._open, {}
+        return tuple(call.as_far_as_told() for call in rest.values())
 
 
 def _count(found: Found, call: StreamedCall) -> None:
@@ -230,8 +250,12 @@ def _count(found: Found, call: StreamedCall) -> None:
     call.events += 1
 
 
-def _names(item: dict[str, Any]) -> tuple[Any, ...]:
-    return item.get("type"), item.get("call_id") or item.get("id")
+def _names(item: dict[str, Any]) -> tuple[str, str]:
+    return text_of(item.get("type")), text_of(item.get("call_id")) or text_of(item.get("id"))
+
+
+def _content(call: Call) -> tuple[str, bytes]:
+    return call.name, orjson.dumps(call.arguments, option=orjson.OPT_SORT_KEYS)
 
 
 def _is_same(one: Call | None, other: Call) -> bool:

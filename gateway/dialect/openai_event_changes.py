@@ -82,15 +82,21 @@ def _message(document: Document, call: StreamedCall, words: str) -> list[dict[st
     assert call.call is not None
     item = call.item
     index = {key: document.get(key) for key in ("output_index",) if document.get(key) is not None}
-    place = {"item_id": whole.message_id(call.call), **index, "content_index": 0}
+    place = {"item_id": whole.message_id(item, call.call), **index, "content_index": 0}
+    part = _spoken if "object" in item else whole.part
     return [
         {"type": ADDED, **index, "item": whole.begun(item, call.call)},
-        {"type": "response.content_part.added", **place, "part": whole.part("")},
+        {"type": "response.content_part.added", **place, "part": part("")},
         {"type": "response.output_text.delta", **place, "delta": words, "logprobs": []},
         {"type": "response.output_text.done", **place, "text": words, "logprobs": []},
-        {"type": "response.content_part.done", **place, "part": whole.part(words)},
+        {"type": "response.content_part.done", **place, "part": part(words)},
         {"type": DONE, **index, "item": whole.refused(item, call.call, words)},
     ]
+
+
+def _spoken(words: str) -> dict[str, Any]:
+    """A part of a message of Realtime, as the events of the part name it."""
+    return {"type": "text", "text": words}
 
 
 def _numbered(document: Document, event: dict[str, Any], place: int, shift: int) -> Mapping[str, Any]:

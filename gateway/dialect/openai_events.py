@@ -17,9 +17,9 @@ from gateway.dialect import openai_event_calls as made
 from gateway.dialect import openai_event_changes as changes_of
 from gateway.dialect import openai_responses as responses
 from gateway.dialect import usage
-from gateway.dialect.base import EventReading, Payload, StreamReader
+from gateway.dialect.base import Denials, EventReading, Payload, StreamReader
 from gateway.dialect.grammar import Rule, read_event
-from gateway.dialect.openai_chat_stream import framed
+from gateway.dialect.openai_chat_stream import completing, framed
 from gateway.dialect.plain import Voice
 from gateway.dialect.refusals import Shape, body
 from gateway.errors import Malformed
@@ -153,7 +153,7 @@ class EventStream(StreamReader):
         if document is None:
             if data.strip() == _DONE:
                 self._found.append(made.NOTHING)
-                return EventReading(closes_all=True, called=self._calls.rest())
+                return completing(EventReading(closes_all=True), self._calls.rest())
             raise Malformed("an event of the stream is neither JSON nor `[DONE]`")
         kind = document.get("type")
         self._type = kind if isinstance(kind, str) else event or ""
@@ -167,15 +167,15 @@ class EventStream(StreamReader):
         found = self._calls.read(self._type, document, place[0])
         self._found.append(found)
         is_last = self._type in self._last_types or document.get("error") is not None
-        return EventReading(
+        read = EventReading(
             reading.deltas,
             self._close(place) if known.closes else (),
             is_last,
             reading.uninspected,
             usage.RESPONSES.read(document.get("response", "usage") or document.get("usage")),
             found.calling,
-            (*found.called, *(self._calls.rest() if is_last else ())),
         )
+        return completing(read, (*found.called, *(self._calls.rest() if is_last else ())))
 
     @property
     def is_calling(self) -> bool:
@@ -185,6 +185,10 @@ class EventStream(StreamReader):
     @override
     def unfinished(self) -> tuple[Called, ...]:
         return self._calls.rest()
+
+    @override
+    def denials(self, changes: Mapping[Hashable, Change]) -> tuple[Denials, ...]:
+        return self._calls.session.denials(changes)
 
     @override
     def changed(

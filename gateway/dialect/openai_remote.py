@@ -8,6 +8,7 @@ from typing import Any, Final
 from gateway.dialect.texts import hosts_of
 from gateway.policy.transcript import Hosted
 from gateway.segment import Path
+from gateway.wire.document import Document
 
 _MEMBERS: Final[Mapping[str, str]] = {
     "image_url": "remote_image",
@@ -20,6 +21,18 @@ _MEMBERS: Final[Mapping[str, str]] = {
 _CALLS: Final = ("tool_calls", "function_call")
 _ARGUMENTS: Final = ("arguments", "input", "action", "actions", "operation")
 """Members with the arguments of calls, which nobody fetches: of a message of chat, and of an item of Responses."""
+
+
+_END: Final = b'_url"'
+"""How the names of all these members end."""
+
+_ESCAPE: Final = b"\\u"
+
+
+def may_fetch(document: Document) -> bool:
+    """Whether such a member can stand in a document: one is there by its name, or escapes may spell it. Most bodies, of
+    which each is asked for what is fetched, need no look at their values."""
+    return _END in document.raw or _ESCAPE in document.raw
 
 
 def fetched(value: Any, path: Path) -> Iterator[Hosted]:

@@ -170,8 +170,8 @@ def refused(item: dict[str, Any], call: Call, words: str) -> dict[str, Any]:
 
 
 def _begun(item: dict[str, Any], call: Call) -> dict[str, Any]:
-    kind = {"object": item["object"]} if "object" in item else {}  # Realtime has one
-    return {"id": message_id(call), **kind, "type": "message", "role": "assistant"}
+    kind = {"object": item["object"]} if "object" in item else {}
+    return {"id": message_id(item, call), **kind, "type": "message", "role": "assistant"}
 
 
 def begun(item: dict[str, Any], call: Call) -> dict[str, Any]:
@@ -183,8 +183,15 @@ def part(words: str) -> dict[str, Any]:
     return {"type": "output_text", "text": words, "annotations": [], "logprobs": []}
 
 
-def message_id(call: Call) -> str:
-    """Derived from the call, so that it is the same wherever the call is told again. Ids have 64 characters at most."""
+def message_id(item: dict[str, Any], call: Call) -> str:
+    """Derived from the call, so that it is the same wherever the call is told again. Ids have 64 characters at most.
+
+    Items of Realtime, which alone bear an `object`, keep theirs: the server knows the item by it, and so do others that
+    name the item before them.
+    """
+    identity = text_of(item.get("id"))
+    if "object" in item and identity:
+        return identity
     named = call.id.encode() or orjson.dumps([call.name, call.arguments])
     return MARK + hashlib.sha256(named).hexdigest()[:32]
 

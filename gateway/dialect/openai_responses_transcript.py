@@ -6,14 +6,14 @@ they belong to.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from gateway.dialect import grammar, openai_defined
+from gateway.dialect import openai_defined
 from gateway.dialect import openai_responses_calls as items
-from gateway.dialect.grammar import Rule
+from gateway.dialect.base import Reading
 from gateway.dialect.openai_calls import text_of
-from gateway.dialect.openai_remote import fetched
+from gateway.dialect.openai_remote import fetched, may_fetch
 from gateway.dialect.texts import Texts
 from gateway.policy.call import Call
 from gateway.policy.transcript import Defined, Hosted, Made, Returned, Transcript, Turn
@@ -52,16 +52,15 @@ _ELSEWHERE: Final = ("compaction", "compaction_summary")
 """Items in which earlier turns are, where nobody but the provider can read them."""
 
 
-def transcript(rule: Rule, root: Path = (), *, is_kept: bool = False) -> Callable[[Document], Transcript]:
-    """Makes transcripts of requests that `rule` reads, the body at `root`. `is_kept` is whether the provider always
-    keeps the conversation."""
+def transcript(document: Document, reading: Reading, root: Path = ()) -> Transcript:
+    """The transcript of the request at `root`; `reading` is what the grammar found in the document."""
+    is_whole = not any(part.what == "stored_context" for part in reading.uninspected)
+    return _Conversation(document, root, Texts(reading.segments)).transcript(is_whole)
 
-    def of(document: Document) -> Transcript:
-        reading = grammar.read(rule, document)
-        is_whole = not is_kept and not any(part.what == "stored_context" for part in reading.uninspected)
-        return _Conversation(document, root, Texts(reading.segments)).transcript(is_whole)
 
-    return of
+def hosted(document: Document, root: Path = ()) -> tuple[Hosted, ...]:
+    """What the request at `root` has the provider run or fetch."""
+    return tuple(_Conversation(document, root, Texts(())).hosted())
 
 
 class _Conversation:
@@ -69,10 +68,10 @@ class _Conversation:
         value = document.get(*root)
         self._body: dict[str, Any] = value if isinstance(value, dict) else {}
         self._root = root
+        self._may_fetch = may_fetch(document)
         self._texts = texts
         self._calls: dict[str, Call] = {}
         self._tools: list[Defined] = []
-        self._hosted: list[Hosted] = []
         self._is_whole = self._body.get("context_management") is None
 
     def transcript(self, is_whole: bool) -> Transcript:
@@ -87,11 +86,11 @@ class _Conversation:
                 self._define(value, path)
             turns += self._texts.said(path)
         turns += self._texts.said(())
-        return Transcript(tuple(turns), tuple(self._tools), tuple(self._hosted), is_whole and self._is_whole)
+        return Transcript(tuple(turns), tuple(self._tools), tuple(self.hosted()), is_whole and self._is_whole)
 
     def _turns(self, value: Any, path: Path) -> Iterator[Turn]:
-        for index, item in enumerate(value if isinstance(value, list) else ()):
-            yield from self._turn(item, (*path, index), index)
+        for index, (place, item) in enumerate(_placed(value, path)):
+            yield from self._turn(item, place, index)
 
     def _turn(self, item: Any, path: Path, index: int) -> Iterator[Turn]:
         """The turns of one item: what it says, a call, what a call returned."""
@@ -109,7 +108,6 @@ class _Conversation:
         elif kind in _ELSEWHERE:
             self._is_whole = False
         yield from self._texts.said(path, index)
-        self._hosted += fetched(held, path)
 
     def _made(self, kind: str, item: dict[str, Any], call: Call, path: Path, index: int) -> Iterator[Turn]:
         for identity in (text_of(item.get("id")), call.id):
@@ -132,21 +130,43 @@ class _Conversation:
         return self._calls.get(text_of(item.get("call_id")) or text_of(item.get("id")))
 
     def _define(self, value: Any, path: Path) -> None:
-        for index, tool in enumerate(value if isinstance(value, list) else ()):
-            self._tools += openai_defined.defined(tool, (*path, index), self._texts)
-            self._hosted += openai_defined.hosted(tool, (*path, index))
-            if isinstance(tool, dict):
-                self._hosted += fetched(tool.get("input_image_mask"), (*path, index, "input_image_mask"))
+        for place, tool in _placed(value, path):
+            self._tools += openai_defined.defined(tool, place, self._texts)
+
+    def hosted(self) -> Iterator[Hosted]:
+        for key, value in self._body.items():
+            path: Path = (*self._root, key)
+            if key == "tools":
+                yield from _run(value, path)
+            elif key in (*_LISTS, "item"):
+                yield from fetched(value, path) if self._may_fetch else ()
+                places = [(path, value)] if key == "item" else _placed(value, path)
+                for place, item in places:
+                    if isinstance(item, dict) and item.get("type") in _HOLDING:
+                        yield from _run(item.get("tools"), (*place, "tools"))
 
     def _list(self, value: Any, path: Path) -> None:
         """What the provider has found a server to offer."""
-        for index, tool in enumerate(value if isinstance(value, list) else ()):
+        for place, tool in _placed(value, path):
             if not isinstance(tool, dict):
                 continue
             for member in ("name", "description", "input_schema"):
-                self._texts.take((*path, index, member))
+                self._texts.take((*place, member))
             name, description = text_of(tool.get("name")), text_of(tool.get("description"))
-            self._tools.append(Defined(name, description, tool.get("input_schema"), (*path, index)))
+            self._tools.append(Defined(name, description, tool.get("input_schema"), place))
+
+
+def _run(value: Any, path: Path) -> Iterator[Hosted]:
+    """What the provider runs, and fetches for it, of a list of tools."""
+    for place, tool in _placed(value, path):
+        yield from openai_defined.hosted(tool, place)
+        if isinstance(tool, dict):
+            yield from fetched(tool.get("input_image_mask"), (*place, "input_image_mask"))
+
+
+def _placed(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    for index, item in enumerate(value if isinstance(value, list) else ()):
+        yield (*path, index), item
 
 
 def _reach(item: dict[str, Any], path: Path) -> Any:

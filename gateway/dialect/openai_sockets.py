@@ -6,22 +6,24 @@ has some, which a single response may replace.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any, Final, override
+
+from msgspec.structs import replace
 
 from gateway.dialect import grammar as g
 from gateway.dialect import openai_realtime as realtime
 from gateway.dialect import openai_responses as responses
-from gateway.dialect.base import EventReading
+from gateway.dialect.base import Denials, EventReading
 from gateway.dialect.lanes import Lanes
-from gateway.dialect.openai import OpenAI
+from gateway.dialect.openai import RESPONDING, OpenAI
 from gateway.dialect.openai_chat_stream import framed
 from gateway.dialect.openai_event_calls import Session
 from gateway.dialect.openai_events import LAST, EventStream
-from gateway.dialect.openai_responses_transcript import transcript
 from gateway.dialect.refusals import OPENAI_TYPES, encode, error_type
 from gateway.dialect.socket import Socket
-from gateway.policy.transcript import Transcript
+from gateway.policy.call import Change
+from gateway.policy.transcript import Hosted, Transcript
 from gateway.segment import Path
 from gateway.verdict import Refusal
 from gateway.wire.document import Document, Patch
@@ -35,16 +37,8 @@ class ResponsesSocket(OpenAI, Socket):
     """
 
     def __init__(self) -> None:
-        session = Session()
-        self._lanes = Lanes(
-            lambda: _ResponsesAnswer(session), lambda message: message.get("stream_id"), LAST.__contains__
-        )
-        super().__init__(
-            "openai_responses",
-            responses.CLIENT_EVENT,
-            lambda _: self._lanes,
-            transcript=transcript(responses.CLIENT_EVENT),
-        )
+        self._lanes = Lanes(_ResponsesAnswer, lambda message: message.get("stream_id"), LAST.__contains__)
+        super().__init__("openai_responses", responses.CLIENT_EVENT, lambda _: self._lanes, telling=RESPONDING)
 
     @property
     @override
@@ -100,14 +94,17 @@ class RealtimeSocket(OpenAI, Socket):
     def __init__(self) -> None:
         self._lanes = _RealtimeLanes()
         self._ruled = False  # whether the session's instructions hold our rules
-        super().__init__("openai_realtime", realtime.CLIENT_EVENT, lambda _: self._lanes)
+        super().__init__("openai_realtime", realtime.CLIENT_EVENT, lambda _: self._lanes, telling=RESPONDING)
 
     @override
     def transcript(self, document: Document) -> Transcript:
         """What one event tells; the server keeps the conversation."""
-        holder = _HOLDERS.get(document.get("type"))
-        root = () if holder is None else (holder,)
-        return transcript(realtime.CLIENT_EVENT, root, is_kept=True)(document)
+        told = self.told(document, self.request(document), _holder(document))
+        return replace(told, is_whole=False)
+
+    @override
+    def hosted(self, document: Document, root: Path = ()) -> tuple[Hosted, ...]:
+        return super().hosted(document, _holder(document))
 
     @property
     @override
@@ -165,8 +162,7 @@ class _RealtimeLanes(Lanes):
     """The messages of a Realtime server. `instructions` are those of the session, once the server has told."""
 
     def __init__(self) -> None:
-        self.session = Session()
-        super().__init__(lambda: _RealtimeAnswer(self.session), _realtime_lane, realtime.LAST.__contains__)
+        super().__init__(_RealtimeAnswer, _realtime_lane, realtime.LAST.__contains__)
         self.instructions: str | None = None
 
     @override
@@ -177,6 +173,11 @@ class _RealtimeLanes(Lanes):
             told = document.get("session", "instructions")
             self.instructions = told if isinstance(told, str) else None
         return reading
+
+    @override
+    def denials(self, changes: Mapping[Hashable, Change]) -> tuple[Denials, ...]:
+        """None: the server goes on without the output of a call."""
+        return ()
 
 
 class _RealtimeAnswer(EventStream):
@@ -214,6 +215,14 @@ def _realtime_lane(message: Document) -> Hashable:
 _CREATE: Final = "response.create"
 _UPDATE: Final = "session.update"
 _HOLDERS: Final = {_CREATE: "response", _UPDATE: "session"}
+
+
+def _holder(document: Document) -> Path:
+    """Where in an event of a client the members of a request stand."""
+    holder = _HOLDERS.get(document.get("type"))
+    return () if holder is None else (holder,)
+
+
 _MODELLESS: Final = ("transcription", "translation")
 """Types of session in which no model follows instructions."""
 

@@ -42,6 +42,7 @@ from gateway.exchange.events import (
 from gateway.exchange.facts import Facts
 from gateway.exchange.first_bytes import FirstBytes
 from gateway.exchange.gate import Gate
+from gateway.exchange.listing import server_of, shown
 from gateway.exchange.messages import MessageStream
 from gateway.exchange.sight import sight, told
 from gateway.exchange.stream import AnswerStream
@@ -181,7 +182,7 @@ class Answering(Ending, ABC):
         self._decoder = Decoder(coding, self._gate.limits.answer) if coding else None
         dialect = self._endpoint.dialect
         if isinstance(dialect, MessageDialect):
-            self._stream = MessageStream(self._gate, dialect, framing, self._content_refusal)
+            self._stream = MessageStream(self._gate, dialect, framing, self._content_refusal, self._facts.upstream)
         else:
             self._stream = AnswerStream(self._gate, dialect, framing, self._calls)
         self._facts.streamed = True
@@ -252,6 +253,7 @@ class Answering(Ending, ABC):
         return self._answer_judged(raw, answers.inspect_answer(self._gate, self._endpoint, self._media, status, body))
 
     def _answer_judged(self, raw: bytes, outcome: Outcome) -> list[Command]:
+        outcome = self._without_hidden(outcome)
         self._facts.add(Direction.ANSWER, outcome)
         self._bill.answered(outcome.document)
         if outcome.verdict.effect >= Effect.ASK:
@@ -266,6 +268,17 @@ class Answering(Ending, ABC):
                 self._whole, self._state = whole, State.ASKING
                 return [Ask(questions)]
         return self._respond_with(whole)
+
+    def _without_hidden(self, outcome: Outcome) -> Outcome:
+        """The answer without the tools in it that its client may not see."""
+        if outcome.verdict.effect >= Effect.ASK:
+            return outcome
+        left = shown(
+            self._gate, self._endpoint.dialect, server_of(self._facts.upstream), outcome.document, outcome.body
+        )
+        return replace(
+            outcome, verdict=left.added_to(outcome.verdict), body=left.body, edited=outcome.edited or left.hides
+        )
 
     def _respond_with(self, whole: _Whole) -> list[Command]:
         """Give the answer, with what became of its calls."""

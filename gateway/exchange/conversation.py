@@ -24,6 +24,7 @@ from gateway.exchange.calls import Calls, Refused
 from gateway.exchange.events import Ask, ExchangeRecord, Finish, Inspected
 from gateway.exchange.facts import Facts
 from gateway.exchange.gate import Gate
+from gateway.exchange.listing import server_of
 from gateway.exchange.messages import Judged, judge_message
 from gateway.exchange.sight import UNTOLD, sight
 from gateway.exchange.whole import Outcome
@@ -156,7 +157,7 @@ class Conversation:
         if _BARE_CR.search(line):
             raise Malformed("a message holds a carriage return")
         document = parse(text)
-        judged = judge_message(self.gate, self._dialect, sender, document)
+        judged = judge_message(self.gate, self._dialect, sender, document, self._upstream)
         messages = document.value if isinstance(document.value, list) else [document.value]
         exchanges = self._answered(sender, messages) or [self._opened(sender, self._dialect.about(document, sender))]
         for exchange in exchanges:
@@ -182,7 +183,7 @@ class Conversation:
         made = self._dialect.made(document) if sender is Direction.REQUEST and gate.firewall is not None else ()
         if not made:
             return None
-        server = self._upstream.removeprefix("mcp/")
+        server = server_of(self._upstream)
         calls = Calls(gate.rules, partial(sight, gate, UNTOLD, None))
         calls.take(structs.replace(one, call=structs.replace(one.call, server=server)) for one in made)
         return calls

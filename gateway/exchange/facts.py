@@ -82,6 +82,10 @@ class Facts:
         self._judge(calls.effect, calls.would_be, tuple(calls.reasons()), ())
         self.calls += calls.records()
 
+    def add_reasons(self, effect: Effect, would_be: Effect, reasons: Sequence[Reason]) -> None:
+        """Add why something was decided that is no text."""
+        self._judge(effect, would_be, reasons, ())
+
     def _judge(self, effect: Effect, would_be: Effect, reasons: Sequence[Reason], findings: Sequence[Finding]) -> None:
         self.effect = max(self.effect, effect)
         self.would_be = max(self.would_be, would_be)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from gateway.detect.memory import VerdictMemory
 from gateway.detect.ruleset import RuleSet
 from gateway.exchange.beginning import Beginnings
 from gateway.exchange.calls import Sight
 from gateway.exchange.part import PartMemory
+from gateway.policy.call import CallReason
 from gateway.policy.decide import only_reports
 from gateway.policy.hierarchy import Hierarchy
 from gateway.policy.profile import Profile
-from gateway.policy.transcript import Transcript
+from gateway.policy.tools.hosted import HostedRuling
+from gateway.policy.transcript import Hosted, Transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,17 @@ class Firewall(Protocol):
 
     def sight(self, transcript: Transcript, instructs: Instructs, isolation: int | None) -> Sight:
         """What the calls of one conversation are judged by. `isolation` is what holds the agent, by its launcher."""
+        ...
+
+    def listed(
+        self, server: str, definitions: Sequence[Mapping[str, Any]], *, goes_on: bool
+    ) -> Mapping[int, CallReason]:
+        """What is against tools that an MCP server lists, by their places: those that would be asked about or blocked
+        are not shown. `goes_on` is whether more pages follow."""
+        ...
+
+    def judge_hosted(self, hosted: Iterable[Hosted]) -> HostedRuling:
+        """What a request's tools come to that its provider runs itself."""
         ...
 
 

@@ -28,7 +28,7 @@ from gateway.dialect.route import Family, Form
 from gateway.dialect.spelling import resolved
 from gateway.errors import LockgateError, Malformed
 from gateway.exchange import headers as fields
-from gateway.exchange import messages, pdf, refuse
+from gateway.exchange import hosted, messages, pdf, refuse
 from gateway.exchange.answering import BINARY, Answering, Reading, labelled_binary
 from gateway.exchange.bill import Bill, meter_for
 from gateway.exchange.calls import Calls
@@ -261,6 +261,9 @@ class Exchange(Answering):
         headers = self._fields(outcome.document, outcome.body)
         if outcome.verdict.effect >= Effect.ASK:
             return self._refuse_request(outcome.document, headers, self._content_refusal(outcome.verdict))
+        refused = hosted.refused(self._gate, self._endpoint, outcome, self._asked_body, self._facts)
+        if refused is not None:
+            return self._refuse(refuse.of(refused.code, self._facts.id, refused.words, rules=refused.rules))
         return self._rule(
             messages.made(self._endpoint, outcome.document, self._facts.upstream),
             partial(self._refuse_request, outcome.document, headers),

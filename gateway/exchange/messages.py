@@ -18,6 +18,7 @@ from gateway.errors import InternalError, NotJson
 from gateway.exchange.gate import Gate
 from gateway.exchange.growth import Step
 from gateway.exchange.judge import STOPPED_TOOL, judge
+from gateway.exchange.listing import server_of, shown
 from gateway.exchange.stream import StreamTotals
 from gateway.policy.call import Called, Change
 from gateway.segment import Direction, Uninspected
@@ -45,18 +46,25 @@ class Judged:
         return self.verdict.effect >= Effect.ASK
 
 
-def judge_message(gate: Gate, dialect: MessageDialect, direction: Direction, document: Document) -> Judged:
-    """Judge one message. Raises Malformed for what is none."""
+def judge_message(
+    gate: Gate, dialect: MessageDialect, direction: Direction, document: Document, upstream: str
+) -> Judged:
+    """Judge one message from or for that upstream. Raises Malformed for what is none."""
     reading = dialect.request(document) if direction is Direction.REQUEST else dialect.answer(document)
     judgement = judge(gate, direction, reading.segments)
     if calls_stopped(gate, dialect, document):
         judgement = replace(judgement, verdict=STOPPED_TOOL)
-    edits = judgement.verdict.edits
+    verdict, edits = judgement.verdict, judgement.verdict.edits
+    data = apply(document.raw, document.edits(edits)) if edits else document.raw
+    is_edited = bool(edits)
+    if direction is Direction.ANSWER and verdict.effect < Effect.ASK:
+        left = shown(gate, dialect, server_of(upstream), document, data)
+        verdict, data, is_edited = left.added_to(verdict), left.body, is_edited or left.hides
     return Judged(
-        judgement.verdict,
+        verdict,
         tuple(finding for findings in judgement.findings for finding in findings),
-        apply(document.raw, document.edits(edits)) if edits else document.raw,
-        bool(edits),
+        data,
+        is_edited,
         len(judgement.segments),
         reading.uninspected,
     )
@@ -72,9 +80,12 @@ class MessageStream:
 
     cut: Verdict | None = None
 
-    def __init__(self, gate: Gate, dialect: MessageDialect, framing: Framing, refusal: MakeRefusal) -> None:
+    def __init__(
+        self, gate: Gate, dialect: MessageDialect, framing: Framing, refusal: MakeRefusal, upstream: str
+    ) -> None:
         self._gate = gate
         self._dialect = dialect
+        self._upstream = upstream
         self._framer = framer(framing, gate.limits.event)
         self._reader = dialect.messages(framing)
         self._refusal = refusal
@@ -119,7 +130,7 @@ class MessageStream:
             document = parse(frame.data)
         except NotJson:
             return self._with_data(frame, self._reader.other(frame.event, frame.data))
-        judged = judge_message(self._gate, self._dialect, Direction.ANSWER, document)
+        judged = judge_message(self._gate, self._dialect, Direction.ANSWER, document, self._upstream)
         self._reader.sent(frame.event, document, frame.data)
         if (kept := self._reader.kept(document)) is not None:
             return self._with_data(frame, kept)
@@ -197,7 +208,7 @@ def made(endpoint: Endpoint, document: Document | None, upstream: str) -> tuple[
     """The calls of tools that a message makes of its server."""
     if document is None or not isinstance(endpoint.dialect, MessageDialect):
         return ()
-    server = upstream.removeprefix("mcp/")
+    server = server_of(upstream)
     return tuple(replace(one, call=replace(one.call, server=server)) for one in endpoint.dialect.made(document))
 
 

@@ -22,7 +22,7 @@ from gateway.dialect.route import Family
 from gateway.dialect.spelling import resolved
 from gateway.errors import Code, InternalError, LockgateError, Malformed, OverLimit
 from gateway.exchange import headers as fields
-from gateway.exchange import refuse
+from gateway.exchange import hosted, refuse
 from gateway.exchange.demand import Demand, Part
 from gateway.exchange.events import (
     Answered,
@@ -132,6 +132,11 @@ class Session(SessionOpening):
             return self._turn_down(refuse.of(code, self._facts.id, str(error)), document)
         if outcome.verdict.effect >= Effect.ASK:
             return self._turn_down(self._content(outcome.verdict), document)
+        refused = hosted.refused(self._gate(), self._endpoint, outcome, message.data, self._facts)
+        if refused is not None:
+            return self._turn_down(
+                refuse.of(refused.code, self._facts.id, refused.words, rules=refused.rules), document
+            )
         self._facts.edited = self._facts.edited or outcome.edited
         asked = _Asked(Message(message.opcode, outcome.body), document)
         if document is not None and self._socket.asks(document):

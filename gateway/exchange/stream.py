@@ -112,6 +112,8 @@ class AnswerStream:
     def finish(self) -> None:
         """The stream is over: everything is decided and leaves, an event that nothing ended included."""
         self._take_all(self._framer.finish())
+        if self._calls is not None and self.cut is None:
+            self._calls.take(self._reader.unfinished())
         self.break_off()
 
     def break_off(self) -> None:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
 
 from gateway.errors import LockgateError, StoreError
-from gateway.policy.integrity import Listed, Pin, Pins, Standing, accept, deny, observe
+from gateway.policy.integrity import Listed, Pin, Pins, Standing, accept, deny, digest, observe
 from gateway.state.store import Registers
 
 REGISTER: Final = "pins"
@@ -51,13 +52,39 @@ class Waiting:
     pin: Pin
 
 
-class Board:
-    """The pins of all servers. `registers` None: they last as long as this process."""
+class What(StrEnum):
+    """What becomes of a tool."""
 
-    def __init__(self, registers: Registers | None, now: Callable[[], float] = time.time) -> None:
+    WAITS = "waits"  # for a person, since its server says something else of it
+    ACCEPTED = "accepted"
+    DENIED = "denied"
+    FORGOTTEN = "forgotten"  # with all tools of its server
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What became of a tool, for who keeps a record. `pin` is how it is then; `tool` is empty for a whole server."""
+
+    what: What
+    server: str
+    tool: str = ""
+    pin: Pin | None = None
+
+
+class Board:
+    """The pins of all servers. `registers` None: they last as long as this process. `told` is told of each turn that is
+    seen or taken here; it must not raise."""
+
+    def __init__(
+        self,
+        registers: Registers | None,
+        now: Callable[[], float] = time.time,
+        told: Callable[[Turn], None] = lambda _: None,
+    ) -> None:
         self.fault: str | None = None
         self._registers = registers
         self._now = now
+        self._told = told
         self._known: dict[str, Pins] = {}
         self._untold: dict[str, list[_Listing]] = {}
         self._revision = -1
@@ -65,6 +92,11 @@ class Board:
     @property
     def known(self) -> Mapping[str, Pins]:
         return self._known
+
+    @property
+    def is_read(self) -> bool:
+        """Whether it is known what was accepted before."""
+        return self._registers is None or self._revision >= 0
 
     @property
     def waiting(self) -> list[Waiting]:
@@ -79,17 +111,22 @@ class Board:
     def listed(
         self, server: str, definitions: Sequence[Mapping[str, Any]], *, goes_on: bool, trusting: bool
     ) -> tuple[Listed, ...]:
-        """How the tools stand that a server lists, in order."""
-        listing = _Listing(definitions, self._now(), goes_on, trusting)
+        """How the tools stand that a server lists, in order. While it is not known what was accepted before, all of
+        them wait, and none is kept."""
+        listing = _Listing(definitions, self._now(), goes_on, trusting and self.is_read)
+        before = self._known.get(server)
         pins, found = _observed(self._known, server, listing)
-        if pins != self._known.get(server):
+        if pins != before and self.is_read:
             self._known[server] = pins
+            self._tell_all(_newly_waiting(server, before or Pins(), pins))
             if self._registers is not None:
                 self._untold.setdefault(server, []).append(listing)
         return found
 
     def standing(self, server: str, tool: str) -> Standing:
         """How a tool stands that is called: accepted where its server has listed nothing yet."""
+        if not self.is_read:
+            return Standing.NEW
         pins = self._known.get(server)
         if pins is None:
             return Standing.ACCEPTED
@@ -121,8 +158,9 @@ class Board:
             await self._tell(self._registers, server)
         self.fault = None
 
-    async def decide(self, server: str, tool: str, *, is_accepted: bool, by: str) -> Pin:
-        """Accept or deny what waits of a tool; without anything that waits, deny what was accepted.
+    async def decide(self, server: str, tool: str, *, is_accepted: bool, by: str, seen: str | None = None) -> Pin:
+        """Accept or deny what waits of a tool; without anything that waits, deny what was accepted. `seen` is the
+        digest of the definition that was looked at: another one is not decided on.
 
         Raises PinsError where there is nothing to decide, StoreError where the store cannot be used.
         """
@@ -134,13 +172,16 @@ class Board:
                 raise PinsError(f"`{server}` has listed no tool `{tool}`")
             if is_accepted and not pin.waiting:
                 raise PinsError(f"nothing of `{server}/{tool}` waits for a decision")
+            if seen is not None and digest(pin.waiting or pin.accepted) != seen:
+                raise PinsError(f"what is said of `{server}/{tool}` has changed since you looked; look again")
             decided = accept(pin, by) if is_accepted else deny(pin, by)
             after = msgspec.structs.replace(pins, tools={**pins.tools, tool: decided})
             if await self._written(server, after):
+                self._told(Turn(What.ACCEPTED if is_accepted else What.DENIED, server, tool, decided))
                 return decided
         raise PinsError("other decisions are being taken all the time; try again")
 
-    async def forget(self, server: str) -> None:
+    async def forget(self, server: str, by: str = "") -> None:
         """Forget a server: its next listing is a first one. Raises PinsError for one that is not known."""
         await self.look()
         if server not in self._known:
@@ -148,6 +189,8 @@ class Board:
         del self._known[server]
         if self._registers is not None:
             await self._registers.remove(REGISTER, server)
+        self._untold.pop(server, None)
+        self._told(Turn(What.FORGOTTEN, server, pin=Pin(by=by)))
 
     async def _read(self, registers: Registers) -> None:
         """What the register says, with what was listed here since."""
@@ -156,7 +199,13 @@ class Board:
         for server, listings in self._untold.items():
             for listing in listings:
                 known[server], _ = _observed(known, server, listing)
-        self._known = known
+        before, self._known = self._known, known
+        if self.is_read:
+            self._tell_all(_decided(before, known))
+
+    def _tell_all(self, turns: Iterable[Turn]) -> None:
+        for turn in turns:
+            self._told(turn)
 
     async def _tell(self, registers: Registers, server: str) -> None:
         for _ in range(TRIES):
@@ -194,6 +243,26 @@ class Board:
             return False
         self._known[server] = pins
         return True
+
+
+def _newly_waiting(server: str, before: Pins, after: Pins) -> Iterator[Turn]:
+    for tool, pin in after.tools.items():
+        if pin.waiting and pin.waiting != before.tools.get(tool, Pin()).waiting:
+            yield Turn(What.WAITS, server, tool, pin)
+
+
+def _decided(before: Mapping[str, Pins], after: Mapping[str, Pins]) -> Iterator[Turn]:
+    """What was decided elsewhere."""
+    for server, pins in before.items():
+        if server not in after:
+            yield Turn(What.FORGOTTEN, server)
+            continue
+        for tool, pin in after[server].tools.items():
+            known = pins.tools.get(tool, Pin())
+            if pin.denied != known.denied:
+                yield Turn(What.DENIED, server, tool, pin)
+            elif pin.by and pin.accepted != known.accepted:
+                yield Turn(What.ACCEPTED, server, tool, pin)
 
 
 def _observed(known: Mapping[str, Pins], server: str, listing: _Listing) -> tuple[Pins, tuple[Listed, ...]]:

@@ -27,6 +27,9 @@ MOST_TOOLS: Final = 2000
 LISTING: Final = 300.0
 """Seconds within which a first listing that comes in pages is one: more than a client takes to ask for the next."""
 
+AGENT: Final = "agent:"
+"""Begins the key of what an agent itself tells its model of its tools."""
+
 _ALIKE: Final = str.maketrans("10|!5", "lolis")
 """Digits and signs that are read as letters in names, for texts that are case-folded: `paypa1`."""
 
@@ -119,10 +122,13 @@ def observe(
     """Take a listing: the pins of the server as they are then, and how each tool stands, in order.
 
     `known` are the pins of all servers. `goes_on` is whether more pages follow. `trusting` is whether a server that is
-    met for the first time is believed; where it is not, all its tools wait.
+    met for the first time is believed; where it is not, all its tools wait. An agent names others' tools as well as its
+    own, so each of them is believed when it is first seen; and what waits of one stays, since agents write the time and
+    the like into what they say.
     """
     pins = known.get(server)
-    is_first = pins is None or (pins.first > 0 and now - pins.first < LISTING)
+    is_agent = server.startswith(AGENT)
+    is_first = is_agent or pins is None or (pins.first > 0 and now - pins.first < LISTING)
     began = pins.first if pins is not None and pins.first else now
     pins = pins or Pins()
     others = _others(known, server)
@@ -137,12 +143,12 @@ def observe(
         if found.standing in (Standing.NEW, Standing.RENAMED) and is_first and trusting:
             found = Listed(name, Standing.ACCEPTED)
             pin = replace(pin, accepted=text, waiting="", why=None, of="")
-        elif found.is_held and found.standing is not Standing.DENIED:
+        elif found.is_held and found.standing is not Standing.DENIED and not (is_agent and pin.waiting):
             pin = replace(pin, waiting=text, why=found.standing, of=found.of)
         listed.append(found)
         if len(tools) < MOST_TOOLS or name in tools:
             tools[name] = pin
-    return Pins(tools, began if is_first and goes_on else 0.0), tuple(listed)
+    return Pins(tools, began if is_first and goes_on and not is_agent else 0.0), tuple(listed)
 
 
 def _standing(
@@ -164,10 +170,12 @@ def _standing(
 
 def _others(known: Mapping[str, Pins], server: str) -> Mapping[str, str]:
     """The accepted tools of other servers, by their names: where they are, as SERVER/TOOL."""
+    if server.startswith(AGENT):
+        return {}
     return {
         name: f"{other}/{name}"
         for other, pins in known.items()
-        if other != server
+        if other != server and not other.startswith(AGENT)
         for name, pin in pins.tools.items()
         if pin.accepted
     }

@@ -17,6 +17,8 @@ from aiohttp import hdrs, web
 from gateway.serve.approvals import PATH, Approvals
 from gateway.serve.identity import Site
 from gateway.serve.metrics import CONTENT_TYPE
+from gateway.serve.pins import PATH as PINS
+from gateway.serve.pins import Pins
 from gateway.serve.ticket import FIELD, FORGED
 from gateway.stops.decision import Scope
 from gateway.stops.folder import StopsError
@@ -42,13 +44,15 @@ class Readiness:
 @dataclass(frozen=True, slots=True)
 class View:
     """What the listener shows, which may have to be asked of other processes, and the switch that it throws. `metrics`
-    are the text, `status` the body of /status; `approvals` None is a gateway at which nobody approves."""
+    are the text, `status` the body of /status; `approvals` None is a gateway at which nobody approves, `pins` None one
+    that keeps none."""
 
     metrics: Callable[[], Awaitable[bytes]]
     readiness: Callable[[], Awaitable[Readiness]]
     status: Callable[[], Awaitable[Mapping[str, object]]]
     switch: Switch
     approvals: Approvals | None = None
+    pins: Pins | None = None
 
 
 class Admin:
@@ -78,18 +82,25 @@ class Admin:
             return _plain(403, "requests from web pages are not accepted here\n")
         if self._view.approvals is not None and self._view.approvals.serves(request.path):
             return await self._view.approvals(request)
+        pins = self._view.pins
+        if pins is not None and pins.serves(request.path):
+            return self._unfit(request, _READ | _WRITE, writes=request.method in _WRITE) or await pins(request)
         page = self._reading.get(request.path) or self._writing.get(request.path)
         if page is None:
-            return _plain(404, f"no such page; there are: {', '.join((*self._reading, *self._writing, PATH))}\n")
-        methods = _READ if request.path in self._reading else _WRITE
+            return _plain(404, f"no such page; there are: {', '.join((*self._reading, *self._writing, PATH, PINS))}\n")
+        writes = request.path in self._writing
+        return self._unfit(request, _WRITE if writes else _READ, writes=writes) or await page(request)
+
+    def _unfit(self, request: web.BaseRequest, methods: frozenset[str], *, writes: bool) -> web.Response | None:
+        """Why a page is not served; None where it is."""
         if request.method not in methods:
             allowed = ", ".join(sorted(methods))
             return _plain(405, f"only {allowed} is served here\n", ("Allow", allowed))
-        if request.path in self._writing and self._token is None:
+        if writes and self._token is None:
             return _plain(403, "this needs an admin token: `token_env` under [admin] names its variable\n")
         if request.path not in _OPEN and not self._may(request):
             return _plain(401, "show the admin token: Authorization: Bearer …\n", ("WWW-Authenticate", "Bearer"))
-        return await page(request)
+        return None
 
     def _may(self, request: web.BaseRequest) -> bool:
         if self._token is None:

@@ -7,8 +7,13 @@ from collections.abc import Callable, Container
 from gateway.detect.memory import VerdictMemory
 from gateway.detect.ruleset import RuleSet
 from gateway.exchange.gate import BodyLimits, Gate
+from gateway.policy.egress.policy import EgressPolicy
+from gateway.policy.firewall import Firewall
 from gateway.policy.hierarchy import Hierarchy
 from gateway.policy.profile import Profile
+from gateway.policy.tools.hosted import within
+from gateway.policy.tools.pinned import Pinning
+from gateway.policy.tools.toolbox import Toolbox
 from gateway.settings import Config
 
 
@@ -18,6 +23,31 @@ def hierarchy_of(config: Config, key: bytes) -> Hierarchy:
     return Hierarchy(table.mode, key, table.delimiters, table.rules)
 
 
+def firewall_of(
+    config: Config,
+    principal: str,
+    toolbox: Toolbox,
+    egress: EgressPolicy,
+    key: bytes,
+    *,
+    is_configured: bool = True,
+    pins: Pinning | None = None,
+) -> Firewall:
+    """What the calls of this caller are held to; `key` derives the names of calls. See `Firewall.is_configured`. `pins`
+    None holds nothing against what servers say of their tools."""
+    return Firewall(
+        toolbox,
+        config.tools_for(principal),
+        config.profile_for(principal),
+        key,
+        config.hosted_for(principal),
+        within(egress, principal),
+        is_configured,
+        pins,
+        principal,
+    )
+
+
 def gate_of(
     config: Config,
     rules: RuleSet,
@@ -25,7 +55,8 @@ def gate_of(
     hierarchy: Hierarchy,
     memory: VerdictMemory,
     stopped_tools: Callable[[], Container[str]] = tuple,
+    firewall: Firewall | None = None,
 ) -> Gate:
     """A gate with the configured limits on bodies."""
     limits = BodyLimits(config.gateway.max_request, config.gateway.max_answer, config.gateway.max_event)
-    return Gate(rules, profile, hierarchy, memory, limits, stopped_tools=stopped_tools)
+    return Gate(rules, profile, hierarchy, memory, limits, stopped_tools=stopped_tools, firewall=firewall)

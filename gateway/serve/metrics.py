@@ -29,6 +29,7 @@ GAUGES: Final[Mapping[str, Merge]] = {
     "lockgate_stops": Merge.HIGHEST,
     "lockgate_store_up": Merge.LOWEST,
     "lockgate_approvals_pending": Merge.HIGHEST,
+    "lockgate_pins_waiting": Merge.HIGHEST,
 }
 """What the gauges of several workers are together. A gauge that is not here cannot be shown by a supervisor."""
 
@@ -111,6 +112,11 @@ class Metrics:
         self._approvals_pending = Gauge(
             "lockgate_approvals_pending", "Calls that wait for a person, at all gateways.", registry=self._registry
         )
+        self._pins_waiting = Gauge(
+            "lockgate_pins_waiting",
+            "Tools of which an MCP server says something that nobody has accepted yet.",
+            registry=self._registry,
+        )
         in_flight = Gauge("lockgate_in_flight", "Exchanges that are under way.", registry=self._registry)
         in_flight.set_function(live)
 
@@ -166,6 +172,10 @@ class Metrics:
     def approvals_pending(self, pending: Callable[[], int]) -> None:
         """Tell how to ask how many calls wait."""
         self._approvals_pending.set_function(pending)
+
+    def pins_waiting(self, waiting: Callable[[], int]) -> None:
+        """Tell how to ask how many tools wait."""
+        self._pins_waiting.set_function(waiting)
 
     def authority_ends(self, at: datetime) -> None:
         """Tell when the certificate authority expires."""

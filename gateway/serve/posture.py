@@ -26,8 +26,9 @@ from gateway.launch import launch_of, refused
 from gateway.limits.claims import Terms
 from gateway.policy.egress.host import unmapped
 from gateway.policy.egress.policy import EgressPolicy
+from gateway.policy.tools.pinned import Pinning
 from gateway.serve.asking import Approve, nobody_approves
-from gateway.serve.gates import gate_of, hierarchy_of
+from gateway.serve.gates import firewall_of, gate_of, hierarchy_of
 from gateway.serve.identity import Known, Proof, Site
 from gateway.serve.mcp import Server
 from gateway.serve.places import Places
@@ -48,7 +49,7 @@ SEAL_KEY: Final = "mcp addresses"
 class Posture:
     """Upstreams, principals and what they are judged by.
 
-    `owner` tells whose gateway key a credential is. `gates` are by principal, for those with a profile of their own.
+    `owner` tells whose gateway key a credential is. `gates` are by agent.
     `launch_key` is that of launchers' tokens; one that nobody has believes no token. `now` in seconds since the epoch.
     `approve` answers where calls of tools must be approved.
     """
@@ -130,12 +131,24 @@ def posture(
     memory: VerdictMemory,
     launch_key: bytes,
     stopped_tools: Callable[[], Container[str]] = tuple,
+    pins: Pinning | None = None,
 ) -> Posture:
-    """All that follows from configuration, credentials and rules. Raises ConfigError where a CA file cannot be used."""
+    """All that follows from configuration, credentials, rules and pins. Raises ConfigError where a CA file cannot be
+    used."""
     hierarchy = hierarchy_of(config, hierarchy_key)
 
+    toolbox, egress = config.toolbox(), config.egress_policy()
+
     def gate(principal: str) -> Gate:
-        return gate_of(config, rules, config.profile_for(principal), hierarchy, memory, stopped_tools)
+        firewall = firewall_of(config, principal, toolbox, egress, hierarchy_key, pins=pins)
+        return gate_of(config, rules, config.profile_for(principal), hierarchy, memory, stopped_tools, firewall)
+
+    default = gate(DEFAULT_PRINCIPAL)
+
+    def own_gate(principal: str) -> Gate:
+        """An agent's gate. What became of parts of a body depends on the profile alone, and is shared by all of one."""
+        made = gate(principal)
+        return made if made.profile != default.profile else replace(default, firewall=made.firewall)
 
     patience = Patience(config.gateway.connect_timeout, config.gateway.first_byte_timeout, config.gateway.idle_timeout)
     seal = keys.derive(hierarchy_key, SEAL_KEY)
@@ -154,11 +167,11 @@ def posture(
         site=site(config.gateway.listen, config.gateway.hosts, config.gateway.origins),
         upstreams=upstreams,
         owner=secrets.agent if secrets.agents else _nobody,
-        default_gate=gate(DEFAULT_PRINCIPAL),
-        gates={name: gate(name) for name, agent in config.agents.items() if agent.profile is not None},
+        default_gate=default,
+        gates={name: own_gate(name) for name in config.agents},
         patience=patience,
         places=Places(by_url),
-        egress=config.egress_policy(),
+        egress=egress,
         tls=roots,
         mcp=servers,
         launch_key=launch_key,

@@ -11,6 +11,7 @@ from gateway.settings.egress import EgressTable
 from gateway.settings.limits import LimitTable, PriceTable
 from gateway.settings.proxy import Anonymous
 from gateway.settings.records import Format
+from gateway.settings.tools import ToolTable
 from gateway.settings.upstreams import BUILT_IN, McpServer, Upstream
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "LimitTable",
     "McpServer",
     "PriceTable",
+    "ToolTable",
     "Upstream",
     "webhook_url",
 ]

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, PlainValidator, model_validator
 from gateway.policy.egress.pattern import written
 from gateway.settings.fields import Addresses, Array, ProfileName, Table, Variable, plain_name
 from gateway.settings.hosted import Kinds
+from gateway.settings.tools import ToolPattern
 
 DEFAULT_PRINCIPAL: Final = "default"
 """Who a caller is that shows no gateway key."""
@@ -38,6 +39,7 @@ class Agent(Table):
     addresses: Array[Addresses] = ()  # whence it comes to the proxy
     profile: ProfileName | None = None
     limits: Array[str] = ()
+    tools: Array[ToolPattern] | None = None  # the only ones that it may use
     hosted: Kinds | None = None  # in place of `allow` under `[hosted]`
 
     @model_validator(mode="after")

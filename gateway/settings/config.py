@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from gateway.limits.claims import Terms
 from gateway.limits.price import Prices
@@ -16,6 +16,9 @@ from gateway.policy.egress.policy import EgressPolicy
 from gateway.policy.egress.providers import PROVIDERS
 from gateway.policy.egress.upstream import upstream_entry
 from gateway.policy.profile import PROFILES, Profile
+from gateway.policy.tools.match import match
+from gateway.policy.tools.toolbox import Allowed, Toolbox
+from gateway.settings import starter
 from gateway.settings.agents import Agent, AgentName
 from gateway.settings.approvals import ApprovalsTable, ApproverName, ApproverTable
 from gateway.settings.egress import EgressTable
@@ -27,6 +30,7 @@ from gateway.settings.proxy import Proxy
 from gateway.settings.records import AuditTable, Log
 from gateway.settings.rules import HierarchyTable, Rules
 from gateway.settings.store import StoreTable
+from gateway.settings.tools import ToolName, ToolTable
 from gateway.settings.upstreams import BUILT_IN, METADATA, McpServer, Upstream, UpstreamName
 
 
@@ -46,10 +50,39 @@ class Config(Table):
     egress: Annotated[Named[Name, EgressTable], BeforeValidator(over(PROVIDERS))] = NO_TABLES
     approvals: ApprovalsTable = ApprovalsTable()
     approvers: Named[ApproverName, ApproverTable] = NO_TABLES
+    tools: Named[ToolName, ToolTable] = NO_TABLES
     hosted: HostedTable = HostedTable()
     hierarchy: HierarchyTable = HierarchyTable()
     audit: AuditTable = AuditTable()
     log: Log = Log()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_tool_policies(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        rules = data.get("rules", {})
+        chosen = rules.get("tool_policies") if isinstance(rules, Mapping) else ()
+        names = Rules.model_fields["tool_policies"].default if chosen is None else chosen
+        return {**data, "tools": starter.over(names, data.get("tools", {}))}
+
+    def toolbox(self) -> Toolbox:
+        """What is known of tools, and what their calls are held to."""
+        shipped = {name for policy in self.rules.tool_policies for name in starter.tables(policy)}
+        return Toolbox([table.tool(name, is_own=name not in shipped) for name, table in self.tools.items()])
+
+    @property
+    def speaks_of_tools(self) -> bool:
+        """Whether the file itself says anything of tools, besides which shipped policies are chosen."""
+        chosen = Config.model_validate({"rules": {"tool_policies": list(self.rules.tool_policies)}})
+        return self.tools != chosen.tools or any(agent.tools is not None for agent in self.agents.values())
+
+    def tools_for(self, principal: str) -> Allowed | None:
+        """The tools that this caller may use; None where it has no list."""
+        agent = self.agents.get(principal)
+        if agent is None or agent.tools is None:
+            return None
+        return Allowed(tuple(map(match, agent.tools)), frozenset(agent.tools).intersection(self.tools))
 
     def profile_for(self, principal: str) -> Profile:
         """The profile that judges this caller: its own or that of `[rules]`, with the thresholds of `[rules]`.

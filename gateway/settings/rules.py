@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import PlainValidator
 
-from gateway import units
+from gateway import resources, units
 from gateway.exchange.hidden import CATEGORIES as HIDDEN
 from gateway.policy.egress.encoded import CATEGORIES
 from gateway.policy.hierarchy import Mode
@@ -21,6 +21,13 @@ def _effect(value: object) -> Effect:
     if value not in names:
         raise ValueError(f"{units.shown(value)} is no effect; accepted: {', '.join(names)}")
     return Effect.named(str(value))
+
+
+def _tool_policy(value: object) -> str:
+    names = resources.tool_policy_names()
+    if isinstance(value, str) and value in names:
+        return value
+    raise ValueError(f"{units.shown(value)} is no shipped policy of tools; accepted: {', '.join(names)}")
 
 
 def _pair(value: object) -> tuple[str, str]:
@@ -48,6 +55,7 @@ class Rules(Table):
     reload: bool = True
     thresholds: Thresholds = Thresholds()
     unknown_json: Choice[UnknownJson] | None = None
+    tool_policies: Array[Annotated[str, PlainValidator(_tool_policy)]] = resources.tool_policy_names()
 
     @property
     def unruled_effects(self) -> Mapping[str, Effect]:

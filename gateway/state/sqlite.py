@@ -73,6 +73,7 @@ class SqliteRegisters:
         self._timeout = timeout
         self._now = now
         self._thread = ThreadPoolExecutor(1, "registers")
+        self._is_closed = False
         self._connection: sqlite3.Connection | None = None
         self._identity: _Identity | None = None
 
@@ -123,6 +124,7 @@ class SqliteRegisters:
 
     async def close(self) -> None:
         """Let go of the file. A call that hangs on its disk is left to itself."""
+        self._is_closed = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._timeout):
                 await asyncio.get_running_loop().run_in_executor(self._thread, self._let_go)
@@ -135,6 +137,8 @@ class SqliteRegisters:
 
         A call that is late may still be done after StoreError was raised, as with every store that is far away.
         """
+        if self._is_closed:
+            raise StoreError(f"`{self._file}` is closed")
         try:
             async with asyncio.timeout(self._timeout):
                 return await asyncio.get_running_loop().run_in_executor(self._thread, self._work, work, absent)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,6 +17,7 @@ from pathlib import Path
 from gateway.mitm import Hop
 from gateway.trust import authority, mitmproxy
 from gateway.units import Address
+from tests.services.ports import free_ports
 
 ADDONS = Path(__file__).parent.parent.parent / "addons"
 KEY = b"k" * 32
@@ -27,8 +27,8 @@ type Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Non
 
 def modes() -> tuple[str, str]:
     """An HTTP and a SOCKS proxy, at ports that are free."""
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
-        return f"regular@{one.getsockname()[1]}", f"socks5@{other.getsockname()[1]}"
+    one, other = free_ports(2)
+    return f"regular@{one}", f"socks5@{other}"
 
 
 @dataclass

@@ -249,15 +249,46 @@ class TestGrants:
         await setting.decide(person=USER)
         assert not (await setting.ask(question(approver=Approver.APPROVER))).is_approved
 
-    async def test_a_question_that_waits_takes_up_what_speaks_against_it_since(self, registers: Registers) -> None:
+    async def test_a_question_that_waits_is_asked_anew_for_what_speaks_against_it_since(
+        self, registers: Registers
+    ) -> None:
         setting = Setting(registers, Terms(TICKET.mode, four_eyes=True))
         first = await setting.ask()
         second = await setting.ask(question(reasons=(UNTRUSTED,), approver=Approver.APPROVER, tier=Tier.SYSTEM))
-        assert first.ticket == second.ticket
+        assert second.ticket not in {None, first.ticket}, "who looked at the first has not seen this"
         (ticket,) = await setting.waiting()
+        assert ticket.id == second.ticket
         assert [why.rule for why in ticket.reasons] == ["tier", "untrusted-target"]
         assert (ticket.tier, ticket.approver, ticket.needs) == (Tier.SYSTEM, Approver.APPROVER, 2)
-        assert setting.happened == ["asked", "asked again"]
+        over = await setting.desk.find(first.ticket or "", ALICE)
+        assert (over.state, over.why) == (State.WITHDRAWN, f"asked anew as {ticket.id}, for more reasons")
+        assert setting.happened == ["asked", "asked", "withdrawn"]
+
+    async def test_what_was_approved_before_it_was_replaced_does_not_stand_for_more(self, registers: Registers) -> None:
+        setting = Setting(registers, TICKET)
+        first = await setting.ask()
+        more = question(reasons=(TIERED, UNTRUSTED))
+        approving = setting.approvals._withdraw
+
+        async def too_late(id_: str, why: str) -> None:
+            await setting.desk.decide(id_, Decision(True), ALICE)
+            await approving(id_, why)
+
+        setting.approvals._withdraw = too_late  # type: ignore[method-assign]
+        second = await setting.ask(more)
+        assert second.ticket not in {None, first.ticket}
+        assert (await setting.ask(more)).ticket == second.ticket
+
+    async def test_who_waits_goes_on_waiting_for_the_ticket_in_its_place(self, registers: Registers) -> None:
+        async with followed(Setting(registers, WAIT)) as setting:
+            asked = [asyncio.create_task(setting.ask())]
+            (first,) = await setting.waiting()
+            asked.append(asyncio.create_task(setting.ask(question(reasons=(TIERED, UNTRUSTED)))))
+            async for second in setting.desk.watch(ALICE):
+                if second.id != first.id:
+                    break
+            await setting.desk.decide(second.id, DENY, ALICE)
+            assert all("a person denied" in one.words for one in await asyncio.gather(*asked))
 
 
 class TestWaiting:
@@ -525,10 +556,13 @@ class TestRoom:
         assert (await setting.ask(agent="another")).ticket is not None
 
     async def test_all_tickets_together_have_a_bound(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(asking, "MOST_BYTES", 1)
         setting = Setting(MemoryRegisters(), TICKET)
         assert (await setting.ask()).ticket is not None
-        assert (await setting.ask(agent="another")).ticket is None
+        (kept,) = (await setting.approvals._book.look()).values()
+        monkeypatch.setattr(asking, "MOST_BYTES", kept.size * 2 - 20)
+        assert "too many wait" in (await setting.ask(question({"to": "b"}))).words, "one agent's are a quarter"
+        assert (await setting.ask(agent="another")).ticket is not None
+        assert "too many wait" in (await setting.ask(agent="a third")).words
 
     @pytest.mark.parametrize(
         "arguments",

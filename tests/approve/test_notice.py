@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.approve.decision import decided
-from gateway.approve.notice import MOST_ARGUMENTS, TOLD, notice, signature, slack
+from gateway.approve.notice import MOST_ARGUMENTS, SIGNATURE, TIMESTAMP, TOLD, notice, signature, slack
 from gateway.approve.shown import ticket_json
 from gateway.approve.ticket import Step, Ticket, What
 from gateway.policy.call import Approver, Tier
@@ -70,6 +71,19 @@ def test_long_arguments_are_cut(make: Any) -> None:
     sent = json.dumps(make(*asked({"text": "x" * 10_000}), private))
     assert "x" * (MOST_ARGUMENTS - 20) in sent
     assert "x" * (MOST_ARGUMENTS + 1) not in sent
+
+
+def test_the_receiver_of_the_manual_knows_a_genuine_notice() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "approvals.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    exec(page.partition("```python\n")[2].partition("```")[0], names)
+    body = json.dumps(notice(*asked(), private)).encode()
+    headers = {TIMESTAMP: "1800000000", SIGNATURE: signature(b"shared", 1_800_000_000, body)}
+    genuine = names["genuine"]
+    assert genuine(b"shared", headers, body, now=1_800_000_100.0)
+    assert not genuine(b"shared", headers, body, now=1_800_000_301.0)
+    assert not genuine(b"shared", headers, body + b" ", now=1_800_000_100.0)
+    assert not genuine(b"other", headers, body, now=1_800_000_100.0)
 
 
 class TestSlack:

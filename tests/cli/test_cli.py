@@ -48,12 +48,24 @@ def config(folder: Path, text: str = "") -> str:
         ("audit",),
         ("audit", "verify"),
         ("audit", "tail"),
+        ("approvals",),
+        ("approvals", "list"),
+        ("approvals", "show"),
+        ("approvals", "approve"),
+        ("approvals", "deny"),
+        ("approvals", "watch"),
     ],
 )
 def test_every_command_has_help(arguments: tuple[str, ...]) -> None:
     result = lockgate(*arguments, "--help")
     assert result.exit_code == 0
     assert "Usage" in result.output
+
+
+@pytest.mark.parametrize(("command", "table"), [("run", "[gateway]"), ("stop", "[agents.NAME]"), ("stop", "[admin]")])
+def test_help_names_tables_as_the_configuration_does(command: str, table: str) -> None:
+    """typer reads help as markup, in which a name in brackets is a style."""
+    assert table in lockgate(command, "--help").output
 
 
 def test_the_version_is_told() -> None:
@@ -134,8 +146,8 @@ def test_check_shows_who_may_go_where(tmp_path: Path) -> None:
     ]
     for line in (
         "mcp/tracker mcp https://tracker.example.com/mcp the client's",
-        "research key, 10.1.0.0/16 strict slow",
-        "default everybody else balanced",
+        "research key, 10.1.0.0/16 strict slow by tier",
+        "default everybody else balanced by tier",
         "proxy at 127.0.0.1:8081, who shows no key is refused",
         "egress.git tunnel git.example.com 443 all all research public",
         "upstreams.ollama inspect 127.0.0.1 11434 all all all public",

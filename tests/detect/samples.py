@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -88,7 +89,12 @@ RULES = Path(__file__).parent.parent.parent / "rules"
 
 @cache
 def hard() -> RuleSet:
-    return build(parse_pack(HARD, "hard.toml"), key=KEY)
+    return build(hard_rules(), key=KEY)
+
+
+@cache
+def hard_rules() -> tuple[Rule, ...]:
+    return tuple(parse_pack(HARD, "hard.toml"))
 
 
 @cache
@@ -102,9 +108,9 @@ def pack_rules() -> tuple[Rule, ...]:
     return tuple(found)
 
 
-def texts(rules: RuleSet) -> st.SearchStrategy[str]:
+def texts(rules: Iterable[Rule]) -> st.SearchStrategy[str]:
     """Texts put together from hits, near misses, parts of both, and what is awkward to fold or to cut."""
-    samples = sorted({sample.text for rule in rules.rules.values() for sample in rule.hits + rule.misses})
+    samples = sorted({sample.text for rule in rules for sample in rule.hits + rule.misses})
     whole = st.sampled_from(samples)
     cut = st.tuples(whole, st.integers(0, 60), st.integers(0, 60)).map(lambda t: t[0][t[1] : t[1] + t[2]])
     odd = st.sampled_from(

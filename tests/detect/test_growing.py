@@ -15,7 +15,7 @@ from gateway.detect.rule import Reach, Sample, Scope
 from gateway.detect.ruleset import RuleSet, build
 from gateway.segment import Role, Span
 from gateway.verdict import Effect, Finding
-from tests.detect.samples import ANSWER, KEY, RULE, SCOPES, TOOL, hard, texts
+from tests.detect.samples import ANSWER, KEY, RULE, SCOPES, TOOL, hard, hard_rules, texts
 
 CATS = parse_pack(RULE, "a.toml")[0]
 
@@ -43,13 +43,13 @@ SIZES = st.lists(st.integers(1, 9), min_size=1, max_size=6)
 
 
 @settings(max_examples=300, deadline=None)
-@given(text=texts(hard()), scope=SCOPES, sizes=SIZES)
+@given(text=texts(hard_rules()), scope=SCOPES, sizes=SIZES)
 def test_any_cut_gives_the_findings_of_the_whole(text: str, scope: Scope, sizes: list[int]) -> None:
     assert grown(hard(), text, scope, sizes) == hard().scan(text, scope)
 
 
 @settings(max_examples=20, deadline=None)
-@given(text=texts(hard()), sizes=st.lists(st.integers(50, 900), min_size=1, max_size=4))
+@given(text=texts(hard_rules()), sizes=st.lists(st.integers(50, 900), min_size=1, max_size=4))
 def test_long_texts_drop_what_is_behind_them(text: str, sizes: list[int]) -> None:
     long = (text + " password " + "lorem ipsum cat " * 40) * 8
     assert grown(hard(), long, TOOL, sizes) == hard().scan(long, TOOL)

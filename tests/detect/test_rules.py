@@ -62,13 +62,13 @@ def test_rules_say_where_they_belong() -> None:
 
 
 @settings(max_examples=80, deadline=None)
-@given(text=texts(packs()), scope=SCOPES)
+@given(text=texts(pack_rules()), scope=SCOPES)
 def test_the_pre_filter_changes_no_finding_of_the_packs(text: str, scope: Scope) -> None:
     assert accelerated().scan(text, scope) == packs().scan(text, scope)
 
 
 @settings(max_examples=80, deadline=None)
-@given(text=texts(packs()), scope=SCOPES, sizes=SIZES)
+@given(text=texts(pack_rules()), scope=SCOPES, sizes=SIZES)
 def test_any_cut_gives_the_findings_of_the_packs(text: str, scope: Scope, sizes: list[int]) -> None:
     assert grown(packs(), text, scope, sizes) == packs().scan(text, scope)
 

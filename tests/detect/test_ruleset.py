@@ -17,7 +17,7 @@ from gateway.detect.ruleset import RuleSet, build
 from gateway.errors import RuleError
 from gateway.segment import Role, Span
 from gateway.verdict import Effect, Severity
-from tests.detect.samples import ANSWER, HARD, KEY, RULE, SCOPES, TOOL, USER, hard, texts
+from tests.detect.samples import ANSWER, HARD, KEY, RULE, SCOPES, TOOL, USER, hard, hard_rules, texts
 
 CATS = parse_pack(RULE, "a.toml")[0]
 FOLDED = replace(
@@ -149,13 +149,13 @@ HARD_ACCELERATED = build(parse_pack(HARD, "hard.toml"), key=KEY).accelerated()
 
 
 @settings(max_examples=300, deadline=None)
-@given(text=texts(hard()), scope=SCOPES)
+@given(text=texts(hard_rules()), scope=SCOPES)
 def test_the_pre_filter_changes_no_finding(text: str, scope: Scope) -> None:
     assert HARD_ACCELERATED.scan(text, scope) == hard().scan(text, scope)
 
 
 @settings(deadline=None)
-@given(several=st.lists(texts(hard()), max_size=40), scope=SCOPES)
+@given(several=st.lists(texts(hard_rules()), max_size=40), scope=SCOPES)
 def test_a_text_that_is_silent_among_others_holds_nothing(several: list[str], scope: Scope) -> None:
     for text in HARD_ACCELERATED.silent(several, scope):
         assert HARD_ACCELERATED.scan(text, scope) == ()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.dialect.ollama import OLLAMA
 from gateway.policy.call import Call, Change
-from gateway.policy.transcript import Defined
+from gateway.policy.transcript import Defined, Hosted
 from gateway.wire.document import parse
 from gateway.wire.frames import Framing
 from tests.dialect.calling import Decide, decided, given, passed, refused
@@ -132,6 +132,10 @@ class TestTranscript:
         transcript = OLLAMA.transcript(doc({"system": "s", "prompt": "p", "tools": [tool]}))
         assert transcript.tools == (Defined("f", "d", {"type": "object"}, ("tools", 0)),)
         assert said(transcript) == [("system/operator/text", "s"), ("user/principal/text", "p")]
+
+    def test_a_tool_that_is_no_function_is_run_by_the_server(self) -> None:
+        request = doc({"tools": [{"type": "web_search"}]})
+        assert OLLAMA.hosted(request) == (Hosted("web_search", "web_search", None, ("tools", 0)),)
 
     def test_an_exchange_in_numbers_is_not_told(self) -> None:
         assert not OLLAMA.transcript(doc({"prompt": "p", "context": [1, 2]})).is_whole

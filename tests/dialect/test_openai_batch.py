@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from gateway.dialect.openai_batch import BATCH
+from gateway.policy.call import Call, Change
+from gateway.policy.transcript import Hosted
 from gateway.wire.frames import Framing
 from tests.dialect.replay import (
     assert_edits_touch_only_their_leaf,
@@ -19,6 +21,7 @@ from tests.dialect.replay import (
     play,
     rows,
 )
+from tests.dialect.telling import said
 
 REQUESTS = [line for _, line, _ in lines("openai_batch", "mixed", "request.jsonl") if line]
 RESULTS = [line for _, line, _ in lines("openai_batch", "mixed", "response.jsonl") if line]
@@ -142,3 +145,41 @@ def test_a_stream_of_a_file_is_read_as_text() -> None:
 def test_the_transcript_is_what_the_api_takes() -> None:
     assert document("openai_chat", "every_kind", "request.json").get("model") == "gpt-5.4"
     assert {line.get("method") for line in REQUESTS} == {"POST"}
+
+
+@pytest.mark.parametrize(
+    ("url", "body"),
+    [
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": "Do."}], "tools": [{"type": "web_search"}]}),
+        ("/v1/responses", {"input": "Do.", "tools": [{"type": "web_search"}]}),
+    ],
+)
+def test_each_line_tells_of_a_conversation_of_its_own(url: str, body: Any) -> None:
+    line = made({"custom_id": "r1", "url": url, "body": body})
+    transcript = BATCH.transcript(line)
+    assert said(transcript)[0] == ("user/principal/text", "Do.")
+    assert said(transcript)[-1] == ("user/principal/opaque", "r1")
+    assert BATCH.hosted(line) == transcript.hosted == (Hosted("web_search", "web_search", None, ("body", "tools", 0)),)
+
+
+def test_an_example_for_fine_tuning_is_a_conversation_too() -> None:
+    line = made({"messages": [{"role": "user", "content": "Do."}]})
+    assert said(BATCH.transcript(line)) == [("user/principal/text", "Do.")]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"choices": [{"message": {"tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{}"}}]}}]},
+        {"output": [{"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}]},
+    ],
+)
+def test_calls_in_a_result_are_read_and_refused(body: Any) -> None:
+    line = made({"custom_id": "r1", "response": {"status_code": 200, "body": body}})
+    (called,) = BATCH.calls(line)
+    assert called.call == Call("f", {}, "c")
+    changed = BATCH.changed(line, {called.key: Change(refusal="No.")})
+    assert b"No." in changed
+    assert b"tool_calls" not in changed
+    assert b"function_call" not in changed
+    assert BATCH.changed(line, {}) == line.raw

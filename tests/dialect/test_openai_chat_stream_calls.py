@@ -70,7 +70,7 @@ class TestCalled:
         out = chat(TWO)
         assert out.calls == [Call("f", {"a": 1}, "call_f"), Call("g", {}, "call_g")]
         f, g = (called.key for called in out.called)
-        assert out.calling == [(f,), (f,), (f,), (g,), (), ()]
+        assert out.calling == [(f,), (f,), (f,), (g,), (f, g), ()]
 
     def test_interleaved_pieces_are_put_to_their_calls(self) -> None:
         out = chat(events("openai_chat", "parallel_tools", "response.sse"))
@@ -190,6 +190,11 @@ class TestRefused:
             {},
         ]
 
+    def test_several_refused_at_one_index_leave_one_gap(self) -> None:
+        stream = [chunk(delta(tool_calls=[begun("f", 0, "{}") | {"id": identity}])) for identity in "xy"]
+        stream += [chunk(delta(tool_calls=[begun("h", 1, "{}")])), *TWO[4:]]
+        assert deltas(chat(stream, refused("f")))[2] == {"tool_calls": [begun("h", 0, "{}")]}
+
     def test_the_older_function_call(self) -> None:
         stream = [
             chunk(delta(role="assistant", function_call={"name": "f", "arguments": ""})),
@@ -238,11 +243,37 @@ class TestRewritten:
         out = chat([chunk(delta(tool_calls=[call])), *TWO[4:]], given({"b": 2}, "f"))
         assert deltas(out)[0]["tool_calls"][0]["function"] == {"name": "f", "arguments": '{"b":2}'}
 
+    def test_a_piece_without_arguments_stays_as_it_is(self) -> None:
+        name = {"index": 0, "id": "x", "function": {"name": "f"}}
+        stream = [chunk(delta(tool_calls=[name])), chunk(delta(tool_calls=[more("{}")])), *TWO[4:]]
+        out = chat(stream, given({"b": 2}, "f"))
+        assert [one.get("tool_calls") for one in deltas(out)] == [[name], [more('{"b":2}')], None]
+
     def test_one_behind_a_refused_call_moves_up(self) -> None:
         def decide(call: Call) -> Change:
             return Change(refusal="No.") if call.name == "f" else Change(arguments={"b": 2})
 
         assert deltas(chat(TWO, decide))[3] == {"tool_calls": [begun("g", 0, '{"b":2}')]}
+
+
+class TestWhole:
+    """Some servers send a whole message as an event, where they had to wait for its calls."""
+
+    def whole(self, name: str) -> StreamEvent:
+        call = {"id": f"call_{name}", "type": "function", "function": {"name": name, "arguments": "{}"}}
+        message = {"role": "assistant", "content": None, "tool_calls": [call]}
+        return chunk({"index": 0, "message": message, "finish_reason": "tool_calls"})
+
+    def test_its_calls_are_complete_with_it(self) -> None:
+        out = chat([self.whole("f"), self.whole("g"), DONE])
+        assert out.calls == [Call("f", {}, "call_f"), Call("g", {}, "call_g")]
+        assert [len(keys) for keys in out.calling] == [1, 1, 0]
+
+    def test_it_is_changed_as_a_whole_answer_is(self) -> None:
+        first, second = chat([self.whole("f"), self.whole("g"), DONE], refused("f")).payloads
+        assert first["choices"][0]["message"] == {"role": "assistant", "content": "No `f`."}
+        assert first["choices"][0]["finish_reason"] == "stop"
+        assert second["choices"][0]["message"]["tool_calls"]
 
 
 @pytest.mark.parametrize(

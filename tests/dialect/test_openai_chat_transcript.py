@@ -12,6 +12,7 @@ from gateway.dialect.openai import CHAT, COMPLETIONS, INPUTS
 from gateway.policy.call import Call
 from gateway.policy.transcript import Defined, Hosted, Made, Returned, Said, Transcript
 from gateway.segment import Kind, Role, Trust
+from gateway.wire.document import parse
 from tests.dialect.laws import MARK, doc
 from tests.dialect.replay import document
 from tests.dialect.telling import assert_no_text_is_left_out, assert_turns_are_in_order, made, returned, said
@@ -196,6 +197,12 @@ class TestHosted:
         part = {"type": "video_url", "video_url": {"url": "https://a.example/v"}}
         (hosted,) = told(result([part], "c")).hosted
         assert (hosted.kind, hosted.hosts) == ("remote_file", ("a.example",))
+
+    @pytest.mark.parametrize("spelt", [b'"image_url"', b'"image\\u005furl"', b'"\\u0069mage_url"'])
+    def test_however_the_member_is_spelt(self, spelt: bytes) -> None:
+        raw = b'{"messages":[{"role":"user","content":[{"type":"image_url",%s:{"url":"https://a.example"}}]}]}' % spelt
+        (hosted,) = CHAT.hosted(parse(raw))
+        assert hosted.hosts == ("a.example",)
 
     def test_an_address_in_the_arguments_of_a_call_is_not_fetched(self) -> None:
         item = {"id": "a", "function": {"name": "f", "arguments": {"image_url": "https://a.example"}}}

@@ -201,6 +201,12 @@ class TestCalled:
         with pytest.raises(Malformed, match="come to another one"):
             events_of(response(*told(F, 0), late, output=[F]))
 
+    def test_the_same_arguments_behind_the_end_are_nothing_new(self) -> None:
+        late = {"type": "response.function_call_arguments.done", "output_index": 0, "arguments": '{"a":1}'}
+        odd = {"type": "response.function_call_arguments.done", "output_index": 0, "arguments": None}
+        out = events_of(response(*told(F, 0), late, odd, output=[F]))
+        assert len(out.called) == 1
+
     def test_a_stream_that_is_taken_up_in_its_middle(self) -> None:
         out = events_of(numbered([*told(F, 0)][1:]), refused("f"))
         assert out.calls == [Call("f", {"a": 1}, "cf")]
@@ -267,6 +273,9 @@ class TestRefused:
         ((_, last, _),) = cut(reader.ending(REFUSAL))
         assert last is not None
         assert last.get("sequence_number") == len(out.payloads)
+
+    def test_the_end_of_the_stream_stays(self) -> None:
+        assert events_of([*TWO, DONE], refused("f")).events[-1] == (None, b"[DONE]")
 
     def test_lines_without_names_get_none(self) -> None:
         stream = [(None, document, data) for _, document, data in TWO]

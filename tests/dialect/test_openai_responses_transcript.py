@@ -60,6 +60,12 @@ def test_calls_of_the_providers_own_tools(call: dict[str, Any]) -> None:
     assert len(made(told(call))) == 1
 
 
+def test_a_call_of_an_unknown_type_holds_its_item() -> None:
+    call = item("teleport_call", where=MARK)
+    (one,) = made(told(call))
+    assert (one.name, one.arguments, one.is_readable) == ("teleport_call", call, False)
+
+
 @pytest.mark.parametrize(
     ("kind", "held", "text"),
     [
@@ -265,6 +271,12 @@ class TestSessions:
         transcript = RealtimeSocket().transcript(doc(message))
         assert returned(transcript) == [("x", None)]
         assert not transcript.is_whole
+
+    def test_what_the_provider_of_a_realtime_session_runs(self) -> None:
+        tool = {"type": "mcp", "server_label": "s", "server_url": "https://s.example"}
+        message = doc({"type": "session.update", "session": {"tools": [tool]}})
+        hosted = (Hosted("mcp", "s", ("s.example",), ("session", "tools", 0)),)
+        assert RealtimeSocket().hosted(message) == RealtimeSocket().transcript(message).hosted == hosted
 
     def test_the_tools_of_a_realtime_session(self) -> None:
         tool = {"type": "function", "name": "f", "parameters": {}}

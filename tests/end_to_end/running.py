@@ -88,7 +88,7 @@ class Running:
         async def enough() -> bool:
             return len(self.records()) >= count
 
-        await until(enough, 2)
+        await until(enough, 10)
         return self.records()[-1]
 
     def write_pack(self, text: str) -> None:

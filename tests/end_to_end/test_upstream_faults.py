@@ -124,7 +124,7 @@ async def test_an_upstream_that_says_nothing_is_a_time_out(start: Start, upstrea
         got = await post(gateway, CLEAN)
         assert (got.status, got.code) == (504, "upstream_timeout")
         assert (await gateway.recorded())["code"] == "upstream_timeout"
-    await upstream.departure(1)
+    await upstream.departure()
 
 
 async def test_an_upstream_that_falls_silent_in_a_stream_is_given_up(start: Start, upstream: Upstream) -> None:

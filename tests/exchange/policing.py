@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.exchange.gate import Gate, Instructs
 from gateway.policy.call import Call, CallReason, Ruling, Tier
-from gateway.policy.transcript import Transcript
+from gateway.policy.profile import PROFILES
+from gateway.policy.tools.hosted import HostedRuling, judge_hosted
+from gateway.policy.transcript import Hosted, Transcript
 from gateway.verdict import Effect
 from tests.exchange.gates import gate
 
@@ -43,11 +46,28 @@ class Policy:
 
     looks: list[Look] = field(default_factory=list)
     isolations: list[int | None] = field(default_factory=list)
+    hosted: tuple[str, ...] = ()
+    listings: list[tuple[str, list[str], bool]] = field(default_factory=list)  # server, names, whether more follow
+
+    def listed(
+        self, server: str, definitions: Sequence[Mapping[str, Any]], *, goes_on: bool
+    ) -> Mapping[int, CallReason]:
+        """What would be blocked is not shown, and what is watched is reported."""
+        names = [definition["name"] for definition in definitions]
+        self.listings.append((server, names, goes_on))
+        return {
+            number: CallReason(effect, "tool-name", "tool.name", "it is not for agents")
+            for number, name in enumerate(names)
+            if (effect := EFFECTS[name]) is not Effect.ALLOW
+        }
 
     def sight(self, transcript: Transcript, instructs: Instructs, isolation: int | None) -> Look:
         self.looks.append(Look(transcript, instructs))
         self.isolations.append(isolation)
         return self.looks[-1]
+
+    def judge_hosted(self, hosted: Iterable[Hosted]) -> HostedRuling:
+        return judge_hosted(hosted, self.hosted, PROFILES["balanced"], lambda host: host == "ours.example")
 
 
 def policed(policy: Policy | None = None, by: Gate | None = None) -> Gate:

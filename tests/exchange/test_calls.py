@@ -19,6 +19,7 @@ from gateway.exchange.events import (
     EndAnswer,
     Fault,
     LimitsTaken,
+    RequestData,
     RequestStarted,
     Respond,
     SendAnswer,
@@ -34,7 +35,7 @@ from gateway.verdict import Effect
 from tests.exchange import test_machine_mcp as mcp
 from tests.exchange.gates import RULES
 from tests.exchange.policing import Look, Policy, function, policed
-from tests.exchange.test_machine import JSON, STREAM, exchange, feed, only, record, request
+from tests.exchange.test_machine import CHAT, JSON, STREAM, exchange, feed, only, record, request, started
 from tests.exchange.test_stream import DONE, call, chunk
 
 YES = Answer(is_approved=True, by="ann")
@@ -205,10 +206,12 @@ class TestStreams:
         assert not [found for found in one.receive(Answered((YES,))) if isinstance(found, EndAnswer)]
         assert only(one.receive(AnswerData(DONE, last=True)), EndAnswer).clean
 
-    def test_a_stream_that_ends_within_a_call_ends_without_it(self) -> None:
-        _, commands = self.streamed(*self.EVENTS[:2])
+    def test_a_call_that_the_stream_ends_within_is_ruled_on_as_one_that_cannot_be_read(self) -> None:
+        one, commands = self.streamed(*self.EVENTS[:2])
         assert b"tool_calls" not in self.sent(commands)
-        assert record(commands).code is Code.UPSTREAM
+        call = only(commands, Ask).questions[0].call
+        assert (call.name, call.is_readable) == ("pay", False)
+        assert b"ann said no" in self.sent(one.receive(Answered((NO,))))
 
     def test_a_stream_that_breaks_within_a_call_leaves_no_part_of_it(self) -> None:
         one = exchange(policed())
@@ -357,3 +360,46 @@ class TestWords:
         calls = Calls(RULES, lambda: Look(Transcript(), lambda _: False))
         with pytest.raises(InternalError):
             calls.answered([YES])
+
+
+class TestWhatTheProviderRuns:
+    """Tools that a request has its provider run, and addresses that it has it fetch."""
+
+    def asked(self, body: dict[str, Any], path: str = "/v1/responses", policy: Policy | None = None) -> list[Command]:
+        raw = json.dumps({"model": "m", **body}).encode()
+        start = RequestStarted("POST", path, JSON, has_body=True)
+        return feed(exchange(policed(policy)), start, LimitsTaken(), RequestData(raw, last=True))
+
+    def test_one_that_may_go_anywhere_is_refused_unless_its_kind_is_listed(self) -> None:
+        body = {"input": "hello", "tools": [{"type": "web_fetch_preview"}]}
+        commands = self.asked(body)
+        assert only(commands, Respond).status == 400
+        line = record(commands)
+        assert (line.code, line.effect) == (Code.TOOL, Effect.BLOCK)
+        assert [reason.rule for reason in line.reasons] == ["hosted-anywhere"]
+        assert only(self.asked(body, policy=Policy(hosted=("*",))), StartUpstream)
+
+    @pytest.mark.parametrize(("host", "passes"), [("theirs.example", False), ("ours.example", True)])
+    def test_a_server_is_held_to_egress(self, host: str, passes: bool) -> None:
+        tool = {"type": "mcp", "server_label": "m", "server_url": f"https://{host}/mcp"}
+        commands = self.asked({"input": "hello", "tools": [tool]})
+        assert bool([one for one in commands if isinstance(one, StartUpstream)]) is passes
+
+    def test_an_image_by_address_is_held_to_egress(self) -> None:
+        part = {"type": "image_url", "image_url": {"url": "https://theirs.example/a.png"}}
+        commands = self.asked({"messages": [{"role": "user", "content": [part]}]}, CHAT)
+        assert "theirs.example" in json.loads(only(commands, Respond).body)["error"]["message"]
+
+    def test_an_image_in_the_body_goes_nowhere(self) -> None:
+        part = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+        assert only(self.asked({"messages": [{"role": "user", "content": [part]}]}, CHAT), StartUpstream)
+
+    def test_a_turn_that_was_seen_before_is_judged_all_the_same(self) -> None:
+        part = {"type": "image_url", "image_url": {"url": "https://theirs.example/a.png"}}
+        turns = [{"role": "user", "content": [part, {"type": "text", "text": "x" * 3000}]}]
+        by = policed()
+        for more in range(3):
+            later = [{"role": "user", "content": f"and {number}"} for number in range(more)]
+            raw = json.dumps({"model": "m", "messages": [*turns, *later]}).encode()
+            commands = feed(exchange(by), started(), LimitsTaken(), RequestData(raw, last=True))
+            assert record(commands).code is Code.TOOL

@@ -34,7 +34,7 @@ def refusal(verdict: Verdict) -> Refusal:
 
 
 def stream(profile: str = "balanced", dialect: Mcp | None = None) -> MessageStream:
-    return MessageStream(gate(profile), dialect or Mcp(), Framing.SSE, refusal)
+    return MessageStream(gate(profile), dialect or Mcp(), Framing.SSE, refusal, "mcp/files")
 
 
 def event(value: Any, id: int | None = None) -> bytes:
@@ -122,7 +122,7 @@ class TestOfMessages:
 
     def test_an_event_over_the_limit_is_refused(self) -> None:
         with pytest.raises(OverLimit):
-            MessageStream(small(40), Mcp(), Framing.SSE, refusal).feed(event(result("x" * 40)))
+            MessageStream(small(40), Mcp(), Framing.SSE, refusal, "mcp/files").feed(event(result("x" * 40)))
 
     def test_half_an_event_of_a_server_that_breaks_off_does_not_leave(self) -> None:
         one = stream()

@@ -196,10 +196,13 @@ def made() -> MCPServer:
 
 
 @contextmanager
-def serving(transport: str, tls: ssl.SSLContext | None = None, **settings: Any) -> Iterator[str]:
+def serving(
+    transport: str, tls: ssl.SSLContext | None = None, server: MCPServer | None = None, **settings: Any
+) -> Iterator[str]:
     """The URL of a server with a thread and a loop of its own, on a free port of 127.0.0.1; over TLS where a context is
-    given."""
-    app = made().sse_app() if transport == "sse" else made().streamable_http_app(**settings)
+    given. `server` is another one than `made`."""
+    server = server or made()
+    app = server.sse_app() if transport == "sse" else server.streamable_http_app(**settings)
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     port = listening.getsockname()[1]

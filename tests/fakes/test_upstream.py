@@ -232,7 +232,7 @@ async def test_a_paused_stream_notes_when_its_client_goes(upstream: Upstream) ->
     async with aiohttp.ClientSession(upstream.url) as session, session.post("/api/chat", json={}) as answer:
         await answer.content.readline()
         answer.close()
-    await upstream.departure(1)
+    await upstream.departure()
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(upstream.departure(0.01), 1)
 

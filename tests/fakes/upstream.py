@@ -26,6 +26,10 @@ from tests.fakes.sockets import talk
 MAX_BODY = 64 * 2**20
 """Bytes of a request: more than any limit under test."""
 
+PATIENCE = 20.0
+"""Seconds until a client that leaves must have left, on a machine that is busy with other things; a gateway that only
+lets go of a quiet upstream does so after minutes (`idle_timeout`)."""
+
 
 @dataclass(slots=True)
 class Upstream:
@@ -52,8 +56,8 @@ class Upstream:
         """The newest request."""
         return self.requests[-1]
 
-    async def departure(self, seconds: float) -> None:
-        """Wait until a client has gone away, at most `seconds`."""
+    async def departure(self, seconds: float = PATIENCE) -> None:
+        """Wait until a client has gone away before its answer was complete. Raises TimeoutError after `seconds`."""
         await asyncio.wait_for(self.departures.get(), seconds)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from gateway.errors import StoreError
-from gateway.pins.board import REGISTER, Board, PinsError, Waiting
+from gateway.pins.board import REGISTER, Board, PinsError, Turn, Waiting, What
+from gateway.pins.shown import all_shown
 from gateway.policy.integrity import Pin, Standing, canonical
 from gateway.state.memory import MemoryRegisters
 from gateway.state.store import Entry
@@ -23,6 +24,13 @@ def listing(board: Board, *definitions: dict[str, Any], server: str = "files", t
     return [one.standing for one in found]
 
 
+async def read(registers: MemoryRegisters | None, **more: Any) -> Board:
+    """A board that knows what was accepted before."""
+    board = Board(registers, **more)
+    await board.look()
+    return board
+
+
 class Gone(MemoryRegisters):
     """Registers that cannot be reached."""
 
@@ -32,7 +40,7 @@ class Gone(MemoryRegisters):
 
 async def test_a_listing_is_judged_at_once_and_by_others_once_it_is_told() -> None:
     registers = MemoryRegisters()
-    one, other = Board(registers), Board(registers)
+    one, other = await read(registers), await read(registers)
     assert listing(one, tool()) == [Standing.ACCEPTED]
     await one.look()
     await other.look()
@@ -44,17 +52,16 @@ async def test_a_listing_is_judged_at_once_and_by_others_once_it_is_told() -> No
 
 async def test_a_new_process_knows_what_was_accepted() -> None:
     registers = MemoryRegisters()
-    before = Board(registers)
+    before = await read(registers)
     listing(before, tool())
     await before.look()
-    after = Board(registers)
-    await after.look()
+    after = await read(registers)
     assert listing(after, tool("send_mail", "Send.")) == [Standing.NEW]
 
 
 async def test_two_that_met_a_server_at_the_same_time_agree() -> None:
     registers = MemoryRegisters()
-    one, other = Board(registers), Board(registers)
+    one, other = await read(registers), await read(registers)
     listing(one, tool())
     listing(other, tool(description="another"))
     await one.look()
@@ -97,7 +104,7 @@ class TestCalls:
 class TestDecisions:
     async def waiting(self) -> tuple[MemoryRegisters, Board]:
         registers = MemoryRegisters()
-        board = Board(registers)
+        board = await read(registers)
         listing(board, tool())
         await board.look()
         listing(board, tool(description="worse"))
@@ -150,13 +157,23 @@ class TestDecisions:
 class TestAStoreThatFails:
     async def test_listings_are_judged_all_the_same_and_told_later(self) -> None:
         registers = MemoryRegisters()
-        board = Board(Gone())
+        board = await read(registers)
+        board._registers = Gone()
         assert listing(board, tool()) == [Standing.ACCEPTED]
         with pytest.raises(StoreError):
             await board.look()
         board._registers = registers
         await board.look()
         assert await registers.read(REGISTER)
+
+    async def test_until_it_is_known_what_was_accepted_nothing_is(self) -> None:
+        board = Board(Gone())
+        assert listing(board, tool()) == [Standing.NEW]
+        assert board.standing("files", "read_file") is Standing.NEW
+        assert (board.is_read, board.known) == (False, {})
+        board._registers = MemoryRegisters()
+        await board.look()
+        assert listing(board, tool()) == [Standing.ACCEPTED]
 
     async def test_a_document_that_cannot_be_read_does_not_pass_for_none(self) -> None:
         registers = MemoryRegisters()
@@ -173,6 +190,7 @@ class TestAStoreThatFails:
         assert "gone" in (board.fault or "")
         registers = MemoryRegisters()
         board._registers = registers
+        await until(lambda: board.is_read)
         listing(board, tool())
         await until(lambda: board.fault is None and not board._untold)
         task.cancel()
@@ -181,25 +199,83 @@ class TestAStoreThatFails:
 
     async def test_a_write_that_meets_anothers_is_made_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
         registers = MemoryRegisters()
-        board = Board(registers)
+        board, meant = await read(registers), await read(registers)
         listing(board, tool())
-        meant, read = Board(registers), registers.read
+        reading = registers.read
 
         async def met(register: str) -> Mapping[str, Entry]:
-            found = await read(register)
+            found = await reading(register)
             if not found:
-                monkeypatch.setattr(registers, "read", read)
+                monkeypatch.setattr(registers, "read", reading)
                 listing(meant, tool("other", "Other."))
                 await meant.look()
             return found
 
-        await board._registers.revisions([REGISTER])  # type: ignore[union-attr]
         monkeypatch.setattr(registers, "read", met)
         await board.look()
         await board.look()
         kept = Board(registers)
         await kept.look()
         assert set(kept.known["files"].tools) == {"read_file", "other"}
+
+
+class TestWhatIsTold:
+    async def test_what_comes_to_wait_is_told_once(self) -> None:
+        turns: list[Turn] = []
+        registers = MemoryRegisters()
+        board = await read(registers, told=turns.append)
+        listing(board, tool())
+        await board.look()
+        assert turns == []
+        for _ in range(2):
+            listing(board, tool(description="worse"))
+            await board.look()
+        assert turns == [Turn(What.WAITS, "files", "read_file", board.known["files"].tools["read_file"])]
+        again: list[Turn] = []
+        listing(await read(registers, told=again.append), tool(description="worse"))
+        assert again == []
+
+    @pytest.mark.parametrize(("is_accepted", "what"), [(True, What.ACCEPTED), (False, What.DENIED)])
+    async def test_a_decision_is_told_where_it_is_taken_and_where_it_is_seen(
+        self, is_accepted: bool, what: What
+    ) -> None:
+        here: list[Turn] = []
+        there: list[Turn] = []
+        registers = MemoryRegisters()
+        one, other = await read(registers, told=here.append), await read(registers, told=there.append)
+        listing(one, tool())
+        listing(one, tool(description="worse"))
+        await one.look()
+        await other.look()
+        here.clear()
+        decided = await one.decide("files", "read_file", is_accepted=is_accepted, by="ann")
+        await other.look()
+        assert here == there == [Turn(what, "files", "read_file", decided)]
+
+    async def test_that_a_server_is_forgotten_is_told(self) -> None:
+        here: list[Turn] = []
+        there: list[Turn] = []
+        registers = MemoryRegisters()
+        one, other = await read(registers, told=here.append), await read(registers, told=there.append)
+        listing(one, tool())
+        await one.look()
+        await other.look()
+        await one.forget("files", "ann")
+        await other.look()
+        assert here == [Turn(What.FORGOTTEN, "files", pin=Pin(by="ann"))]
+        assert there == [Turn(What.FORGOTTEN, "files")]
+
+
+async def test_a_decision_is_on_what_was_looked_at() -> None:
+    board = Board(None)
+    listing(board, tool())
+    listing(board, tool(description="worse"))
+    seen = all_shown(board.known)[0]["digest"]
+    listing(board, tool(description="worst"))
+    with pytest.raises(PinsError, match="has changed since you looked"):
+        await board.decide("files", "read_file", is_accepted=True, by="ann", seen=seen)
+    seen = all_shown(board.known)[0]["digest"]
+    assert (await board.decide("files", "read_file", is_accepted=True, by="ann", seen=seen)).by == "ann"
 
 
 def test_a_pin_says_no_more_than_it_has_to() -> None:

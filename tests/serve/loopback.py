@@ -50,9 +50,13 @@ FAMILY: Family = family(
 """Everything passes in pieces, but what stands under /read/, which is collected and inspected."""
 
 
+PATIENCE = 30.0
+"""Seconds until what has to come must have come, on a machine that is busy with other things."""
+
+
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for what other tasks bring about."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 -- no event tells of it
             await asyncio.sleep(0.005)
 

@@ -20,7 +20,7 @@ from gateway.dialect.families import FAMILIES
 from gateway.exchange.gate import BodyLimits
 from gateway.serve.posture import Posture
 from gateway.serve.upstream import Patience, Upstream
-from tests.serve.loopback import Running, gateway, posture, upstream_of
+from tests.serve.loopback import PATIENCE, Running, gateway, posture, upstream_of
 
 type Talk = Callable[[web.WebSocketResponse], Awaitable[None]]
 
@@ -113,7 +113,7 @@ def switching(head: bytes, *fields: str, accept: str | None = None) -> bytes:
 
 async def closing(socket: ClientConnection) -> tuple[int, str]:
     """How the gateway closes: code and reason."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         try:
             while True:
                 await socket.recv()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import socket
 from typing import Final
@@ -12,10 +13,17 @@ _PLACES: Final = range(20_000, 32_768)
 between its choice and its use."""
 
 
+def _own() -> range:
+    """The places of this process: those that run parts of a suite beside each other (pytest-xdist) choose apart."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return _PLACES[number :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
+
+
 def free_port() -> int:
     """A port that nobody uses now, for TCP and for UDP: a DNS server listens on both."""
+    places = _own()
     while True:
-        port = _PLACES[secrets.randbelow(len(_PLACES))]
+        port = places[secrets.randbelow(len(places))]
         with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
             try:
                 stream.bind((HOST, port))

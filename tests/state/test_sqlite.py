@@ -80,6 +80,14 @@ async def test_who_only_reads_makes_no_file(registers: SqliteRegisters, file: Pa
     assert not file.parent.exists()
 
 
+async def test_who_comes_after_it_was_closed_is_told_so(file: Path) -> None:
+    registers = SqliteRegisters(file)
+    await registers.write("things", "a", b"1")
+    await registers.close()
+    with pytest.raises(StoreError, match="is closed"):
+        await registers.read("things")
+
+
 async def test_two_who_have_it_open_see_each_other(registers: SqliteRegisters, file: Path) -> None:
     await registers.write("things", "a", b"1")
     other = SqliteRegisters(file)

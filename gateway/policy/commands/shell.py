@@ -16,7 +16,9 @@ from gateway.policy.commands.report import CommandReport
 
 MAX_ARGUMENTS: Final = 4096
 """Arguments of a list that is read."""
-_INVISIBLE: Final = re.compile(r"[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
+_INVISIBLE: Final = re.compile(
+    r"[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
+)
 
 
 def read_shell(text: str) -> CommandReport:
@@ -66,7 +68,9 @@ def _followed(walk: Walk, notes: Notes, text: str) -> CommandReport:
 
 
 def _said(fault: Exception) -> str:
-    return f"the command is not followed to its end: {fault if isinstance(fault, Unreadable) else 'it is nested too deep'}"
+    return (
+        f"the command is not followed to its end: {fault if isinstance(fault, Unreadable) else 'it is nested too deep'}"
+    )
 
 
 def _look(text: str, notes: Notes) -> None:
@@ -75,5 +79,7 @@ def _look(text: str, notes: Notes) -> None:
         return
     if _INVISIBLE.search(text):
         notes.suspect("the command has letters that are not seen")
-    if any("！" <= letter <= "～" for letter in text) or unicodedata.normalize("NFKC", text) != unicodedata.normalize("NFC", text):
+    if any("！" <= letter <= "～" for letter in text) or unicodedata.normalize("NFKC", text) != unicodedata.normalize(
+        "NFC", text
+    ):
         notes.suspect("the command has letters that look like others")

@@ -35,6 +35,8 @@ def _is_always(node: Node, *, is_true: bool, depth: int) -> bool:
     kind = type(node).__name__
     if depth > _MAX_DEPTH:
         return is_true
+    if node.args.get("negate"):  # `IS NOT`
+        is_true = not is_true
     if kind in ("Paren", "Where"):
         return _is_always(node.this, is_true=is_true, depth=depth + 1)
     if kind == "Not":
@@ -43,6 +45,8 @@ def _is_always(node: Node, *, is_true: bool, depth: int) -> bool:
         sides = list(node.flatten())[:1000]
         found = (_is_always(side, is_true=is_true, depth=depth + 1) for side in sides)
         return any(found) if (kind == "Or") == is_true else all(found)
+    if kind == "Is" and type(node.expression).__name__ == "Null":
+        return not is_true  # of a key, which is never null; this errs towards that
     constant = _constant(node, depth)
     if constant is not None:
         return bool(constant) == is_true
@@ -53,12 +57,13 @@ def _is_tautology(node: Node, kind: str) -> bool:
     if kind in _REFLEXIVE and node.this == node.expression:
         return True  # `x = x`
     if kind in _LIKES and type(node.expression).__name__ == "Literal":
-        return node.expression.name.strip("%*.") == "" and node.expression.name != ""
+        return bool(node.expression.name) and not node.expression.name.strip("%*.")
     if kind == "Exists":
-        return type(node.this).__name__ == "Select" and node.this.args.get("where") is None and node.this.args.get("from_") is None
-    if kind == "Is":
-        # Of a key, which is never null, it says nothing; this errs towards that.
-        return type(node.expression).__name__ == "Not" or _constant(node.expression, 0) is not None
+        return (
+            type(node.this).__name__ == "Select"
+            and node.this.args.get("where") is None
+            and node.this.args.get("from_") is None
+        )
     if kind == "In":
         return node.this in (node.expressions or ())
     return False
@@ -82,7 +87,7 @@ def _constant(node: Node, depth: int) -> Any:
         return _combined(node, kind, depth)
     if kind == "In" and node.expressions:
         value = _constant(node.this, depth + 1)
-        return value is not None and any(value == _constant(one, depth + 1) for one in node.expressions) or None
+        return (value is not None and any(value == _constant(one, depth + 1) for one in node.expressions)) or None
     if kind == "Between":
         values = [_constant(one, depth + 1) for one in (node.this, node.args.get("low"), node.args.get("high"))]
         numbers = [value for value in values if isinstance(value, int | float)]

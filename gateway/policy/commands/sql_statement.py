@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from gateway.policy.commands.listing import listed
 from gateway.policy.commands.report import Kind, Statement
 from gateway.policy.commands.sql_condition import can_be_false
 from gateway.policy.commands.sql_text import VERBS
@@ -15,40 +16,72 @@ type Node = Any
 _KINDS: Final = {
     "Select": Kind.SELECT, "Union": Kind.SELECT, "Except": Kind.SELECT, "Intersect": Kind.SELECT, "Values": Kind.SELECT,
     "Subquery": Kind.SELECT, "Table": Kind.SELECT, "Insert": Kind.INSERT, "MultitableInserts": Kind.INSERT,
-    "Update": Kind.UPDATE, "Merge": Kind.UPDATE, "Delete": Kind.DELETE, "TruncateTable": Kind.DELETE, "Create": Kind.DDL,
-    "Drop": Kind.DDL, "Alter": Kind.DDL, "Comment": Kind.DDL, "Grant": Kind.GRANT, "Revoke": Kind.GRANT, "Execute": Kind.CALL,
-    "ExecuteSql": Kind.CALL, "Copy": Kind.COPY, "Export": Kind.COPY, "LoadData": Kind.COPY, "Attach": Kind.COPY, "Detach": Kind.COPY,
-    "Install": Kind.COPY, "Put": Kind.COPY, "Get": Kind.COPY, "Set": Kind.SET, "Pragma": Kind.SET, "Use": Kind.SET, "Declare": Kind.SET,
+    "Update": Kind.UPDATE, "Merge": Kind.UPDATE, "Delete": Kind.DELETE, "TruncateTable": Kind.DELETE,
+    "Create": Kind.DDL,
+    "Drop": Kind.DDL, "Alter": Kind.DDL, "Comment": Kind.DDL, "Grant": Kind.GRANT, "Revoke": Kind.GRANT,
+    "Execute": Kind.CALL,
+    "ExecuteSql": Kind.CALL, "Copy": Kind.COPY, "Export": Kind.COPY, "LoadData": Kind.COPY, "Attach": Kind.COPY,
+    "Detach": Kind.COPY,
+    "Install": Kind.COPY, "Put": Kind.COPY, "Get": Kind.COPY, "Set": Kind.SET, "Pragma": Kind.SET, "Use": Kind.SET,
+    "Declare": Kind.SET,
     "Transaction": Kind.TRANSACTION, "Commit": Kind.TRANSACTION, "Rollback": Kind.TRANSACTION, "Describe": Kind.OTHER,
 }  # fmt: skip
-_WRITING: Final = ("Insert", "Update", "Delete", "Merge", "TruncateTable", "Create", "Drop", "Alter", "Into", "LoadData", "Comment")
+_WRITING: Final = (
+    "Insert",
+    "Update",
+    "Delete",
+    "Merge",
+    "TruncateTable",
+    "Create",
+    "Drop",
+    "Alter",
+    "Into",
+    "LoadData",
+    "Comment",
+)
 _CALLING: Final = frozenset(("Execute", "ExecuteSql"))
 _ACCOUNTS: Final = frozenset(("USER", "ROLE", "LOGIN", "GROUP", "SERVER", "USER MAPPING"))
 
 REACHES: Final = {
     **dict.fromkeys(
-        "load_file pg_read_file pg_read_binary_file pg_ls_dir pg_stat_file lo_import read_csv read_csv_auto read_parquet read_json "
-        "read_json_auto read_text read_blob read_ndjson parquet_scan csv_scan glob sniff_csv readfile fsdir openrowset file utl_file "
-        "bfilename xp_dirtree xp_fileexist xp_subdirs fn_xe_file_target_read_file fn_get_audit_file fn_trace_gettable readcsv "
-        "readparquet readjson readblob readtext jsonextractfile".split(),
+        listed("""
+            load_file pg_read_file pg_read_binary_file pg_ls_dir pg_stat_file lo_import read_csv read_csv_auto
+            read_parquet read_json read_json_auto read_text read_blob read_ndjson parquet_scan csv_scan glob
+            sniff_csv readfile fsdir openrowset file utl_file bfilename xp_dirtree xp_fileexist xp_subdirs
+            fn_xe_file_target_read_file fn_get_audit_file fn_trace_gettable readcsv readparquet readjson readblob
+            readtext jsonextractfile
+        """),
         "reads a file",
     ),
-    **dict.fromkeys("lo_export writefile pg_file_write pg_file_unlink pg_file_rename xp_create_subdir".split(), "writes a file of the server"),
     **dict.fromkeys(
-        "xp_cmdshell sys_exec sys_eval sys_get sp_execute_external_script sp_oacreate sp_oamethod xp_regwrite xp_regread xp_servicecontrol "
-        "sp_start_job sp_add_jobstep dbms_scheduler dbms_java shell edit".split(),
+        ["lo_export", "writefile", "pg_file_write", "pg_file_unlink", "pg_file_rename", "xp_create_subdir"],
+        "writes a file of the server",
+    ),
+    **dict.fromkeys(
+        listed("""
+            xp_cmdshell sys_exec sys_eval sys_get sp_execute_external_script sp_oacreate sp_oamethod xp_regwrite
+            xp_regread xp_servicecontrol sp_start_job sp_add_jobstep dbms_scheduler dbms_java shell edit
+        """),
         "runs a program of the server",
     ),
     **dict.fromkeys(
-        "dblink dblink_connect dblink_exec dblink_send_query http_get http_post http utl_http httpuritype opendatasource openquery "
-        "postgres_scan mysql_scan sqlite_scan postgres_query mysql_query url s3 remote remotesecure jdbc odbc net_http net utl_smtp utl_inaddr "
-        "sp_send_dbmail".split(),
+        listed("""
+            dblink dblink_connect dblink_exec dblink_send_query http_get http_post http utl_http httpuritype
+            opendatasource openquery postgres_scan mysql_scan sqlite_scan postgres_query mysql_query url s3 remote
+            remotesecure jdbc odbc net_http net utl_smtp utl_inaddr sp_send_dbmail
+        """),
         "reaches another server",
     ),
-    **dict.fromkeys("load_extension sp_addextendedproc".split(), "loads code"),
-    **dict.fromkeys("query_to_xml table_to_xml query_to_json sp_executesql sp_sqlexec sp_prepare".split(), "runs a text as a query"),
+    **dict.fromkeys(["load_extension", "sp_addextendedproc"], "loads code"),
     **dict.fromkeys(
-        "set_config pg_reload_conf pg_terminate_backend pg_cancel_backend sp_configure pg_rotate_logfile pg_switch_wal".split(),
+        ["query_to_xml", "table_to_xml", "query_to_json", "sp_executesql", "sp_sqlexec", "sp_prepare"],
+        "runs a text as a query",
+    ),
+    **dict.fromkeys(
+        listed("""
+            set_config pg_reload_conf pg_terminate_backend pg_cancel_backend sp_configure pg_rotate_logfile
+            pg_switch_wal
+        """),
         "changes the server",
     ),
 }
@@ -69,7 +102,9 @@ def statement(root: Node, exp: Any) -> Statement:
     return Statement(
         kinds[0],
         kinds,
-        reads=_names(table for table in tables if id(table) not in ids and not (table.db == "" and table.name.lower() in common)),
+        reads=_names(
+            table for table in tables if id(table) not in ids and not (table.db == "" and table.name.lower() in common)
+        ),
         writes=_names(written),
         has_where=all(map(_is_bounded, nodes)),
         functions=functions,
@@ -86,7 +121,9 @@ def _kinds(root: Node, nodes: list[Node]) -> tuple[Kind, ...]:
         found.append(Kind.DDL)  # SELECT INTO makes a table
     for node in nodes:
         if type(node).__name__ == "When":
-            then = str(getattr(node.args.get("then"), "name", "")).lower() or type(node.args.get("then")).__name__.lower()
+            then = (
+                str(getattr(node.args.get("then"), "name", "")).lower() or type(node.args.get("then")).__name__.lower()
+            )
             found += [VERBS[then]] if then in VERBS else []
     return tuple(dict.fromkeys((first, *found)))
 
@@ -128,7 +165,9 @@ def _table(node: Node) -> Iterator[Node]:
 
 
 def _names(tables: Any) -> tuple[str, ...]:
-    named = (".".join(part.name for part in table.parts if part.name).lower() for table in tables if hasattr(table, "parts"))
+    named = (
+        ".".join(part.name for part in table.parts if part.name).lower() for table in tables if hasattr(table, "parts")
+    )
     return tuple(dict.fromkeys(name for name in named if name))
 
 

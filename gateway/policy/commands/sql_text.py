@@ -7,40 +7,60 @@ from typing import Final
 
 from msgspec import Struct
 
+from gateway.policy.commands.listing import listed
 from gateway.policy.commands.report import Kind
 
 VERBS: Final = {
-    "select": Kind.SELECT, "values": Kind.SELECT, "table": Kind.SELECT, "with": Kind.SELECT, "show": Kind.OTHER, "describe": Kind.OTHER,
+    "select": Kind.SELECT, "values": Kind.SELECT, "table": Kind.SELECT, "with": Kind.SELECT, "show": Kind.OTHER,
+    "describe": Kind.OTHER,
     "desc": Kind.OTHER, "explain": Kind.OTHER, "insert": Kind.INSERT, "replace": Kind.INSERT, "upsert": Kind.INSERT,
     "update": Kind.UPDATE, "merge": Kind.UPDATE, "delete": Kind.DELETE, "truncate": Kind.DELETE, "create": Kind.DDL,
-    "alter": Kind.DDL, "drop": Kind.DDL, "rename": Kind.DDL, "comment": Kind.DDL, "reindex": Kind.DDL, "refresh": Kind.DDL,
-    "undrop": Kind.DDL, "import": Kind.DDL, "security": Kind.DDL, "grant": Kind.GRANT, "revoke": Kind.GRANT, "deny": Kind.GRANT,
-    "reassign": Kind.GRANT, "call": Kind.CALL, "exec": Kind.CALL, "execute": Kind.CALL, "do": Kind.CALL, "copy": Kind.COPY,
-    "load": Kind.COPY, "unload": Kind.COPY, "export": Kind.COPY, "bulk": Kind.COPY, "attach": Kind.COPY, "detach": Kind.COPY,
-    "backup": Kind.COPY, "restore": Kind.COPY, "put": Kind.COPY, "get": Kind.COPY, "handler": Kind.SELECT, "set": Kind.SET,
+    "alter": Kind.DDL, "drop": Kind.DDL, "rename": Kind.DDL, "comment": Kind.DDL, "reindex": Kind.DDL,
+    "refresh": Kind.DDL,
+    "undrop": Kind.DDL, "import": Kind.DDL, "security": Kind.DDL, "grant": Kind.GRANT, "revoke": Kind.GRANT,
+    "deny": Kind.GRANT,
+    "reassign": Kind.GRANT, "call": Kind.CALL, "exec": Kind.CALL, "execute": Kind.CALL, "do": Kind.CALL,
+    "copy": Kind.COPY,
+    "load": Kind.COPY, "unload": Kind.COPY, "export": Kind.COPY, "bulk": Kind.COPY, "attach": Kind.COPY,
+    "detach": Kind.COPY,
+    "backup": Kind.COPY, "restore": Kind.COPY, "put": Kind.COPY, "get": Kind.COPY, "handler": Kind.SELECT,
+    "set": Kind.SET,
     "reset": Kind.SET, "pragma": Kind.SET, "use": Kind.SET, "begin": Kind.TRANSACTION, "start": Kind.TRANSACTION,
-    "commit": Kind.TRANSACTION, "rollback": Kind.TRANSACTION, "savepoint": Kind.TRANSACTION, "release": Kind.TRANSACTION,
+    "commit": Kind.TRANSACTION, "rollback": Kind.TRANSACTION, "savepoint": Kind.TRANSACTION,
+    "release": Kind.TRANSACTION,
     "end": Kind.TRANSACTION, "abort": Kind.TRANSACTION,
 }  # fmt: skip
 """Words that begin a statement, by the manuals of PostgreSQL 18, MySQL 9, SQLite 3.51, SQL Server 2025, Snowflake."""
 
 _CHANGING: Final = frozenset(
-    "insert replace update merge delete truncate create alter drop rename grant revoke call exec execute copy load attach".split()
+    listed("""
+        insert replace update merge delete truncate create alter drop rename grant revoke call exec execute copy
+        load attach
+    """)
 )
 _RUN_COMMENT: Final = re.compile(r"/\*M?!\d{0,6}(.*?)\*/", re.DOTALL)
 _PIECES: Final = re.compile(
-    r"'(?:''|\\.|[^'\\])*'|\"(?:\"\"|[^\"])*\"|`[^`]*`|--[^\n]*|#[^\n]*|/\*.*?\*/|\$(\w*)\$.*?\$\1\$|[A-Za-z_]\w*|;", re.DOTALL
+    r"'(?:''|\\.|[^'\\])*'|\"(?:\"\"|[^\"])*\"|`[^`]*`|--[^\n]*|#[^\n]*|/\*.*?\*/|\$(\w*)\$.*?\$\1\$|[A-Za-z_]\w*|;",
+    re.DOTALL,
 )
 _WORD: Final = re.compile(r"[A-Za-z_]\w*")
-_CLIENT: Final = re.compile(r"(?m)^\s*(?:\\!|\.shell|\.system|system|\\\\!)\s+(.+)$|^\s*\\copy\s.*\bprogram\s+'([^']*)'|\\[go]\w*\s*\|(.+)$")
+_CLIENT: Final = re.compile(
+    r"(?m)^\s*(?:\\!|\.shell|\.system|system|\\\\!)\s+(.+)$|^\s*\\copy\s.*\bprogram\s+'([^']*)'|\\[go]\w*\s*\|(.+)$"
+)
 _CLIENT_ANY: Final = re.compile(r"(?m)^\s*(\\[a-zA-Z!]|\.[a-z]+\b).*$")
-_INTO_FILE: Final = re.compile(r"(?i)\binto\s+(?:outfile|dumpfile)\s+('(?:''|\\.|[^'\\])*'|\"[^\"]*\"|0x[0-9a-f]+|@?\w+)([^;)]*)")
+_INTO_FILE: Final = re.compile(
+    r"(?i)\binto\s+(?:outfile|dumpfile)\s+('(?:''|\\.|[^'\\])*'|\"[^\"]*\"|0x[0-9a-f]+|@?\w+)([^;)]*)"
+)
 _LOAD_FILE: Final = re.compile(r"(?is)\bload\s+(?:data|xml)\b.*?\binfile\s+('(?:''|\\.|[^'\\])*'|\"[^\"]*\")")
-_PROGRAM: Final = re.compile(r"(?is)\bcopy\b.*?\b(?:to|from)\s+program\s+[eE]?('(?:''|\\.|[^'\\])*'|\$(\w*)\$.*?\$\2\$)")
-_EXECUTE: Final = re.compile(r"(?is)\b(?:immediate|execute|exec|sp_executesql|sp_sqlexec|query_to_xml|dblink_exec|prepare\s+\w+\s+from)\s*\(?\s*[NneE]?'((?:''|[^'])*)'")
+_PROGRAM: Final = re.compile(
+    r"(?is)\bcopy\b.*?\b(?:to|from)\s+program\s+[eE]?('(?:''|\\.|[^'\\])*'|\$(\w*)\$.*?\$\2\$)"
+)
+_EXECUTE: Final = re.compile(
+    r"(?is)\b(?:immediate|execute|exec|sp_executesql|sp_sqlexec|query_to_xml|dblink_exec|prepare\s+\w+\s+from)\s*\(?\s*[NneE]?'((?:''|[^'])*)'"
+)
 _BODY: Final = re.compile(r"\$(\w*)\$(.*?)\$\1\$", re.DOTALL)
 _BLOCK: Final = re.compile(r"(?i)\b(?:begin|then|else|loop|end(?:\s+(?:if|loop|case))?)\b(?!\s*\()")
-"""Words of procedural languages that part statements. Those of a CASE go with them: its statement is judged by its words."""
+"""Words of procedural languages that part statements. Those of a CASE go with them: it is judged by its words."""
 _PREFIX: Final = re.compile(
     r"(?is)\s*(?:explain\s*(?:\([^)]*\)|(?:analyze|analyse|verbose|extended|query\s+plan|format\s*=\s*\w+|costs|plan|for)\s*)*"
     r"|prepare\s+\w+\s*(?:\([^)]*\))?\s*as|declare\s+\w+\s+(?:no\s+scroll\s+|insensitive\s+|binary\s+)*cursor\s+.*?\bfor|create\s+(?:or\s+replace\s+)?rule\s.*?\bdo\s+(?:also\s+|instead\s+)?)\s+(?=\w)"
@@ -114,11 +134,16 @@ def words(text: str) -> list[str]:
 
 
 def kinds(text: str) -> tuple[Kind, ...]:
-    """The kinds of a statement that is not parsed: that of its first word, and those of all words that change anything."""
+    """The kinds of a statement that is not parsed: that of its first word, and those of all words that change."""
     some = words(text)
     first = VERBS.get(some[0], Kind.OTHER) if some else Kind.OTHER
     others = [VERBS[word] for word in some[1:] if word in _CHANGING]
-    if some[:1] and some[0] in ("create", "alter", "drop") and some[1:2] and some[1] in ("user", "role", "login", "group", "server"):
+    if (
+        some[:1]
+        and some[0] in ("create", "alter", "drop")
+        and some[1:2]
+        and some[1] in ("user", "role", "login", "group", "server")
+    ):
         first = Kind.GRANT
     return tuple(dict.fromkeys((first, *others)))
 

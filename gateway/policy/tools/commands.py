@@ -17,7 +17,9 @@ from gateway.policy.tools.globs import fits
 from gateway.policy.tools.paths import PathPolicy
 from gateway.policy.tools.urls import HostPolicy, listed
 
-_FOLDERS: Final = frozenset({"", "/bin", "/usr/bin", "/usr/local/bin", "/sbin", "/usr/sbin", "/opt/homebrew/bin"})
+_FOLDERS: Final = frozenset(
+    {"", "/bin", "/usr/bin", "/usr/local/bin", "/sbin", "/usr/sbin", "/opt/homebrew/bin", "c:/windows/system32"}
+)
 """Where a program is the one of its name; empty is the search path. Any other may be anybody's."""
 
 
@@ -26,6 +28,8 @@ class CommandPolicy(Struct, frozen=True):
 
     Programs are patterns with `*` and `?`, of the name or, with a slash in them, of the whole path; an empty `programs`
     is all that are not denied. `paths` are all that it touches, `writes` those that it changes; None holds nothing.
+    What cannot be told passes where `refuses_opaque` is false: then what denies is no more than a sieve, and somebody
+    has to be asked as well.
     """
 
     programs: tuple[str, ...] = ()
@@ -33,12 +37,13 @@ class CommandPolicy(Struct, frozen=True):
     paths: PathPolicy | None = None
     writes: PathPolicy | None = None
     hosts: HostPolicy | None = None
+    refuses_opaque: bool = True
 
     def faults(self, report: CommandReport) -> Iterator[str]:
         """Why a command may not be run. The words hold nothing of it."""
-        if not report.is_parsed:
-            yield "is no command that can be read"
-        yield from (f"holds what cannot be told: {what}" for what in report.opaque)
+        if self.refuses_opaque:
+            yield from ("is no command that can be read" for _ in range(not report.is_parsed))
+            yield from (f"holds what cannot be told: {what}" for what in report.opaque)
         yield from (f"is written so as to hide what it does: {what}" for what in report.suspicious)
         for program in report.programs:
             yield from self._program_faults(program)
@@ -46,18 +51,19 @@ class CommandPolicy(Struct, frozen=True):
             yield from self._path_faults(touched.path, touched.is_resolved, touched.how)
         if self.hosts is not None:
             for remote in report.remotes:
-                yield from _remote_faults(self.hosts, remote)
+                if remote.is_resolved or self.refuses_opaque:
+                    yield from _remote_faults(self.hosts, remote)
 
     def _program_faults(self, program: Program) -> Iterator[str]:
         if not self.programs and not self.deny_programs:
             return
-        if not program.is_resolved:
+        if not program.is_resolved and self.refuses_opaque:
             yield "starts a program that cannot be told"
-        folder, _, _ = program.name.rpartition("/")
-        names = {program.name.casefold(), program.base.casefold()}
+        name = program.name.replace("\\", "/").casefold()
+        names = {name, program.base.casefold()}
         if denied := _first(self.deny_programs, names):
             yield f"starts a program that is denied by `{denied}`"
-        elif self.programs and not _first(self.programs, names if folder in _FOLDERS else {program.name.casefold()}):
+        elif self.programs and not _first(self.programs, names if name.rpartition("/")[0] in _FOLDERS else {name}):
             yield f"starts a program that is not {listed(self.programs)}"
 
     def _path_faults(self, path: str, is_resolved: bool, how: How) -> Iterator[str]:
@@ -66,7 +72,7 @@ class CommandPolicy(Struct, frozen=True):
             if policy is None:
                 continue
             if not is_resolved:
-                yield "touches a path that cannot be told"
+                yield from ("touches a path that cannot be told" for _ in range(self.refuses_opaque))
             elif (fault := policy.fault(path)) is not None:
                 yield f"touches a path that {fault}"
 
@@ -82,9 +88,10 @@ def _remote_faults(hosts: HostPolicy, remote: Remote) -> Iterator[str]:
     try:
         fault = hosts.host_fault(parse_host(remote.host), remote.port)
     except Malformed as error:
-        fault = str(error)
+        yield f"reaches what is no host: {error}"
+        return
     if fault is not None:
-        yield f"reaches a host: it {fault}"
+        yield fault
 
 
 class SqlPolicy(Struct, frozen=True):
@@ -113,8 +120,8 @@ class SqlPolicy(Struct, frozen=True):
         others = sorted({kind.value for kind in (statement.kind, *statement.kinds) if kind not in self.statements})
         if self.statements and others:
             yield f"holds a statement of the kind {listed(others, 'and')}, which is not allowed"
-        if self.statements and statement.outside:
-            yield f"reaches {listed(statement.outside, 'and')}"
+        if statement.outside and Kind.COPY not in self.statements:
+            yield f"does more than use the database: it {', '.join(statement.outside)}"
         if self.where_required and not statement.has_where:
             yield "changes or deletes all rows of a table: it has no condition that can be false"
         for table in (*statement.reads, *statement.writes):

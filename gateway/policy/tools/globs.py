@@ -8,7 +8,7 @@ about it if one expansion is enough, and a pattern that allows only if every exp
 from __future__ import annotations
 
 import unicodedata
-from functools import cache
+from functools import cache, partial
 from typing import Final
 
 from msgspec import Struct
@@ -18,23 +18,36 @@ type Steps = tuple[str, ...]
 home folder, or nothing where that is not known."""
 
 ANY_DEPTH: Final = "**"
+ANY_NAME: Final = "?*"
+"""A step of which only that it is there is known, a leading dot included."""
 _WILD: Final = frozenset("*?")
 
 
 class Glob(Struct, frozen=True):
-    """A pattern: as it was written, and its steps, in several alternatives where it speaks of a home folder."""
+    """A pattern: as it was written, its steps, and these as they are compared where case does not matter; in several
+    alternatives where it speaks of a home folder, the first of which is `~`."""
 
     text: str
     steps: tuple[Steps, ...]
+    folded: tuple[Steps, ...]
 
-    def covers(self, path: Steps, is_folded: bool) -> bool:
+    def covers(self, path: Steps) -> bool:
         """Whether whatever the path may expand to is at or below what is named. Home folders are meant by `~` alone."""
-        return _meets(_as(self.steps[0], is_folded), _as(path, is_folded), is_sure=True)
+        return _meets(self.steps[0], path, is_sure=True)
+
+    def covers_folded(self, path: Steps) -> bool:
+        """Likewise, case aside; the path is to be folded."""
+        return _meets(self.folded[0], path, is_sure=True)
 
     def touches(self, path: Steps) -> bool:
-        """Whether something that the path may expand to is at or below what is named, in any case of letters."""
-        folded = _as(path, is_folded=True)
-        return any(_meets(_as(steps, is_folded=True), folded, is_sure=False) for steps in self.steps)
+        """Whether something that the path may expand to is at or below what is named, in any case of letters; the path
+        is to be folded."""
+        return any(_meets(steps, path, is_sure=False) for steps in self.folded)
+
+
+def folded_steps(steps: Steps) -> Steps:
+    """A path as it is compared where case does not matter."""
+    return tuple(map(folded, steps))
 
 
 def folded(text: str) -> str:
@@ -44,6 +57,8 @@ def folded(text: str) -> str:
 
 def fits(pattern: str, text: str) -> bool:
     """Whether a whole text is one of those that a pattern with `*` and `?` means; wildcards in the text are letters."""
+    if _WILD.isdisjoint(pattern):
+        return pattern == text
     at = place = 0
     star, resume = -1, 0
     while place < len(text):
@@ -58,34 +73,37 @@ def fits(pattern: str, text: str) -> bool:
     return set(pattern[at:]) <= {"*"}
 
 
-def _as(steps: Steps, is_folded: bool) -> Steps:
-    return tuple(map(folded, steps)) if is_folded else steps
-
-
 def _meets(pattern: Steps, path: Steps, *, is_sure: bool) -> bool:
     """Whether the pattern names the path or a folder above it."""
+    if ANY_DEPTH not in path and ANY_DEPTH not in pattern[1:]:  # as nearly all are
+        rest = pattern[pattern[:1] == (ANY_DEPTH,) :]
+        starts = range(len(path) - len(rest) + 1) if rest is not pattern else range(len(path) >= len(rest))
+        return any(all(map(partial(_step, is_sure), rest, path[start:])) for start in starts)
 
     @cache
-    def meets(at: int, place: int) -> bool:
+    def meets(at: int, place: int, *, is_within: bool = False) -> bool:
         if at == len(pattern):
-            return True
+            # What `**` of the path stands for may be what is named; but then not with more of the path below it.
+            return not is_within or place + 1 == len(path)
         if pattern[at] == ANY_DEPTH:
             return meets(at + 1, place) or (place < len(path) and meets(at, place + 1))
         if place == len(path):
             return False
         if path[place] == ANY_DEPTH:
-            return not is_sure and (meets(at, place + 1) or meets(at + 1, place))
-        return _step(pattern[at], path[place], is_sure) and meets(at + 1, place + 1)
+            return not is_sure and (meets(at, place + 1) or meets(at + 1, place, is_within=True))
+        return _step(is_sure, pattern[at], path[place]) and meets(at + 1, place + 1)
 
     return meets(0, 0)
 
 
-def _step(pattern: str, step: str, is_sure: bool) -> bool:
-    if pattern in {"*", step}:
+def _step(is_sure: bool, pattern: str, step: str) -> bool:
+    if pattern in ("*", step):
         return True
-    if is_sure and not _WILD.isdisjoint(step):
-        return False
-    return _overlap(pattern, step)
+    if _WILD.isdisjoint(step):
+        return not _WILD.isdisjoint(pattern) and fits(pattern, step)
+    # A wildcard at the start of a step stands for no dot there (glob(7)).
+    is_hidden = pattern[:1] == "." and step[:1] in {"*", "?"} and step != ANY_NAME
+    return not is_sure and not is_hidden and _overlap(pattern, step)
 
 
 def _overlap(one: str, other: str) -> bool:

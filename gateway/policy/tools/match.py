@@ -16,6 +16,9 @@ FORM: Final = '"send_email", "gmail/send_email" (that tool of the MCP server), "
 type Closeness = tuple[int, int]
 """How closely a name means a call, compared as tuples: without wildcards before with, then by the letters given."""
 
+type Spellings = tuple[tuple[str | None, str], ...]
+"""Server and tool, in the form that names are compared in."""
+
 _PREFIXED: Final = re.compile(r"mcp__(.+?)__(.+)", re.DOTALL)
 
 
@@ -25,9 +28,9 @@ class Match(Struct, frozen=True):
     tool: str
     server: str | None = None
 
-    def closeness(self, call: Call) -> Closeness | None:
-        """How closely it means a call; None if it does not."""
-        for server, tool in _spellings(call):
+    def closeness(self, spelt: Spellings) -> Closeness | None:
+        """How closely it means a call that is spelt so; None if it does not."""
+        for server, tool in spelt:
             if fits(self.tool, tool) and (self.server is None or (server is not None and fits(self.server, server))):
                 text = f"{self.server or ''}{self.tool}"
                 wild = sum(text.count(letter) for letter in "*?")
@@ -48,10 +51,10 @@ def plain(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold()
 
 
-def _spellings(call: Call) -> list[tuple[str | None, str]]:
+def spellings(call: Call) -> Spellings:
     """Server and tool of a call, as they may be read: agents write `mcp__SERVER__TOOL` for a tool of an MCP server."""
     name = plain(call.name)
-    found: list[tuple[str | None, str]] = [(plain(call.server) if call.server is not None else None, name)]
-    if call.server is None and (parts := _PREFIXED.fullmatch(name)) is not None:
-        found.append((parts[1], parts[2]))
-    return found
+    if call.server is not None:
+        return ((plain(call.server), name),)
+    parts = _PREFIXED.fullmatch(name)
+    return ((None, name),) if parts is None else ((None, name), (parts[1], parts[2]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 _WORD: Final = re.compile(
@@ -22,6 +23,12 @@ _MARK: Final = re.compile(r"[^\W0-9_]", re.ASCII)
 def words(name: str) -> tuple[str, ...]:
     """The words of a name in lower case, digits as words of their own. Compatibility forms are what they stand for."""
     return tuple(word.casefold() for word in _WORD.findall(unicodedata.normalize("NFKC", name)))
+
+
+@lru_cache(maxsize=4096)
+def plain_key(name: str) -> str:
+    """A name of an argument, as many libraries that read JSON compare it: minding neither case nor dashes."""
+    return "".join(words(name)) or name
 
 
 def parts(name: str) -> tuple[tuple[str, ...], ...]:

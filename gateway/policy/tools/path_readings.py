@@ -13,16 +13,19 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from gateway.policy.tools.globs import Steps
+from gateway.policy.tools.globs import ANY_DEPTH, Steps
 from gateway.policy.tools.path_windows import windows
 
 MAX_PATH: Final = 4096
 """Characters: PATH_MAX of Linux (limits.h)."""
+MAX_NAME: Final = 3 * 255
+"""Characters of a step: NAME_MAX of Linux, and as much of Windows, each one escaped."""
 MAX_STEPS: Final = 200
 """More than any tree that people work in has, and a bound to the work of comparing."""
 _LAYERS: Final = 4
 """How often escapes are undone; as often as for URLs (`gateway.policy.egress.paths`)."""
 
+_SEPARATOR: Final = re.compile(r"[/\\]|%(?:25)*(?:2[Ff]|5[Cc])")
 _CONTROL: Final = re.compile(r"[\0-\x1f\x7f]")
 _ESCAPE: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 _WIDE_ESCAPE: Final = re.compile(r"%[uU][0-9A-Fa-f]{4}")
@@ -32,8 +35,13 @@ _HOME: Final = re.compile(
     r"(?:\$HOME|\$\{HOME\}|%USERPROFILE%|%HOMEPATH%|%HOME%|\$env:(?:USERPROFILE|HOME))(?=[/\\]|$)", re.IGNORECASE
 )
 # `:$DATA` is a stream
-_VARIABLE: Final = re.compile(r"\$\{|\$\(|(?<!:)\$[A-Za-z_]|%[A-Za-z_][A-Za-z0-9_()]*%|`")
-_GROUP: Final = re.compile(r"\[[^\]/]*\]|\{[^}]*\}")
+_VARIABLE: Final = re.compile(r"\$\{|(?<!:)\$[A-Za-z_]|%[A-Za-z_][A-Za-z0-9_()]*%")
+_VARIABLE_STEP: Final = re.compile(rf"[^/\\]*(?:{_VARIABLE.pattern})[^/\\]*")
+"""A step that holds a variable, which may stand for any number of steps."""
+_CLASS: Final = re.compile(r"\[[^\]/]+\]")
+_CHOICE: Final = re.compile(r"\{([^{}]*,[^{}]*)\}")
+MAX_CHOICES: Final = 64
+"""Paths that the braces of one may stand for; with more, a group stands for any letters."""
 
 _LOOKALIKES: Final = str.maketrans("\u2215\u2044\u29f8\u2216\u29f5\ufe68", "///\\\\\\")
 """What best-fit mapping of Windows and careless converters make a separator of, and NFKC does not."""
@@ -43,10 +51,16 @@ class Unreadable(Exception):
     """No reading can be told; why is the message, which quotes nothing."""
 
 
+class NoPath(Unreadable):
+    """It is something else, and no tool takes it for a path."""
+
+
 def readings(text: str) -> frozenset[Steps]:
     """The readings of a path, dots resolved. Raises Unreadable."""
     if len(text) > MAX_PATH:
-        raise Unreadable(f"is longer than {MAX_PATH} characters")
+        raise NoPath(f"is longer than {MAX_PATH} characters")
+    if max(map(len, _SEPARATOR.split(text))) > MAX_NAME:
+        raise NoPath(f"has a step of more than {MAX_NAME} characters")
     found = frozenset(steps for spelling in _spellings(text) for steps in _resolved(spelling))
     if any(len(steps) > MAX_STEPS for steps in found):
         raise Unreadable(f"has more than {MAX_STEPS} steps")
@@ -125,7 +139,7 @@ def _compatible(text: str) -> str:
 
 
 def _expanded(text: str) -> str:
-    """A `file` URL as its path, the variables of a home folder as `~`. Raises Unreadable for any other variable."""
+    """A `file` URL as its path, the variables of a home folder as `~`. Raises Unreadable for what a command prints."""
     found = _FILE_URL.fullmatch(text)
     if found is not None:
         host = found[1] or ""
@@ -133,25 +147,43 @@ def _expanded(text: str) -> str:
         text = path if host.lower() in {"", "localhost", "127.0.0.1"} else f"//{host}{path}"
         text = text[1:] if re.match(r"/[A-Za-z][:|]", text) else text  # `file:///c:/x`
     elif _OTHER_URL.match(text):
-        raise Unreadable("is a URL, not a path")
+        raise NoPath("is a URL, not a path")
     text = _HOME.sub("~", text, count=1) if _HOME.match(text) else text
-    if _VARIABLE.search(text):
-        raise Unreadable("holds a variable or a command, which stands for what is not known")
+    if "`" in text or "$(" in text:
+        raise Unreadable("holds a command, whose output is not known")
     return text
 
 
 def _resolved(text: str) -> Iterator[Steps]:
     """The readings of one spelling: as POSIX has it, and as Windows has it where it may be meant so."""
-    globbed = _GROUP.sub("*", text)
-    for spelling in {text, globbed}:
+    globbed = _chosen(_CLASS.sub("?", _VARIABLE_STEP.sub(ANY_DEPTH, text)))
+    unknown = _VARIABLE_STEP.match(text)  # it may start anywhere
+    for spelling in globbed if _VARIABLE.search(text) else {text, *globbed}:
         start, rest = _start(spelling)
+        if unknown:
+            start, rest = ANY_DEPTH, rest.partition("/")[2]
         merged = [step for step in rest.split("/") if step not in {"", "."}]
         for way in (_lexically, _physically):
             yield from way(start, merged)
         # An empty step is one that `..` takes out, where slashes are not merged first.
         yield from _lexically(start, [step for step in rest.split("/") if step != "."])
         for start_of_windows, steps in windows(spelling):
-            yield from _lexically(start_of_windows, steps)
+            yield from _lexically(start if unknown else start_of_windows, steps[1:] if unknown else steps)
+
+
+def _chosen(text: str) -> set[str]:
+    """What the braces of a text stand for, as shells and matchers of globs expand them (`{a,b}`, and not `{a}`)."""
+    found, waiting = set[str](), [text]
+    while waiting:
+        one = waiting.pop()
+        group = _CHOICE.search(one)
+        if group is None:
+            found.add(one)
+            continue
+        choices = group[1].split(",")
+        is_crowd = len(found) + len(waiting) + len(choices) > MAX_CHOICES
+        waiting += [one[: group.start()] + choice + one[group.end() :] for choice in (["*"] if is_crowd else choices)]
+    return found
 
 
 def _start(text: str) -> tuple[str, str]:

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from gateway.policy.tools.globs import ANY_NAME
+
 _PREFIX: Final = re.compile(r"(?://[?.]/|/\?\?/)(?:globalroot/)?", re.IGNORECASE)
 _DRIVE: Final = re.compile(r"([a-z])[:|](/.*|)", re.IGNORECASE | re.DOTALL)
 _OF_DRIVE: Final = re.compile(r"[a-z]:[^/].*", re.IGNORECASE | re.DOTALL)
@@ -16,7 +18,6 @@ _SHARE: Final = re.compile(r"//+([^/]+)(/.*|)", re.DOTALL)
 _ADMIN: Final = re.compile(r"/+([a-z])\$(/.*|)", re.IGNORECASE | re.DOTALL)
 _SHORT: Final = re.compile(r"[^~/]{1,6}~[0-9]{1,6}(?:\.[^./]{0,3})?")
 _DEVICE: Final = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])", re.IGNORECASE)
-_LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1", "."})
 
 UNKNOWN: Final = "?:"
 """Where a path starts that is on some drive, and nobody knows on which."""
@@ -46,7 +47,7 @@ def _started(plain: str, *, has_backslash: bool) -> Iterator[tuple[str, list[str
     elif (share := _SHARE.fullmatch(plain)) is not None:
         yield f"//{share[1].lower()}", _steps(share[2])
         admin = _ADMIN.fullmatch(share[2])
-        if admin is not None and share[1].lower() in _LOCAL:
+        if admin is not None:  # of whatever machine: its own name is one that nobody knows here
             yield f"{admin[1].lower()}:", _steps(admin[2])
     elif has_backslash or any(_means_other(step) for step in plain.split("/")):
         start = "/" if plain.startswith("/") else "~" if re.match(r"~(/|$)", plain) else ""
@@ -59,14 +60,14 @@ def _means_other(step: str) -> bool:
 
 
 def _steps(text: str) -> list[str]:
-    return [_name(step) for step in text.split("/") if step not in {"", "."}]
+    return [_name(step) for step in text.split("/") if step.rstrip(" ") not in {"", "."}]
 
 
 def _name(step: str) -> str:
-    """A name without its stream, and without the dots and blanks at its end; a short name may be any: `*`."""
-    if step == "..":
-        return step
+    """A name without its stream, and without the dots and blanks at its end; a short name may be any."""
+    if step.rstrip(" ") == "..":
+        return ".."
     plain = step.partition(":")[0].rstrip(". ")
     if _SHORT.fullmatch(plain) or _DEVICE.fullmatch(plain.partition(".")[0]):
-        return "*"
-    return plain or "*"
+        return ANY_NAME
+    return plain or ANY_NAME

@@ -7,8 +7,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.policy.tools.globs import Glob, Steps
-from gateway.policy.tools.path_readings import Unreadable, guesses, readings
+from gateway.policy.tools.globs import Glob, Steps, folded_steps
+from gateway.policy.tools.path_readings import MAX_PATH, NoPath, Unreadable, guesses, readings
 
 FORM: Final = (
     '"/srv/data" or "/srv/data/**" (it and all below), "*.md" as one step, "**/.env" (anywhere), "~/.ssh", '
@@ -18,15 +18,22 @@ FORM: Final = (
 _HOMES: Final = (("/", "root"), ("/", "var", "root"), ("/", "home", "*"), ("/", "Users", "*"), ("?:", "users", "*"))
 """Where the common systems have home folders."""
 
+_BETWEEN: Final = re.compile(
+    r"(?:[,;|]\s*|\s+)(?=[/~\\]|\.\.?[/\\]|[a-z]:[/\\])"
+    r"|(?<!file)(?<!^[a-z])(?<!//[a-z])(?<![?.][/\\][a-z]):(?=[/~](?!/))",  # not after a drive
+    re.IGNORECASE,
+)
+"""What stands between two paths in one text, the second of which says where it starts."""
+
 _ABSOLUTE: Final = re.compile(r"/|~(?:/|$)|\*\*(?:/|$)|[A-Za-z]:(?:/|$)")
 
 
 class PathPolicy(Struct, frozen=True):
     """The paths that an argument may hold.
 
-    Without `allow` all are allowed that `deny` does not name. `root` is where relative paths start; without it they are
-    refused where there is an `allow`. `ignore_case` is for tools on file systems that mind no case: what denies never
-    does.
+    Without `allow` all are allowed that `deny` does not name, and so is what is no path at all. `root` is where
+    relative paths start; without it they are refused where there is an `allow`. `ignore_case` is for tools on file
+    systems that mind no case: what denies never does.
     """
 
     allow: tuple[Glob, ...] = ()
@@ -35,13 +42,22 @@ class PathPolicy(Struct, frozen=True):
     ignore_case: bool = False
 
     def fault(self, text: str) -> str | None:
-        """Why a path may not be given, or None. The words hold nothing of the path."""
+        """Why a path may not be given, or None. The words hold nothing of the path.
+
+        A text that may be several paths to some tool is held to the policy as a whole and in pieces.
+        """
+        pieces = _BETWEEN.split(text) if len(text) <= MAX_PATH else [text]
+        faults = (self._fault(piece) for piece in dict.fromkeys([text, *pieces]))
+        return next((fault for fault in faults if fault is not None), None)
+
+    def _fault(self, text: str) -> str | None:
         try:
             found = [self._from_root(steps) for steps in readings(text)]
         except Unreadable as error:
-            return str(error)
+            return None if isinstance(error, NoPath) and not self.allow else str(error)
+        places = {folded_steps(guess) for steps in found for guess in guesses(steps)} if self.deny else ()
         for glob in self.deny:
-            if any(glob.touches(guess) for steps in found for guess in guesses(steps)):
+            if any(map(glob.touches, places)):
                 return f"is denied by `{glob.text}`"
         if self.allow and any(steps[0] == "" for steps in found):
             return "is relative, and no `root` says to what"
@@ -61,10 +77,12 @@ class PathPolicy(Struct, frozen=True):
         return tuple(kept)
 
     def _is_allowed(self, steps: Steps) -> bool:
-        is_windows = steps[0] not in {"/", "~"}
-        return ".." not in steps and any(
-            glob.covers(steps, is_folded=self.ignore_case or is_windows) for glob in self.allow
-        )
+        if ".." in steps:
+            return False
+        if self.ignore_case or steps[0] not in {"/", "~"}:
+            plain = folded_steps(steps)
+            return any(glob.covers_folded(plain) for glob in self.allow)
+        return any(glob.covers(steps) for glob in self.allow)
 
 
 def glob(text: str, root: Steps | None = None) -> Glob:
@@ -77,7 +95,8 @@ def glob(text: str, root: Steps | None = None) -> Glob:
         raise ValueError(f"climbs with `..`; write the path that it leads to; accepted: {FORM}")
     while steps[-1:] in (["*"], ["**"]) and (len(steps) > 1 or plain.startswith("/")):
         steps.pop()  # the folder is meant with all below it
-    return Glob(text, _anchored(plain, steps, root))
+    anchored = _anchored(plain, steps, root)
+    return Glob(text, anchored, tuple(map(folded_steps, anchored)))
 
 
 def folder(text: str) -> Steps:

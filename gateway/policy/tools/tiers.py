@@ -22,6 +22,8 @@ UNKNOWN: Final = Tier.SEND
 _POWERFUL: Final = re.compile(r"exec|shell|sudo|bash|subprocess")
 """What gives a name away even where its words are not told apart: `execcmd`, `runshell`."""
 
+_REQUEST: Final = re.compile(r"([A-Z]{3,16}) (?:/|https?://)\S*")
+
 _METHODS: Final[Mapping[str, Tier]] = {
     "GET": Tier.READ,  # safe by definition (RFC 9110, section 9.2.1), as are the next three
     "HEAD": Tier.READ,
@@ -43,7 +45,9 @@ class Tiered(Struct, frozen=True):
 
 
 def tier_of(name: str) -> Tiered:
-    """The tier of a tool by its name."""
+    """The tier of a tool by its name; of one that is named as a request of HTTP (`DELETE /users/3`), by its method."""
+    if (request := _REQUEST.fullmatch(name)) is not None:
+        return tier_of_method(request[1])
     found = max(_verbs(name), key=lambda one: one[1], default=None)
     if found is None:
         return _unknown(name)

@@ -15,10 +15,10 @@ from gateway.policy.commands.shell import read_shell
 from gateway.policy.commands.sql import read_sql
 from gateway.policy.isolation import Isolation
 from gateway.policy.tools.commands import CommandPolicy, SqlPolicy
-from gateway.policy.tools.match import Closeness, Match
+from gateway.policy.tools.match import Closeness, Match, Spellings
 from gateway.policy.tools.naming import words
 from gateway.policy.tools.paths import PathPolicy
-from gateway.policy.tools.sinks import ROOT
+from gateway.policy.tools.sinks import ROOT, is_at
 from gateway.policy.tools.urls import HostPolicy, listed
 from gateway.policy.tools.values import ValuePolicy
 from gateway.segment import Path
@@ -103,7 +103,10 @@ def _nothing() -> Mapping[Any, Any]:
 
 
 class Tool(Struct, frozen=True):
-    """A table of `[tools]`. `requests_per_minute`, `timeout` (seconds) and `result` are for whoever makes the call."""
+    """A table of `[tools]`, an operator's own or of a shipped policy.
+
+    `requests_per_minute`, `timeout` (seconds) and `result` are for whoever makes the call.
+    """
 
     name: str
     matches: tuple[Match, ...]
@@ -118,15 +121,21 @@ class Tool(Struct, frozen=True):
     requests_per_minute: int | None = None
     timeout: float = TIMEOUT
     result: ResultPolicy = ResultPolicy()
+    is_own: bool = True
 
-    def closeness(self, call: Call) -> Closeness | None:
-        """How closely it means a call; None if it does not."""
-        return max((found for one in self.matches if (found := one.closeness(call)) is not None), default=None)
+    def closeness(self, spelt: Spellings) -> Closeness | None:
+        """How closely it means a call that is spelt so; None if it does not."""
+        return max((found for one in self.matches if (found := one.closeness(spelt)) is not None), default=None)
 
     @property
     def declared(self) -> Mapping[str, Sink]:
         """The sinks that it declares, by argument."""
         return {name: policy.sink for name, policy in self.arguments.items() if policy.sink is not None}
+
+    @property
+    def takes_names(self) -> bool:
+        """Whether anything is asked of arguments by their names, which a text has not."""
+        return any(policy.is_constrained for name, policy in self.arguments.items() if name != ROOT)
 
     @property
     def is_constrained(self) -> bool:
@@ -190,12 +199,6 @@ class Tool(Struct, frozen=True):
 
 
 _FREE: Final = ArgumentPolicy()
-
-
-def is_at(name: str, path: Path) -> bool:
-    """Whether a declared name means a place or one above it: `to` means `to[0].email`, and `.` everything."""
-    keys = [step for step in path if isinstance(step, str)]
-    return name == ROOT or f"{'.'.join(keys)}.".startswith(f"{name}.")
 
 
 def blocked(what: str, sentence: str, argument: str = "") -> CallReason:

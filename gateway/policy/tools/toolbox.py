@@ -6,14 +6,17 @@ more, and their order says nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from msgspec import Struct
 
 from gateway.policy.call import Approver, Argument, Call, CallReason, Sink, Tier
 from gateway.policy.isolation import Isolation
 from gateway.policy.profile import Profile
-from gateway.policy.tools.match import Match
+from gateway.policy.tools.aims import raised
+from gateway.policy.tools.match import Closeness, Match, spellings
 from gateway.policy.tools.sinks import arguments_of
 from gateway.policy.tools.tiers import Tiered, hinted, tier_of
 from gateway.policy.tools.tool import TIMEOUT, Approval, Tool, blocked, shown
@@ -22,6 +25,10 @@ from gateway.verdict import Effect
 
 _SECOND_NATURE = Tier.CREATE
 """The highest tier for which nobody is asked."""
+
+LIMITS: Final[Mapping[Sink, int]] = {Sink.PATH: 500, Sink.URL: 2000, Sink.COMMAND: 50, Sink.SQL: 20}
+"""Most arguments of a sink that are judged, so that no call takes longer than about two seconds (measured with the
+shipped policies and arguments of usual length); far more than calls have."""
 
 
 class Allowed(Struct, frozen=True):
@@ -57,24 +64,6 @@ class Toolbox:
     def __init__(self, tools: Sequence[Tool] = ()) -> None:
         self.tools = tuple(tools)
 
-    def meaning(self, call: Call) -> tuple[Tool, ...]:
-        """The tables that mean a call, the closest first, equally close ones by name."""
-        found = [(closeness, tool) for tool in self.tools if (closeness := tool.closeness(call)) is not None]
-        return tuple(tool for _, tool in sorted(found, key=lambda one: (one[0], one[1].name), reverse=True))
-
-    def tier(self, call: Call, defined: Defined | None = None) -> Tiered:
-        """The tier of a call's tool: of the closest table that has one, the strictest of those equally close, else by
-        its name."""
-        declared = [
-            (closeness, tool.tier, tool)
-            for tool in self.meaning(call)
-            if tool.tier is not None and (closeness := tool.closeness(call)) is not None
-        ]
-        if declared:
-            _, tier, tool = max(declared, key=lambda one: (one[0], one[1]))
-            return Tiered(tier, f"[tools.{tool.name}] says so")
-        return hinted(tier_of(call.name), defined.annotations if defined is not None else None)
-
     def rule(
         self,
         call: Call,
@@ -85,12 +74,16 @@ class Toolbox:
     ) -> Ruled:
         """What the configuration says of a call of an agent with that list of tools, None if it has none, in a process
         that is held so. What the profile `monitor` only reports is not lowered here."""
-        tools = self.meaning(call)
-        tiered = self.tier(call, defined)
+        meant = self.meaning(call)
+        tools = tuple(tool for _, tool in meant)
         arguments = arguments_of(call, defined, _declared(tools))
+        crowd = _crowd(call, arguments)
+        judged = arguments if crowd is None else ()
+        tiered = _tier(meant, call, defined, judged)
         reasons = [
             *self._listing(call, allowed, profile),
-            *(reason for tool in tools for reason in tool.reasons(call, arguments, isolation)),
+            *(() if crowd is None else (crowd,)),
+            *(reason for tool in tools for reason in tool.reasons(call, judged, isolation)),
             *_unreadable(call, tools, tiered.tier),
             *_approvals(call, tools, tiered),
         ]
@@ -106,8 +99,16 @@ class Toolbox:
 
     def is_listed(self, call: Call, allowed: Allowed) -> bool:
         """Whether an agent's list has a call's tool."""
-        names = {tool.name for tool in self.meaning(call)}
-        return not names.isdisjoint(allowed.tables) or any(one.closeness(call) is not None for one in allowed.matches)
+        spelt = spellings(call)
+        if any(one.closeness(spelt) is not None for one in allowed.matches):
+            return True
+        return any(tool.name in allowed.tables and tool.closeness(spelt) is not None for tool in self.tools)
+
+    def meaning(self, call: Call) -> list[tuple[Closeness, Tool]]:
+        """The tables that mean a call, the closest first; of equally close ones an operator's own, and then by name."""
+        spelt = spellings(call)
+        found = [(closeness, tool) for tool in self.tools if (closeness := tool.closeness(spelt)) is not None]
+        return sorted(found, key=lambda one: (one[0], one[1].is_own, one[1].name), reverse=True)
 
     def _listing(self, call: Call, allowed: Allowed | None, profile: Profile) -> Iterator[CallReason]:
         if allowed is not None:
@@ -116,6 +117,28 @@ class Toolbox:
         elif profile.unlisted_tools > Effect.ALLOW:
             sentence = f"this agent has no `tools`, and {shown(call.name)} is none that is listed"
             yield CallReason(profile.unlisted_tools, "tool-unlisted", "tool.unlisted", sentence)
+
+
+def _crowd(call: Call, arguments: Sequence[Argument]) -> CallReason | None:
+    """Why a call with so many arguments is not judged at all."""
+    counts = Counter(argument.sink for argument in arguments)
+    for sink, most in LIMITS.items():
+        if counts[sink] > most:
+            return blocked("unreadable", f"{shown(call.name)} is given more than {most} arguments of the sink `{sink}`")
+    return None
+
+
+def _tier(
+    meant: Sequence[tuple[Closeness, Tool]], call: Call, defined: Defined | None, arguments: Sequence[Argument]
+) -> Tiered:
+    """The tier of the closest table that has one, of equally close ones an operator's own, and then the strictest; else
+    by the name, by what its server says and by what it is given."""
+    declared = [(closeness, tool.is_own, tool.tier, tool.name) for closeness, tool in meant if tool.tier is not None]
+    if declared:
+        _, _, tier, name = max(declared)
+        return Tiered(tier, f"[tools.{name}] says so")
+    named = hinted(tier_of(call.name), defined.annotations if defined is not None else None)
+    return raised(named, arguments)
 
 
 def _declared(tools: tuple[Tool, ...]) -> Mapping[str, Sink]:
@@ -129,6 +152,11 @@ def _declared(tools: tuple[Tool, ...]) -> Mapping[str, Sink]:
 def _unreadable(call: Call, tools: tuple[Tool, ...], tier: Tier) -> Iterator[CallReason]:
     if not call.is_readable and (tier >= Tier.MODIFY or any(tool.is_constrained for tool in tools)):
         yield blocked("unreadable", f"the arguments of {shown(call.name)} are no JSON that can be read")
+    elif call.arguments and not isinstance(call.arguments, Mapping) and any(tool.takes_names for tool in tools):
+        # Whoever decodes a text once more would find arguments in it.
+        yield blocked(
+            "unreadable", f"the arguments of {shown(call.name)} have no names, and it is held to some by name"
+        )
 
 
 def _approvals(call: Call, tools: tuple[Tool, ...], tiered: Tiered) -> Iterator[CallReason]:

@@ -22,7 +22,7 @@ VERBS: Final = _table(
     {
         Tier.READ: """
             analyse analyze browse calculate cat check classify compare compute convert count crawl describe detect
-            diff echo estimate evaluate explain extract fetch find get glob grep help identify inspect introspect list
+            diff echo estimate explain extract fetch find get glob grep help identify inspect introspect list
             listdir lookup ls parse peek ping predict preview query rank read readfile recall recommend retrieve scrape
             screenshot search see show sleep snapshot stat summarise summarize tail think translate validate verify
             view wait webfetch websearch whoami hover

@@ -22,7 +22,8 @@ _TOKEN: Final = re.compile(
     rf"|</(?P<end>{_NAME})\s*+>"
     rf"|<(?P<start>{_NAME})(?:\s++{_NAME}\s*+=\s*+(?:\"[^<\"]*+\"|'[^<']*+'))*+\s*+(?P<closed>/)?>"
 )
-_ENTITY: Final = re.compile(r"<!ENTITY\b|<!DOCTYPE[^>\[]*\[", re.IGNORECASE)
+_ENTITY: Final = re.compile(r"<!ENTITY\b|<!DOCTYPE(?:[^<>\[]|<(?!!DOCTYPE))*+\[", re.IGNORECASE)
+"""Each type is read up to the next one only, which is found by itself: otherwise many would cost the square of them."""
 _DECLARATION: Final = re.compile(r"\ufeff?<\?xml\s[^>?]{0,200}?encoding\s*=\s*[\"']([^\"']{1,40})[\"']")
 
 

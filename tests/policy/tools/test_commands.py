@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.policy.commands.report import (
     CommandReport,
@@ -35,6 +36,11 @@ POLICY = CommandPolicy(
         (CommandReport(programs=(Program("git"), Program("/usr/bin/ls"), Program("/opt/tool/x"))), []),
         (CommandReport(programs=(Program("rm"),)), ["starts a program that is not `git`, `ls` or `/opt/tool/*`"]),
         (CommandReport(programs=(Program("/tmp/git"),)), ["starts a program that is not `git`, `ls` or `/opt/tool/*`"]),
+        (CommandReport(programs=(Program("C:\\Windows\\System32\\git.exe"),)), []),
+        (
+            CommandReport(programs=(Program("C:\\Temp\\git.exe"),)),
+            ["starts a program that is not `git`, `ls` or `/opt/tool/*`"],
+        ),
         (CommandReport(programs=(Program("./git"),)), ["starts a program that is not `git`, `ls` or `/opt/tool/*`"]),
         (CommandReport(programs=(Program("/x/SUDO"),)), ["starts a program that is denied by `sudo`"]),
         (CommandReport(programs=(Program("git", is_resolved=False),)), ["starts a program that cannot be told"]),
@@ -52,13 +58,13 @@ POLICY = CommandPolicy(
         (CommandReport(remotes=(Remote("example.com", url="https://example.com/x"),)), []),
         (
             CommandReport(remotes=(Remote("evil.test"),)),
-            ["reaches a host: it names a host that is not `example.com`"],
+            ["names a host that is not `example.com`"],
         ),
         (
             CommandReport(remotes=(Remote("evil.test", url="https://evil.test"),)),
             ["reaches a URL that names a host that is not `example.com`"],
         ),
-        (CommandReport(remotes=(Remote("a b"),)), ["reaches a host: it the host holds a space"]),
+        (CommandReport(remotes=(Remote("a b"),)), ["reaches what is no host: the host holds a space"]),
         (CommandReport(remotes=(Remote("x", is_resolved=False),)), ["reaches a host that cannot be told"]),
         (CommandReport(opaque=("a program",)), ["holds what cannot be told: a program"]),
         (CommandReport(suspicious=("an escape",)), ["is written so as to hide what it does: an escape"]),
@@ -74,6 +80,20 @@ def test_what_is_not_constrained_is_not_asked() -> None:
         (Program("rm", is_resolved=False),), (Touched("/etc", How.DELETE),), (Remote("evil.test", is_resolved=False),)
     )
     assert list(CommandPolicy().faults(report)) == []
+
+
+def test_what_cannot_be_told_passes_where_it_may() -> None:
+    report = CommandReport(
+        (Program("git", is_resolved=False), Program("sudo", is_resolved=False)),
+        (Touched("$X", How.READ, is_resolved=False), Touched("/srv/secret", How.READ)),
+        (Remote("x", is_resolved=False),),
+        opaque=("a program",),
+        is_parsed=False,
+    )
+    assert list(replace(POLICY, refuses_opaque=False).faults(report)) == [
+        "starts a program that is denied by `sudo`",
+        "touches a path that is denied by `/srv/secret`",
+    ]
 
 
 def select(kind: Kind = Kind.SELECT, *kinds: Kind, **more: tuple[str, ...] | bool) -> SqlReport:
@@ -103,7 +123,10 @@ QUERIES = SqlPolicy(
             select(Kind.SELECT, Kind.INSERT, Kind.DDL),
             ["holds a statement of the kind `ddl` and `insert`, which is not allowed"],
         ),
-        (select(outside=("a file of the server",)), ["reaches `a file of the server`"]),
+        (
+            select(outside=("reads a file of the server", "runs a program")),
+            ["does more than use the database: it reads a file of the server, runs a program"],
+        ),
         (SqlReport(is_parsed=False), ["is no query that can be read"]),
         (SqlReport(opaque=("a name",)), ["holds what cannot be told: a name"]),
         (SqlReport(suspicious=("a comment",)), ["is written so as to hide what it does: a comment"]),
@@ -114,4 +137,9 @@ def test_queries_are_held_to_kinds_tables_and_conditions(report: SqlReport, faul
 
 
 def test_a_query_that_nothing_is_asked_of_passes() -> None:
-    assert list(SqlPolicy().faults(select(Kind.DDL, has_where=False, outside=("a server",), reads=("x",)))) == []
+    assert list(SqlPolicy().faults(select(Kind.DDL, has_where=False, reads=("x",)))) == []
+
+
+def test_who_allows_copies_allows_what_they_reach() -> None:
+    copies = SqlPolicy(frozenset({Kind.COPY}))
+    assert list(copies.faults(select(Kind.COPY, outside=("reads a file of the server",)))) == []

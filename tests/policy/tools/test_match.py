@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.policy.call import Call
-from gateway.policy.tools.match import match
+from gateway.policy.tools.match import match, spellings
 
 
 @pytest.mark.parametrize(
@@ -33,13 +33,13 @@ from gateway.policy.tools.match import match
     ],
 )
 def test_names_mean_tools(text: str, name: str, server: str | None, is_meant: bool) -> None:
-    assert (match(text).closeness(Call(name, {}, server=server)) is not None) is is_meant
+    assert (match(text).closeness(spellings(Call(name, {}, server=server))) is not None) is is_meant
 
 
 def test_what_is_closer_speaks_first() -> None:
     call = Call("send_email", {}, server="gmail")
     order = ["gmail/send_email", "send_email", "gmail/send_*", "send_*", "*"]
-    found = [match(text).closeness(call) for text in order]
+    found = [match(text).closeness(spellings(call)) for text in order]
     assert found == sorted(found, key=lambda one: one or (0, 0), reverse=True)
     assert len(set(found)) == len(order)
 

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.tools.globs import Glob
-from gateway.policy.tools.path_readings import MAX_PATH, MAX_STEPS
+from gateway.policy.tools.path_readings import MAX_NAME, MAX_PATH, MAX_STEPS
 from gateway.policy.tools.paths import PathPolicy, folder, glob
 
 
@@ -79,10 +78,24 @@ OUTSIDE = "is not within `/srv/data/**`"
         ("\\\\.\\pipe\\x", OUTSIDE),
         ("/proc/self/root/srv/data/a", OUTSIDE),
         ("file://server/srv/data/a", OUTSIDE),
-        ("/srv/data/$VAR", "holds a variable or a command, which stands for what is not known"),
-        ("/srv/data/${IFS}x", "holds a variable or a command, which stands for what is not known"),
-        ("/srv/data/`id`", "holds a variable or a command, which stands for what is not known"),
-        ("%APPDATA%/x", "holds a variable or a command, which stands for what is not known"),
+        ("/srv/data/a,b", None),
+        ("/srv/data/a, b:c", None),
+        ("/srv/data/a,/srv/data/b", None),
+        ("/srv/data/a,/etc/shadow", OUTSIDE),
+        ("/srv/data/a;/etc/shadow", OUTSIDE),
+        ("/srv/data/a /etc/shadow", OUTSIDE),
+        ("/srv/data/a:/etc/shadow", OUTSIDE),
+        ("/srv/data/a|~/.ssh", OUTSIDE),
+        ("/srv/data/a, ../b", "is relative, and no `root` says to what"),
+        ("/srv/data/a,C:\\x", OUTSIDE),
+        ("/srv/data/$VAR", None),
+        ("/srv/$VAR/a", OUTSIDE),
+        ("/srv/data/$VAR/../../x", OUTSIDE),
+        ("$VAR/a", OUTSIDE),
+        ("%APPDATA%/x", OUTSIDE),
+        ("%APPDATA%\\x", OUTSIDE),
+        ("/srv/data/`id`", "holds a command, whose output is not known"),
+        ("/srv/data/$(id)", "holds a command, whose output is not known"),
         ("/srv/data/a\0.txt", "holds a NUL or another control character"),
         ("/srv/data/a%00.txt", "holds a NUL or another control character"),
         ("/srv/data/a\nb", "holds a NUL or another control character"),
@@ -95,6 +108,7 @@ OUTSIDE = "is not within `/srv/data/**`"
         ("/dev/fd/3", "leads through an open file or a working folder of a process"),
         ("", "is empty"),
         ("  ", "is empty"),
+        ("/" + "a" * (MAX_NAME + 1), f"has a step of more than {MAX_NAME} characters"),
         ("/" + "a" * MAX_PATH, f"is longer than {MAX_PATH} characters"),
         ("/a" * (MAX_STEPS + 1), f"has more than {MAX_STEPS} steps"),
     ],
@@ -146,6 +160,14 @@ def test_a_path_is_within_what_is_allowed_however_it_is_read(path: str, fault: s
         "'/etc/shadow'",
         '"/etc/shadow"',
         "/a//../etc/shadow",
+        "a,/etc/shadow",
+        "/srv/a:/etc/shadow",
+        "a.txt ../../etc/shadow",
+        "/etc/$X",
+        "$X/shadow",
+        "$X",
+        "/${X}shadow",
+        "%X%\\shadow",
     ],
 )
 def test_what_is_denied_is_denied_in_every_spelling(path: str) -> None:
@@ -153,7 +175,20 @@ def test_what_is_denied_is_denied_in_every_spelling(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/etc/passwd", "shadow", "etc/shadow", "/srv/etc/shadow", "/etc/shadows", "/etc", "~/etc/shadow"]
+    "path",
+    [
+        "/etc/passwd",
+        "https://a.test/etc/shadow",
+        "/srv/$X",
+        "$X/passwd",
+        "$.a",
+        "shadow",
+        "etc/shadow",
+        "/srv/etc/shadow",
+        "/etc/shadows",
+        "/etc",
+        "~/etc/shadow",
+    ],
 )
 def test_what_is_not_denied_is_allowed_where_nothing_is_listed(path: str) -> None:
     assert policy(deny="/etc/shadow").fault(path) is None
@@ -173,6 +208,7 @@ def test_what_is_not_denied_is_allowed_where_nothing_is_listed(path: str) -> Non
         "\\\\?\\C:\\Users\\alice\\.ssh",
         "\\\\.\\C:\\Users\\alice\\.ssh",
         "\\\\localhost\\c$\\Users\\alice\\.ssh",
+        "\\\\machine\\c$\\Users\\alice\\.ssh",
         "C:\\Users\\alice\\.ssh. \\id_rsa",
         "C:\\Users\\alice\\SSH~1\\id_rsa",
         "C:\\Users\\ALICE~1\\.ssh\\id_rsa",
@@ -217,6 +253,31 @@ def test_other_folders_are_no_home(path: str) -> None:
 )
 def test_two_asterisks_stand_for_any_number_of_steps(path: str, is_denied: bool) -> None:
     assert policy(deny="**/.env").fault(path) == ("is denied by `**/.env`" if is_denied else None)
+
+
+@pytest.mark.parametrize(
+    ("path", "is_about"),
+    [
+        ("src/**", True),
+        ("./**/.env", True),
+        ("**/.e*", True),
+        ("a/{.env,b}", True),
+        ("a/{b,{c,.env}}", True),
+        ("a/.{a,b,env}", True),
+        ("a/.[e]nv", True),
+        ("a/.e" + "{n,m}" * 8 + "v", True),  # more than are looked at
+        ("a/.{" + "n," * 70 + "}", True),
+        ("src/**/*.py", False),
+        ("**/*.py", False),
+        ("src/*", False),
+        ("src/*.{ts,tsx}", False),
+        ("app/[id]/page.tsx", False),
+        ("app/[...slug]/page.tsx", False),
+        ("/users/{id}/posts", False),
+    ],
+)
+def test_a_search_is_about_what_it_names(path: str, is_about: bool) -> None:
+    assert policy(deny="**/.env").fault(path) == ("is denied by `**/.env`" if is_about else None)
 
 
 @pytest.mark.parametrize(
@@ -352,7 +413,7 @@ def test_a_folder_and_its_subtree_are_one_pattern(one: str, other: str) -> None:
     ],
 )
 def test_wildcards_stand_for_letters(pattern: str, step: str, is_touched: bool) -> None:
-    assert Glob("", glob(pattern).steps).touches(("/", step[1:])) is is_touched
+    assert glob(pattern).touches(("/", step[1:])) is is_touched
 
 
 def test_wildcards_take_no_time() -> None:

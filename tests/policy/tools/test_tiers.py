@@ -91,6 +91,19 @@ def test_methods_have_tiers(method: str, tier: Tier) -> None:
     assert tier_of_method(method) == Tiered(tier, f"its method is {method.upper()}")
 
 
+@pytest.mark.parametrize(
+    ("name", "tiered"),
+    [
+        ("GET /users/delete", Tiered(READ, "its method is GET")),
+        ("DELETE https://api.example.com/users/3", Tiered(SEND, "its method is DELETE")),
+        ("FROB /users", Tiered(UNKNOWN, "its method is not known")),
+        ("GET users", Tiered(READ, "its name says `get`")),
+    ],
+)
+def test_a_request_is_known_by_its_method(name: str, tiered: Tiered) -> None:
+    assert tier_of(name) == tiered
+
+
 def test_an_unknown_method_sends() -> None:
     assert tier_of_method("FROB") == Tiered(UNKNOWN, "its method is not known")
 

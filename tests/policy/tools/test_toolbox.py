@@ -19,8 +19,9 @@ from gateway.policy.profile import PROFILES
 from gateway.policy.tools.commands import CommandPolicy, SqlPolicy
 from gateway.policy.tools.match import match
 from gateway.policy.tools.paths import PathPolicy, glob
-from gateway.policy.tools.tool import Approval, ArgumentPolicy, Tool, is_at
-from gateway.policy.tools.toolbox import Allowed, Ruled, Toolbox
+from gateway.policy.tools.sinks import is_at
+from gateway.policy.tools.tool import Approval, ArgumentPolicy, Tool
+from gateway.policy.tools.toolbox import LIMITS, Allowed, Ruled, Toolbox
 from gateway.policy.tools.urls import HostPolicy
 from gateway.policy.tools.values import ValuePolicy
 from gateway.policy.transcript import Defined
@@ -73,6 +74,20 @@ def test_a_declared_tier_holds_and_the_closest_one() -> None:
     assert told(rule(tools, "get")) == [("tool-tier", "`get` is of tier 4: [tools.any] says so")]
     equal = [tool("a", "x", tier=Tier.READ), tool("b", "x", tier=Tier.SEND)]
     assert rule(equal, "x").tier is rule(equal[::-1], "x").tier is Tier.SEND
+
+
+def test_what_a_tool_is_given_counts_where_no_tier_is_declared() -> None:
+    assert told(rule([], "get_x", {"command": "ls"})) == [("tool-tier", "`get_x` is of tier 4: it takes a command")]
+    assert told(rule([tool("get_x", tier=Tier.READ)], "get_x", {"command": "ls"})) == []
+
+
+@pytest.mark.parametrize(("sink", "key"), [(Sink.PATH, "path"), (Sink.SQL, "sql"), (Sink.COMMAND, "commands")])
+def test_more_arguments_than_can_be_judged_are_refused(sink: Sink, key: str) -> None:
+    found = rule([tool("get_x", tier=Tier.READ)], "get_x", {key: ["a"] * (LIMITS[sink] + 1)})
+    assert told(found) == [
+        ("tool-unreadable", f"`get_x` is given more than {LIMITS[sink]} arguments of the sink `{sink}`")
+    ]
+    assert told(rule([tool("get_x", tier=Tier.READ)], "get_x", {key: ["a"] * LIMITS[sink]})) == []
 
 
 def test_a_server_can_only_make_its_tier_stricter() -> None:
@@ -214,9 +229,23 @@ ARGUMENTS = {
     ],
 )
 def test_arguments_are_held_to_what_is_declared(arguments: Any, expected: list[tuple[str, str, str]]) -> None:
-    found = rule([tool("x", "get_x", arguments=ARGUMENTS)], "get_x", arguments)
+    found = rule([tool("x", "get_x", tier=Tier.READ, arguments=ARGUMENTS)], "get_x", arguments)
     assert [(reason.rule, reason.words, reason.argument) for reason in found.reasons] == expected
     assert {reason.effect for reason in found.reasons} <= {Effect.BLOCK}
+
+
+def test_arguments_without_names_are_refused_where_some_are_held_by_name() -> None:
+    tools = [tool("get_x", arguments={"n": ArgumentPolicy(values=ValuePolicy(most=3))})]
+    words = "the arguments of `get_x` have no names, and it is held to some by name"
+    for arguments in ('{"n": 9}', [{"n": 1}]):
+        assert ("tool-unreadable", words) in told(rule(tools, "get_x", arguments))
+    assert told(rule(tools, "get_x", "")) == []
+
+
+def test_a_name_in_another_spelling_is_held_too() -> None:
+    tools = [tool("get_x", arguments={"max_n": ArgumentPolicy(values=ValuePolicy(most=3))})]
+    for key in ("max_n", "maxN", "MAX-N", "MaxN"):
+        assert [reason.rule for reason in rule(tools, "get_x", {key: 9}).reasons] == ["tool-value"]
 
 
 def test_free_text_is_held_to_what_is_declared_of_everything() -> None:
@@ -292,6 +321,11 @@ def test_the_call_may_take_as_long_as_the_strictest_says() -> None:
         ("to", ("to", 0, "email"), True),
         ("to.email", ("to", 0, "email"), True),
         ("to", ("total",), False),
+        ("to", ("TO",), True),
+        ("file_path", ("filePath",), True),
+        ("filePath", ("FILE-PATH", 0), True),
+        ("a.b_c", ("A", 3, "bC", "d"), True),
+        ("a.b", ("ab",), False),
         ("to.email", ("to",), False),
         (".", (), True),
         ("to", (), False),

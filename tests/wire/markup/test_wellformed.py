@@ -44,6 +44,8 @@ def test_what_every_parser_reads_alike_is_read(text: str) -> None:
         ("<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", "entities"),
         ("<!DOCTYPE a [<!ELEMENT b>]><a/>", "entities"),
         ("<!doctype a [<!entity b 'c'>]><a/>", "entities"),
+        ("<!DOCTYPE a <!doctype b <c [<!ELEMENT b>]><a/>", "entities"),
+        ("<!DOCTYPE a <!DOCTYPE b><a/>[", "well-formed"),
         ("<?xml version='1.0' encoding='iso-8859-1'?><a>é</a>", "Content-Type"),
         ("<?xml version='1.0' encoding='utf-7'?><a/>", "not read"),
     ],

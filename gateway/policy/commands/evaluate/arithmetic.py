@@ -32,6 +32,12 @@ _BINARY: Final[dict[str, tuple[int, Callable[[int, int], int]]]] = {
     "%": (10, lambda a, b: a - b * int(a / b)),
     "**": (11, lambda a, b: a**b if 0 <= b < 64 else 0),
 }
+_UNARY: Final[dict[str, Callable[[int], int]]] = {
+    "-": lambda value: -value,
+    "+": lambda value: value,
+    "~": lambda value: ~value,
+    "!": lambda value: int(not value),
+}
 _MAX_TOKENS: Final = 64
 """Tokens of an expression that is evaluated; each level of it takes one frame."""
 
@@ -84,9 +90,8 @@ class _Expression:
             if self._tokens.pop(0) != ")":
                 raise ValueError("not closed")
             return result
-        unary = {"-": operator.neg, "+": operator.pos, "~": operator.invert, "!": operator.not_}.get(token)
-        if unary is not None:
-            return int(unary(self._unary()))
+        if token in _UNARY:
+            return _UNARY[token](self._unary())
         return self._number(token)
 
     def _number(self, token: str) -> int:

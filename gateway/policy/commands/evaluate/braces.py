@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Final
 
 from gateway.policy.commands.grammar.cursor import Unreadable
-from gateway.policy.commands.grammar.tree import Literal, Part, Word
+from gateway.policy.commands.grammar.tree import Literal, Parameter, Part, Word
 
 MAX_WORDS: Final = 1024
 """Words that one word may become."""
@@ -16,17 +17,32 @@ MAX_DEPTH: Final = 24
 """Braces inside one another and one after another."""
 
 _SEQUENCE: Final = re.compile(r"(-?[0-9]{1,15}|[A-Za-z])\.\.(-?[0-9]{1,15}|[A-Za-z])(?:\.\.(-?[0-9]{1,15}))?")
+_NAME: Final = re.compile(r"[A-Za-z0-9_]+")
 _MARK: Final = re.compile(r"([{},])")
 
 
 def braced(word: Word) -> list[Word]:
-    """The words that it becomes; itself alone where nothing in it is in braces. Raises `Unreadable` beyond the bound."""
+    """The words that it becomes; itself alone where nothing is in braces. Raises `Unreadable` beyond the bound."""
     if not any(isinstance(part, Literal) and not part.is_quoted and "{" in part.text for part in word.parts):
         return [word]
     tokens = _tokens(word)
     if sum(_is(token, "{") for token in tokens) > MAX_OPEN:
         raise Unreadable(f"a word has more than {MAX_OPEN} braces")
-    return [Word(tuple(parts)) for parts in _expanded(tokens, depth=0)]
+    return [Word(tuple(_named(parts))) for parts in _expanded(tokens, depth=0)]
+
+
+def _named(parts: list[Part]) -> list[Part]:
+    """The parts of a word that was in braces, which are expanded first: `$a{1,2}` is `$a1` and `$a2`."""
+    kept: list[Part] = []
+    for part in parts:
+        last = kept[-1] if kept else None
+        found = _NAME.match(part.text) if isinstance(part, Literal) and not part.is_quoted else None
+        if isinstance(part, Literal) and isinstance(last, Parameter) and found and last.source[1:].isidentifier():
+            name = last.name + found[0]
+            kept[-1] = Parameter(name, f"${name}", is_quoted=last.is_quoted)
+            part = Literal(part.text[found.end() :])
+        kept.append(part)
+    return kept
 
 
 def _tokens(word: Word) -> list[Part]:
@@ -83,12 +99,12 @@ def _closing(tokens: list[Part], start: int) -> tuple[int | None, list[int]]:
 def _choices(tokens: list[Part], start: int, end: int, commas: list[int]) -> list[list[Part]] | None:
     if commas:
         bounds = [start, *commas, end]
-        return [tokens[low + 1 : high] for low, high in zip(bounds, bounds[1:], strict=False)]
+        return [tokens[low + 1 : high] for low, high in pairwise(bounds)]
     inner = tokens[start + 1 : end]
     if len(inner) == 1 and isinstance(inner[0], Literal) and not inner[0].is_quoted:
         found = _SEQUENCE.fullmatch(inner[0].text)
         if found is not None and found[1].lstrip("-").isdigit() == found[2].lstrip("-").isdigit():
-            return [[Literal(text, is_quoted=True)] for text in _sequence(found[1], found[2], found[3])]
+            return [[Literal(text, is_quoted=not text.isalnum())] for text in _sequence(found[1], found[2], found[3])]
     return None
 
 

@@ -13,9 +13,12 @@ from gateway.policy.commands.evaluate.parameter import Parameters
 from gateway.policy.commands.evaluate.value import MAX_READINGS, Arg, Piece, Scope, Value
 from gateway.policy.commands.grammar.cursor import Unreadable
 from gateway.policy.commands.grammar.tree import Arithmetic, Array, Literal, Parameter, Part, Process, Script, Word
+from gateway.policy.commands.grammar.words import UNKNOWN, UNKNOWN_NUMBER
 
 MAX_PIECES: Final = 50_000
 """Pieces of all words of a command together, in all their readings."""
+CHARACTERS: Final = 32
+"""Characters that count as one more piece: a variable that is doubled again and again grows beyond any bound."""
 
 type Written = Callable[[Script], str | None]
 """What a script writes, which is followed by this; None where that cannot be told."""
@@ -77,7 +80,7 @@ class Expansion:
         some: list[tuple[Piece, ...]] = []
         for chosen in islice(product(*readings), MAX_READINGS):
             pieces = tuple(piece for pieces in chosen for piece in pieces)
-            self._count[0] += len(pieces) + 1
+            self._count[0] += len(pieces) + 1 + sum(len(piece.text) for piece in pieces) // CHARACTERS
             if self._count[0] > MAX_PIECES:
                 raise Unreadable("it is longer than is followed")
             some.append(pieces)
@@ -91,7 +94,7 @@ class Expansion:
                 return self._parameters.pieces(part)
             case Arithmetic():
                 number = self.number(part.expression)
-                return [(Piece(str(number) if number is not None else "$((…))", is_known=number is not None),)]
+                return [(Piece(str(number) if number is not None else UNKNOWN_NUMBER, is_known=number is not None),)]
             case Process():
                 self._written(part.script)
                 return [(Piece("/dev/fd/63", is_quoted=True),)]
@@ -107,7 +110,7 @@ class Expansion:
     def _substituted(self, script: Script, *, is_quoted: bool) -> Piece:
         text = self._written(script)
         if text is None:
-            return Piece("$(…)", is_quoted, is_known=False)
+            return Piece(UNKNOWN, is_quoted, is_known=False)
         return Piece(text.replace("\0", "").rstrip("\n"), is_quoted, is_split=not is_quoted)
 
     def _fields(self, pieces: tuple[Piece, ...]) -> list[Arg]:
@@ -122,7 +125,7 @@ class Expansion:
                 if place:
                     args.extend(_field(field))
                     field = []
-                field.append(Piece(text, piece.is_quoted, piece.is_known, piece.is_split))
+                field.append(Piece(text, piece.is_quoted, piece.is_known, piece.is_split, piece.is_wild))
             if piece.ends:
                 args.extend(_field(field))
                 field = []
@@ -131,7 +134,15 @@ class Expansion:
 
 def _field(pieces: list[Piece]) -> list[Arg]:
     """One argument; none where nothing is left and nothing was quoted."""
-    return [_whole(tuple(pieces))] if any(piece.text or (piece.is_quoted and not piece.is_split) for piece in pieces) else []
+    return (
+        [_whole(tuple(pieces))]
+        if any(piece.text or (piece.is_quoted and not piece.is_split) for piece in pieces)
+        else []
+    )
+
+
+def _is_wild(piece: Piece) -> bool:
+    return piece.is_wild or (not piece.is_quoted and piece.is_known and _WILD.search(piece.text) is not None)
 
 
 def _whole(pieces: tuple[Piece, ...]) -> Arg:
@@ -139,7 +150,7 @@ def _whole(pieces: tuple[Piece, ...]) -> Arg:
     return Arg(
         text,
         is_known=all(piece.is_known for piece in pieces),
-        is_pattern=any(not piece.is_quoted and piece.is_known and _WILD.search(piece.text) for piece in pieces),
+        is_pattern=any(map(_is_wild, pieces)),
         bare="".join(piece.text for piece in pieces if piece.is_known),
         is_plain=not any(piece.is_quoted for piece in pieces),
     )

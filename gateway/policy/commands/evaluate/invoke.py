@@ -11,6 +11,7 @@ from gateway.policy.commands.evaluate.pattern import matches
 from gateway.policy.commands.evaluate.value import Arg, Scope, Stream, arg
 from gateway.policy.commands.programs.invocation import Invocation
 from gateway.policy.commands.programs.known import NAMES, effects, known_name
+from gateway.policy.commands.programs.network import urls
 from gateway.policy.commands.report import Program
 
 if TYPE_CHECKING:
@@ -35,15 +36,16 @@ class Invoker:
         name, rest = arguments[0], arguments[1:]
         invocation = Invocation(name.text, tuple(rest), scope, stream, via, is_sure, self._walk)
         if not name.is_known:
-            return self._unknown(name, invocation)
+            self._unknown(name, invocation)
+            return None
         if name.is_pattern and not name.text.startswith("["):
-            return self._pattern(invocation)
+            self._pattern(invocation)
+            return None
         if name.text in scope.aliases:
             line = scope.aliases[name.text] + "".join(f" {quoted(argument)}" for argument in rest)
             self._walk.text(line, _without_alias(scope, name.text), stream, (*via, "an alias"), is_sure=False)
         if (body := scope.functions.get(name.text)) is not None:
-            written = self._walk.call(body, scope, rest, stream, (*via, "a function"))
-            return written
+            return self._walk.call(body, scope, rest, stream, (*via, "a function"))
         for other in self._look_alikes(name.text):
             self._started(invocation.named(other), is_resolved=False)
         return self._started(invocation, is_resolved=True)
@@ -58,10 +60,16 @@ class Invoker:
         )
         self._walk.notes.program(program)
         self._walk.notes.count_command()
-        written: str | None = None
+        written: object = None
+        if not effects(program.base):
+            text = invocation.scope.text(invocation.name) if "/" in invocation.name else None
+            if text is not None:  # a script that the command wrote
+                return invocation.text(arg(text), "a script")
+            invocation.scope.forget_files()
+            urls(invocation)  # whatever it is, a URL is there to be reached
         for effect in effects(program.base):
             written = effect(invocation.named(known_name(program.base)))
-        return written
+        return written if isinstance(written, str) else None
 
     def _unknown(self, name: Arg, invocation: Invocation) -> None:
         self._walk.notes.hide(_said(name.text))
@@ -118,6 +126,3 @@ def _said(spelling: str) -> str:
     if spelling.startswith("$("):
         return "the program is what a command writes"
     return "the name of the program is not known"
-
-
-__all__ = ["Invoker", "arg", "quoted"]

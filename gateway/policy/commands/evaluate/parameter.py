@@ -68,7 +68,7 @@ class Parameters:
         if not value.is_known:
             return None
         if part.index is None:
-            return value if part.name in ("@", "*") else Value(value.items[:1] or ("",))
+            return value if part.name in ("@", "*") or len(value.items) == 1 else Value(value.items[:1] or ("",))
         if part.index in ("@", "*"):
             return value
         place = self._number(Word((Literal(part.index, is_quoted=True),)))
@@ -159,7 +159,7 @@ def _pieces(part: Parameter, value: Value) -> tuple[Piece, ...]:
         return tuple(
             Piece(item, is_quoted=True, ends=place + 1 < len(value.items)) for place, item in enumerate(value.items)
         )
-    return (Piece(" ".join(value.items), part.is_quoted, is_split=not part.is_quoted),)
+    return (Piece(" ".join(value.items), part.is_quoted, is_split=not part.is_quoted, is_wild=value.is_pattern),)
 
 
 def _length(part: Parameter, value: Value) -> Value:

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 MAX_STARS: Final = 1
-MAX_LENGTH: Final = 1024
+MAX_LENGTH: Final = 256
 """Stars of a pattern, and characters of a text, up to which they are matched: the time is a power of the former."""
 MAX_NAME_STARS: Final = 3
 """Stars of a pattern that is held against a name, which is short."""
@@ -40,9 +40,10 @@ def _token(text: str) -> str:
     if text[0] == "[" and len(text) > 2:
         is_not = text[1] in "!^"
         inner = text[2 if is_not else 1 : -1]
-        inner = inner.replace("\\", "\\\\")
-        inner = re.sub(r"\[:(\w+):\]", lambda found: _CLASSES.get(found[1], ""), inner)
-        return f"[{'^' if is_not else ''}{inner.replace('[', chr(92) + '[')}]" if inner else re.escape(text)
+        inner = re.sub(r"\[:(\w+):\]", lambda found: _CLASSES.get(found[1], ""), re.sub(r"[\\&|~]", r"\\\g<0>", inner))
+        # Python would take two dashes for a difference, one day.
+        inner = re.sub(r"(?<!\\)\[", r"\\[", inner).replace("--", r"\-")
+        return f"[{'^' if is_not else ''}{inner}]" if inner else re.escape(text)
     if text[0] == "\\" and len(text) == 2:
         return re.escape(text[1])
     return re.escape(text)

@@ -25,12 +25,12 @@ class Sink:
         self.is_added = False
         self.is_away = False
 
-    def take(self, written: str | None, scope: Scope) -> str | None:
+    def take(self, written: str | None, scope: Scope, *, is_sure: bool) -> str | None:
         """What is left of the output for whoever comes next."""
         if self.path is not None:
-            before = scope.files.get(self.path) if self.is_added else ""
-            known = written is not None and before is not None
-            scope.files[self.path] = (before or "") + (written or "") if known else None
+            before = scope.text(self.path) if self.is_added else ""
+            is_known = written is not None and before is not None and is_sure
+            scope.write(self.path, (before or "") + (written or "") if is_known else None)
         return "" if self.is_away else written
 
 
@@ -65,11 +65,9 @@ def _file(one: Redirection, target: Arg, scope: Scope, notes: Notes, stream: Str
         sink.is_away = sink.is_away or one.operator not in _READS
         return Stream(None, "a connection")
     how = How.READ if one.operator == "<" else How.WRITE
-    notes.redirect(
-        one.operator, target.text, how, is_resolved=target.is_known, is_pattern=target.is_pattern
-    )
+    notes.redirect(one.operator, target.text, how, is_resolved=target.is_known, is_pattern=target.is_pattern)
     if one.operator in _READS:
-        return Stream(scope.files.get(target.text), "a file")
+        return Stream(scope.text(target.text), "a file")
     if one.descriptor in ("", "1") or one.operator.startswith("&"):
         sink.is_away = target.text not in ("/dev/stdout", "/dev/fd/1", "/dev/tty")
         if target.is_known and target.text not in NO_FILES:

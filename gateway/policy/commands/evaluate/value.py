@@ -15,6 +15,7 @@ class Value(Struct, frozen=True):
 
     items: tuple[str, ...]
     is_known: bool = True
+    is_pattern: bool = False  # it stands for all that the pattern matches, quoted or not
 
 
 class Piece(Struct, frozen=True):
@@ -24,6 +25,7 @@ class Piece(Struct, frozen=True):
     is_quoted: bool = True
     is_known: bool = True
     is_split: bool = False
+    is_wild: bool = False  # a pattern, even in quotes
     ends: bool = False
 
 
@@ -74,7 +76,7 @@ ABSOLUTE: Final = frozenset(("HOME", "PWD", "OLDPWD", "PATH", "SHELL", "BASH", "
 MAX_READINGS: Final = 8
 """Readings of one variable or word that are followed; what has more counts as not known besides."""
 MAX_VALUE: Final = 64 * 1024
-"""Characters of one value: a variable that is doubled again and again grows beyond any bound."""
+"""Characters of one value."""
 
 
 class Scope:
@@ -84,7 +86,7 @@ class Scope:
         self.variables: dict[str, tuple[Value, ...]] = {}
         self.functions: dict[str, Command] = {}
         self.aliases: dict[str, str] = {}
-        self.files: dict[str, str | None] = {}
+        self._files: dict[str, str | None] = {}
 
     def copy(self) -> Scope:
         """A shell of its own that begins as this one; what it writes to files stays written."""
@@ -92,8 +94,20 @@ class Scope:
         other.variables = dict(self.variables)
         other.functions = dict(self.functions)
         other.aliases = dict(self.aliases)
-        other.files = self.files
+        other._files = self._files
         return other
+
+    def text(self, path: str) -> str | None:
+        """What is in a file, if the command itself wrote it and nothing may have changed it since."""
+        return self._files.get(path.removeprefix("./"))
+
+    def write(self, path: str, text: str | None) -> None:
+        """Notes what is in a file now; None where that is not known."""
+        self._files[path.removeprefix("./")] = text
+
+    def forget_files(self) -> None:
+        """Notes that any file may have been changed."""
+        self._files.clear()
 
     def values(self, name: str) -> tuple[Value, ...]:
         """The readings of a variable."""

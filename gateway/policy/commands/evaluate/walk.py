@@ -20,7 +20,7 @@ from gateway.policy.commands.grammar.tree import Assignment, Command, Compound, 
 from gateway.policy.commands.programs.variables import check_assignment
 
 MAX_TURNS: Final = 64
-"""Turns of a loop over known words that are followed; of any other loop, two, for what the first leaves to the second."""
+"""Turns of a loop over known words that are followed; of any other loop two, for what one leaves to the next."""
 
 
 class Walk:
@@ -34,7 +34,9 @@ class Walk:
         self._called: set[int] = set()
         self._defined: list[tuple[Command, Scope, tuple[str, ...]]] = []
 
-    def text(self, text: str, scope: Scope, stream: Stream, via: tuple[str, ...], *, is_sure: bool = True) -> str | None:
+    def text(
+        self, text: str, scope: Scope, stream: Stream, via: tuple[str, ...], *, is_sure: bool = True
+    ) -> str | None:
         """Follows a text that is read as commands in turn."""
         self.notes.count_text(text)
         script, fault = parse(text, self.depth)
@@ -79,7 +81,9 @@ class Walk:
             case Compound():
                 return self._compound(command, scope, stream, via, is_sure=is_sure)
 
-    def call(self, body: Command, scope: Scope, arguments: Sequence[Arg], stream: Stream, via: tuple[str, ...]) -> str | None:
+    def call(
+        self, body: Command, scope: Scope, arguments: Sequence[Arg], stream: Stream, via: tuple[str, ...]
+    ) -> str | None:
         """Follows a function that is called. Its variables are those of the shell."""
         if self.depth >= MAX_DEPTH:
             raise Unreadable("a function calls itself too often")
@@ -128,8 +132,11 @@ class Walk:
             # Builtins change the shell itself, so they get its scope; assignments before them last only as long.
             kept = scope if not command.assignments else inner
             outputs.append(self.invoker.run(arguments, kept, stream, via, is_sure=is_one))
-        written = outputs[0] if len(outputs) == 1 else ("" if not outputs else None)
-        return sink.take(written, scope)
+        written = outputs[0] if len(outputs) == 1 else None
+        if not outputs:  # `$(< file)` is the file
+            reads = any(one.operator in ("<", "<<<", "<<", "<<-") for one in command.redirections)
+            written = stream.text if reads and not command.assignments else ""
+        return sink.take(written, scope, is_sure=is_sure)
 
     def _assign(
         self,
@@ -158,7 +165,7 @@ class Walk:
 
     @staticmethod
     def _leak(inner: Scope, scope: Scope) -> None:
-        """What a copy of the shell did to its variables stays a reading: other shells run the last of a pipe in place."""
+        """What a copy of the shell did to its variables stays a reading: some run the last of a pipe in place."""
         for name, values in inner.variables.items():
             if scope.variables.get(name) != values and name not in UNSET:
                 scope.assign(name, values, is_sure=False)
@@ -184,7 +191,7 @@ class Walk:
                 for word in command.words:
                     expansion.one(word)
                 written = self._some(command, scope, stream, via)
-        return sink.take(written, scope)
+        return sink.take(written, scope, is_sure=is_sure)
 
     def _each(
         self,
@@ -209,7 +216,7 @@ class Walk:
                 one = self.script(body, scope, stream, via, is_sure=True)
                 written = written + one if written is not None and one is not None else None
             return written
-        values = tuple(Value((a.text,), a.is_known and not a.is_pattern) for reading in readings for a in reading)
+        values = tuple(Value((a.text,), a.is_known, a.is_pattern) for reading in readings for a in reading)
         scope.assign(command.name, values or (Value(("",)),), is_sure=False)
         self._repeated(command.scripts, scope, stream, via)
         return None

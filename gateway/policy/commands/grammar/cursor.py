@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 MAX_TEXT: Final = 64 * 1024
@@ -50,11 +48,21 @@ class Cursor:
     def is_done(self) -> bool:
         return self.at >= len(self.text)
 
-    @contextmanager
-    def nested(self) -> Iterator[None]:
-        """One construct deeper. Raises `Unreadable` beyond the bound."""
-        if self.depth >= MAX_DEPTH:
+    def nested(self) -> Deeper:
+        """One construct deeper, while it is entered. Raises `Unreadable` beyond the bound."""
+        return Deeper(self)
+
+
+class Deeper:
+    """What `Cursor.nested` gives."""
+
+    def __init__(self, cursor: Cursor) -> None:
+        self._cursor = cursor
+
+    def __enter__(self) -> None:
+        if self._cursor.depth >= MAX_DEPTH:
             raise Unreadable(f"it is nested deeper than {MAX_DEPTH} levels")
-        self.depth += 1
-        yield
-        self.depth -= 1
+        self._cursor.depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._cursor.depth -= 1

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from gateway.policy.commands.grammar.cursor import Cursor, Unreadable
+from gateway.policy.commands.grammar.reader import Reader
 from gateway.policy.commands.grammar.tree import (
     Array,
     Assignment,
@@ -21,15 +23,12 @@ from gateway.policy.commands.grammar.tree import (
     Way,
     Word,
 )
-from gateway.policy.commands.grammar.words import BLANKS, Words
+from gateway.policy.commands.grammar.words import Words
 
-_COMMENT: Final = re.compile(r"#[^\n]*")
-_REDIRECTION: Final = re.compile(r"(?P<fd>[0-9]+|\{[A-Za-z_]\w*\})?(?P<op>&>>|&>|<<<|<<-|<<|<&|<>|<(?!\()|>>|>&|>\||>(?!\())")
 _ASSIGNMENT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:\[([^]\n]*)\])?(\+?)=")
 _FUNCTION: Final = re.compile(r"([^\s;&|<>()$`'\"\\={}#!]+)[ \t]*\([ \t]*\)")
 _NAME: Final = re.compile(r"[A-Za-z_]\w*")
 _CASE_END: Final = re.compile(r";;&|;;|;&")
-_ENDS: Final = frozenset(("then", "elif", "else", "fi", "do", "done", "esac", "}"))
 
 
 def parse(text: str, depth: int = 0) -> tuple[Script, str]:
@@ -47,13 +46,11 @@ def _scripts(cursor: Cursor, end: str) -> Script:
     return Parser(cursor).script(end)
 
 
-class Parser:
+class Parser(Reader):
     """Reads commands at a cursor. `read` are the commands of the list that were read to their end."""
 
     def __init__(self, cursor: Cursor) -> None:
-        self._cursor = cursor
-        self._words = Words(cursor, _scripts)
-        self._bodies: list[tuple[list[Redirection], int, bool, bool]] = []
+        super().__init__(cursor, _scripts)
         self.read: list[Item] = []
 
     def script(self, end: str) -> Script:
@@ -129,7 +126,7 @@ class Parser:
             return self._coprocess()
         if self._cursor.peek() == "(" or reserved in _COMPOUND:
             with self._cursor.nested():
-                compound = self._parenthesis() if self._cursor.peek() == "(" else _COMPOUND[reserved](self)
+                compound: Command = self._parenthesis() if self._cursor.peek() == "(" else _COMPOUND[reserved](self)
             return self._redirected(compound)
         if found := _FUNCTION.match(self._cursor.text, self._cursor.at):
             self._cursor.at = found.end()
@@ -183,7 +180,9 @@ class Parser:
         with self._cursor.nested():
             self._newlines()
             while not self._cursor.take(")"):
-                if self._cursor.peek() == "[" and (found := re.compile(r"\[[^]]*\]=").match(self._cursor.text, self._cursor.at)):
+                if self._cursor.peek() == "[" and (
+                    found := re.compile(r"\[[^]]*\]=").match(self._cursor.text, self._cursor.at)
+                ):
                     self._cursor.at = found.end()
                 word = self._words.word()
                 if not word.parts:
@@ -191,53 +190,6 @@ class Parser:
                 words.append(word)
                 self._newlines()
         return Array(tuple(words))
-
-    # Redirects and here-documents
-
-    def _redirection(self, into: list[Redirection]) -> bool:
-        found = _REDIRECTION.match(self._cursor.text, self._cursor.at)
-        if found is None:
-            return False
-        self._cursor.at = found.end()
-        self._blanks()
-        start = self._cursor.at
-        target = self._words.word()
-        if not target.parts:
-            raise Unreadable("a redirect has no target")
-        operator = found["op"]
-        body = target if operator == "<<<" else None
-        into.append(Redirection(operator, target, found["fd"] or "", body))
-        if operator in ("<<", "<<-"):
-            is_literal = bool(re.search(r"['\"\\]", self._cursor.text[start : self._cursor.at]))
-            self._bodies.append((into, len(into) - 1, is_literal, operator == "<<-"))
-        return True
-
-    def _take_bodies(self) -> None:
-        """Reads the here-documents that were announced on the line that ends here."""
-        for redirections, place, is_literal, is_indented in self._bodies:
-            known = redirections[place]
-            delimiter = "".join(part.text for part in known.target.parts if isinstance(part, Literal))
-            text = self._document(delimiter, is_indented=is_indented)
-            if is_literal:
-                body = Word((Literal(text, is_quoted=True),))
-            else:
-                with self._cursor.nested():
-                    body = Words(Cursor(text, self._cursor.depth), _scripts).body()
-            redirections[place] = Redirection(known.operator, known.target, known.descriptor, body)
-        self._bodies.clear()
-
-    def _document(self, delimiter: str, *, is_indented: bool) -> str:
-        lines: list[str] = []
-        cursor = self._cursor
-        while not cursor.is_done:
-            end = cursor.text.find("\n", cursor.at)
-            line = cursor.text[cursor.at : end if end >= 0 else len(cursor.text)]
-            cursor.at = end + 1 if end >= 0 else len(cursor.text)
-            line = line.lstrip("\t") if is_indented else line
-            if line == delimiter:
-                break
-            lines.append(line + "\n")
-        return "".join(lines)
 
     # Compound commands
 
@@ -253,7 +205,7 @@ class Parser:
         return Compound(Way.SUBSHELL, (_scripts(cursor, ")"),))
 
     def _arithmetic(self) -> Compound:
-        """`(( … ))`, which assigns and evaluates but starts nothing by itself: its words are kept for what is in them."""
+        """`(( … ))`, which starts nothing by itself: its words are kept for what is in them."""
         cursor = self._cursor
         end = cursor.text.find("))", cursor.at)
         inner = cursor.text[cursor.at + 2 : end]
@@ -413,45 +365,8 @@ class Parser:
         with self._cursor.nested():
             return Compound(Way.SUBSHELL, (Script((Item(self._command()),)),))
 
-    # Blanks and words
 
-    def _blanks(self) -> None:
-        self._cursor.match(BLANKS)
-        if self._cursor.peek() == "#":
-            self._cursor.match(_COMMENT)
-
-    def _newlines(self) -> None:
-        self._blanks()
-        while self._cursor.take("\n"):
-            self._take_bodies()
-            self._blanks()
-
-    def _expect(self, text: str) -> None:
-        if not self._cursor.take(text):
-            raise Unreadable(f"`{text}` is missing")
-
-    def _reserved(self) -> str:
-        """The word that comes next, if it is plain; it is left."""
-        self._blanks()
-        start = self._cursor.at
-        found = _PLAIN_WORD.match(self._cursor.text, start)
-        return found[0] if found else ""
-
-    def _word(self) -> None:
-        """Reads the plain word that comes next."""
-        self._blanks()
-        self._cursor.match(_PLAIN_WORD)
-
-    def _begins_command(self) -> bool:
-        self._blanks()
-        if self._cursor.is_done or self._cursor.peek() in tuple(")\n;&|"):
-            return self._cursor.peek(2) == "&>"
-        return self._reserved() not in _ENDS
-
-
-_PLAIN_WORD: Final = re.compile(r"[^ \t\n;&|<>()\\'\"$`]++(?![\\'\"$`])")
-
-_COMPOUND: Final = {
+_COMPOUND: Final[dict[str, Callable[[Parser], Command]]] = {
     "{": Parser._group,
     "if": Parser._choice,
     "while": Parser._loop,

@@ -35,9 +35,7 @@ def _unescaped(text: str) -> str:
 
 def _bytes(run: re.Match[str]) -> str:
     """Several bytes next to one another are one or more characters of UTF-8."""
-    values = bytes(
-        int(found[1], 16) if found[1] else int(found[2], 8) & 0xFF for found in _BYTE.finditer(run[0])
-    )
+    values = bytes(int(found[1], 16) if found[1] else int(found[2], 8) & 0xFF for found in _BYTE.finditer(run[0]))
     text = values.decode("utf-8", "replace")
     return text.replace("\\", "\\\\")
 

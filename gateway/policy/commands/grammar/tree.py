@@ -84,7 +84,8 @@ class Assignment(Struct, frozen=True):
 
 
 class Redirection(Struct, frozen=True):
-    """A redirect of a command. They are filled in until the line ends: only then comes a here-document. `body` is the text of a here-document or here-string, and `target` then its delimiter."""
+    """A redirect of a command, filled in until the line ends: only then comes a here-document. `body` is
+    the text of a here-document or here-string, and `target` then its delimiter."""
 
     operator: str
     target: Word

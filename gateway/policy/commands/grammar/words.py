@@ -22,6 +22,10 @@ from gateway.policy.commands.grammar.tree import (
 type Scripts = Callable[[Cursor, str], Script]
 """Reads the commands up to a closing word, which is read too; to the end of the text where that is empty."""
 
+UNKNOWN: Final = "$(…)"
+UNKNOWN_NUMBER: Final = "$((…))"
+"""How substitutions and numbers are spelt that are not known. In a text that is read again they are not known still."""
+
 BLANKS: Final = re.compile(r"(?:[ \t]|\\\n)+")
 _METAS: Final = " \t\n;&|<>()"
 _PLAIN: Final = re.compile(r"[^ \t\n;&|<>()\\'\"$`]+")
@@ -44,7 +48,7 @@ class Words:
         self._scripts = scripts
 
     def word(self, *, in_pattern: bool = False) -> Word:
-        """The word that starts here; without parts if none does. In a pattern, a group such as `@(a|b)` is part of it."""
+        """The word that starts here; without parts if none does. In a pattern, `@(a|b)` is part of it."""
         cursor = self._cursor
         parts: list[Part] = []
         while not cursor.is_done:
@@ -68,9 +72,10 @@ class Words:
     @staticmethod
     def _opens_group(parts: list[Part], *, in_pattern: bool) -> bool:
         last = parts[-1]
-        plain = isinstance(last, Literal) and not last.is_quoted and last.text[-1:] in tuple("?*+@!")
+        if not isinstance(last, Literal) or last.is_quoted or last.text[-1:] not in tuple("?*+@!"):
+            return False
         # A bang alone negates a command, unless extended patterns are on; this errs towards the command.
-        return plain and (in_pattern or len(parts) > 1 or last.text not in ("!", "@", "?", "*", "+"))
+        return in_pattern or len(parts) > 1 or last.text not in ("!", "@", "?", "*", "+")
 
     def _balanced(self) -> str:
         """A group in parentheses, as it is written."""
@@ -142,6 +147,9 @@ class Words:
         if cursor.take("`"):
             return self._backticks(is_quoted=is_quoted)
         start = cursor.at
+        for unknown in (UNKNOWN, UNKNOWN_NUMBER):
+            if cursor.take(unknown):
+                return Parameter("_", unknown, is_quoted=is_quoted)
         cursor.at += 1  # the dollar sign
         if cursor.peek(2) == "((" and (expression := self._arithmetic()) is not None:
             return Arithmetic(expression, is_quoted)
@@ -187,7 +195,9 @@ class Words:
             if cursor.peek() in ("|", " ", "\t", "\n"):  # `${ command; }` of Bash 5.3 and other shells
                 cursor.take("|")
                 return Substitution(self._scripts(cursor, "}"), is_quoted)
-            is_length = bool(re.compile(r"#(?:[A-Za-z0-9_@*?$!-]|#\})").match(cursor.text, cursor.at)) and cursor.take("#")
+            is_length = bool(re.compile(r"#(?:[A-Za-z0-9_@*?$!-]|#\})").match(cursor.text, cursor.at)) and cursor.take(
+                "#"
+            )
             is_indirect = bool(re.compile(r"![A-Za-z0-9_@*#]").match(cursor.text, cursor.at)) and cursor.take("!")
             name = cursor.match(_NAME)
             if not name:

@@ -114,25 +114,32 @@ def trapped(run: Invocation) -> str | None:
     return ""
 
 
+_READ_VALUES: Final = frozenset(("-a", "-d", "-i", "-n", "-N", "-p", "-t", "-u"))
+_LIST_VALUES: Final = frozenset(("-d", "-n", "-O", "-s", "-u", "-C", "-c"))
+
+
 def reads(run: Invocation) -> str | None:
     """`read`, `mapfile`: variables that hold what was read."""
-    options, operands = split(run.args, frozenset("-a -d -i -n -N -p -t -u -c -C -O -s".split()) - {"-s"})
+    is_list = run.name in ("mapfile", "readarray")
+    options, operands = split(run.args, _LIST_VALUES if is_list else _READ_VALUES)
     names = [one.text for one in [*values_of(options, "-a"), *operands] if _NAME.fullmatch(one.text)] or ["REPLY"]
-    for text in values_of(options, "-C"):
-        run.text(text, "mapfile -C")
+    for command in values_of(options, "-C"):
+        run.text(command, "mapfile -C")
     if run.stream.text is None:
         for name in names:
             run.scope.assign(name, (Value((f"${name}",), is_known=False),), is_sure=run.is_sure)
         return ""
     text = run.stream.text
-    if run.name in ("mapfile", "readarray"):
+    if is_list:
         run.scope.assign(names[0], (Value(tuple(text.splitlines())),), is_sure=run.is_sure)
         return ""
     line = text if has(options, "-d", "-N") else text.split("\n", 1)[0]
     line = line if has(options, "-r") else re.sub(r"\\(.)", r"\1", line)
     ifs = run.scope.values("IFS")[-1].items
-    mark = re.compile(f"[{re.escape(ifs[0])}]+") if ifs and ifs[0] else None
-    parts = mark.split(line.strip(), 0 if has(options, "-a") else len(names) - 1) if mark and (len(names) > 1 or has(options, "-a")) else [line.strip()]
+    parts = [line.strip()]
+    if (len(names) > 1 or has(options, "-a")) and ifs and ifs[0]:
+        mark = re.compile(f"[{re.escape(ifs[0])}]+")
+        parts = mark.split(line.strip(), 0 if has(options, "-a") else len(names) - 1)
     if has(options, "-a"):
         run.scope.assign(names[0], (Value(tuple(parts)),), is_sure=run.is_sure)
         return ""
@@ -143,7 +150,7 @@ def reads(run: Invocation) -> str | None:
 
 def callbacks(run: Invocation) -> str | None:
     """`bind -x`, `complete -C`, `hash -p`, `enable -f`: commands that run later, or take the place of others."""
-    options, operands = split(run.args, frozenset("-x -C -p -f -F".split()))
+    options, operands = split(run.args, frozenset(["-x", "-C", "-p", "-f", "-F"]))
     if run.name == "bind":
         for value in values_of(options, "-x"):
             run.text(Arg(value.text.partition(":")[2].strip("'\" "), value.is_known), "bind -x")

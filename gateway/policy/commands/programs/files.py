@@ -6,9 +6,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.policy.commands.evaluate.value import Arg, arg
+from gateway.policy.commands.evaluate.value import Arg
 from gateway.policy.commands.programs.invocation import Invocation
-from gateway.policy.commands.programs.options import has, split, values_of
+from gateway.policy.commands.programs.options import has, split
 from gateway.policy.commands.report import How
 
 _TABLE: Final = """
@@ -128,7 +128,7 @@ patch write -i:read -p -o:write -d:write -r:write
 dos2unix write
 unix2dos write
 iconv read -f -t -o:write
-openssl read -in:read -out:write -inkey:read -key:read -CAfile:read -pass -k -K -iv -connect -host -port -kfile:read -signature:read -sign:read operands:none
+openssl read -in:read -out:write -inkey:read -key:read -CAfile:read -pass -k -K -iv -connect -host -port
 gpg read -o:write --output:write -r -u --homedir:read --recipient --passphrase --passphrase-file:read
 age read -o:write -r -i:read
 ssh-keygen none -f:write -t -b -C -N -P -q
@@ -203,7 +203,7 @@ dd none
 """
 """Program; what is done to its operands (`none`: they are no paths); `skip:n` operands that are none; `first:`, `last:`
 and `last2:` (the second of two) what is done to those; options with a value, and `:how` where it is a path. After an
-option with `!` no operand is skipped. From the manuals of GNU coreutils, findutils, util-linux and the programs' own."""
+option with `!` no operand is skipped. From the manuals of GNU coreutils, util-linux and the programs' own."""
 
 
 class _Files(Struct, frozen=True):
@@ -263,49 +263,3 @@ def _hows(files: _Files, options: list[tuple[str, Arg | None]], place: int, coun
     if is_last and files.last is not None and not has(options, "-t", "--target-directory"):
         return (files.last,)
     return files.hows
-
-
-def dd(run: Invocation) -> None:
-    """`if=` and `of=`."""
-    for one in run.args:
-        name, _, path = one.text.partition("=")
-        if name in ("if", "of"):
-            part = Arg(path, one.is_known, one.is_pattern)
-            run.touch(part, How.READ if name == "if" else How.WRITE)
-
-
-_TAR_VALUES: Final = frozenset(
-    "-f -C -T -X -I -b -g -N -V --file --directory --files-from --exclude-from --use-compress-program --exclude --transform "
-    "--to-command --checkpoint-action --rsh-command --info-script --new-volume-script --owner --group --mode".split()
-)
-
-
-def tar(run: Invocation) -> str | None:
-    """An archive and what goes into it; and the commands that options of tar run."""
-    args = run.args
-    if args and args[0].text[:1] not in ("-", "") and args[0].is_known:
-        args = (arg("-" + args[0].text), *args[1:])  # the old spelling, without a dash
-    options, operands = split(args, _TAR_VALUES)
-    is_made = has(options, "-c", "--create", "-r", "--append", "-u", "--update", "-A")
-    for value in values_of(options, "-f", "--file"):
-        host, colon, _ = value.text.partition(":")
-        if colon and "/" not in host:
-            run.remote(host.rpartition("@")[2], 22, sends=is_made, is_known=value.is_known)
-        run.touch(value, How.WRITE if is_made else How.READ)
-    for value in values_of(options, "-C", "--directory"):
-        run.touch(value, How.READ if is_made else How.WRITE)
-    for value in values_of(options, "-T", "--files-from", "-X", "--exclude-from"):
-        run.touch(value, How.READ)
-    for operand in operands if is_made else ():
-        run.touch(operand, How.READ)
-    if has(options, "--remove-files"):
-        for operand in operands:
-            run.touch(operand, How.DELETE)
-    for value in values_of(options, "-I", "--use-compress-program", "--to-command", "--rsh-command", "-F", "--info-script"):
-        run.text(value, "tar")
-    for value in values_of(options, "--new-volume-script"):
-        run.text(value, "tar")
-    for value in values_of(options, "--checkpoint-action"):
-        if value.text.startswith("exec="):
-            run.text(Arg(value.text[5:], value.is_known), "tar --checkpoint-action")
-    return None

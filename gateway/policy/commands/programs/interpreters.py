@@ -1,4 +1,4 @@
-"""Interpreters of other languages: their code is not read here, but the commands in it that stand in plain strings are."""
+"""Interpreters of other languages: their code is not read here, but the commands in its plain strings are."""
 
 from __future__ import annotations
 
@@ -73,7 +73,9 @@ class _Interpreter(Struct, frozen=True):
 def _read(line: str) -> tuple[str, _Interpreter]:
     name, code, values = line.split()
     given = frozenset(code.removeprefix("code:").split(","))
-    return name, _Interpreter(given - {"first", "none"}, frozenset(values.removeprefix("values:").split(",")), "first" in given)
+    return name, _Interpreter(
+        given - {"first", "none"}, frozenset(values.removeprefix("values:").split(",")), "first" in given
+    )
 
 
 INTERPRETERS: Final = dict(_read(line) for line in _TABLE.strip().splitlines())
@@ -88,7 +90,10 @@ _CALL: Final = re.compile(
 )
 _BACKTICKS: Final = re.compile(r"`([^`]{1,4000})`|qx[{(/|!]([^})/|!]{1,4000})[})/|!]|%x[{(]([^})]{1,4000})[})]")
 _PIPED: Final = re.compile(r"\|\s*(?:getline|&)|\|\s*\"([^\"]{1,2000})\"|\"([^\"]{1,2000})\"\s*\|\s*(?:getline|&)")
-_OPENED: Final = re.compile(r"(?:open|readFile(?:Sync)?|read_text|file_get_contents|File\.read|slurp)\s*\(?\s*[\"']([^\"'\n]{1,1000})[\"']\s*(?:,\s*[\"']([a-z+>< ]{1,4})[\"'])?")
+_OPENED: Final = re.compile(
+    r"(?:open|readFile(?:Sync)?|read_text|file_get_contents|File\.read|slurp)"
+    r"\s*\(?\s*[\"']([^\"'\n]{1,1000})[\"']\s*(?:,\s*[\"']([a-z+>< ]{1,4})[\"'])?"
+)
 _LIST_ITEM: Final = re.compile(r"[\"']([^\"']*)[\"']")
 _MAX_FOUND: Final = 32
 MAX_CODE: Final = 8 * 1024
@@ -100,8 +105,9 @@ def interpreted(run: Invocation) -> None:
     interpreter = INTERPRETERS[run.name]
     options, operands = split(run.args, interpreter.code | interpreter.values, stops=True)
     given = values_of(options, *interpreter.code)
-    if interpreter.is_first and not given and not values_of(options, "-f"):
-        given, operands = operands[:1], operands[1:]
+    if interpreter.is_first:
+        if not given and not values_of(options, "-f"):
+            given, operands = operands[:1], operands[1:]
         for operand in operands:
             if "=" not in operand.text:
                 run.touch(operand, How.READ)
@@ -112,7 +118,7 @@ def interpreted(run: Invocation) -> None:
         run.hide(f"a file that `{run.name}` runs is not known")
     modules = values_of(options, "-m") if run.name in ("python", "pypy", "ipython", "java") else []
     for module in modules:
-        _module(run, module, operands)
+        _module(run, module)
     if not given and not modules and not any(option in _HARMLESS for option, _ in options):
         _file_or_input(run, operands)
 
@@ -129,7 +135,7 @@ def _file_or_input(run: Invocation, operands: list[Arg]) -> None:
         return
     if operands and operands[0].text not in ("-", "/dev/stdin"):
         run.touch(operands[0], How.EXECUTE)
-        text = run.scope.files.get(operands[0].text)
+        text = run.scope.text(operands[0].text)
         if text is not None:
             read_code(run, Arg(text))
         else:
@@ -142,11 +148,21 @@ def _file_or_input(run: Invocation, operands: list[Arg]) -> None:
         run.hide(f"what `{run.name}` reads from {run.stream.source} is not known")
 
 
-def _module(run: Invocation, module: Arg, operands: list[Arg]) -> None:
+def _module(run: Invocation, module: Arg) -> None:
     if module.text in ("http.server", "SimpleHTTPServer", "pyftpdlib", "smtpd"):
         run.hide("`python` serves files to whoever connects")
         run.touch(Arg("."), How.READ)
-    elif module.text in ("json.tool", "venv", "pip", "pytest", "unittest", "compileall", "py_compile", "base64", "zipfile"):
+    elif module.text in (
+        "json.tool",
+        "venv",
+        "pip",
+        "pytest",
+        "unittest",
+        "compileall",
+        "py_compile",
+        "base64",
+        "zipfile",
+    ):
         return
     else:
         run.hide("a module that `python` runs is not known")

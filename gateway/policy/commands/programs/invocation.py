@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.policy.commands.evaluate.value import Arg, Scope, Stream
 from gateway.policy.commands.report import How, Remote, Touched
@@ -12,6 +12,10 @@ from gateway.policy.commands.report import How, Remote, Touched
 if TYPE_CHECKING:
     from gateway.policy.commands.evaluate.notes import Notes
     from gateway.policy.commands.evaluate.walk import Walk
+
+
+_KEEPS_TEXT: Final = frozenset(("chmod", "chown", "chgrp", "touch", "chattr", "setfacl", "tar", "zip"))
+"""Programs that write to a path, but not into the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,9 @@ class Invocation:
         """The same under another name."""
         return replace(self, name=name)
 
-    def run(self, args: Sequence[Arg], step: str = "", stream: Stream | None = None, *, is_inside: bool = False) -> str | None:
+    def run(
+        self, args: Sequence[Arg], step: str = "", stream: Stream | None = None, *, is_inside: bool = False
+    ) -> str | None:
         """Follows the command that it starts; `is_inside` in this very shell."""
         scope = self.scope if is_inside else self.scope.copy()
         via = (*self.via, step or self.name)
@@ -53,10 +59,17 @@ class Invocation:
         return written if text.is_known else None
 
     def touch(self, path: Arg, how: How) -> None:
-        """Notes a path that it is given."""
+        """Notes a path that it is given; what is in it is not known any more if it is written."""
+        if how in (How.WRITE, How.DELETE) and self.name not in _KEEPS_TEXT:
+            if path.is_known and not path.is_pattern:
+                self.scope.write(path.text, None)
+            else:
+                self.scope.forget_files()
         self.notes.touch(Touched(path.text, how, self.name, path.is_known, path.is_pattern))
 
-    def remote(self, host: str, port: int | None = None, url: str = "", *, sends: bool = False, is_known: bool = True) -> None:
+    def remote(
+        self, host: str, port: int | None = None, url: str = "", *, sends: bool = False, is_known: bool = True
+    ) -> None:
         """Notes a host that it reaches."""
         self.notes.remote(Remote(host, port, url, self.name, sends, is_known))
 

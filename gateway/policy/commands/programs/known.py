@@ -6,7 +6,22 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from gateway.policy.commands.programs import builtins, escapes, files, network, windows, wrappers
+from gateway.policy.commands.programs import (
+    archives,
+    builtins,
+    clients,
+    editing,
+    escapes,
+    fanout,
+    files,
+    git,
+    git_remote,
+    launchers,
+    logins,
+    network,
+    windows,
+    wrappers,
+)
 from gateway.policy.commands.programs.files import FILES
 from gateway.policy.commands.programs.interpreters import INTERPRETERS, interpreted
 from gateway.policy.commands.programs.invocation import Invocation
@@ -28,33 +43,39 @@ _TABLES: Final[tuple[dict[str, tuple[Callable[[Invocation], object], ...]], ...]
     dict.fromkeys(SHELLS, (shell,)),
     _all("env", wrappers.env_split),
     _all("sudoedit", wrappers.sudo_edit),
-    _all("xargs", wrappers.xargs),
-    _all("parallel", wrappers.parallel),
+    _all("xargs", fanout.xargs),
+    _all("parallel", fanout.parallel),
     _all("watch", wrappers.watch),
-    _all("dd", files.dd),
-    _all("tar bsdtar gtar", files.tar),
+    _all("dd", archives.dd),
+    _all("tar bsdtar gtar", archives.tar),
     _all("curl", network.curl),
     _all("wget", network.wget),
-    _all("aria2c axel lynx links w3m elinks youtube-dl yt-dlp ab wrk siege websocat grpcurl svn hg chromium google-chrome "
-         "firefox open xdg-open nikto sqlmap", network.urls),
+    _all(
+        "aria2c axel lynx links w3m elinks youtube-dl yt-dlp ab wrk siege websocat grpcurl svn hg chromium "
+        "google-chrome firefox open xdg-open nikto sqlmap",
+        network.urls,
+    ),
     _all("http https xh", network.httpie),
-    _all("nc ncat netcat nc.openbsd nc.traditional", network.netcat),
-    _all("ssh slogin mosh autossh sshpass", network.ssh, ssh_command),
-    _all("scp rsync sftp rclone", network.copied),
-    _all("telnet ftp tftp lftp whois finger ping ping6 traceroute tracepath mtr nmap masscan smbclient rlogin rsh ntpdate "
-         "psql mysql mysqldump pg_dump redis-cli mongo mongosh mongodump ldapsearch mosquitto_pub mosquitto_sub", network.first_host),
-    _all("dig nslookup host drill kdig getent", network.names),
-    _all("mail mailx mutt sendmail msmtp swaks s-nail", network.mail),
-    _all("openssl", network.openssl),
-    _all("socat", network.socat),
+    _all("nc ncat netcat nc.openbsd nc.traditional", logins.netcat),
+    _all("ssh slogin mosh autossh sshpass", logins.ssh, ssh_command),
+    _all("scp rsync sftp rclone", logins.copied),
+    _all(
+        "telnet ftp tftp lftp whois finger ping ping6 traceroute tracepath mtr nmap masscan smbclient rlogin rsh "
+        "ntpdate psql mysql mysqldump pg_dump redis-cli mongo mongosh mongodump ldapsearch mosquitto_pub mosquitto_sub",
+        clients.first_host,
+    ),
+    _all("dig nslookup host drill kdig getent", clients.names),
+    _all("mail mailx mutt sendmail msmtp swaks s-nail", clients.mail),
+    _all("openssl", clients.openssl),
+    _all("socat", clients.socat),
     _all("aws gsutil gcloud az s3cmd docker podman kubectl helm terraform gh", network.cloud),
-    _all("git", escapes.git, network.git_remote),
+    _all("git", git.git, git_remote.git_remote),
     _all("find gfind bfs", escapes.find),
-    _all("sed gsed", escapes.sed),
-    _all("vi vim nvim view ex rvim vimdiff ed less more nano", escapes.editor),
+    _all("sed gsed", editing.sed),
+    _all("vi vim nvim view ex rvim vimdiff ed less more nano", editing.editor),
     dict.fromkeys(escapes.RUNNING, (escapes.by_option,)),
-    dict.fromkeys(escapes.REMAINDER, (escapes.remainder,)),
-    dict.fromkeys(escapes.PACKAGES, (escapes.packages,)),
+    dict.fromkeys(launchers.REMAINDER, (launchers.remainder,)),
+    dict.fromkeys(launchers.PACKAGES, (launchers.packages, network.urls)),
     _all("su runuser script", with_command),
     _all("at batch", from_input),
     _all("crontab", crontab),
@@ -86,7 +107,9 @@ _EFFECTS: Final = _joined()
 NAMES: Final = tuple(_EFFECTS)
 """Programs that are known here."""
 
-_VERSIONED: Final = re.compile(r"(python|pypy|perl|ruby|node|php|lua|bash|pip|tclsh|guile|java|gcc|clang|vim|awk)[-0-9.]+")
+_VERSIONED: Final = re.compile(
+    r"(python|pypy|perl|ruby|node|php|lua|bash|pip|tclsh|guile|java|gcc|clang|vim|awk)[-0-9.]+"
+)
 _LOADER: Final = re.compile(r"ld-linux[\w.-]*|ld-musl[\w.-]*|ld\.so")
 
 

@@ -6,10 +6,11 @@ import base64
 import binascii
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
-from gateway.policy.commands.evaluate.value import Value
+from gateway.policy.commands.evaluate.value import Arg, Value
 from gateway.policy.commands.grammar.cursor import MAX_TEXT
 from gateway.policy.commands.grammar.quoting import printed
 from gateway.policy.commands.programs.invocation import Invocation
@@ -97,7 +98,7 @@ def cat(run: Invocation) -> str | None:
     _, operands = split(run.args, frozenset())
     if not operands:
         return run.stream.text
-    texts = [run.stream.text if one.text == "-" else run.scope.files.get(one.text) for one in operands]
+    texts = [run.stream.text if one.text == "-" else run.scope.text(one.text) for one in operands]
     known = [text for text in texts if text is not None]
     return "".join(known) if len(known) == len(texts) else None
 
@@ -137,10 +138,8 @@ def base64_(run: Invocation) -> str | None:
     return _decoded(inner, lambda data: (base64.b64encode if is_wide else base64.b32encode)(data) + b"\n")
 
 
-def _with(run: Invocation, operands: list[object]) -> Invocation:
-    from dataclasses import replace
-
-    return replace(run, args=tuple(operands))  # type: ignore[arg-type]
+def _with(run: Invocation, operands: Sequence[Arg]) -> Invocation:
+    return replace(run, args=tuple(operands))
 
 
 def _base64(data: bytes) -> bytes:
@@ -183,7 +182,15 @@ def openssl(run: Invocation) -> str | None:
 def gunzip(run: Invocation) -> str | None:
     """gzip and zlib, unpacked; no further than the longest command."""
     _, operands = split(run.args, frozenset())
-    return _decoded(_with(run, operands), lambda data: zlib.decompressobj(47).decompress(data, MAX_TEXT))
+    return _decoded(_with(run, operands), _unpacked)
+
+
+def _unpacked(data: bytes) -> bytes:
+    unpacking = zlib.decompressobj(47)  # gzip or zlib, by its head
+    text = unpacking.decompress(data, MAX_TEXT)
+    if not unpacking.eof:
+        raise ValueError("broken, or longer than is followed")
+    return text
 
 
 _SETS: Final = {
@@ -209,14 +216,21 @@ def tr(run: Invocation) -> str | None:
         return None
     second = _letters(operands[1].text) or "\0"
     second += second[-1] * (len(first) - len(second))
-    return run.stream.text.translate({ord(one): other for one, other in zip(reversed(first), reversed(second[: len(first)]), strict=True)})
+    return run.stream.text.translate(
+        {ord(one): other for one, other in zip(reversed(first), reversed(second[: len(first)]), strict=True)}
+    )
 
 
 def _letters(spelt: str) -> str:
     for name, letters in _SETS.items():
         spelt = spelt.replace(name, letters)
     spelt = printed(spelt)
-    return re.sub(r"(.)-(.)", lambda found: "".join(map(chr, range(ord(found[1]), min(ord(found[2]), ord(found[1]) + 256) + 1))), spelt, flags=re.DOTALL)
+    return re.sub(
+        r"(.)-(.)",
+        lambda found: "".join(map(chr, range(ord(found[1]), min(ord(found[2]), ord(found[1]) + 256) + 1))),
+        spelt,
+        flags=re.DOTALL,
+    )
 
 
 _PLAIN_SED: Final = re.compile(r"s([/|#,:@!])((?:[\w .,;:@%=&+~'\"<>|#/$-])*?)\1((?:[\w .,;:@%=+~'\"<>|#/-])*?)\1(g?)")
@@ -237,15 +251,16 @@ def sed(run: Invocation) -> str | None:
 def tee(run: Invocation) -> str | None:
     """What is read goes on, and into files."""
     for one in split(run.args, frozenset())[1]:
-        run.scope.files[one.text] = run.stream.text if one.is_known and not has(split(run.args, frozenset())[0], "-a") else None
+        is_whole = one.is_known and not has(split(run.args, frozenset())[0], "-a", "--append")
+        run.scope.write(one.text, run.stream.text if is_whole and run.is_sure else None)
     return run.stream.text
 
 
 def copy(run: Invocation) -> str | None:
     """cp, mv, ln: a file that the command wrote is known by its new name."""
     _, operands = split(run.args, frozenset(("-t", "-S")))
-    if len(operands) == 2 and operands[0].text in run.scope.files:
-        run.scope.files[operands[1].text] = run.scope.files[operands[0].text]
+    if len(operands) == 2:
+        run.scope.write(operands[1].text, run.scope.text(operands[0].text) if run.is_sure else None)
     return ""
 
 
@@ -255,10 +270,14 @@ def nothing(run: Invocation) -> str | None:
 
 
 OUTPUTS: Final[dict[str, Callable[[Invocation], str | None]]] = {
-    "echo": echo, "printf": printf, "print": echo, "cat": cat, "head": lambda _: None, "rev": rev, "tac": tac, "base64": base64_,
-    "base32": base64_, "xxd": xxd, "openssl": openssl, "gunzip": gunzip, "zcat": gunzip, "gzip": gunzip, "tr": tr, "sed": sed,
+    "echo": echo, "printf": printf, "print": echo, "cat": cat, "head": lambda _: None, "rev": rev, "tac": tac,
+    "base64": base64_,
+    "base32": base64_, "xxd": xxd, "openssl": openssl, "gunzip": gunzip, "zcat": gunzip, "gzip": gunzip, "tr": tr,
+    "sed": sed,
+    "pwd": lambda _: ".\n",
     "tee": tee, "cp": copy, "mv": copy, "ln": copy, "true": nothing, ":": nothing, "sleep": nothing, "chmod": nothing,
-    "cd": nothing, "mkdir": nothing, "touch": nothing, "rm": nothing, "set": nothing, "shopt": nothing, "test": nothing, "[": nothing,
+    "cd": nothing, "mkdir": nothing, "touch": nothing, "rm": nothing, "set": nothing, "shopt": nothing,
+    "test": nothing, "[": nothing,
     "exit": nothing, "return": nothing, "break": nothing, "continue": nothing, "wait": nothing, "false": nothing,
 }  # fmt: skip
 """Programs by what they write. What gzip would pack is not text, so only unpacking is of use."""

@@ -5,13 +5,20 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.policy.commands.evaluate.value import TERMINAL, Arg, Scope, Value
+from gateway.policy.commands.listing import listed
 from gateway.policy.commands.programs.invocation import Invocation
 from gateway.policy.commands.programs.options import has, split, values_of
 from gateway.policy.commands.programs.wrappers import joined
 from gateway.policy.commands.report import How
 
-SHELLS: Final = frozenset("sh bash dash ash zsh ksh ksh93 mksh lksh rbash fish yash tcsh csh posh oksh rc elvish nu xonsh".split())
-_VALUES: Final = frozenset("-c -o -O +o +O --rcfile --init-file --init-command -C --command".split())
+SHELLS: Final = frozenset(
+    listed("""
+        sh bash dash ash zsh ksh ksh93 mksh lksh rbash fish yash tcsh csh posh oksh rc elvish nu xonsh
+    """)
+)
+_VALUES: Final = frozenset(
+    ["-c", "-o", "-O", "+o", "+O", "--rcfile", "--init-file", "--init-command", "-C", "--command"]
+)
 
 
 def shell(run: Invocation) -> str | None:
@@ -67,7 +74,7 @@ def _script(run: Invocation, args: list[Arg]) -> str | None:
 
 def executed(run: Invocation, path: Arg, scope: Scope) -> str | None:
     """A file that is read as commands: one that the command itself wrote is known."""
-    text = run.scope.files.get(path.text) if path.is_known else None
+    text = run.scope.text(path.text) if path.is_known else None
     if text is None:
         run.hide(f"a file that `{run.name}` runs is not known")
         return None
@@ -88,7 +95,7 @@ def read(run: Invocation, scope: Scope) -> str | None:
 
 def with_command(run: Invocation) -> str | None:
     """`su -c`, `script -c` and others that take a text for a shell with an option."""
-    options, operands = split(run.args, frozenset("-c --command -s --shell -g -G -u -o".split()))
+    options, operands = split(run.args, frozenset(["-c", "--command", "-s", "--shell", "-g", "-G", "-u", "-o"]))
     texts = values_of(options, "-c", "--command")
     for text in texts:
         run.text(text, f"{run.name} -c")
@@ -101,7 +108,7 @@ def with_command(run: Invocation) -> str | None:
 
 def from_input(run: Invocation) -> None:
     """`at`, `batch`: what is read is run later."""
-    options, _ = split(run.args, frozenset("-f -t -q".split()))
+    options, _ = split(run.args, frozenset(["-f", "-t", "-q"]))
     files = values_of(options, "-f")
     for path in files:
         run.touch(path, How.EXECUTE)
@@ -112,14 +119,14 @@ def from_input(run: Invocation) -> None:
 
 def crontab(run: Invocation) -> None:
     """A table of jobs: the command follows five fields, or one name."""
-    options, operands = split(run.args, frozenset("-u".split()))
+    options, operands = split(run.args, frozenset(["-u"]))
     if has(options, "-l", "-r"):
         return
     text = run.stream.text
     for path in operands:
         if path.text != "-":
             run.touch(path, How.EXECUTE)
-            text = run.scope.files.get(path.text)
+            text = run.scope.text(path.text)
     if text is None:
         run.hide("the jobs that `crontab` is given are not known")
         return
@@ -129,7 +136,11 @@ def crontab(run: Invocation) -> None:
             run.text(Arg(fields[-1]), "crontab")
 
 
-_SSH_VALUES: Final = frozenset("-b -c -D -E -e -F -I -i -J -L -l -m -O -o -p -Q -R -S -W -w -B -P".split())
+_SSH_VALUES: Final = frozenset(
+    listed("""
+        -b -c -D -E -e -F -I -i -J -L -l -m -O -o -p -Q -R -S -W -w -B -P
+    """)
+)
 
 
 def ssh_command(run: Invocation) -> None:

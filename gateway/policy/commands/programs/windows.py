@@ -18,7 +18,14 @@ _WORD: Final = re.compile(r'"[^"]*"|\'[^\']*\'|[^\s"\']+')
 def cmd(run: Invocation) -> None:
     """`cmd /c text`: carets taken out, its commands as far as words tell."""
     texts = [one.text for one in run.args]
-    at = next((place for place, text in enumerate(texts) if text[:2].lower() in ("/c", "/k", "/r") or text[:3].lower() in ("//c",)), None)
+    at = next(
+        (
+            place
+            for place, text in enumerate(texts)
+            if text[:2].lower() in ("/c", "/k", "/r") or text[:3].lower() == "//c"
+        ),
+        None,
+    )
     if at is None:
         run.hide("`cmd` runs what it reads, which is not known")
         return
@@ -51,12 +58,16 @@ _BUILTINS: Final = {
     "xcopy": How.WRITE, "robocopy": How.WRITE, "certutil": How.WRITE, "takeown": How.WRITE, "vssadmin": How.DELETE,
 }  # fmt: skip
 _CMDLETS: Final = {
-    "remove-item": How.DELETE, "ri": How.DELETE, "rm": How.DELETE, "del": How.DELETE, "get-content": How.READ, "gc": How.READ,
-    "set-content": How.WRITE, "add-content": How.WRITE, "out-file": How.WRITE, "copy-item": How.WRITE, "move-item": How.WRITE,
+    "remove-item": How.DELETE, "ri": How.DELETE, "rm": How.DELETE, "del": How.DELETE, "get-content": How.READ,
+    "gc": How.READ,
+    "set-content": How.WRITE, "add-content": How.WRITE, "out-file": How.WRITE, "copy-item": How.WRITE,
+    "move-item": How.WRITE,
     "clear-content": How.WRITE, "new-item": How.WRITE, "get-childitem": How.READ, "start-process": How.EXECUTE,
     "invoke-item": How.EXECUTE, "cat": How.READ, "type": How.READ,
 }  # fmt: skip
-_RUNS: Final = re.compile(r"(?i)\b(?:iex|invoke-expression|invoke-command|icm|start-process|start|add-type|invoke-wmimethod|\.invoke|new-object|frombase64string|&\s*[($'\"])")
+_RUNS: Final = re.compile(
+    r"(?i)\b(?:iex|invoke-expression|invoke-command|icm|start-process|start|add-type|invoke-wmimethod|\.invoke|new-object|frombase64string|&\s*[($'\"])"
+)
 
 
 def _touched(run: Invocation, name: str, words: list[str]) -> None:
@@ -70,7 +81,9 @@ def _touched(run: Invocation, name: str, words: list[str]) -> None:
 _ENCODED: Final = re.compile(r"(?i)-e(?:c|n|nc|nco|ncod|ncode|ncoded|ncodedc\w*)?")
 _FILE: Final = re.compile(r"(?i)-f(?:i|il|ile)?")
 _COMMAND: Final = re.compile(r"(?i)-c(?:o|om|omm|omma|omman|ommand)?")
-_VALUED: Final = re.compile(r"(?i)-(?:ex\w*|ep|version|w\w*|inputformat|outputformat|psconsolefile|configurationname|settingsfile|custompipename|wd)")
+_VALUED: Final = re.compile(
+    r"(?i)-(?:ex\w*|ep|version|w\w*|inputformat|outputformat|psconsolefile|configurationname|settingsfile|custompipename|wd)"
+)
 
 
 def powershell(run: Invocation) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.policy.commands.evaluate.value import Arg, Stream, Value, arg
+from gateway.policy.commands.listing import listed
 from gateway.policy.commands.programs.invocation import Invocation
 from gateway.policy.commands.programs.options import has, split, values_of
 from gateway.policy.commands.programs.variables import check_assignment
@@ -99,7 +100,11 @@ def _read(line: str) -> tuple[str, _Wrapper]:
 
 
 WRAPPERS: Final = dict(_read(line) for line in _TABLE.strip().splitlines())
+
+
 _ASSIGNMENT: Final = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
+
+
 _INSIDE: Final = frozenset(("command", "builtin", "exec", "noglob", "nocorrect", "then"))
 
 
@@ -114,10 +119,12 @@ def wrapped(run: Invocation) -> str | None:
     _note_options(run, options)
     scope = run.scope if run.name in _INSIDE else run.scope.copy()
     rest = operands[wrapper.skips :]
+    if run.name in ("flock", "sg") and len(rest) > 1 and rest[0].text in ("-c", "--command"):
+        return run.text(rest[1], f"{run.name} -c")
     while wrapper.assigns and rest and (found := _ASSIGNMENT.fullmatch(rest[0].text)):
-        value = (Value((found[2],), rest.pop(0).is_known),)
-        scope.assign(found[1], value)
-        check_assignment(found[1], value, run.walk, scope, run.via, is_passed=True)
+        values = (Value((found[2],), rest.pop(0).is_known),)
+        scope.assign(found[1], values)
+        check_assignment(found[1], values, run.walk, scope, run.via, is_passed=True)
     if run.name == "command":
         scope = scope.copy()
         scope.functions.clear()  # it goes past functions
@@ -133,13 +140,14 @@ def wrapped(run: Invocation) -> str | None:
 
 
 _KNOWN_FLAGS: Final = frozenset(
-    """
-    -A -B -b -E -H -i -K -k -n -P -S -s -v -V -f -p -l -c -w -a -e -q -x -o -d -u -r -m -0 -I -t -C -F -T -1 -2 -3 -4 -5
-    -6 -7 -8 -9 -D -L -N -R -U -g --preserve-env --non-interactive --login --stdin --set-home --ignore-environment --verbose
-    --foreground --preserve-status --wait --fork --ctty --pipe --scope --user --quiet --null --debug --portability --all
-    --mount --pid --net --ipc --uts --map-root-user --shared --nonblock --append --help --version --unshare-all
-    --die-with-parent --private --follow-forks --auto-servernum --no-new-privs --batch --idle --collect --block-signal
-    """.split()
+    listed("""
+        -A -B -b -E -H -i -K -k -n -P -S -s -v -V -f -p -l -c -w -a -e -q -x -o -d -u -r -m -0 -I -t -C -F -T -1 -2
+        -3 -4 -5 -6 -7 -8 -9 -D -L -N -R -U -g --preserve-env --non-interactive --login --stdin --set-home
+        --ignore-environment --verbose --foreground --preserve-status --wait --fork --ctty --pipe --scope --user
+        --quiet --null --debug --portability --all --mount --pid --net --ipc --uts --map-root-user --shared
+        --nonblock --append --help --version --unshare-all --die-with-parent --private --follow-forks
+        --auto-servernum --no-new-privs --batch --idle --collect --block-signal
+    """)
 )
 """Flags without a value that the manuals of these programs list."""
 
@@ -180,74 +188,9 @@ def _with(text: Arg, rest: tuple[Arg, ...]) -> Arg:
     return Arg(whole, text.is_known and all(one.is_known for one in rest))
 
 
-_XARGS_VALUES: Final = frozenset(
-    "-I -n -P -d -L -s -E -a --max-args --max-procs --delimiter --max-lines --replace --arg-file".split()
-)
-_MAX_ITEMS: Final = 200
-
-
-def xargs(run: Invocation) -> None:
-    """The program that is run with what is read as arguments."""
-    options, operands = split(run.args, _XARGS_VALUES, stops=True)
-    for value in values_of(options, "-a", "--arg-file"):
-        run.touch(value, How.READ)
-    marks = [value.text for value in values_of(options, "-I", "--replace")] or ["{}"] * has(options, "-i", "--replace")
-    command = operands or [arg("echo")]
-    text = run.stream.text if not has(options, "-a", "--arg-file") else None
-    if text is None:
-        run.hide("the arguments that `xargs` reads are not known")
-        items = [Arg("$(…)", is_known=False, is_plain=True)]
-    else:
-        items = [arg(item) for item in _items(text, options, by_line=bool(marks))][:_MAX_ITEMS]
-    for mark in marks:
-        for item in items:
-            run.run([_replaced(one, mark, item) for one in command], "xargs")
-    if not marks:
-        one_each = any(value.text == "1" for value in values_of(options, "-n", "-L", "--max-args", "--max-lines"))
-        for group in [[item] for item in items] if one_each else [items]:
-            run.run([*command, *group], "xargs")
-
-
-def _items(text: str, options: list[tuple[str, Arg | None]], *, by_line: bool) -> list[str]:
-    if has(options, "-0", "--null"):
-        return [item for item in text.split("\0") if item]
-    for value in values_of(options, "-d", "--delimiter"):
-        return text.rstrip("\n").split({"\\n": "\n", "\\t": "\t", "\\0": "\0"}.get(value.text, value.text) or "\n")
-    if by_line:
-        return [line.strip() for line in text.splitlines() if line.strip()]
-    return [re.sub(r"""['"\\]""", "", item) for item in re.findall(r"""(?:'[^']*'|"[^"]*"|\\.|[^\s'"\\])+""", text)]
-
-
-def _replaced(one: Arg, mark: str, item: Arg) -> Arg:
-    if mark not in one.text:
-        return one
-    is_known = one.is_known and item.is_known
-    return Arg(one.text.replace(mark, item.text), is_known, bare=one.text.replace(mark, item.bare))
-
-
-def parallel(run: Invocation) -> None:
-    """GNU parallel: a command as a text, with what is read or what follows `:::` in the place of `{}`."""
-    texts = [one.text for one in run.args]
-    end = next((place for place, text in enumerate(texts) if text.startswith(":::")), len(texts))
-    _, operands = split(run.args[:end], frozenset("-j -N -n -L -I -a --jobs --colsep --arg-file --joblog".split()), stops=True)
-    items: list[Arg]
-    if end < len(texts):
-        items = [one for one in run.args[end + 1 :] if not one.text.startswith(":::")]
-    elif run.stream.text is not None:
-        items = [arg(line) for line in run.stream.text.splitlines()]
-    else:
-        run.hide("the arguments that `parallel` reads are not known")
-        items = [Arg("$(…)", is_known=False)]
-    line = " ".join(one.text for one in operands)
-    is_known = all(one.is_known for one in operands)
-    for item in items[:_MAX_ITEMS]:
-        whole = line.replace("{}", item.text) if "{}" in line else f"{line} {item.text}".strip()
-        run.text(Arg(whole, is_known and item.is_known), "parallel")
-
-
 def watch(run: Invocation) -> None:
     """`watch` joins its operands and has a shell read them."""
-    joined(run, split(run.args, frozenset("-n --interval -q --equexit".split()), stops=True)[1])
+    joined(run, split(run.args, frozenset(["-n", "--interval", "-q", "--equexit"]), stops=True)[1])
 
 
 def joined(run: Invocation, operands: list[Arg], stream: Stream | None = None) -> str | None:

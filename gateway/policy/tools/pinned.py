@@ -1,0 +1,165 @@
+"""What pins say against a tool: at its server, in a call, and in what an agent tells its model of it.
+
+A call may reach a server by another way than the gateway's, so a model's call is held to the pins too. Which server it
+is for is told by its name (`mcp__SERVER__TOOL`), else by what the agent told the model: where that is what a server
+says of its tool, it is that tool.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from gateway.policy.call import Call, CallReason
+from gateway.policy.integrity import AGENT, Listed, Pin, Pins, Standing
+from gateway.policy.provenance.judge import Strictness
+from gateway.policy.tools.match import plain
+from gateway.policy.tools.retold import says_no_more
+from gateway.policy.tools.tool import shown
+from gateway.policy.transcript import Defined
+from gateway.verdict import Effect
+
+CATEGORY: Final = "tool.integrity"
+
+_PREFIXED: Final = re.compile(r"mcp__(.+?)__(.+)", re.DOTALL)
+_UNSAID: Final = re.compile(r"[^\w-]", re.ASCII)
+
+_WAYS: Final[Mapping[Standing, tuple[str, str]]] = {
+    Standing.NEW: ("tool-new", "{tool} is new at its server"),
+    Standing.CHANGED: ("tool-changed", "what its server says of {tool} has changed"),
+    Standing.RENAMED: ("tool-renamed", "{tool} is one that was called {of} before"),
+    Standing.IMITATES: ("tool-imitates", "{tool} is called as {of} is, or so that it looks alike"),
+    Standing.MEDDLES: ("tool-meddles", "what its server says of {tool} speaks of {of}, which is another server's"),
+    Standing.DENIED: ("tool-denied", "an operator has refused what its server says of {tool}"),
+}
+_UNSEEN: Final = "and nobody has accepted that yet; an operator can, with `lockgate pins`"
+
+
+UNREAD: Final = CallReason(
+    Effect.BLOCK, "tool-unread", CATEGORY, "it cannot be read now what was accepted of the tools of MCP servers"
+)
+
+
+class Pinning(Protocol):
+    """What keeps the pins."""
+
+    @property
+    def known(self) -> Mapping[str, Pins]:
+        """By server; under `agent:NAME` what an agent tells its model."""
+        ...
+
+    @property
+    def is_read(self) -> bool:
+        """Whether it is known what was accepted before."""
+        ...
+
+    def listed(
+        self, server: str, definitions: Sequence[Mapping[str, Any]], *, goes_on: bool, trusting: bool
+    ) -> tuple[Listed, ...]:
+        """Take a listing, and tell how each tool stands, in order."""
+        ...
+
+
+def standing_reason(listed: Listed) -> CallReason | None:
+    """What is against a tool that stands so; None for one that is accepted."""
+    if not listed.is_held:
+        return None
+    rule, words = _WAYS[listed.standing]
+    sentence = words.format(tool=shown(listed.name), of=shown(listed.of))
+    if listed.standing is not Standing.DENIED:
+        sentence = f"{sentence}, {_UNSEEN}"
+    return CallReason(Effect.BLOCK, rule, CATEGORY, sentence)
+
+
+def pinned_reasons(
+    call: Call, defined: Defined | None, pins: Pinning, strictness: Strictness, agent: str
+) -> tuple[CallReason, ...]:
+    """What pins say against a call by that agent. `defined` is what its request told the model of the tool."""
+    if call.server is not None and not pins.is_read:
+        return (UNREAD,)
+    if call.server is not None:
+        return tuple(_at_server(call.server, call.name, pins.known, strictness))
+    found = _named(call.name, pins.known)
+    if found is not None:
+        server, tool = found
+        held = tuple(_at_server(server, tool, pins.known, strictness))
+        return held or tuple(_altered(call, defined, server, pins.known[server].tools.get(tool), strictness))
+    if defined is None:
+        return ()
+    told = _told(defined, pins.known)
+    if told is not None:
+        return tuple(filter(None, (standing_reason(told),)))
+    return tuple(_as_before(defined, pins, strictness, agent))
+
+
+def _at_server(server: str, tool: str, known: Mapping[str, Pins], strictness: Strictness) -> Iterator[CallReason]:
+    pins = known.get(server)
+    if pins is None and strictness is not Strictness.STRICT:
+        return  # it has listed nothing here yet: the client knows its tools from elsewhere
+    pin = pins.tools.get(tool, Pin()) if pins is not None else Pin()
+    reason = standing_reason(Listed(tool, _standing(pin), pin.of))
+    if reason is not None:
+        yield reason
+
+
+def _standing(pin: Pin) -> Standing:
+    if pin.waiting:
+        return pin.why or Standing.NEW
+    if pin.accepted:
+        return Standing.ACCEPTED
+    return Standing.DENIED if pin.denied else Standing.NEW
+
+
+def _named(name: str, known: Mapping[str, Pins]) -> tuple[str, str] | None:
+    """The server and the tool that a call names, of those that are known; clients replace signs that no name may have
+    at a provider."""
+    parts = _PREFIXED.fullmatch(plain(name))
+    if parts is None:
+        return None
+    for server, pins in known.items():
+        if not server.startswith(AGENT) and _as_sent(server) == _as_sent(parts[1]):
+            return server, next((tool for tool in pins.tools if _as_sent(tool) == _as_sent(parts[2])), parts[2])
+    return None
+
+
+def _as_sent(name: str) -> str:
+    return _UNSAID.sub("_", plain(name))
+
+
+def _altered(
+    call: Call, defined: Defined | None, server: str, pin: Pin | None, strictness: Strictness
+) -> Iterator[CallReason]:
+    """Whether the model was told something of the tool that was never accepted."""
+    if defined is None or pin is None or says_no_more(defined, pin.accepted, server):
+        return
+    effect = Effect.BLOCK if strictness is Strictness.STRICT else Effect.ASK
+    words = f"the model was told something of {shown(call.name)} that its server did not say when it was accepted"
+    yield CallReason(effect, "tool-altered", CATEGORY, words)
+
+
+def _told(defined: Defined, known: Mapping[str, Pins]) -> Listed | None:
+    """How the tool stands at the server that says of it what the model was told; None where none says that."""
+    held: Listed | None = None
+    for server, pins in known.items():
+        pin = pins.tools.get(defined.name)
+        if pin is None or server.startswith(AGENT):
+            continue
+        if pin.accepted and says_no_more(defined, pin.accepted, server):
+            return Listed(defined.name, Standing.ACCEPTED)
+        if pin.waiting and says_no_more(defined, pin.waiting, server):
+            held = Listed(defined.name, pin.why or Standing.NEW, pin.of)
+    return held
+
+
+def _as_before(defined: Defined, pins: Pinning, strictness: Strictness, agent: str) -> Iterator[CallReason]:
+    """Whether the agent tells its model of the tool what it told before."""
+    definition = {"name": defined.name, "description": defined.description, "inputSchema": defined.schema}
+    (found,) = pins.listed(f"{AGENT}{agent}", [definition], goes_on=False, trusting=True)
+    if found.standing is Standing.DENIED:
+        words = f"an operator has refused what the model is told of {shown(defined.name)}"
+        yield CallReason(Effect.BLOCK, "tool-denied", CATEGORY, words)
+    elif found.is_held:
+        effect = Effect.ASK if strictness is Strictness.STRICT else Effect.REPORT
+        words = f"the model is told something else of {shown(defined.name)} than when this agent first used it"
+        yield CallReason(effect, "tool-redefined", CATEGORY, words)
