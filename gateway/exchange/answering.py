@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.dialect.base import Coverage
+from gateway.dialect.base import Coverage, Denials
 from gateway.dialect.message import MessageDialect
 from gateway.dialect.route import Family
 from gateway.errors import Code, InternalError, Malformed
@@ -35,6 +35,7 @@ from gateway.exchange.events import (
     Extracted,
     Headers,
     Inspected,
+    Remember,
     RequestData,
     RequestStarted,
     Unread,
@@ -93,6 +94,7 @@ class Answering(Ending, ABC):
         self._bodiless = False
         self._asked_body = b""  # decoded, where calls in the answer will be held against what was said before
         self._reports = 0  # of progress, that began the clock anew
+        self._denials: tuple[Denials, ...] = ()  # that were remembered
         self._is_over = False  # whether all of a stream has come
         self._late: list[AnswerData] = []  # what came while somebody was asked
         self._whole: _Whole | None = None  # an answer that waits for what is said about its calls
@@ -235,6 +237,10 @@ class Answering(Ending, ABC):
         if isinstance(stream, MessageStream) and stream.reports > self._reports and not self._is_over:
             self._reports = stream.reports
             out += self._clock()
+        if isinstance(stream, AnswerStream) and (denials := stream.denials()) != self._denials:
+            # Before the events that name the answer are with the client, or it could lean on it too soon.
+            self._denials = denials
+            out = [Remember(denials), *out]
         if isinstance(stream, AnswerStream) and (questions := stream.questions):
             self._state = State.ASKING
             return [*out, Ask(questions, stream.keepalive, is_patient=bool(stream.keepalive))]
@@ -292,7 +298,9 @@ class Answering(Ending, ABC):
         status, headers = self._answer.status, self._with_limits(self._answer.headers)
         changes = self._calls.changes if self._calls is not None else {}
         if changes and whole.calls is not None:
-            return self._respond(status, fields.of_edited(headers), whole.calls.changed(changes), "edited")
+            answer = self._respond(status, fields.of_edited(headers), whole.calls.changed(changes), "edited")
+            denials = whole.calls.denials(changes)
+            return [Remember(denials), *answer] if denials else answer
         if not whole.outcome.edited:
             return self._respond(status, headers, whole.raw, self._facts.outcome_of_edits())
         return self._respond(status, fields.of_edited(headers), whole.outcome.body, "edited")

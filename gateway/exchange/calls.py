@@ -116,7 +116,7 @@ class Calls:
         for judged, answer in zip(asked, answers, strict=True):
             judged.answer = answer
             if not answer.is_approved:
-                self._refuse(judged, answer.words)
+                self._refuse(judged, answer.words, is_final=answer.ticket is None)
             elif answer.arguments is not None:
                 self._edit(judged, answer.arguments)
 
@@ -130,9 +130,9 @@ class Calls:
         else:
             self.changes[judged.called.key] = Change(arguments=arguments)
 
-    def _refuse(self, judged: _Judged, words: str) -> None:
+    def _refuse(self, judged: _Judged, words: str, *, is_final: bool = True) -> None:
         judged.refusal = words
-        self.changes[judged.called.key] = Change(refusal=in_place(judged.called.call, words))
+        self.changes[judged.called.key] = Change(refusal=in_place(judged.called.call, words, is_final=is_final))
 
     @property
     def refused(self) -> Refused | None:
@@ -227,7 +227,11 @@ def told(ruling: Ruling) -> str:
     return "; ".join(dict.fromkeys(found[:TOLD])) or "the policy of the gateway forbids it"
 
 
-def in_place(call: Call, words: str) -> str:
-    """What a model and its agent read in place of a call. The same call gives the same words."""
+def in_place(call: Call, words: str, *, is_final: bool = True) -> str:
+    """What a model and its agent read in place of a call. The same call gives the same words.
+
+    `is_final` is whether it would be refused again; otherwise the words say when it would not.
+    """
     name = f"`{call.name}`" if _NAME.fullmatch(call.name) else "a tool"
-    return f"[The security gateway refused the call of {name}: {words}. Do not make the same call again.]"
+    last = " Do not make the same call again." if is_final else ""
+    return f"[The security gateway refused the call of {name}: {words}.{last}]"

@@ -48,6 +48,7 @@ class State(StrEnum):
     START = "start"
     LIMITS = "limits"
     BODY = "body"  # the request body is collected
+    RECALLING = "recalling"  # what became of calls in an answer before
     WAITING = "waiting"  # for the upstream's head
     WHOLE = "whole"  # the answer body is collected
     READING = "reading"  # for the text of a PDF, which either body may be

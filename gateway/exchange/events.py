@@ -10,6 +10,7 @@ The shell that owns the sockets feeds events to `Exchange.receive` and carries o
     AnswerStarted    the upstream's head came                      BeginAnswer
     AnswerData       a piece of the answer came                    BeginAnswer, SendAnswer, EndAnswer, Respond, Ask
     Answered         somebody answered an Ask                      as what the calls were part of
+    Recalled         a Recall was answered                         as a whole request body
     UpstreamFailed   no connection, a time-out, a broken answer    Respond, SendAnswer, EndAnswer
     DialDenied       the upstream's address may not be dialled     Respond
     Overdue          the time of a StartClock is over              Respond, SendAnswer, EndAnswer, DropUpstream
@@ -28,6 +29,7 @@ from typing import Any, Final
 
 from msgspec import Struct, field
 
+from gateway.dialect.base import Denials
 from gateway.errors import Code
 from gateway.exchange.demand import Counted, Demand, Quota
 from gateway.policy.call import Answer, CallReason, Question, Tier
@@ -162,6 +164,12 @@ class Answered(Struct, frozen=True):
     answers: tuple[Answer, ...]
 
 
+class Recalled(Struct, frozen=True):
+    """What was remembered under the names of a `Recall`."""
+
+    denials: tuple[Denials, ...] = ()
+
+
 type Event = (
     RequestStarted
     | LimitsTaken
@@ -173,6 +181,7 @@ type Event = (
     | DialDenied
     | Extracted
     | Answered
+    | Recalled
     | ClientGone
     | Stopped
     | Overdue
@@ -212,6 +221,18 @@ class StartClock(Struct, frozen=True):
 
     seconds: float
     most: float
+
+
+class Recall(Struct, frozen=True):
+    """Tell what was remembered under these names of refused calls; answer with Recalled."""
+
+    names: tuple[str, ...]
+
+
+class Remember(Struct, frozen=True):
+    """Keep what a later request must bring along, before its client can know of the answer that it leans on."""
+
+    denials: tuple[Denials, ...]
 
 
 class ReadBody(Struct, frozen=True):
@@ -278,6 +299,8 @@ type Command = (
     | Extract
     | Ask
     | StartClock
+    | Recall
+    | Remember
     | ReadBody
     | StartUpstream
     | SendUpstream

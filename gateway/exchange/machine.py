@@ -26,7 +26,7 @@ from gateway.dialect.base import Coverage
 from gateway.dialect.meter import Asked
 from gateway.dialect.route import Family, Form
 from gateway.dialect.spelling import resolved
-from gateway.errors import LockgateError, Malformed
+from gateway.errors import InternalError, LockgateError, Malformed
 from gateway.exchange import headers as fields
 from gateway.exchange import hosted, messages, pdf, refuse
 from gateway.exchange.answering import BINARY, Answering, Reading, labelled_binary
@@ -52,6 +52,8 @@ from gateway.exchange.events import (
     LimitsTaken,
     Overdue,
     ReadBody,
+    Recall,
+    Recalled,
     RequestBroken,
     RequestData,
     RequestStarted,
@@ -86,6 +88,13 @@ class Held(Struct, frozen=True):
     headers: Headers
 
 
+class _Leaning(Struct, frozen=True):
+    """A request that may go on from what its provider keeps: as it came, and decoded."""
+
+    raw: bytes
+    document: Document
+
+
 class Exchange(Answering):
     """One request and its answer. Feed it events until `finished`; it never raises."""
 
@@ -106,6 +115,7 @@ class Exchange(Answering):
         self._held: Held | None = None
         self._family = family
         self._uploading = False
+        self._leaning: _Leaning | None = None
         self._then: Then = list  # what follows once calls that the request makes are answered
 
     @property
@@ -247,6 +257,32 @@ class Exchange(Answering):
         self._refuse_unknown_json(body, self._media)
         if self._gate.firewall is not None and self._endpoint.generates:
             self._asked_body = body
+            if self._endpoint.dialect.may_lean(body):
+                return self._recall(raw, body)
+        return self._judge_body(raw, body)
+
+    def _recall(self, raw: bytes, body: bytes) -> list[Command]:
+        """Ask for what became of calls in answers that the request goes on from: its provider waits for them."""
+        self._leaning = _Leaning(raw, glance(body))
+        if names := self._endpoint.dialect.leans_on(self._leaning.document):
+            self._state = State.RECALLING
+            return [Recall(names)]
+        return self._on_recalled(Recalled())
+
+    def _on_recalled(self, event: Recalled) -> list[Command]:
+        leaning, self._leaning = self._leaning, None
+        if leaning is None:
+            raise InternalError("something was recalled that nobody asked for")
+        raw, body = leaning.raw, leaning.document.raw
+        resumed = self._endpoint.dialect.resumed(leaning.document, event.denials)
+        if resumed != body:
+            self._facts.edited = True
+            self._request = replace(self._request, headers=fields.of_edited(self._request.headers))
+            raw = self._asked_body = body = resumed
+        self._state = State.BODY
+        return self._judge_body(raw, body)
+
+    def _judge_body(self, raw: bytes, body: bytes) -> list[Command]:
         if pdf.is_read(self._endpoint, self._endpoint.request_form) and pdf.is_pdf(body, self._media):
             return self._extract(Reading(Direction.REQUEST, raw, body))
         return self._request_judged(raw, inspect(self._gate, self._endpoint, Direction.REQUEST, body, self._media))
@@ -358,6 +394,7 @@ _STEPS: Final[Mapping[type[Event], Callable[[Exchange, Any], list[Command]]]] = 
     DialDenied: Exchange._on_dial_denied,
     Extracted: Exchange._on_extracted,
     Answered: Exchange._on_answered,
+    Recalled: Exchange._on_recalled,
     RequestBroken: Exchange._on_request_broken,
     ClientGone: Exchange._on_client_gone,
     Stopped: Exchange._on_stopped,

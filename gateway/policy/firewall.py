@@ -18,6 +18,7 @@ from gateway.policy.call import Argument, Call, CallReason, Ruling, Sink
 from gateway.policy.fingerprint import fingerprint
 from gateway.policy.isolation import Isolation
 from gateway.policy.profile import Profile
+from gateway.policy.provenance.chains import Memory, judge_chains, remembered
 from gateway.policy.provenance.judge import Sources, Strictness, judge_provenance
 from gateway.policy.provenance.spelling import host_of, scalar
 from gateway.policy.tools.hosted import HostedRuling, MayReach, judge_hosted
@@ -36,6 +37,10 @@ AIMED: Final = (Sink.RECIPIENT, Sink.ACCOUNT, Sink.URL, Sink.PATH)
 """Sinks that say at what a call is aimed. An approval for a target holds for other calls with the same values there."""
 
 _STRICTNESS: Final = {"strict": Strictness.STRICT}
+
+
+NOTHING: Final = Memory()
+"""What is remembered where nothing was read."""
 
 
 def _nowhere(_: str) -> bool:
@@ -75,15 +80,21 @@ class Firewall:
         """What a request's tools come to that its provider runs itself."""
         return judge_hosted(hosted, self.hosted, self.profile, self.may_reach)
 
-    def sight(self, transcript: Transcript, instructs: Instructs, isolation: int | None) -> Look:
-        """What the calls of one conversation are judged by."""
-        return Look(self, transcript, instructs, Isolation(isolation or 0))
+    def sight(
+        self, transcript: Transcript, instructs: Instructs, isolation: int | None, before: Memory = NOTHING
+    ) -> Look:
+        """What the calls of one conversation are judged by. `before` is what was read before, where no transcript tells
+        it."""
+        return Look(self, transcript, instructs, Isolation(isolation or 0), before)
 
 
 class Look:
     """One conversation, and the policy that its calls are held to."""
 
-    def __init__(self, policy: Firewall, transcript: Transcript, instructs: Instructs, isolation: Isolation) -> None:
+    def __init__(
+        self, policy: Firewall, transcript: Transcript, instructs: Instructs, isolation: Isolation, before: Memory
+    ) -> None:
+        self._before = before
         self._policy = policy
         self._transcript = transcript
         self._instructs = instructs
@@ -97,8 +108,14 @@ class Look:
         return _digest(self._policy.key, "session", first) if first else ""
 
     @cached_property
-    def _sources(self) -> Sources:
-        return Sources(self._transcript)
+    def _sources(self) -> Sources | None:
+        """The conversation as provenance reads it; None where nothing of it is known."""
+        return Sources(self._transcript) if self._transcript.turns else None
+
+    @cached_property
+    def _memory(self) -> Memory:
+        """What was read before: by the conversation, or, where there is none, as far as it was remembered."""
+        return remembered(self._sources) if self._sources is not None else self._before
 
     @cached_property
     def _defined(self) -> dict[str, Defined]:
@@ -136,10 +153,10 @@ class Look:
             if self._policy.pins is not None:
                 defined = self._defined.get(call.name)
                 yield from pinned_reasons(call, defined, self._policy.pins, self._strictness, self._policy.agent)
-        if self._transcript.turns:
-            yield from judge_provenance(
-                call, ruled.arguments, ruled.tier, self._sources, self._instructs, self._strictness
-            )
+        sources = self._sources
+        if sources is not None:
+            yield from judge_provenance(call, ruled.arguments, ruled.tier, sources, self._instructs, self._strictness)
+        yield from judge_chains(call, ruled.arguments, ruled.tier, self._memory, sources, self._strictness)
 
     @property
     def _strictness(self) -> Strictness:

@@ -40,6 +40,9 @@ from gateway.exchange.events import (
     LimitsTaken,
     Overdue,
     ReadBody,
+    Recall,
+    Recalled,
+    Remember,
     RequestBroken,
     RequestStarted,
     Respond,
@@ -54,7 +57,8 @@ from gateway.pdf.reader import Reader
 from gateway.policy.call import Answer
 from gateway.serve.allowance import Bill
 from gateway.serve.client_body import BrokenBody, ClientBody
-from gateway.serve.dial import Denied
+from gateway.serve.denied import Denied, Whose
+from gateway.serve.dial import Denied as DialRefused
 from gateway.serve.headers import end_to_end, without
 from gateway.serve.identity import NOBODY, Known, known_of
 from gateway.serve.judging import Feed
@@ -118,7 +122,11 @@ class Carrier:
         means: Means,
         consult: Callable[[Demand], Awaitable[LimitsTaken]],
         ask: AskAll,
+        denied: Denied,
+        whose: Whose,
     ) -> None:
+        self._denied = denied
+        self._whose = whose
         self._request = request
         self._exchange = exchange
         self._target = upstream
@@ -209,7 +217,7 @@ class Carrier:
             await asyncio.sleep(0)
         try:
             response = self._upstream = await self._send(start)
-        except Denied as denied:
+        except DialRefused as denied:
             await self._tell(DialDenied(str(denied)))
             return
         except FAILURES as failure:
@@ -317,6 +325,12 @@ class Carrier:
         ends = min(loop.time() + command.seconds, self._clock_ends)
         self._clock = loop.call_at(ends, self._interrupt, Overdue())
 
+    async def _recall(self, command: Recall) -> None:
+        await self._tell(Recalled(await self._denied.recall(self._whose, command.names)))
+
+    async def _remember(self, command: Remember) -> None:
+        await self._denied.remember(self._whose, command.denials)
+
     async def _extract(self, command: Extract) -> None:
         await self._tell(await self._means.pdf.read(command.data))
 
@@ -376,6 +390,8 @@ _CARRY: Final[Mapping[type[Command], _CarryOut]] = {
     Extract: Carrier._extract,
     Ask: Carrier._ask,
     StartClock: Carrier._start_clock,
+    Recall: Carrier._recall,
+    Remember: Carrier._remember,
     StartUpstream: Carrier._start_upstream,
     SendUpstream: Carrier._send_upstream,
     BeginAnswer: Carrier._begin,

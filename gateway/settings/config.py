@@ -68,7 +68,8 @@ class Config(Table):
 
     def toolbox(self) -> Toolbox:
         """What is known of tools, and what their calls are held to."""
-        return Toolbox([table.tool(name) for name, table in self.tools.items()])
+        shipped = {name for policy in self.rules.tool_policies for name in starter.tables(policy)}
+        return Toolbox([table.tool(name, is_own=name not in shipped) for name, table in self.tools.items()])
 
     @property
     def speaks_of_tools(self) -> bool:

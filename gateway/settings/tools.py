@@ -114,8 +114,8 @@ class ToolTable(Table):
             _demand_fitting(f"sinks.{sink}", table, sink, "")
         return self
 
-    def tool(self, name: str) -> Tool:
-        """The table of that name, compiled."""
+    def tool(self, name: str, *, is_own: bool = True) -> Tool:
+        """The table of that name, compiled; `is_own` is false for one of a shipped policy."""
         return Tool(
             name=name,
             matches=tuple(map(match, self.match or (name,))),
@@ -130,6 +130,7 @@ class ToolTable(Table):
             requests_per_minute=self.requests_per_minute,
             timeout=self.timeout,
             result=ResultPolicy(self.result.max_size, _compiled(self.result.json_schema)),
+            is_own=is_own,
         )
 
 

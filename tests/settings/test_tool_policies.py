@@ -43,14 +43,16 @@ def test_each_policy_is_proved_by_what_it_allows_and_what_it_holds(policy: str) 
     assert all(set(proof) <= PROVED for proof in shown)
 
 
-def test_no_two_policies_have_a_table_of_one_name() -> None:
+def test_no_two_policies_have_a_table_of_one_name_and_none_that_of_a_tool() -> None:
     names = [name for policy in tool_policy_names() for name in starter.tables(policy)]
     assert len(names) == len(set(names))
+    # So that `[tools.shell]` is an operator's own, for the tool of that name.
+    assert all("-" in name for name in names)
 
 
 def test_all_are_chosen_unless_some_are() -> None:
     assert Config().rules.tool_policies == tool_policy_names()
-    assert "shell" in Config().tools
+    assert "shell-run" in Config().tools
     assert set(parse("[rules]\ntool_policies = ['mail']", "gate.toml").tools) == set(starter.tables("mail"))
     assert parse("[rules]\ntool_policies = []", "gate.toml").tools == {}
 
@@ -66,16 +68,26 @@ def test_all_together_never_allow_more_than_one() -> None:
 
 def test_an_operator_s_keys_win_one_by_one() -> None:
     text = (
-        "[tools.shell]\ntier = 'send'\n[tools.shell.arguments.command]\nprograms = ['ls']\n"
+        "[tools.shell-run]\ntier = 'send'\n[tools.shell-run.arguments.command]\nprograms = ['ls']\n"
         "[tools.mail-send.arguments.to]\nallow = ['*@example.com']\n[tools.own]\nenabled = false\n"
     )
     tools = parse(text, "gate.toml").tools
-    assert tools["shell"].tier is Tier.SEND
-    assert "Bash" in tools["shell"].match
-    assert tools["shell"].arguments["command"].sink is Sink.COMMAND
-    assert tools["shell"].arguments["command"].programs == ("ls",)
+    assert tools["shell-run"].tier is Tier.SEND
+    assert "Bash" in tools["shell-run"].match
+    assert tools["shell-run"].arguments["command"].sink is Sink.COMMAND
+    assert tools["shell-run"].arguments["command"].programs == ("ls",)
     assert tools["mail-send"].arguments["to"].sink is Sink.RECIPIENT
     assert tools["own"] == ToolTable(enabled=False)
+
+
+def test_an_operator_s_table_for_a_tool_is_asked_before_a_shipped_one() -> None:
+    text = "[tools.Bash]\ntier = 'modify'\n[tools.WebFetch]\nrequires_approval = true\n"
+    toolbox = parse(text + "[tools.all]\nmatch = ['*']\ntier = 0", "gate.toml").toolbox()
+    found = toolbox.rule(Call("Bash", {"command": "ls"}), None, None, PROFILES["balanced"])
+    assert (found.tier, [tool.name for tool in found.tools][:2]) == (Tier.MODIFY, ["Bash", "shell-run"])
+    assert toolbox.rule(Call("terminal", {}), None, None, PROFILES["balanced"]).tier is Tier.SYSTEM
+    found = toolbox.rule(Call("WebFetch", {}), None, None, PROFILES["balanced"])
+    assert [reason.rule for reason in found.reasons] == ["tool-approval"]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +98,7 @@ def test_an_operator_s_keys_win_one_by_one() -> None:
         ("[agents.a]\nkey_env = 'K'", False),
         ("[agents.a]\nkey_env = 'K'\ntools = []", True),
         ("[tools.x]", True),
-        ("[tools.shell]\ntier = 3", True),
+        ("[tools.shell-run]\ntier = 3", True),
     ],
 )
 def test_a_file_speaks_of_tools_or_does_not(text: str, speaks: bool) -> None:

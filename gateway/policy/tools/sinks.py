@@ -6,6 +6,7 @@ What a description says may make an argument a target, and never makes one none:
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -26,6 +27,9 @@ ROOT: Final = "."
 
 TARGETS: Final = frozenset({Sink.PATH, Sink.URL, Sink.COMMAND, Sink.CODE, Sink.SQL, Sink.RECIPIENT, Sink.ACCOUNT})
 """Sinks that a value's own shape does not overrule, and under which the keys of an object are values too."""
+
+MAX_INNER: Final = 64 * 1024
+"""Characters of a text in which arguments are looked for."""
 
 _MEASURES: Final = frozenset({Sink.AMOUNT, Sink.ACCOUNT})
 """Sinks that numbers have."""
@@ -51,7 +55,8 @@ def arguments_of(
 
     `declared` are sinks by the names of arguments without indices (`to`, `message.to`); one holds for all that is below
     it, and `.` for everything. A command that is given in pieces, as a list or as a program beside its arguments, is
-    one leaf with the line that a shell would take for it. Keys of an object are leaves where they can be targets.
+    one leaf with the line that a shell would take for it. Keys of an object are leaves where they can be targets,
+    and a text that holds a tool's input as JSON is read like one.
     """
     reader = _Reader(call.name, declared)
     return tuple(reader.read((), call.arguments, root(defined.schema if defined else None)))
@@ -85,6 +90,8 @@ class _Reader:
             yield from self._list(path, value, node)
         else:
             yield self._leaf(path, value, node)
+            if (inner := _inner(path, value)) is not None:
+                yield from self.read(path, inner, node)
 
     def _leaf(self, path: Path, value: Any, node: Node) -> Argument:
         found = taken(self._tool, path, node, value, self._declared)
@@ -124,6 +131,22 @@ class _Reader:
                 continue
             if taken(self._tool, (*path, key), node.below(key), member, self._declared).sink is Sink.COMMAND:
                 return key
+        return None
+
+
+def _inner(path: Path, value: Any) -> Any:
+    """The object or list that a text holds, where its name says that it is a tool's input; None where there is none."""
+    is_input = not vocabulary.INPUTS.isdisjoint(_name(path)[-1:])
+    if (
+        not is_input
+        or not isinstance(value, str)
+        or not value.lstrip().startswith(("{", "["))
+        or len(value) > MAX_INNER
+    ):
+        return None
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
         return None
 
 

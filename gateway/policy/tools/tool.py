@@ -103,7 +103,10 @@ def _nothing() -> Mapping[Any, Any]:
 
 
 class Tool(Struct, frozen=True):
-    """A table of `[tools]`. `requests_per_minute`, `timeout` (seconds) and `result` are for whoever makes the call."""
+    """A table of `[tools]`, an operator's own or of a shipped policy.
+
+    `requests_per_minute`, `timeout` (seconds) and `result` are for whoever makes the call.
+    """
 
     name: str
     matches: tuple[Match, ...]
@@ -118,6 +121,7 @@ class Tool(Struct, frozen=True):
     requests_per_minute: int | None = None
     timeout: float = TIMEOUT
     result: ResultPolicy = ResultPolicy()
+    is_own: bool = True
 
     def closeness(self, spelt: Spellings) -> Closeness | None:
         """How closely it means a call that is spelt so; None if it does not."""

@@ -105,10 +105,10 @@ class Toolbox:
         return any(tool.name in allowed.tables and tool.closeness(spelt) is not None for tool in self.tools)
 
     def meaning(self, call: Call) -> list[tuple[Closeness, Tool]]:
-        """The tables that mean a call, the closest first, equally close ones by name."""
+        """The tables that mean a call, the closest first; of equally close ones an operator's own, and then by name."""
         spelt = spellings(call)
         found = [(closeness, tool) for tool in self.tools if (closeness := tool.closeness(spelt)) is not None]
-        return sorted(found, key=lambda one: (one[0], one[1].name), reverse=True)
+        return sorted(found, key=lambda one: (one[0], one[1].is_own, one[1].name), reverse=True)
 
     def _listing(self, call: Call, allowed: Allowed | None, profile: Profile) -> Iterator[CallReason]:
         if allowed is not None:
@@ -131,11 +131,11 @@ def _crowd(call: Call, arguments: Sequence[Argument]) -> CallReason | None:
 def _tier(
     meant: Sequence[tuple[Closeness, Tool]], call: Call, defined: Defined | None, arguments: Sequence[Argument]
 ) -> Tiered:
-    """The tier of the closest table that has one, the strictest of those equally close; else by the name, by what its
-    server says and by what it is given."""
-    declared = [(closeness, tool.tier, tool.name) for closeness, tool in meant if tool.tier is not None]
+    """The tier of the closest table that has one, of equally close ones an operator's own, and then the strictest; else
+    by the name, by what its server says and by what it is given."""
+    declared = [(closeness, tool.is_own, tool.tier, tool.name) for closeness, tool in meant if tool.tier is not None]
     if declared:
-        _, tier, name = max(declared)
+        _, _, tier, name = max(declared)
         return Tiered(tier, f"[tools.{name}] says so")
     named = hinted(tier_of(call.name), defined.annotations if defined is not None else None)
     return raised(named, arguments)

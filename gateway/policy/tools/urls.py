@@ -21,6 +21,9 @@ from gateway.policy.egress.pattern import Exactly, HostPattern, Within
 WEB: Final = frozenset({"http", "https"})
 """The schemes that are allowed where none are listed."""
 
+BLANK: Final = "about:blank"
+"""The page that browsers start with: it comes from nowhere, and holds nothing."""
+
 MAX_URL: Final = 8192
 """Characters: more than servers take (RFC 9110, section 4.1, recommends that they take 8000)."""
 
@@ -55,6 +58,8 @@ class HostPolicy(Struct, frozen=True):
 
     def fault(self, text: str) -> str | None:
         """Why a URL, or a host with or without a port, may not be given, or None. The words hold nothing of it."""
+        if text == BLANK:
+            return None
         try:
             scheme, host, port, path = _read(text)
         except Malformed as error:

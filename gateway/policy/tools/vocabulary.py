@@ -156,5 +156,8 @@ FREE: Final = _words(
 REST: Final = _words("args arguments argv options parameters params")
 """What the rest of a command is called, beside its program."""
 
+INPUTS: Final = REST | {"input", "inputs", "json", "kwargs", "payload", "request"}
+"""Last words of names under which frameworks hand a tool's input over as JSON in a text."""
+
 LINES: Final = frozenset({"commands", "cmds", "lines"})
 """Names of lists that hold one command each, not the words of one."""

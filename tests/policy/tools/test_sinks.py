@@ -226,6 +226,24 @@ def test_arguments_of_no_command_stay_what_they_are() -> None:
     assert sinks("shell", {"command": {"a": 1}, "args": {"b": "c"}}) == {"command.a": Sink.VALUE, "args.b": Sink.TEXT}
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (
+            {"tool_input": ' {"path": "a", "to": ["b"]}'},
+            {"tool_input": "text", "tool_input.path": "path", "tool_input.to[0]": "recipient"},
+        ),
+        ({"args": '["~/.ssh"]'}, {"args": "text", "args[0]": "path"}),
+        ({"content": '{"path": "a"}'}, {"content": "text"}),
+        ({"input": "{path}"}, {"input": "text"}),
+        ({"input": "[" * 100_000}, {"input": "text"}),
+        ({"input": "[" * 50_000}, {"input": "text"}),
+    ],
+)
+def test_input_that_a_text_holds_is_read(arguments: Any, expected: dict[str, str]) -> None:
+    assert sinks("frob", arguments) == expected
+
+
 def test_keys_where_a_target_is_asked_for_are_values() -> None:
     found = arguments_of(Call("read", {"files": {"/etc/shadow": True}, "flags": {"/etc": 1}}))
     assert [(argument.name, argument.value, argument.sink) for argument in found] == [

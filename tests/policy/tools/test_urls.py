@@ -39,6 +39,8 @@ OTHER = "names a host that is not `example.com` or `*.example.org`"
         ("https://a.b.example.org:8443/x", None),
         ("example.com", None),
         ("example.com:8080/x", None),
+        ("about:blank", None),
+        ("about:config", "has a scheme that names no host"),
         ("//example.com/x", "names no host"),
         ("https://example.org", OTHER),
         ("https://example.com.evil.test", OTHER),
