@@ -25,6 +25,7 @@ from gateway.policy.tools.hosted import HostedRuling, MayReach, judge_hosted
 from gateway.policy.tools.listing import hidden
 from gateway.policy.tools.pinned import Pinning, pinned_reasons
 from gateway.policy.tools.toolbox import Allowed, Ruled, Toolbox
+from gateway.policy.tools.wrapper import Terms, terms_of
 from gateway.policy.transcript import Defined, Hosted, Said, Transcript
 from gateway.segment import Role
 from gateway.verdict import Effect
@@ -74,6 +75,10 @@ class Firewall:
         if not self.is_configured:
             return {}
         return hidden(server, definitions, self.toolbox, self.allowed, self.profile, self.pins, goes_on=goes_on)
+
+    def requested(self, methods: frozenset[str], places: frozenset[str], path: str) -> tuple[tuple[str, Any], ...]:
+        """The tools that an HTTP request calls, each with the arguments in its path; see `RequestMatch.arguments`."""
+        return self.toolbox.requested(methods, places, path)
 
     def judge_hosted(self, hosted: Iterable[Hosted]) -> HostedRuling:
         """What a request's tools come to that its provider runs itself."""
@@ -139,6 +144,12 @@ class Look:
 
     def fingerprint(self, call: Call) -> str:
         return fingerprint(call, self._policy.key)
+
+    def terms(self, call: Call) -> Terms:
+        """On what terms a call is carried out."""
+        if not self._policy.is_configured:
+            return Terms()
+        return terms_of([tool for _, tool in self._policy.toolbox.meaning(call)])
 
     def _reasons(self, call: Call, ruled: Ruled) -> Iterator[CallReason]:
         if self._policy.is_configured:
