@@ -76,6 +76,10 @@ class Firewall:
             return {}
         return hidden(server, definitions, self.toolbox, self.allowed, self.profile, self.pins, goes_on=goes_on)
 
+    def requested(self, methods: frozenset[str], places: frozenset[str], path: str) -> tuple[tuple[str, Any], ...]:
+        """The tools that an HTTP request calls, each with the arguments in its path; see `RequestMatch.arguments`."""
+        return self.toolbox.requested(methods, places, path)
+
     def judge_hosted(self, hosted: Iterable[Hosted]) -> HostedRuling:
         """What a request's tools come to that its provider runs itself."""
         return judge_hosted(hosted, self.hosted, self.profile, self.may_reach)

@@ -11,6 +11,10 @@ from gateway.exchange.gate import Gate, Instructs
 from gateway.policy.call import Call, CallReason, Ruling, Tier
 from gateway.policy.profile import PROFILES
 from gateway.policy.tools.hosted import HostedRuling, judge_hosted
+from gateway.policy.tools.match import match
+from gateway.policy.tools.requests import request_match
+from gateway.policy.tools.tool import Tool
+from gateway.policy.tools.toolbox import Toolbox
 from gateway.policy.tools.wrapper import Terms
 from gateway.policy.transcript import Hosted, Transcript
 from gateway.verdict import Effect
@@ -71,6 +75,11 @@ class Policy:
         self.looks.append(Look(transcript, instructs, held_to=self.terms))
         self.isolations.append(isolation)
         return self.looks[-1]
+
+    def requested(self, methods: frozenset[str], places: frozenset[str], path: str) -> tuple[tuple[str, Any], ...]:
+        return Toolbox([Tool("pay", (match("pay"),), requests=(request_match("POST up/pay/{what}"),))]).requested(
+            methods, places, path
+        )
 
     def judge_hosted(self, hosted: Iterable[Hosted]) -> HostedRuling:
         return judge_hosted(hosted, self.hosted, PROFILES["balanced"], lambda host: host == "ours.example")

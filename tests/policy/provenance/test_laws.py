@@ -1,4 +1,4 @@
-"""What holds of all conversations: trust makes nothing stricter, untrusted text nothing milder, order plays no part.
+"""What holds of all conversations: trust makes nothing stricter, untrusted text nothing milder, order plays no part."""
 
 from __future__ import annotations
 
