@@ -101,6 +101,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         "gateway.fleet",  # whose documents come from the store, and are checked against their types
         "gateway.app",
         "gateway.cli.push",
+        "gateway.serve.denied",
         "gateway.serve.ticket",  # whose text is checked against its type as it is read
     ),
     "multidict": ("gateway.serve",),

@@ -30,6 +30,7 @@ from gateway.fleet.follow import Follower
 from gateway.fleet.push import Member, digest
 from gateway.reload import Loaded, Loader
 from gateway.serve import doorway
+from gateway.serve.denied import Denied
 from gateway.serve.doorway import Doorway
 from gateway.serve.ledger import Ledger
 from gateway.serve.metrics import Metrics
@@ -94,6 +95,7 @@ class Service:
         self.switch = Switch(Folder(state), registers, self._stopped)
         self.fleet = self._follower(state) if self.config.rules.reload else None
         self._stops = self.switch.stops
+        self._denied = Denied(self.shared.store.registers, self._hierarchy_key)
         self.approving = Approving(
             self.shared.store.registers,
             secret,
@@ -221,7 +223,7 @@ class Service:
             self.board,
         )
         self.approving.take(loaded.config, loaded.secrets, loaded.rules, made.tls)
-        return replace(made, stops=self._stops, approve=self.approving.answers)
+        return replace(made, stops=self._stops, approve=self.approving.answers, denied=self._denied)
 
     def _note(self, event: str, **details: object) -> None:
         self.ledger.note(event, **details)

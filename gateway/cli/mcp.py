@@ -159,7 +159,7 @@ class _Session:
             client=None,
             time=began,
         )
-        for one in (line, *record.call_lines(made, began)):
+        for one in (line, *record.call_lines(made, began, took_ns / 1e6)):
             self._write(one)
         if self._approving is not None:
             self._approving.ended(made)

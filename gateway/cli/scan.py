@@ -2,14 +2,19 @@
 
 A text: `{"id", "text", "role"}` gives its effect, its score (the sum that thresholds are held against), its findings in
 code points of the text, and the text after their edits. A conversation, `{"id", "messages", "tools", "calls"}`, gives
-the messages as they would be forwarded (none where the request is refused), and the effect on each of the calls.
+the messages as they would be forwarded (none where the request is refused), and the effect on each of the calls, held
+against the messages as they came.
+
+A configuration that says nothing of tools itself leaves the calls to provenance and detection: tiers of a starting
+policy that nobody chose would say little of one's own data. What the gateway would do is for `lockgate explain`.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -20,14 +25,19 @@ from gateway.cli import offline
 from gateway.detect.memory import VerdictMemory
 from gateway.dialect.families import FAMILIES
 from gateway.errors import ConfigError, LockgateError
+from gateway.exchange.calls import Sight
 from gateway.exchange.gate import Gate
+from gateway.exchange.hosted import ruling as hosted_ruling
 from gateway.exchange.judge import Judgement, judge
+from gateway.exchange.sight import sight, told
 from gateway.exchange.whole import Outcome, inspect
+from gateway.policy.call import CallReason
 from gateway.policy.profile import PROFILES, SCORED
 from gateway.segment import Direction, Place, Role, Segment, Trust
-from gateway.serve.gates import gate_of, hierarchy_of
+from gateway.serve.gates import firewall_of, gate_of, hierarchy_of
 from gateway.settings import DEFAULT_PRINCIPAL
 from gateway.verdict import Edit, Effect, Finding
+from gateway.wire.document import parse
 from gateway.wire.media import content_type
 
 type Line = Mapping[str, Any]
@@ -74,9 +84,17 @@ def _gate(config: Path | None, profile: str | None) -> Gate:
     settings = loaded.config
     if profile is not None:
         settings = settings.model_copy(update={"rules": settings.rules.model_copy(update={"profile": profile})})
-    hierarchy = hierarchy_of(settings, keys.derive(offline.SECRET, "hierarchy"))
-    chosen = settings.profile_for(DEFAULT_PRINCIPAL)
-    return gate_of(settings, loaded.rules, chosen, hierarchy, VerdictMemory(REMEMBERED))
+    key = keys.derive(offline.SECRET, "hierarchy")
+    firewall = firewall_of(
+        settings,
+        DEFAULT_PRINCIPAL,
+        settings.toolbox(),
+        settings.egress_policy(),
+        key,
+        is_configured=settings.speaks_of_tools,
+    )
+    chosen, memory = settings.profile_for(DEFAULT_PRINCIPAL), VerdictMemory(REMEMBERED)
+    return gate_of(settings, loaded.rules, chosen, hierarchy_of(settings, key), memory, firewall=firewall)
 
 
 class Scanner:
@@ -128,35 +146,72 @@ class Scanner:
         body = {"model": "scan", "messages": messages}
         if line.get("tools"):
             body["tools"] = line["tools"]
-        outcome = self._inspect(Direction.REQUEST, body)
-        refused = outcome.verdict.effect >= Effect.ASK
-        return {
-            "effect": _name(outcome.verdict.effect),
-            "messages": [] if refused else orjson.loads(outcome.body)["messages"],
-            "calls": [self._call(call) for call in calls],
+        raw = orjson.dumps(body)
+        outcome = self._inspect(Direction.REQUEST, raw)
+        hosted = hosted_ruling(self._gate, _CHAT, outcome, raw)
+        effect = max(outcome.verdict.effect, hosted.effect if hosted is not None else Effect.ALLOW)
+        look = cache(lambda: sight(self._gate, told(_CHAT.dialect, raw), None))
+        judged = {
+            "effect": _name(effect),
+            "messages": [] if effect >= Effect.ASK else orjson.loads(outcome.body)["messages"],
+            "calls": [self._call(call, look) for call in calls],
         }
+        if hosted is not None and hosted.reasons:
+            judged["hosted"] = {"effect": _name(hosted.effect), "reasons": list(map(_of_call, hosted.reasons))}
+        return judged
 
-    def _call(self, call: object) -> dict[str, Any]:
-        if not isinstance(call, dict) or not isinstance(call.get("name"), str):
-            raise _BadLine('each of `calls` is {"name", "arguments"}')
-        arguments = call.get("arguments", {})
-        text = arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
-        function = {"name": call["name"], "arguments": text}
-        message = {
-            "role": "assistant",
-            "content": None,
-            "tool_calls": [{"id": "call_0", "type": "function", "function": function}],
-        }
-        answer = {
-            "object": "chat.completion",
-            "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}],
-        }
+    def _call(self, call: object, look: Callable[[], Sight]) -> dict[str, Any]:
+        """What a call comes to, as it was written: by what is found in its texts, and by the policy for tools."""
+        answer = orjson.dumps(_answer(call))
         verdict = self._inspect(Direction.ANSWER, answer).verdict
-        rules = dict.fromkeys(reason.rule for reason in verdict.reasons if not reason.shadow)
-        return {"effect": _name(verdict.effect), "reasons": list(rules)}
+        (called,) = _CHAT.dialect.calls(parse(answer))
+        ruling = look().judge(called.call)
+        found = dict.fromkeys((reason.rule, reason.effect) for reason in verdict.reasons if not reason.shadow)
+        return {
+            "effect": _name(max(verdict.effect, ruling.effect)),
+            "reasons": [
+                *(_of_call(reason) for reason in ruling.reasons if not reason.shadow),
+                *(_of_text(rule, effect, self._why(rule)) for rule, effect in found),
+            ],
+        }
 
-    def _inspect(self, direction: Direction, body: Mapping[str, Any]) -> Outcome:
-        return inspect(self._gate, _CHAT, direction, orjson.dumps(body), _JSON)
+    def _why(self, rule: str) -> str:
+        known = self._gate.rules.rules.get(rule)
+        return known.why if known is not None else ""
+
+    def _inspect(self, direction: Direction, body: bytes) -> Outcome:
+        return inspect(self._gate, _CHAT, direction, body, _JSON)
+
+
+def _answer(call: object) -> dict[str, Any]:
+    """The answer of a model that wants the call."""
+    if not isinstance(call, dict) or not isinstance(call.get("name"), str):
+        raise _BadLine('each of `calls` is {"name", "arguments"}')
+    arguments = call.get("arguments", {})
+    text = arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
+    function = {"name": call["name"], "arguments": text}
+    tool_call = {"id": "call_0", "type": "function", "function": function}
+    message = {"role": "assistant", "content": None, "tool_calls": [tool_call]}
+    return {
+        "object": "chat.completion",
+        "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}],
+    }
+
+
+def _of_call(reason: CallReason) -> dict[str, Any]:
+    """A reason of the policy for tools. `effect` is what it would be if it were enforced."""
+    return {
+        "rule": reason.rule,
+        "effect": _name(reason.effect),
+        "argument": reason.argument,
+        "words": reason.words,
+        "sources": list(reason.sources),
+    }
+
+
+def _of_text(rule: str, effect: Effect, why: str) -> dict[str, Any]:
+    """A finding in the texts of a call, in the same form."""
+    return {"rule": rule, "effect": _name(effect), "argument": "", "words": why, "sources": []}
 
 
 def _role(line: Line) -> Role:

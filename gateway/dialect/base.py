@@ -205,6 +205,11 @@ class Dialect(Protocol):
         """What is to be remembered of the refused calls of a complete answer body, as in `StreamReader.denials`."""
         return ()
 
+    def may_lean(self, body: bytes) -> bool:  # noqa: ARG002 -- likewise
+        """Whether a request body may go on from something that the provider keeps, or hold messages of our own: quick,
+        and true rather than false."""
+        return False
+
     def leans_on(self, document: Document) -> tuple[str, ...]:  # noqa: ARG002 -- for those whose provider keeps answers
         """The ids of earlier answers and conversations that a request body goes on from: names of `Denials`."""
         return ()

@@ -162,6 +162,10 @@ class OpenAI(Dialect):
         return refused.of_response(document, changes)
 
     @override
+    def may_lean(self, body: bytes) -> bool:
+        return self._telling is RESPONDING and refused.may_lean(body)
+
+    @override
     def leans_on(self, document: Document) -> tuple[str, ...]:
         return refused.leans_on(document) if self._telling is RESPONDING else ()
 

@@ -104,6 +104,14 @@ _OUTPUTS: Final[Mapping[str, Callable[[dict[str, Any], str], Iterator[dict[str, 
 """How the outcome of a call is told, by the type of its item (types of openai-python 3.54)."""
 
 
+def may_lean(body: bytes) -> bool:
+    """Whether something in a body speaks of what came before, or of a message of ours; a name may be escaped."""
+    return any(mark in body for mark in _LEANING)
+
+
+_LEANING: Final = (b"previous_response_id", b"conversation", whole.MARK.encode(), b"\\u")
+
+
 def leans_on(document: Document) -> tuple[str, ...]:
     """The ids of the response and the conversation that a request goes on from."""
     conversation = document.get("conversation")

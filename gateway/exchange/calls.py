@@ -19,6 +19,7 @@ from gateway.errors import Code, InternalError
 from gateway.exchange.events import CallRecord
 from gateway.exchange.masking import masked
 from gateway.policy.call import Answer, Call, Called, Change, Question, Ruling
+from gateway.policy.tools.wrapper import Became, Result, Terms
 from gateway.verdict import Effect, Reason
 
 MASKED: Final = frozenset({"secret", "pii"})
@@ -44,6 +45,10 @@ class Sight(Protocol):
         """The name of the tool with these arguments, however they are spelt."""
         ...
 
+    def terms(self, call: Call) -> Terms:
+        """How long it may take, and what its result is held to."""
+        ...
+
 
 class _Judged(Struct):
     """A call with what became of it so far. `answer` is there once one that was asked about is answered."""
@@ -52,6 +57,7 @@ class _Judged(Struct):
     ruling: Ruling
     answer: Answer | None = None
     refusal: str | None = None
+    became: Became | None = None  # of the result of a call that was made
 
     @property
     def is_open(self) -> bool:
@@ -110,7 +116,7 @@ class Calls:
         for judged, answer in zip(asked, answers, strict=True):
             judged.answer = answer
             if not answer.is_approved:
-                self._refuse(judged, answer.words)
+                self._refuse(judged, answer.words, is_final=answer.ticket is None)
             elif answer.arguments is not None:
                 self._edit(judged, answer.arguments)
 
@@ -124,9 +130,9 @@ class Calls:
         else:
             self.changes[judged.called.key] = Change(arguments=arguments)
 
-    def _refuse(self, judged: _Judged, words: str) -> None:
+    def _refuse(self, judged: _Judged, words: str, *, is_final: bool = True) -> None:
         judged.refusal = words
-        self.changes[judged.called.key] = Change(refusal=in_place(judged.called.call, words))
+        self.changes[judged.called.key] = Change(refusal=in_place(judged.called.call, words, is_final=is_final))
 
     @property
     def refused(self) -> Refused | None:
@@ -137,6 +143,38 @@ class Calls:
         strongest = (one for one in judged.ruling.reasons if one.effect is judged.ruling.effect and not one.shadow)
         code = Code.APPROVAL if judged.ruling.effect is Effect.ASK else Code.TOOL
         return Refused(code, judged.refusal, tuple(dict.fromkeys(reason.rule for reason in strongest)))
+
+    # --- calls that the exchange itself makes ------------------------------------------------------------------------
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that the calls may take, which are made at once; None where there are none."""
+        sight = self._sight
+        if sight is None:
+            return None
+        return max((sight.terms(one.called.call).timeout for one in self._judged.values()), default=None)
+
+    def returned(self, id_: str, result: Result) -> str | None:
+        """Take the result of a call by its id. Why it may not go on, in words; None where it may."""
+        sight = self._sight
+        for judged in self._judged.values():
+            if judged.called.call.id == id_ and judged.refusal is None and sight is not None:
+                fault = sight.terms(judged.called.call).fault(result)
+                judged.became = Became.FAILED if result.is_error else Became.RETURNED
+                if fault is not None:
+                    judged.became, words = fault
+                    return words
+        return None
+
+    def overdue(self) -> str:
+        """The time is over: none of the calls is waited for any more. Why, in words."""
+        for judged in self._judged.values():
+            if judged.became is None and judged.refusal is None:
+                judged.became = Became.OVERDUE
+        return (
+            f"the tool has not answered within the {self.timeout or 0:g} seconds that it may take "
+            "(`timeout` of its table under [tools])"
+        )
 
     # --- for the record ----------------------------------------------------------------------------------------------
 
@@ -179,6 +217,7 @@ class Calls:
             asked=ruling.effect is Effect.ASK,
             by=answer.by if answer is not None else None,
             ticket=answer.ticket if answer is not None else None,
+            became=judged.became,
         )
 
 
@@ -188,7 +227,11 @@ def told(ruling: Ruling) -> str:
     return "; ".join(dict.fromkeys(found[:TOLD])) or "the policy of the gateway forbids it"
 
 
-def in_place(call: Call, words: str) -> str:
-    """What a model and its agent read in place of a call. The same call gives the same words."""
+def in_place(call: Call, words: str, *, is_final: bool = True) -> str:
+    """What a model and its agent read in place of a call. The same call gives the same words.
+
+    `is_final` is whether it would be refused again; otherwise the words say when it would not.
+    """
     name = f"`{call.name}`" if _NAME.fullmatch(call.name) else "a tool"
-    return f"[The security gateway refused the call of {name}: {words}. Do not make the same call again.]"
+    last = " Do not make the same call again." if is_final else ""
+    return f"[The security gateway refused the call of {name}: {words}.{last}]"

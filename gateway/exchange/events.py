@@ -10,8 +10,10 @@ The shell that owns the sockets feeds events to `Exchange.receive` and carries o
     AnswerStarted    the upstream's head came                      BeginAnswer
     AnswerData       a piece of the answer came                    BeginAnswer, SendAnswer, EndAnswer, Respond, Ask
     Answered         somebody answered an Ask                      as what the calls were part of
+    Recalled         a Recall was answered                         as a whole request body
     UpstreamFailed   no connection, a time-out, a broken answer    Respond, SendAnswer, EndAnswer
     DialDenied       the upstream's address may not be dialled     Respond
+    Overdue          the time of a StartClock is over              Respond, SendAnswer, EndAnswer, DropUpstream
     ClientGone       the client closed                             DropUpstream
     Stopped          an operator stopped what it is part of        Respond, SendAnswer, EndAnswer, DropUpstream
     Failed           the shell itself failed                       Respond, EndAnswer, DropUpstream
@@ -27,9 +29,11 @@ from typing import Any, Final
 
 from msgspec import Struct, field
 
+from gateway.dialect.base import Denials
 from gateway.errors import Code
 from gateway.exchange.demand import Counted, Demand, Quota
 from gateway.policy.call import Answer, CallReason, Question, Tier
+from gateway.policy.tools.wrapper import Became
 from gateway.segment import Uninspected
 from gateway.verdict import Effect, Reason
 
@@ -124,6 +128,10 @@ class Stopped(Struct, frozen=True):
     why: str
 
 
+class Overdue(Struct, frozen=True):
+    """The time that was set by `StartClock` is over."""
+
+
 class Failed(Struct, frozen=True):
     """An exception in the shell, or in the exchange itself. `stage` names where; `detail` is for the log alone."""
 
@@ -156,6 +164,12 @@ class Answered(Struct, frozen=True):
     answers: tuple[Answer, ...]
 
 
+class Recalled(Struct, frozen=True):
+    """What was remembered under the names of a `Recall`."""
+
+    denials: tuple[Denials, ...] = ()
+
+
 type Event = (
     RequestStarted
     | LimitsTaken
@@ -167,8 +181,10 @@ type Event = (
     | DialDenied
     | Extracted
     | Answered
+    | Recalled
     | ClientGone
     | Stopped
+    | Overdue
     | Failed
 )
 
@@ -195,6 +211,28 @@ class Ask(Struct, frozen=True):
     questions: tuple[Question, ...]
     keepalive: bytes = b""
     is_patient: bool = False
+
+
+class StartClock(Struct, frozen=True):
+    """Tell `Overdue` in so many seconds from now, unless the exchange is over by then.
+
+    Another one begins anew, but `most` seconds after the first it is over all the same.
+    """
+
+    seconds: float
+    most: float
+
+
+class Recall(Struct, frozen=True):
+    """Tell what was remembered under these names of refused calls; answer with Recalled."""
+
+    names: tuple[str, ...]
+
+
+class Remember(Struct, frozen=True):
+    """Keep what a later request must bring along, before its client can know of the answer that it leans on."""
+
+    denials: tuple[Denials, ...]
 
 
 class ReadBody(Struct, frozen=True):
@@ -260,6 +298,9 @@ type Command = (
     Consult
     | Extract
     | Ask
+    | StartClock
+    | Recall
+    | Remember
     | ReadBody
     | StartUpstream
     | SendUpstream
@@ -283,7 +324,8 @@ class Inspected(Struct, frozen=True):
 
 
 class CallRecord(Struct, frozen=True):
-    """What is recorded of one call of a tool. `arguments` are masked; `by` is who decided where it was `asked`."""
+    """What is recorded of one call of a tool. `arguments` are masked; `by` is who decided where it was
+    `asked`. `became` is of the result, where the exchange itself made the call and it came to that."""
 
     tool: str
     server: str | None
@@ -296,6 +338,7 @@ class CallRecord(Struct, frozen=True):
     asked: bool = False
     by: str | None = None
     ticket: str | None = None
+    became: Became | None = None
 
 
 WITHHELD: Final = "[withheld]"

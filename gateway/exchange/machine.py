@@ -23,15 +23,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.dialect.base import Coverage
+from gateway.dialect.message import MessageDialect
 from gateway.dialect.meter import Asked
 from gateway.dialect.route import Family, Form
 from gateway.dialect.spelling import resolved
-from gateway.errors import LockgateError, Malformed
+from gateway.errors import Code, InternalError, LockgateError, Malformed
 from gateway.exchange import headers as fields
 from gateway.exchange import hosted, messages, pdf, refuse
 from gateway.exchange.answering import BINARY, Answering, Reading, labelled_binary
 from gateway.exchange.bill import Bill, meter_for
-from gateway.exchange.calls import Calls
+from gateway.exchange.calls import Calls, Refused
 from gateway.exchange.content import inspect, is_told_by_first_bytes, readable
 from gateway.exchange.demand import Consults, Demand
 from gateway.exchange.ending import State
@@ -50,7 +51,10 @@ from gateway.exchange.events import (
     Headers,
     Inspected,
     LimitsTaken,
+    Overdue,
     ReadBody,
+    Recall,
+    Recalled,
     RequestBroken,
     RequestData,
     RequestStarted,
@@ -62,6 +66,7 @@ from gateway.exchange.events import (
 from gateway.exchange.facts import Facts
 from gateway.exchange.gate import Gate
 from gateway.exchange.judge import STOPPED_TOOL
+from gateway.exchange.requested import requested
 from gateway.exchange.sight import UNTOLD, sight
 from gateway.exchange.target import judge_target
 from gateway.exchange.whole import Outcome
@@ -73,6 +78,10 @@ from gateway.wire.coding import decode
 from gateway.wire.document import Document, glance, parse
 from gateway.wire.media import content_type
 
+UNCHANGEABLE: Final = Refused(
+    Code.APPROVAL, "it was approved with other arguments, which only the caller can put into an HTTP request", ()
+)
+
 type Then = Callable[[], list[Command]]
 type Refuse = Callable[[Refusal], list[Command]]
 
@@ -83,6 +92,13 @@ class Held(Struct, frozen=True):
     sent: bytes
     body: bytes
     headers: Headers
+
+
+class _Leaning(Struct, frozen=True):
+    """A request that may go on from what its provider keeps: as it came, and decoded."""
+
+    raw: bytes
+    document: Document
 
 
 class Exchange(Answering):
@@ -105,6 +121,7 @@ class Exchange(Answering):
         self._held: Held | None = None
         self._family = family
         self._uploading = False
+        self._leaning: _Leaning | None = None
         self._then: Then = list  # what follows once calls that the request makes are answered
 
     @property
@@ -155,10 +172,20 @@ class Exchange(Answering):
         if head.total.effect >= Effect.ASK:
             return self._refuse(self._content_refusal(head.total.verdict))
         self._bill = Bill(meter_for(self._endpoint.meter, event.method))
-        if self._consults is Consults.LATE and event.has_body and self._reads_request:
+        if not event.has_body or not self._reads_request:
+            # What is known of it now is all that will be, but for a body that turns out to be text.
+            return self._rule(self._requested(None), self._refuse, self._begin_consulting)
+        return self._begin_consulting()
+
+    def _begin_consulting(self) -> list[Command]:
+        if self._consults is Consults.LATE and self._request.has_body and self._reads_request:
             self._state = State.BODY
             return [ReadBody()]
         return self._consult(Demand(asked=self._asked(None)))
+
+    def _requested(self, outcome: Outcome | None) -> tuple[Called, ...]:
+        """The tools that the request calls by its method and path."""
+        return requested(self._gate, self._request, self._facts.upstream, outcome, self._media)
 
     def _asked(self, document: Document | None, unread: tuple[Uninspected, ...] = ()) -> Asked | None:
         """What the request may cost; None where nobody asks, or nothing is counted."""
@@ -188,7 +215,7 @@ class Exchange(Answering):
             return self._refuse(refusal)
         if self._held is not None:
             self._state = State.WAITING
-            return [self._upstream_command(self._held.sent, self._held.headers)]
+            return [*self._clock(), self._upstream_command(self._held.sent, self._held.headers)]
         if not self._request.has_body:
             return self._start_upstream(b"", self._fields(None, b""))
         if self._reads_request:
@@ -246,6 +273,32 @@ class Exchange(Answering):
         self._refuse_unknown_json(body, self._media)
         if self._gate.firewall is not None and self._endpoint.generates:
             self._asked_body = body
+            if self._endpoint.dialect.may_lean(body):
+                return self._recall(raw, body)
+        return self._judge_body(raw, body)
+
+    def _recall(self, raw: bytes, body: bytes) -> list[Command]:
+        """Ask for what became of calls in answers that the request goes on from: its provider waits for them."""
+        self._leaning = _Leaning(raw, glance(body))
+        if names := self._endpoint.dialect.leans_on(self._leaning.document):
+            self._state = State.RECALLING
+            return [Recall(names)]
+        return self._on_recalled(Recalled())
+
+    def _on_recalled(self, event: Recalled) -> list[Command]:
+        leaning, self._leaning = self._leaning, None
+        if leaning is None:
+            raise InternalError("something was recalled that nobody asked for")
+        raw, body = leaning.raw, leaning.document.raw
+        resumed = self._endpoint.dialect.resumed(leaning.document, event.denials)
+        if resumed != body:
+            self._facts.edited = True
+            self._request = replace(self._request, headers=fields.of_edited(self._request.headers))
+            raw = self._asked_body = body = resumed
+        self._state = State.BODY
+        return self._judge_body(raw, body)
+
+    def _judge_body(self, raw: bytes, body: bytes) -> list[Command]:
         if pdf.is_read(self._endpoint, self._endpoint.request_form) and pdf.is_pdf(body, self._media):
             return self._extract(Reading(Direction.REQUEST, raw, body))
         return self._request_judged(raw, inspect(self._gate, self._endpoint, Direction.REQUEST, body, self._media))
@@ -265,7 +318,7 @@ class Exchange(Answering):
         if refused is not None:
             return self._refuse(refuse.of(refused.code, self._facts.id, refused.words, rules=refused.rules))
         return self._rule(
-            messages.made(self._endpoint, outcome.document, self._facts.upstream),
+            (*messages.made(self._endpoint, outcome.document, self._facts.upstream), *self._requested(outcome)),
             partial(self._refuse_request, outcome.document, headers),
             partial(self._request_ruled, raw, outcome, headers),
         )
@@ -284,6 +337,8 @@ class Exchange(Answering):
 
     def _when_ruled(self, calls: Calls, refuse_it: Refuse, then: Then) -> list[Command]:
         refused = calls.refused
+        if refused is None and calls.changes and not isinstance(self._endpoint.dialect, MessageDialect):
+            refused = UNCHANGEABLE
         if refused is None:
             return then()
         return refuse_it(refuse.of(refused.code, self._facts.id, refused.words, rules=refused.rules))
@@ -340,7 +395,7 @@ class Exchange(Answering):
 
     def _start_upstream(self, body: bytes, headers: Headers) -> list[Command]:
         self._state = State.WAITING
-        return [self._upstream_command(body, headers)]
+        return [*self._clock(), self._upstream_command(body, headers)]
 
     def _upstream_command(self, body: bytes | None, headers: Headers) -> StartUpstream:
         self._bill.sent()
@@ -357,9 +412,11 @@ _STEPS: Final[Mapping[type[Event], Callable[[Exchange, Any], list[Command]]]] = 
     DialDenied: Exchange._on_dial_denied,
     Extracted: Exchange._on_extracted,
     Answered: Exchange._on_answered,
+    Recalled: Exchange._on_recalled,
     RequestBroken: Exchange._on_request_broken,
     ClientGone: Exchange._on_client_gone,
     Stopped: Exchange._on_stopped,
+    Overdue: Exchange._on_overdue,
     Failed: Exchange._on_failed,
 }
 """What each event does."""

@@ -17,7 +17,7 @@ from typing import Any, Final, override
 
 from msgspec.structs import replace
 
-from gateway.dialect.base import Coverage
+from gateway.dialect.base import Coverage, Denials
 from gateway.dialect.route import Family
 from gateway.dialect.spelling import resolved
 from gateway.errors import Code, InternalError, LockgateError, Malformed, OverLimit
@@ -93,6 +93,7 @@ class Session(SessionOpening):
     ) -> None:
         super().__init__(gate, family, SessionFacts(id, upstream, principal, gate().rules.digest), isolation)
         self._asked: _Asked | None = None
+        self._denials: dict[str, Denials] = {}  # by the ids of answers in which calls were refused
 
     def weighs(self, event: SessionEvent) -> int:
         """About how many bytes the event would have judged at once; a coded body may decode to all that is allowed."""
@@ -124,7 +125,7 @@ class Session(SessionOpening):
         document: Document | None = None
         try:
             if self._endpoint.coverage is Coverage.DIALECT:
-                document = glance(message.data)
+                message, document = self._resumed(message, glance(message.data))
             outcome = self._inspect(Direction.REQUEST, message)
         except (Malformed, OverLimit) as error:
             self._facts.fault = f"message: {error}"
@@ -176,6 +177,18 @@ class Session(SessionOpening):
             self._remember(asked.document)
         return [ToServer(asked.message)]
 
+    def _resumed(self, message: Message, document: Document) -> tuple[Message, Document]:
+        """The message with what the server waits for since calls were refused in an answer that it goes on from."""
+        dialect = self._endpoint.dialect
+        if not self._denials and not dialect.may_lean(message.data):
+            return message, document
+        found = [self._denials[name] for name in dialect.leans_on(document) if name in self._denials]
+        resumed = dialect.resumed(document, found)
+        if resumed == document.raw:
+            return message, document
+        self._facts.edited = True
+        return Message(message.opcode, resumed), glance(resumed)
+
     def _remember(self, document: Document) -> None:
         """Keep what a message told of the conversation, for calls that its answer makes."""
         if self._gate().firewall is not None:
@@ -223,6 +236,8 @@ class Session(SessionOpening):
         if stream.cut is not None:
             return self._cut(self._content(stream.cut))
         out = self._departed()
+        for denial in stream.denials():
+            self._denials |= dict.fromkeys(denial.names, denial)
         if questions := stream.questions:
             return [*out, Ask(questions, is_patient=True)]
         if stream.at_rest and self._socket.is_idle:

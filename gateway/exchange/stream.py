@@ -15,7 +15,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.dialect.base import Delta, Dialect, EventReading
+from gateway.dialect.base import Delta, Denials, Dialect, EventReading
 from gateway.dialect.estimate import eighths
 from gateway.dialect.usage import Usage
 from gateway.errors import InternalError, Malformed, NotJson, OverLimit
@@ -143,6 +143,11 @@ class AnswerStream:
         assert self._calls is not None, "something was asked"
         self._calls.answered(answers)
         self._release()
+
+    def denials(self) -> tuple[Denials, ...]:
+        """What later requests must bring along that lean on this answer, as far as it came."""
+        changes = self._calls.changes if self._calls is not None else {}
+        return self._reader.denials(changes) if changes else ()
 
     def ending(self, refusal: Refusal) -> bytes:
         """The dialect's own ending, for what the client has seen; empty where the framing has none."""

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.dialect.base import Coverage, Dialect
+from gateway.dialect.base import Coverage, Denials, Dialect
 from gateway.dialect.route import Endpoint, Form
 from gateway.exchange.body import Unit, line_units
 from gateway.exchange.whole import Outcome
@@ -29,16 +29,30 @@ class WholeCalls(Struct, frozen=True):
             for one in self.dialect.calls(unit.document)
         )
 
+    def denials(self, changes: Mapping[Hashable, Change]) -> tuple[Denials, ...]:
+        """What later requests must bring along that lean on these answers."""
+        return tuple(
+            denial
+            for number, unit in enumerate(self.units)
+            if (own := _own(changes, number))
+            for denial in self.dialect.denials(unit.document, own)
+        )
+
     def changed(self, changes: Mapping[Hashable, Change]) -> bytes:
         """The body with these changes made; the rest of it as it was."""
         pieces: list[bytes] = []
         position = 0
         for number, unit in enumerate(self.units):
             raw = unit.document.raw
-            own = {key[1]: change for key, change in changes.items() if isinstance(key, tuple) and key[0] == number}
+            own = _own(changes, number)
             pieces += (self.body[position : unit.start], self.dialect.changed(unit.document, own) if own else raw)
             position = unit.start + len(raw)
         return b"".join((*pieces, self.body[position:]))
+
+
+def _own(changes: Mapping[Hashable, Change], number: int) -> dict[Hashable, Change]:
+    """The changes in one document, by the dialect's own keys."""
+    return {key[1]: change for key, change in changes.items() if isinstance(key, tuple) and key[0] == number}
 
 
 def whole_calls(endpoint: Endpoint, outcome: Outcome) -> WholeCalls:

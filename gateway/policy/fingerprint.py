@@ -9,17 +9,22 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from typing import Any
+import re
+from typing import Any, Final
 
 from gateway.policy.call import Call
+
+_PREFIX: Final = re.compile(r"mcp__.+?__(?=.)", re.DOTALL)
+"""What agents put before the name of an MCP server's tool (Claude Code, and others after it)."""
 
 
 def fingerprint(call: Call, key: bytes) -> str:
     """HMAC-SHA-256 in hex digits; without the key it tells nothing of short arguments.
 
-    The server is not part of it: a call keeps its name from the model's answer to the request that makes it.
+    A call keeps its name from the model's answer to the request that makes it: the server is not part of it, and where
+    an agent writes the server before the tool (`mcp__SERVER__TOOL`), only the tool is.
     """
-    value = [call.name, call.is_readable, _plain(call.arguments)]
+    value = [_PREFIX.sub("", call.name), call.is_readable, _plain(call.arguments)]
     named = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hmac.digest(key, b"call\0" + named.encode("ascii"), hashlib.sha256).hex()
 

@@ -18,12 +18,14 @@ from gateway.policy.call import Argument, Call, CallReason, Ruling, Sink
 from gateway.policy.fingerprint import fingerprint
 from gateway.policy.isolation import Isolation
 from gateway.policy.profile import Profile
+from gateway.policy.provenance.chains import Memory, judge_chains, remembered
 from gateway.policy.provenance.judge import Sources, Strictness, judge_provenance
 from gateway.policy.provenance.spelling import host_of, scalar
 from gateway.policy.tools.hosted import HostedRuling, MayReach, judge_hosted
 from gateway.policy.tools.listing import hidden
 from gateway.policy.tools.pinned import Pinning, pinned_reasons
 from gateway.policy.tools.toolbox import Allowed, Ruled, Toolbox
+from gateway.policy.tools.wrapper import Terms, terms_of
 from gateway.policy.transcript import Defined, Hosted, Said, Transcript
 from gateway.segment import Role
 from gateway.verdict import Effect
@@ -35,6 +37,10 @@ AIMED: Final = (Sink.RECIPIENT, Sink.ACCOUNT, Sink.URL, Sink.PATH)
 """Sinks that say at what a call is aimed. An approval for a target holds for other calls with the same values there."""
 
 _STRICTNESS: Final = {"strict": Strictness.STRICT}
+
+
+NOTHING: Final = Memory()
+"""What is remembered where nothing was read."""
 
 
 def _nowhere(_: str) -> bool:
@@ -70,19 +76,29 @@ class Firewall:
             return {}
         return hidden(server, definitions, self.toolbox, self.allowed, self.profile, self.pins, goes_on=goes_on)
 
+    def requested(self, methods: frozenset[str], places: frozenset[str], path: str) -> tuple[tuple[str, Any], ...]:
+        """The tools that an HTTP request calls, each with the arguments in its path; see `RequestMatch.arguments`."""
+        return self.toolbox.requested(methods, places, path)
+
     def judge_hosted(self, hosted: Iterable[Hosted]) -> HostedRuling:
         """What a request's tools come to that its provider runs itself."""
         return judge_hosted(hosted, self.hosted, self.profile, self.may_reach)
 
-    def sight(self, transcript: Transcript, instructs: Instructs, isolation: int | None) -> Look:
-        """What the calls of one conversation are judged by."""
-        return Look(self, transcript, instructs, Isolation(isolation or 0))
+    def sight(
+        self, transcript: Transcript, instructs: Instructs, isolation: int | None, before: Memory = NOTHING
+    ) -> Look:
+        """What the calls of one conversation are judged by. `before` is what was read before, where no transcript tells
+        it."""
+        return Look(self, transcript, instructs, Isolation(isolation or 0), before)
 
 
 class Look:
     """One conversation, and the policy that its calls are held to."""
 
-    def __init__(self, policy: Firewall, transcript: Transcript, instructs: Instructs, isolation: Isolation) -> None:
+    def __init__(
+        self, policy: Firewall, transcript: Transcript, instructs: Instructs, isolation: Isolation, before: Memory
+    ) -> None:
+        self._before = before
         self._policy = policy
         self._transcript = transcript
         self._instructs = instructs
@@ -96,8 +112,14 @@ class Look:
         return _digest(self._policy.key, "session", first) if first else ""
 
     @cached_property
-    def _sources(self) -> Sources:
-        return Sources(self._transcript)
+    def _sources(self) -> Sources | None:
+        """The conversation as provenance reads it; None where nothing of it is known."""
+        return Sources(self._transcript) if self._transcript.turns else None
+
+    @cached_property
+    def _memory(self) -> Memory:
+        """What was read before: by the conversation, or, where there is none, as far as it was remembered."""
+        return remembered(self._sources) if self._sources is not None else self._before
 
     @cached_property
     def _defined(self) -> dict[str, Defined]:
@@ -123,16 +145,22 @@ class Look:
     def fingerprint(self, call: Call) -> str:
         return fingerprint(call, self._policy.key)
 
+    def terms(self, call: Call) -> Terms:
+        """On what terms a call is carried out."""
+        if not self._policy.is_configured:
+            return Terms()
+        return terms_of([tool for _, tool in self._policy.toolbox.meaning(call)])
+
     def _reasons(self, call: Call, ruled: Ruled) -> Iterator[CallReason]:
         if self._policy.is_configured:
             yield from ruled.reasons
             if self._policy.pins is not None:
                 defined = self._defined.get(call.name)
                 yield from pinned_reasons(call, defined, self._policy.pins, self._strictness, self._policy.agent)
-        if self._transcript.turns:
-            yield from judge_provenance(
-                call, ruled.arguments, ruled.tier, self._sources, self._instructs, self._strictness
-            )
+        sources = self._sources
+        if sources is not None:
+            yield from judge_provenance(call, ruled.arguments, ruled.tier, sources, self._instructs, self._strictness)
+        yield from judge_chains(call, ruled.arguments, ruled.tier, self._memory, sources, self._strictness)
 
     @property
     def _strictness(self) -> Strictness:

@@ -33,6 +33,7 @@ from gateway.serve.allowance import Allowance, Loose
 from gateway.serve.answer import Refused
 from gateway.serve.asking import Asker
 from gateway.serve.carrier import Carrier, Course, Machine, Means
+from gateway.serve.denied import Whose
 from gateway.serve.identity import Caller, Known, known_of
 from gateway.serve.ledger import Ledger
 from gateway.serve.posture import Posture
@@ -109,7 +110,9 @@ class Entrance(ABC):
         exchange = self._exchange(posture, upstream, caller.known, request_id)
         patience = upstream.patience or posture.patience
         ask = partial(posture.approve, Asker(principal, upstream.name, request_id))
-        carrier = Carrier(request, exchange, upstream, patience, self._means_with(allowance), allowance.take, ask)
+        whose = Whose(principal, upstream.name)
+        means = self._means_with(allowance)
+        carrier = Carrier(request, exchange, upstream, patience, means, allowance.take, ask, posture.denied, whose)
         if self.draining:
             carrier.close_after()
         self.live[carrier] = principal, upstream.name

@@ -28,6 +28,7 @@ from gateway.policy.egress.host import unmapped
 from gateway.policy.egress.policy import EgressPolicy
 from gateway.policy.tools.pinned import Pinning
 from gateway.serve.asking import Approve, nobody_approves
+from gateway.serve.denied import Denied
 from gateway.serve.gates import firewall_of, gate_of, hierarchy_of
 from gateway.serve.identity import Known, Proof, Site
 from gateway.serve.mcp import Server
@@ -51,7 +52,7 @@ class Posture:
 
     `owner` tells whose gateway key a credential is. `gates` are by agent.
     `launch_key` is that of launchers' tokens; one that nobody has believes no token. `now` in seconds since the epoch.
-    `approve` answers where calls of tools must be approved.
+    `approve` answers where calls of tools must be approved, `denied` remembers what providers wait for after refusals.
     """
 
     config: Config
@@ -69,6 +70,7 @@ class Posture:
     launch_key: bytes = field(default_factory=partial(token_bytes, keys.KEY_BYTES), repr=False)
     now: Callable[[], float] = time
     approve: Approve = nobody_approves
+    denied: Denied = field(default_factory=partial(Denied, None, b""))
     _terms: dict[tuple[str, str], Terms] = field(default_factory=dict)
 
     @property

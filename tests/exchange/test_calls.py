@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -19,6 +19,9 @@ from gateway.exchange.events import (
     EndAnswer,
     Fault,
     LimitsTaken,
+    Recall,
+    Recalled,
+    Remember,
     RequestData,
     RequestStarted,
     Respond,
@@ -403,3 +406,58 @@ class TestWhatTheProviderRuns:
             raw = json.dumps({"model": "m", "messages": [*turns, *later]}).encode()
             commands = feed(exchange(by), started(), LimitsTaken(), RequestData(raw, last=True))
             assert record(commands).code is Code.TOOL
+
+
+class TestWhatTheProviderKeeps:
+    """A provider that keeps the conversation waits for what a refused call returns."""
+
+    RESPONSE: ClassVar[dict[str, Any]] = {
+        "id": "resp_1",
+        "object": "response",
+        "status": "completed",
+        "output": [
+            {"type": "function_call", "id": "fc_1", "call_id": "c-1", "name": "wipe", "arguments": "{}"},
+        ],
+    }
+
+    def turn(self, body: dict[str, Any], *then: Any) -> list[Command]:
+        raw = json.dumps({"model": "m", **body}).encode()
+        return feed(
+            exchange(policed()),
+            RequestStarted("POST", "/v1/responses", JSON, has_body=True),
+            LimitsTaken(),
+            RequestData(raw, last=True),
+            *then,
+        )
+
+    def refused(self) -> Remember:
+        body = json.dumps(self.RESPONSE).encode()
+        commands = self.turn({"input": "go"}, AnswerStarted(200, JSON), AnswerData(body, last=True))
+        kinds = [type(command) for command in commands]
+        assert kinds.index(Remember) < kinds.index(Respond)
+        return only(commands, Remember)
+
+    def test_a_refusal_is_remembered_before_the_client_can_lean_on_the_answer(self) -> None:
+        (denial,) = self.refused().denials
+        assert denial.names == ("resp_1",)
+
+    def test_the_next_turn_brings_what_the_provider_waits_for(self) -> None:
+        before = self.turn({"input": "and now?", "previous_response_id": "resp_1"})
+        assert only(before, Recall).names == ("resp_1",)
+        body = {"input": "and now?", "previous_response_id": "resp_1"}
+        commands = self.turn(body, Recalled(self.refused().denials))
+        sent = json.loads(only(commands, StartUpstream).body or b"")
+        assert [one.get("call_id") for one in sent["input"]] == ["c-1", None]
+        assert sent["input"][0]["type"] == "function_call_output"
+
+    def test_a_turn_after_nothing_was_refused_leaves_as_it_came(self) -> None:
+        body = {"input": "and now?", "previous_response_id": "resp_2"}
+        commands = self.turn(body, Recalled(()))
+        assert only(commands, StartUpstream).body == json.dumps({"model": "m", **body}).encode()
+
+    def test_a_turn_that_leans_on_nothing_asks_nothing(self) -> None:
+        assert not [one for one in self.turn({"input": "hello"}) if isinstance(one, Recall)]
+
+    def test_an_answer_that_nobody_asked_for_lets_nothing_pass(self) -> None:
+        commands = self.turn({"input": "hello"}, Recalled(()))
+        assert record(commands).code is Code.INTERNAL

@@ -107,7 +107,7 @@ def test_reasons_name_the_tools_that_gave_credentials() -> None:
 
 def test_many_reads_of_people_and_then_a_send() -> None:
     person = ("get_customer", {"customer_id": "1"}, '{"passport": "X1"}')
-    people = ("list", {}, "a@x.example, b@x.example, c@x.example")
+    people: tuple[str, Any, str] = ("list", {}, "a@x.example, b@x.example, c@x.example")
     few = after(*[person] * (MANY - 1))
     assert chains(few, *MAIL) == []
     many = after(*[person] * (MANY - 1), people)
