@@ -35,7 +35,7 @@ _LOOKED_AT: Final = 50
 
 
 class Place(Struct, frozen=True):
-    """A text in which a value stands. `whence` says where it is, in words; `trust` is how far it may steer the model."""
+    """A text in which a value stands: where it is, in words, and how far it may steer the model."""
 
     whence: str
     trust: Trust
