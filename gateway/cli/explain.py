@@ -21,7 +21,7 @@ from gateway import keys
 from gateway.cli import offline
 from gateway.cli.call_reasons import answer, named, of_call, of_texts, verdict_on
 from gateway.cli.explain_text import show
-from gateway.cli.remedy import Held, remedies
+from gateway.cli.remedy import remedies
 from gateway.cli.saved import Saved, called, conversation, read
 from gateway.cli.ticket_text import plain
 from gateway.detect.memory import VerdictMemory
@@ -29,7 +29,7 @@ from gateway.errors import ConfigError, LockgateError, OperatorError
 from gateway.exchange.gate import Gate
 from gateway.exchange.masking import masked
 from gateway.exchange.sight import instructs, parted
-from gateway.policy.call import Call
+from gateway.policy.call import Call, CallReason
 from gateway.policy.explained import Heard, Trace, Traced
 from gateway.policy.firewall import Firewall, Look
 from gateway.policy.profile import PROFILES
@@ -182,21 +182,18 @@ def _is_models(turn: Turn) -> bool:
 def _call(engine: Engine, look: Look, call: Call, message: int | None) -> dict[str, Any]:
     found = look.explain(call)
     ruling = found.ruling
-    verdict = verdict_on(engine.gate, answer(call.name, _written(call)))
-    effect = max(ruling.effect, verdict.effect)
+    of_text, would_be, findings = _of_texts(engine.gate, call)
+    effect = max(ruling.effect, of_text)
     held = [reason for reason in ruling.reasons if not reason.shadow]
-    reasons = [*map(of_call, held), *of_texts(engine.gate, verdict)]
-    offered = remedies(
-        [(reason.rule, reason.argument) for reason in held if reason.effect >= Effect.ASK],
-        Held(call, found, "", engine.agent, engine.config),
-    )
+    reasons = [*map(of_call, held), *findings]
+    offered = remedies(call, found, engine.agent, engine.config)
     return {
         "message": message,
         "tool": call.name,
         "server": call.server,
         "outcome": _outcome(effect),
         "effect": named(effect),
-        "would_be": named(max(ruling.would_be, verdict.would_be)),
+        "would_be": named(max(ruling.would_be, would_be)),
         "tier": {"number": int(ruling.tier), "name": ruling.tier.name.lower(), "why": found.tier_why},
         "approver": str(ruling.approver),
         "tables": [{"name": tool.name, "shipped": not tool.is_own} for tool in found.tools],
@@ -205,6 +202,16 @@ def _call(engine: Engine, look: Look, call: Call, message: int | None) -> dict[s
         **_heard(engine, look.heard),
         "remedies": [{"words": one.words, "toml": one.toml} for one in offered],
     }
+
+
+def _of_texts(gate: Gate, call: Call) -> tuple[Effect, Effect, list[dict[str, Any]]]:
+    """What is done about the texts of a call, what would be, and why; an answer that cannot be read is refused."""
+    try:
+        verdict = verdict_on(gate, answer(call.name, _written(call)))
+    except LockgateError as error:
+        unread = CallReason(Effect.BLOCK, "unreadable", "tool.unreadable", str(error))
+        return Effect.BLOCK, Effect.BLOCK, [of_call(unread)]
+    return verdict.effect, verdict.would_be, list(of_texts(gate, verdict))
 
 
 def _written(call: Call) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from gateway.cli.ticket_text import plain
+from gateway.cli.ticket_text import TIERS, plain
 
 type Found = Mapping[str, Any]
 """As `gateway.cli.explain.explained` gives it."""
@@ -21,14 +21,11 @@ _EFFECTS: Final = {
     "redact": "what is found in its text is masked",
     "rewrite": "what is found in its text is cut out",
 }
-_TIERS: Final = {
-    "read": "reads",
-    "create": "creates",
-    "modify": "modifies",
-    "send": "sends, deletes or pays",
-    "system": "acts on the system",
-}
+_HELD: Final = {"ask": "asked about", "block": "blocked"}
 _INDENT: Final = " " * 14
+_PLAIN: Final = frozenset({"text", "value"})
+"""Sinks of which it is no news that the model wrote the value."""
+
 _LONGEST: Final = 160
 """Characters of a value that are shown."""
 
@@ -77,16 +74,15 @@ def _outcome(outcome: str) -> tuple[str, str]:
 def _more(call: Found) -> str:
     if call["outcome"] != "allowed":
         return ", a person must approve it" if call["outcome"] == "asked" else ""
-    if call["would_be"] in ("ask", "block"):
-        held = "asked about" if call["would_be"] == "ask" else "blocked"
-        return f", and reported; it would be {held} if this were enforced"
+    if call["would_be"] in _HELD:
+        return f", and reported; it would be {_HELD[call['would_be']]} if this were enforced"
     told = _EFFECTS.get(call["effect"])
     return f", {told}" if told else ""
 
 
 def _call(call: Found) -> Iterator[str]:
     tier = call["tier"]
-    yield _row("tier", f"{tier['number']} ({_TIERS[tier['name']]}): {plain(tier['why'])}")
+    yield _row("tier", f"{tier['number']} ({TIERS[tier['number']]}): {plain(tier['why'])}")
     if call["tables"]:
         yield _row("tables", ", ".join(map(_table, call["tables"])))
     if call["outcome"] == "asked":
@@ -96,14 +92,19 @@ def _call(call: Found) -> Iterator[str]:
     yield from _reasons(call["reasons"])
     for argument in call["arguments"]:
         yield from _argument(argument)
-    asked = call["asked"]
-    said = f'"{plain(asked["text"])}" (message {asked["message"]})' if asked else "nothing"
-    yield _row("user asked", said)
-    if call["instructed_by"]:
-        yield _row("injection", f"instructions were read in {plain(', '.join(call['instructed_by']))}")
+    if call["outcome"] != "allowed" or call["would_be"] in _HELD:
+        yield from _said(call)
     for remedy in call["remedies"]:
         yield _row("to allow", remedy["words"])
         yield from (f"{_INDENT}    {plain(line)}" for line in remedy["toml"].splitlines())
+
+
+def _said(call: Found) -> Iterator[str]:
+    """What the user wanted, and whether somebody else spoke to the model."""
+    asked = call["asked"]
+    yield _row("user asked", f'"{plain(asked["text"])}" (message {asked["message"]})' if asked else "nothing")
+    read = plain(", ".join(call["instructed_by"]))
+    yield _row("injection", f"instructions were read in {read}" if read else "none was found in what was read")
 
 
 def _table(table: Found) -> str:
@@ -123,25 +124,21 @@ def _argument(argument: Found) -> Iterator[str]:
     name = plain(argument["name"]) or "its input"
     yield _row("argument", f"{name} = {_value(argument['value'])}: taken for {argument['sink']}{why}")
     for trace in argument["found"]:
-        yield f"{_INDENT}{_trace(trace, argument['value'])}"
+        if trace["places"] or trace["value"] != str(argument["value"]) or argument["sink"] not in _PLAIN:
+            yield f"{_INDENT}{_trace(trace, argument['value'])}"
 
 
 def _trace(trace: Found, value: object) -> str:
-    what = "it" if trace["value"] == value else _value(trace["value"])
+    what = "it" if trace["value"] == str(value) else _value(trace["value"])
     if trace["is_part"]:
         what = f"its part {what}"
     if not trace["places"]:
         return f"{what} stands in no text before: the model wrote it"
-    places = (f"{plain(place['where'])}, {_TRUST[place['trust']]}" for place in trace["places"])
-    return f"{what} stands in {'; '.join(places)}"
+    places = (f"{plain(place['where'])} [{_TRUST[place['trust']]}]" for place in trace["places"])
+    return f"{what} stands in {', '.join(places)}"
 
 
-_TRUST: Final = {
-    "untrusted": "untrusted",
-    "model": "the model's own",
-    "principal": "the user's own words",
-    "operator": "trusted",
-}
+_TRUST: Final = {"untrusted": "untrusted", "model": "the model's", "principal": "trusted", "operator": "trusted"}
 
 
 def _value(value: object) -> str:
@@ -153,7 +150,7 @@ def _sum(calls: list[Found]) -> str:
     if not calls:
         return "there is no call of a tool in it"
     counts = (f"{sum(call['outcome'] == outcome for call in calls)} {outcome}" for outcome in _STYLES)
-    return f"{len(calls)} calls: {', '.join(counts)}"
+    return f"{len(calls)} {'call' if len(calls) == 1 else 'calls'}: {', '.join(counts)}"
 
 
 def _row(name: str, text: str) -> str:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from msgspec import Struct
 
-from gateway.policy.call import Call, Sink, Tier
+from gateway.policy.call import Call, CallReason, Sink, Tier
 from gateway.policy.explained import Explained
+from gateway.policy.tools.match import spellings
 from gateway.policy.tools.tool import Approval, Tool
 from gateway.settings import Config
+from gateway.verdict import Effect
 
 _TOOL: Final = re.compile(r"[\w./:@-]{1,128}", re.ASCII)
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
@@ -30,22 +32,22 @@ class Remedy(Struct, frozen=True):
 
 
 class Held(Struct, frozen=True):
-    """A call that is held, the argument that it is held for, and whose call it is."""
+    """A call that is held, for what, and whose call it is."""
 
     call: Call
     explained: Explained
-    argument: str
+    reason: CallReason
     agent: str
     config: Config
 
 
-def remedies(reasons: Sequence[tuple[str, str]], held: Held) -> tuple[Remedy, ...]:
-    """What would allow it, for each of the reasons (rule and argument), each once."""
+def remedies(call: Call, explained: Explained, agent: str, config: Config) -> tuple[Remedy, ...]:
+    """What would allow it, for each of the reasons for which it is held, each once."""
     found: dict[Remedy, None] = {}
-    for rule, argument in reasons:
-        make = _REMEDIES.get(rule)
-        if make is not None:
-            found[make(Held(held.call, held.explained, argument, held.agent, held.config))] = None
+    for reason in explained.ruling.reasons:
+        make = _REMEDIES.get(reason.rule)
+        if make is not None and reason.effect >= Effect.ASK and not reason.shadow:
+            found[make(Held(call, explained, reason, agent, config))] = None
     return tuple(found)
 
 
@@ -96,7 +98,7 @@ def _constraint(held: Held) -> Remedy:
 
 
 def _places(tool: Tool, held: Held) -> list[str]:
-    first = re.split(r"[.\[]", held.argument, maxsplit=1)[0]
+    first = re.split(r"[.\[]", held.reason.argument, maxsplit=1)[0]
     named = [one for one in tool.arguments if one.split(".", 1)[0] == first or one == "."]
     sinks = [one for one in tool.sinks if one in _sinks(held)]
     table = f"[tools.{_key(tool.name)}"
@@ -104,7 +106,7 @@ def _places(tool: Tool, held: Held) -> list[str]:
 
 
 def _sinks(held: Held) -> set[Sink]:
-    return {one.argument.sink for one in held.explained.arguments if one.argument.name == held.argument}
+    return {one.argument.sink for one in held.explained.arguments if one.argument.name == held.reason.argument}
 
 
 def _call_itself(held: Held) -> Remedy:
@@ -113,20 +115,19 @@ def _call_itself(held: Held) -> Remedy:
 
 
 def _target(held: Held) -> Remedy:
-    del held
-    return Remedy(
-        "have the user name the target or point to the text that has it, or approve it when it is asked about"
-    )
+    return _or_approve("have the user name the target or point to the text that has it", held)
 
 
 def _action(held: Held) -> Remedy:
-    del held
-    return Remedy("have the user ask for it, or approve it when it is asked about")
+    return _or_approve("have the user ask for it", held)
 
 
 def _chain(held: Held) -> Remedy:
-    del held
-    return Remedy("do it in a conversation that has not read that, or approve it when it is asked about")
+    return _or_approve("do it in a conversation that has not read that", held)
+
+
+def _or_approve(words: str, held: Held) -> Remedy:
+    return Remedy(f"{words}, or approve it when it comes" if held.reason.effect is Effect.ASK else words)
 
 
 _REMEDIES: Final[Mapping[str, Callable[[Held], Remedy]]] = {
@@ -144,10 +145,18 @@ _REMEDIES: Final[Mapping[str, Callable[[Held], Remedy]]] = {
 
 
 def _own_table(held: Held, line: str) -> str:
-    """The line in the table that means the call most closely; in one of the tool's own where there is none."""
-    if held.explained.tools:
-        return _table(held.explained.tools[0], line)
-    return f"[tools.{_key(held.call.name)}]\n{line}" if _TOOL.fullmatch(held.call.name) else ""
+    """The line in a table that means this tool and no other: a table of many tools would let all of them pass."""
+    call, tools = held.call, held.explained.tools
+    if tools and tools[0].is_own and len(tools[0].matches) == 1 and _is_exact(tools[0], call):
+        return _table(tools[0], line)
+    if call.name in held.config.tools or not _TOOL.fullmatch(call.name):
+        return ""
+    return f"[tools.{_key(call.name)}]\n{line}"
+
+
+def _is_exact(tool: Tool, call: Call) -> bool:
+    closeness = tool.closeness(spellings(call))
+    return closeness is not None and closeness[0] == 1
 
 
 def _table(tool: Tool, line: str) -> str:

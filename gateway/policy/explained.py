@@ -17,7 +17,7 @@ from gateway.policy.provenance.spelling import scalar
 from gateway.policy.provenance.targets import Target, larger, targets
 from gateway.policy.provenance.texts import Hit, Side, Texts
 from gateway.policy.tools.schema_walk import root
-from gateway.policy.tools.sinks import taken
+from gateway.policy.tools.sinks import is_at, taken
 from gateway.policy.tools.tool import Tool
 from gateway.policy.transcript import Defined, Returned, Said, Transcript, Turn
 from gateway.segment import Trust
@@ -81,10 +81,11 @@ def heard(transcript: Transcript, sources: Sources | None, instructs: Callable[[
     """What the user asked last, and which of the texts that nobody trusts carry instructions."""
     if sources is None:
         return Heard()
-    wishes = [(text, turn) for text, trust, turn in sources.texts.wishes if trust is Trust.PRINCIPAL]
-    text, turn = wishes[-1] if wishes else ("", 0)
-    instructing = (_whence(one) for one in transcript.turns if _is_data(one) and instructs(one.text))
-    return Heard(text, transcript.turns[turn].message if wishes else 0, tuple(dict.fromkeys(instructing)))
+    turns = transcript.turns
+    wishes = ((turns[turn].message, text) for text, trust, turn in sources.texts.wishes if trust is Trust.PRINCIPAL)
+    message, text = max(wishes, key=lambda wish: (wish[0], len(wish[1])), default=(0, ""))
+    instructing = (_whence(one) for one in turns if _is_data(one) and instructs(one.text))
+    return Heard(text, message, tuple(dict.fromkeys(instructing)))
 
 
 def _is_data(turn: Turn) -> TypeGuard[Said | Returned]:
@@ -99,22 +100,33 @@ def _whence(turn: Said | Returned) -> str:
 
 
 def traced(
-    call: Call, defined: Defined | None, arguments: Sequence[Argument], sources: Sources | None
+    call: Call, defined: Defined | None, arguments: Sequence[Argument], tools: Sequence[Tool], sources: Sources | None
 ) -> tuple[Traced, ...]:
     """The arguments with why each is taken for what it is, and where its values stand."""
     return tuple(
         Traced(
             argument,
-            _why(call, defined, argument),
+            _declared(argument, tools) or _taken(call, defined, argument),
             tuple(islice(_traces(argument, sources.texts), MOST_VALUES)) if sources is not None else (),
         )
         for argument in arguments[:MOST_ARGUMENTS]
     )
 
 
-def _why(call: Call, defined: Defined | None, argument: Argument) -> str:
-    if argument.is_declared:
-        return "declared"
+def _declared(argument: Argument, tools: Sequence[Tool]) -> str:
+    """The closest table that declares the argument; empty where none does."""
+    if not argument.is_declared:
+        return ""
+    declaring = (
+        tool.name
+        for tool in tools
+        for name, sink in tool.declared.items()
+        if sink is argument.sink and is_at(name, argument.path)
+    )
+    return next((f"[tools.{name}] says so" for name in declaring), "")
+
+
+def _taken(call: Call, defined: Defined | None, argument: Argument) -> str:
     node = root(defined.schema if defined is not None else None)
     for step in argument.path:
         node = node.below(step)
@@ -160,4 +172,5 @@ def _of_hit(hit: Hit, texts: Texts) -> str:
     unit = hit.unit
     if unit.trust is not Trust.PRINCIPAL:
         return unit.whence
-    return f"{unit.whence} (message {texts.transcript.turns[unit.turn].message})"
+    whence = "the user's words" if unit.whence == "the user" else unit.whence
+    return f"{whence} (message {texts.transcript.turns[unit.turn].message})"

@@ -132,7 +132,7 @@ class Look:
     def explain(self, call: Call) -> Explained:
         """The ruling on a call with all that it rests on, for a person."""
         ruled = self._ruled(call)
-        arguments = traced(call, self._defined.get(call.name), ruled.arguments, self._sources)
+        arguments = traced(call, self._defined.get(call.name), ruled.arguments, ruled.tools, self._sources)
         return Explained(self._ruling(call, ruled), ruled.why, ruled.tools, arguments)
 
     def _ruled(self, call: Call) -> Ruled:
