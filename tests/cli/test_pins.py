@@ -26,6 +26,7 @@ from tests.serve.test_admin import view
 
 CONFIG = '[gateway]\nstate_dir = "state"\n'
 TOKEN = "a-token"
+ENVIRON = {"LOCKGATE_ADMIN_TOKEN": TOKEN}
 
 
 @pytest.fixture
@@ -157,18 +158,16 @@ def listening(config: Path) -> Iterator[str]:
 
 
 class TestElsewhere:
-    ENVIRON = {"LOCKGATE_ADMIN_TOKEN": TOKEN}
-
     def test_it_is_all_the_same(self, waiting: Path) -> None:
         with listening(waiting) as url:
             there = ("--admin", url)
-            assert run(waiting, "list", *there, environ=self.ENVIRON).output == "files  read_file  changed\n"
-            refused = run(waiting, "accept", "files", "read_file", "--digest", "0", *there, environ=self.ENVIRON)
+            assert run(waiting, "list", *there, environ=ENVIRON).output == "files  read_file  changed\n"
+            refused = run(waiting, "accept", "files", "read_file", "--digest", "0", *there, environ=ENVIRON)
             assert (refused.exit_code, "has changed since you looked" in refused.output) == (1, True)
-            assert run(waiting, "accept", "files", *there, environ=self.ENVIRON).exit_code == 0
-            assert run(waiting, "list", *there, environ=self.ENVIRON).output == "no tool waits for a decision\n"
-            assert "is a first one" in run(waiting, "forget", "files", *there, environ=self.ENVIRON).output
-            assert run(waiting, "forget", "files", *there, environ=self.ENVIRON).exit_code == 1
+            assert run(waiting, "accept", "files", *there, environ=ENVIRON).exit_code == 0
+            assert run(waiting, "list", *there, environ=ENVIRON).output == "no tool waits for a decision\n"
+            assert "is a first one" in run(waiting, "forget", "files", *there, environ=ENVIRON).output
+            assert run(waiting, "forget", "files", *there, environ=ENVIRON).exit_code == 1
 
     def test_without_the_token_nothing_is_told(self, waiting: Path) -> None:
         with listening(waiting) as url:

@@ -14,8 +14,9 @@ from gateway.serve.pins import MOST, Pins
 from gateway.state.memory import MemoryRegisters
 from gateway.units import Address
 from tests.policy.test_integrity import tool
-from tests.serve.loopback import ask, request
+from tests.serve.loopback import ask
 from tests.serve.test_admin import admin, view
+from tests.serve.test_base_url import request
 
 BEARER = "Authorization: Bearer t"
 
