@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from gateway.policy.call import Argument, Call, CallReason, Ruling, Sink
+from gateway.policy.explained import Explained, Heard, heard, traced
 from gateway.policy.fingerprint import fingerprint
 from gateway.policy.isolation import Isolation
 from gateway.policy.profile import Profile
@@ -125,10 +126,27 @@ class Look:
     def _defined(self) -> dict[str, Defined]:
         return {tool.name: tool for tool in self._transcript.tools}
 
+    @cached_property
+    def heard(self) -> Heard:
+        """What the user asked last, and which texts carry instructions."""
+        return heard(self._transcript, self._sources, self._instructs)
+
     def judge(self, call: Call) -> Ruling:
+        return self._ruling(call, self._ruled(call))
+
+    def explain(self, call: Call) -> Explained:
+        """The ruling on a call with all that it rests on, for a person."""
+        ruled = self._ruled(call)
+        arguments = traced(call, self._defined.get(call.name), ruled.arguments, ruled.tools, self._sources)
+        return Explained(self._ruling(call, ruled), ruled.why, ruled.tools, arguments)
+
+    def _ruled(self, call: Call) -> Ruled:
         policy = self._policy
         defined = self._defined.get(call.name)
-        ruled = policy.toolbox.rule(call, defined, policy.allowed, policy.profile, self._isolation)
+        return policy.toolbox.rule(call, defined, policy.allowed, policy.profile, self._isolation)
+
+    def _ruling(self, call: Call, ruled: Ruled) -> Ruling:
+        policy = self._policy
         reasons = sorted(self._reasons(call, ruled), key=lambda reason: -reason.effect)
         would_be = max((reason.effect for reason in reasons), default=Effect.ALLOW)
         live = max((reason.effect for reason in reasons if not reason.shadow), default=Effect.ALLOW)
