@@ -241,7 +241,7 @@ class Answering(Ending, ABC):
             # Before the events that name the answer are with the client, or it could lean on it too soon.
             self._denials = denials
             out = [Remember(denials), *out]
-        if isinstance(stream, AnswerStream) and (questions := stream.questions):
+        if isinstance(stream, AnswerStream) and (questions := stream.ask()):
             self._state = State.ASKING
             return [*out, Ask(questions, stream.keepalive, is_patient=bool(stream.keepalive))]
         if not self._is_over:
@@ -277,7 +277,7 @@ class Answering(Ending, ABC):
             found = whole_calls(self._endpoint, outcome)
             whole = replace(whole, calls=found)
             self._calls.take(found.called())
-            if questions := self._calls.questions:
+            if questions := self._calls.ask():
                 self._whole, self._state = whole, State.ASKING
                 return [Ask(questions)]
         return self._respond_with(whole)

@@ -332,7 +332,7 @@ class Exchange(Answering):
         calls = self._made = Calls(self._gate.rules, partial(sight, self._gate, UNTOLD, self._isolation))
         self._then = partial(self._when_ruled, calls, refuse_it, then)
         calls.take(made)
-        if questions := calls.questions:
+        if questions := calls.ask():
             self._state = State.ASKING
             return [Ask(questions)]
         return self._then()
