@@ -51,6 +51,7 @@ from gateway.exchange.events import (
     Headers,
     Inspected,
     LimitsTaken,
+    Overdue,
     ReadBody,
     Recall,
     Recalled,
@@ -204,6 +205,8 @@ class Exchange(Answering):
         return [Consult(demand)]
 
     def _on_limits(self, event: LimitsTaken) -> list[Command]:
+        if self._state is not State.LIMITS:
+            raise InternalError("limits came that nobody asked for")
         self._limits = event
         self._facts.limited(event)
         switched = self._switched(event)
@@ -214,7 +217,7 @@ class Exchange(Answering):
             return self._refuse(refusal)
         if self._held is not None:
             self._state = State.WAITING
-            return [self._upstream_command(self._held.sent, self._held.headers)]
+            return [*self._clock(), self._upstream_command(self._held.sent, self._held.headers)]
         if not self._request.has_body:
             return self._start_upstream(b"", self._fields(None, b""))
         if self._reads_request:
@@ -394,7 +397,7 @@ class Exchange(Answering):
 
     def _start_upstream(self, body: bytes, headers: Headers) -> list[Command]:
         self._state = State.WAITING
-        return [self._upstream_command(body, headers)]
+        return [*self._clock(), self._upstream_command(body, headers)]
 
     def _upstream_command(self, body: bytes | None, headers: Headers) -> StartUpstream:
         self._bill.sent()
@@ -415,6 +418,7 @@ _STEPS: Final[Mapping[type[Event], Callable[[Exchange, Any], list[Command]]]] = 
     RequestBroken: Exchange._on_request_broken,
     ClientGone: Exchange._on_client_gone,
     Stopped: Exchange._on_stopped,
+    Overdue: Exchange._on_overdue,
     Failed: Exchange._on_failed,
 }
 """What each event does."""

@@ -15,6 +15,7 @@ from gateway.policy.tools.match import match
 from gateway.policy.tools.requests import request_match
 from gateway.policy.tools.tool import Tool
 from gateway.policy.tools.toolbox import Toolbox
+from gateway.policy.tools.wrapper import Terms
 from gateway.policy.transcript import Hosted, Transcript
 from gateway.verdict import Effect
 from tests.exchange.gates import gate
@@ -30,6 +31,8 @@ class Look:
     instructs: Instructs
     session: str = "s-1"
     judged: list[Call] = field(default_factory=list)
+    heard: list[tuple[Call, str]] = field(default_factory=list)
+    held_to: Terms = field(default_factory=Terms)
 
     def judge(self, call: Call) -> Ruling:
         self.judged.append(call)
@@ -40,8 +43,14 @@ class Look:
         reasons = (CallReason(effect, "tool-name", "tool.name", words),) if effect else ()
         return Ruling(effect, effect, Tier.MODIFY, reasons)
 
+    def returned(self, call: Call, text: str) -> None:
+        self.heard.append((call, text))
+
     def fingerprint(self, call: Call) -> str:
         return json.dumps([call.name, call.arguments], sort_keys=True)
+
+    def terms(self, call: Call) -> Terms:
+        return self.held_to
 
 
 @dataclass
@@ -50,6 +59,7 @@ class Policy:
 
     looks: list[Look] = field(default_factory=list)
     isolations: list[int | None] = field(default_factory=list)
+    terms: Terms = field(default_factory=Terms)
     hosted: tuple[str, ...] = ()
     listings: list[tuple[str, list[str], bool]] = field(default_factory=list)  # server, names, whether more follow
 
@@ -66,7 +76,7 @@ class Policy:
         }
 
     def sight(self, transcript: Transcript, instructs: Instructs, isolation: int | None) -> Look:
-        self.looks.append(Look(transcript, instructs))
+        self.looks.append(Look(transcript, instructs, held_to=self.terms))
         self.isolations.append(isolation)
         return self.looks[-1]
 
