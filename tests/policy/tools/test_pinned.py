@@ -94,10 +94,9 @@ class TestAtAServer:
             (Effect.BLOCK, "tool-new")
         ]
 
-    def test_a_server_that_listed_nothing_is_trusted_unless_strict(self) -> None:
-        call = Call("read_file", {}, server="files")
-        assert rules(call, Kept()) == []
-        assert rules(call, Kept(), strictness=STRICT) == [(Effect.BLOCK, "tool-new")]
+    @pytest.mark.parametrize("strictness", Strictness)
+    def test_a_server_that_listed_nothing_is_not_judged_by_it(self, strictness: Strictness) -> None:
+        assert rules(Call("read_file", {}, server="files"), Kept(), strictness=strictness) == []
 
 
 class TestInAnAnswer:
