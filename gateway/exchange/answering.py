@@ -45,7 +45,7 @@ from gateway.exchange.first_bytes import FirstBytes
 from gateway.exchange.gate import Gate
 from gateway.exchange.listing import server_of, shown
 from gateway.exchange.messages import MessageStream
-from gateway.exchange.results import checked
+from gateway.exchange.results import checked, misfit
 from gateway.exchange.sight import sight, told
 from gateway.exchange.stream import AnswerStream
 from gateway.exchange.whole import Outcome
@@ -267,6 +267,12 @@ class Answering(Ending, ABC):
 
     def _answer_judged(self, raw: bytes, outcome: Outcome) -> list[Command]:
         outcome = self._without_hidden(outcome)
+        if self._made is not None and not isinstance(self._endpoint.dialect, MessageDialect):
+            status = self._answer.status if self._answer is not None else 0
+            words = misfit(self._made, status, raw, outcome.document)
+            if words is not None:
+                self._facts.add(Direction.ANSWER, outcome)
+                return self._refuse(refuse.of(Code.TOOL, self._facts.id, words, rules=("tool-result",)))
         self._facts.add(Direction.ANSWER, outcome)
         self._bill.answered(outcome.document)
         if outcome.verdict.effect >= Effect.ASK:

@@ -159,6 +159,11 @@ class Calls:
     # --- calls that the exchange itself makes ------------------------------------------------------------------------
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The tools, one name for each call."""
+        return tuple(one.called.call.name for one in self._judged.values())
+
+    @property
     def timeout(self) -> float | None:
         """Seconds that the calls may take, which are made at once; None where there are none."""
         sight = self._sight
