@@ -78,7 +78,7 @@ async def test_the_lines_of_calls_are_in_a_chain_that_can_be_verified_and_are_co
     assert "intact" in await lockgate(gateway, "audit", "verify")
     async with aiohttp.ClientSession() as session, session.get(f"{gateway.admin}/metrics") as answer:
         metrics = await answer.text()
-    assert 'lockgate_calls_total{effect="block"' in metrics
+    assert 'lockgate_calls_total{asked="no",effect="block"} 1.0' in metrics
 
 
 async def test_what_the_user_asked_for_is_made(gateway: Running, upstream: Upstream) -> None:
