@@ -79,7 +79,7 @@ def explain(
 
     Raises OperatorError where the configuration, the conversation or the answer cannot be read.
     """
-    engine = _engine(config, profile, agent or DEFAULT_PRINCIPAL)
+    engine = engine_of(config, profile, agent or DEFAULT_PRINCIPAL)
     found = explained(engine, _saved(engine, source, dialect, answered), source)
     if as_json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
@@ -99,7 +99,8 @@ def _saved(engine: Engine, source: str, dialect: str | None, answered: str | Non
     return replace(saved, called=called(saved, read(answered, limits.answer), answered, limits.answer))
 
 
-def _engine(path: Path | None, profile: str | None, agent: str) -> Engine:
+def engine_of(path: Path | None, profile: str | None, agent: str) -> Engine:
+    """What the gateway would judge this agent's calls by. Raises OperatorError with every problem."""
     loaded = offline.load(path)
     config = _under(loaded.config, profile, agent)
     key = keys.derive(offline.SECRET, "hierarchy")
