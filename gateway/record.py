@@ -147,10 +147,11 @@ def canonical(
     }
 
 
-def call_lines(record: ExchangeRecord, time: datetime) -> list[dict[str, Any]]:
+def call_lines(record: ExchangeRecord, time: datetime, duration_ms: float = 0.0) -> list[dict[str, Any]]:
     """A line for each call of a tool in an exchange: who called what, what was decided, why, and by whom.
 
-    Arguments are masked, and cut to a length; what they were is told by the fingerprint.
+    `duration_ms` is that of the exchange, which is a call's own where the exchange made it. Arguments are masked, and
+    cut to a length; what they were is told by the fingerprint.
     """
     return [
         {
@@ -181,6 +182,7 @@ def call_lines(record: ExchangeRecord, time: datetime) -> list[dict[str, Any]]:
             ],
             "arguments": call.arguments,
             "fingerprint": call.fingerprint,
+            **({"result": str(call.became), "duration_ms": round(duration_ms, 1)} if call.became is not None else {}),
         }
         for call in record.calls
     ]

@@ -14,14 +14,14 @@ from typing import Any, Final, Self, override
 from msgspec import structs
 
 from gateway.dialect import grammar as g
-from gateway.dialect import mcp_fields, mcp_refusals
+from gateway.dialect import mcp_fields, mcp_refusals, mcp_results
 from gateway.dialect.base import EventReading, Fields, Reading
 from gateway.dialect.jsonrpc import CONTENT, is_answer
 from gateway.dialect.mcp_door import Door, Inner, Street
 from gateway.dialect.mcp_grammar import MESSAGES, TARGETS
 from gateway.dialect.mcp_listing import listed
 from gateway.dialect.mcp_refusals import Owed
-from gateway.dialect.message import Instead, Listing, MessageDialect, MessageReader
+from gateway.dialect.message import Instead, Listing, MessageDialect, MessageReader, Returned
 from gateway.dialect.plain import wholes
 from gateway.dialect.refusals import encode
 from gateway.errors import Malformed, UpstreamError
@@ -204,6 +204,18 @@ class Mcp(MessageDialect):
     @override
     def listed(self, document: Document) -> tuple[Listing, ...]:
         return listed(document)
+
+    @override
+    def returned(self, document: Document) -> tuple[Returned, ...]:
+        return mcp_results.returned(document)
+
+    @override
+    def failed(self, document: Document, result: Returned, words: str) -> Patch:
+        return mcp_results.failed(document, result, words)
+
+    @override
+    def progress_tokens(self, document: Document, direction: Direction) -> tuple[Hashable, ...]:
+        return mcp_results.progress_tokens(document, direction)
 
     @override
     def operation(self, document: Document, *, named: bool) -> str | None:

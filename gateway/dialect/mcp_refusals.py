@@ -101,6 +101,12 @@ def for_client(refusal: Refusal, message: Mapping[str, Any]) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "method": "notifications/message", "params": params}
 
 
+def cancelled(id_: Id, why: str) -> bytes:
+    """What tells a server that nobody waits for its answer any more."""
+    params = {"requestId": id_, "reason": why}
+    return encode({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})
+
+
 def for_server(refusal: Refusal, message: Mapping[str, Any]) -> dict[str, Any]:
     """What a server can take in place of a message of its client; no words in it are the model's."""
     if is_answer(message):

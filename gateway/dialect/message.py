@@ -17,7 +17,7 @@ from gateway.dialect.base import Dialect, Fields, StreamReader
 from gateway.policy.call import Called
 from gateway.segment import Direction, Path
 from gateway.verdict import Refusal
-from gateway.wire.document import Document
+from gateway.wire.document import Document, Patch
 from gateway.wire.frames import Framing
 
 
@@ -38,6 +38,17 @@ class Listing(Struct, frozen=True):
     at: Path
     definitions: tuple[Mapping[str, Any], ...]
     goes_on: bool = False
+
+
+class Returned(Struct, frozen=True):
+    """The result of a call, told by its shape: `at` leads to it, `id` is that of the request that it answers."""
+
+    at: Path
+    id: str
+    texts: tuple[str, ...] = ()
+    structure: Any = None
+    has_structure: bool = False
+    is_error: bool = False
 
 
 class MessageReader(StreamReader):
@@ -105,6 +116,18 @@ class MessageDialect(RpcDialect):
     @abstractmethod
     def listed(self, document: Document) -> tuple[Listing, ...]:
         """The lists of tools in what a server says. Raises Malformed where clients could read other ones."""
+
+    @abstractmethod
+    def returned(self, document: Document) -> tuple[Returned, ...]:
+        """The results of calls in what a server says."""
+
+    @abstractmethod
+    def failed(self, document: Document, result: Returned, words: str) -> Patch:
+        """The patch that puts a failure in the place of a result, with words for the model."""
+
+    @abstractmethod
+    def progress_tokens(self, document: Document, direction: Direction) -> tuple[Hashable, ...]:
+        """By what a server may report progress of the requests that a client sends, or reports it in a message."""
 
     @abstractmethod
     def repeats(self, name: str) -> bool:

@@ -45,6 +45,7 @@ from gateway.exchange.first_bytes import FirstBytes
 from gateway.exchange.gate import Gate
 from gateway.exchange.listing import server_of, shown
 from gateway.exchange.messages import MessageStream
+from gateway.exchange.results import checked
 from gateway.exchange.sight import sight, told
 from gateway.exchange.stream import AnswerStream
 from gateway.exchange.whole import Outcome
@@ -92,6 +93,7 @@ class Answering(Ending, ABC):
         self._decoder: Decoder | None = None
         self._bodiless = False
         self._asked_body = b""  # decoded, where calls in the answer will be held against what was said before
+        self._reports = 0  # of progress, that began the clock anew
         self._denials: tuple[Denials, ...] = ()  # that were remembered
         self._is_over = False  # whether all of a stream has come
         self._late: list[AnswerData] = []  # what came while somebody was asked
@@ -184,7 +186,9 @@ class Answering(Ending, ABC):
         self._decoder = Decoder(coding, self._gate.limits.answer) if coding else None
         dialect = self._endpoint.dialect
         if isinstance(dialect, MessageDialect):
-            self._stream = MessageStream(self._gate, dialect, framing, self._content_refusal, self._facts.upstream)
+            self._stream = MessageStream(
+                self._gate, dialect, framing, self._content_refusal, self._facts.upstream, self._made
+            )
         else:
             self._stream = AnswerStream(self._gate, dialect, framing, self._calls)
         self._facts.streamed = True
@@ -230,6 +234,9 @@ class Answering(Ending, ABC):
         if stream.cut is not None:
             return self._cut_content(stream, stream.cut)
         out = self._sent(stream.drain())
+        if isinstance(stream, MessageStream) and stream.reports > self._reports and not self._is_over:
+            self._reports = stream.reports
+            out += self._clock()
         if isinstance(stream, AnswerStream) and (denials := stream.denials()) != self._denials:
             # Before the events that name the answer are with the client, or it could lean on it too soon.
             self._denials = denials
@@ -276,15 +283,14 @@ class Answering(Ending, ABC):
         return self._respond_with(whole)
 
     def _without_hidden(self, outcome: Outcome) -> Outcome:
-        """The answer without the tools in it that its client may not see."""
+        """The answer without the tools and the results in it that its client may not see."""
         if outcome.verdict.effect >= Effect.ASK:
             return outcome
-        left = shown(
-            self._gate, self._endpoint.dialect, server_of(self._facts.upstream), outcome.document, outcome.body
-        )
-        return replace(
-            outcome, verdict=left.added_to(outcome.verdict), body=left.body, edited=outcome.edited or left.hides
-        )
+        dialect, document = self._endpoint.dialect, outcome.document
+        left = shown(self._gate, dialect, server_of(self._facts.upstream), document, outcome.body)
+        body = checked(dialect, [self._made] if self._made is not None else (), document, left.body)
+        is_edited = outcome.edited or body != outcome.body
+        return replace(outcome, verdict=left.added_to(outcome.verdict), body=body, edited=is_edited)
 
     def _respond_with(self, whole: _Whole) -> list[Command]:
         """Give the answer, with what became of its calls."""

@@ -19,6 +19,7 @@ from gateway.errors import Code, InternalError
 from gateway.exchange.events import CallRecord
 from gateway.exchange.masking import masked
 from gateway.policy.call import Answer, Call, Called, Change, Question, Ruling
+from gateway.policy.tools.wrapper import Became, Result, Terms
 from gateway.verdict import Effect, Reason
 
 MASKED: Final = frozenset({"secret", "pii"})
@@ -40,8 +41,16 @@ class Sight(Protocol):
 
     def judge(self, call: Call) -> Ruling: ...
 
+    def returned(self, call: Call, text: str) -> None:
+        """Take note of what a call returned that goes on to the agent."""
+        ...
+
     def fingerprint(self, call: Call) -> str:
         """The name of the tool with these arguments, however they are spelt."""
+        ...
+
+    def terms(self, call: Call) -> Terms:
+        """How long it may take, and what its result is held to."""
         ...
 
 
@@ -52,6 +61,7 @@ class _Judged(Struct):
     ruling: Ruling
     answer: Answer | None = None
     refusal: str | None = None
+    became: Became | None = None  # of the result of a call that was made
 
     @property
     def is_open(self) -> bool:
@@ -138,6 +148,39 @@ class Calls:
         code = Code.APPROVAL if judged.ruling.effect is Effect.ASK else Code.TOOL
         return Refused(code, judged.refusal, tuple(dict.fromkeys(reason.rule for reason in strongest)))
 
+    # --- calls that the exchange itself makes ------------------------------------------------------------------------
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that the calls may take, which are made at once; None where there are none."""
+        sight = self._sight
+        if sight is None:
+            return None
+        return max((sight.terms(one.called.call).timeout for one in self._judged.values()), default=None)
+
+    def returned(self, id_: str, result: Result) -> str | None:
+        """Take the result of a call by its id. Why it may not go on, in words; None where it may."""
+        sight = self._sight
+        for judged in self._judged.values():
+            if judged.called.call.id == id_ and judged.refusal is None and sight is not None:
+                fault = sight.terms(judged.called.call).fault(result)
+                judged.became = Became.FAILED if result.is_error else Became.RETURNED
+                if fault is not None:
+                    judged.became, words = fault
+                    return words
+                sight.returned(judged.called.call, "\n".join(result.texts))
+        return None
+
+    def overdue(self) -> str:
+        """The time is over: none of the calls is waited for any more. Why, in words."""
+        for judged in self._judged.values():
+            if judged.became is None and judged.refusal is None:
+                judged.became = Became.OVERDUE
+        return (
+            f"the tool has not answered within the {self.timeout or 0:g} seconds that it may take "
+            "(`timeout` of its table under [tools])"
+        )
+
     # --- for the record ----------------------------------------------------------------------------------------------
 
     @property
@@ -179,6 +222,7 @@ class Calls:
             asked=ruling.effect is Effect.ASK,
             by=answer.by if answer is not None else None,
             ticket=answer.ticket if answer is not None else None,
+            became=judged.became,
         )
 
 

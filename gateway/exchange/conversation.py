@@ -8,8 +8,8 @@ a JSON-RPC error: it fails closed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from msgspec import structs
 
 from gateway.dialect.jsonrpc import Id, is_answer, is_request
 from gateway.dialect.mcp import Mcp
+from gateway.dialect.mcp_refusals import cancelled
 from gateway.dialect.message import Instead
 from gateway.errors import Code, LockgateError, Malformed, OverLimit
 from gateway.exchange import refuse
@@ -29,6 +30,7 @@ from gateway.exchange.messages import Judged, judge_message
 from gateway.exchange.sight import UNTOLD, sight
 from gateway.exchange.whole import Outcome
 from gateway.policy.call import Answer
+from gateway.policy.tools.wrapper import PATIENCE
 from gateway.segment import Direction
 from gateway.verdict import Refusal
 from gateway.wire.document import Document, glance, parse
@@ -62,7 +64,17 @@ class AskAbout:
     ask: Ask
 
 
-type Step = ToClient | ToServer | AskAbout | Finish
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Tell `overdue` of that id in so many seconds from now, unless it is finished by then. Another one begins anew,
+    but `most` seconds after the first it is over all the same."""
+
+    id: str
+    seconds: float
+    most: float
+
+
+type Step = ToClient | ToServer | AskAbout | Clock | Finish
 
 
 @dataclass(slots=True)
@@ -75,6 +87,7 @@ class _Exchange:
     waiting: set[Id] = field(default_factory=set)
     is_refused: bool = False
     calls: Calls | None = None
+    tokens: frozenset[Hashable] = frozenset()  # by which progress is reported
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +114,7 @@ class Conversation:
         self._dialect = Mcp()
         self._open: dict[tuple[Direction, Id], _Exchange] = {}
         self._held: dict[str, _Held] = {}
+        self._late: dict[Id, None] = {}  # requests of the client whose answers nobody waits for any more
 
     def receive(self, sender: Direction, line: bytes | None) -> list[Step]:
         """What follows from a line; `TOO_LONG` stands for one that is over the limit on events."""
@@ -121,6 +135,24 @@ class Conversation:
         except Exception as error:  # noqa: BLE001 - the outer boundary, as for a line
             line = held.document.raw
             return list(self._failed(Direction.REQUEST, line, f"{type(error).__name__}: {error}"))
+
+    def overdue(self, id_: str) -> list[Step]:
+        """What follows when the time of a `Clock` is over: the client is told, and a late answer goes nowhere."""
+        exchange = next((one for one in self._open.values() if one.facts.id == id_), None)
+        if exchange is None or exchange.calls is None:
+            return []
+        words = exchange.calls.overdue()
+        exchange.facts.fault, exchange.is_refused = f"tool: {words}", True
+        refusal = self._refusal(exchange.facts, Code.TOOL, words, ("tool-timeout",))
+        owed = tuple(one for one in exchange.dialect.owed if one.id in exchange.waiting)
+        steps: list[Step] = [ToClient(replace(exchange.dialect, owed=owed).refusal(refusal) + b"\n")]
+        for one in owed:
+            steps.append(ToServer(cancelled(one.id, words) + b"\n"))
+            self._late[one.id] = None
+        while len(self._late) > MAX_OPEN:
+            del self._late[next(iter(self._late))]
+        self._forget(exchange)
+        return [*steps, Finish(self._record(exchange, "refused"))]
 
     def ended(self, why: str) -> list[Step]:
         """The server is gone: whoever still waits for it is told `why`."""
@@ -157,8 +189,11 @@ class Conversation:
         if _BARE_CR.search(line):
             raise Malformed("a message holds a carriage return")
         document = parse(text)
-        judged = judge_message(self.gate, self._dialect, sender, document, self._upstream)
         messages = document.value if isinstance(document.value, list) else [document.value]
+        calls = self._calls_answered(sender, messages)
+        judged = judge_message(self.gate, self._dialect, sender, document, self._upstream, calls)
+        if self._are_late(sender, messages):
+            return
         exchanges = self._answered(sender, messages) or [self._opened(sender, self._dialect.about(document, sender))]
         for exchange in exchanges:
             self._note(exchange, sender, document, judged)
@@ -167,11 +202,12 @@ class Conversation:
         else:
             end = line[len(text) :] or b"\n"
             plain = line if not judged.edited and line.endswith(b"\n") else judged.data + end
-            calls = self._calls(sender, document)
-            if calls is None:
+            made = self._calls(sender, document)
+            if made is None:
                 yield _onward(sender, plain)
+                yield from self._progressed(sender, document)
             else:
-                yield from self._ruled(_Held(exchanges[0], document, judged, end), calls, plain)
+                yield from self._ruled(_Held(exchanges[0], document, judged, end), made, plain)
         for exchange in exchanges:
             yield from self._settled(exchange, sender, messages)
 
@@ -191,6 +227,7 @@ class Conversation:
     def _ruled(self, held: _Held, calls: Calls, plain: bytes) -> Iterator[Step]:
         """Send a message whose calls may be made, refuse it, or ask."""
         held.exchange.calls = calls
+        held.exchange.tokens = frozenset(self._dialect.progress_tokens(held.document, Direction.REQUEST))
         if questions := calls.questions:
             self._held[held.exchange.facts.id] = held
             yield AskAbout(held.exchange.facts.id, Ask(questions))
@@ -198,6 +235,28 @@ class Conversation:
             yield from self._refused_calls(held, calls.refused)
         else:
             yield ToServer(plain)
+            yield from _clock(held.exchange)
+
+    def _progressed(self, sender: Direction, document: Document) -> Iterator[Step]:
+        """A server that reports progress of a call has more time for it."""
+        if sender is Direction.ANSWER:
+            for token in self._dialect.progress_tokens(document, sender):
+                exchange = next((one for one in self._open.values() if token in one.tokens), None)
+                yield from _clock(exchange) if exchange is not None else ()
+
+    def _calls_answered(self, sender: Direction, messages: list[Any]) -> list[Calls]:
+        """The calls of the client that the messages of a body may answer; they were not looked at yet."""
+        ids = [one.get("id") for one in messages if isinstance(one, dict) and is_answer(one)]
+        found = (self._open.get((_other(sender), id_)) for id_ in ids if isinstance(id_, Id))
+        return [one.calls for one in found if one is not None and one.calls is not None]
+
+    def _are_late(self, sender: Direction, messages: list[dict[str, Any]]) -> bool:
+        """Whether a body of the server answers only what nobody waits for any more, which is forgotten with that."""
+        if sender is Direction.REQUEST or not all(is_answer(one) and one.get("id") in self._late for one in messages):
+            return False
+        for one in messages:
+            self._late.pop(one["id"], None)
+        return bool(messages)
 
     def _answered_about(self, held: _Held, answers: Sequence[Answer]) -> Iterator[Step]:
         exchange, calls = held.exchange, held.exchange.calls
@@ -210,6 +269,7 @@ class Conversation:
                 data = self._dialect.with_arguments(parse(data), arguments)
                 exchange.facts.edited = True
             yield ToServer(data + held.end)
+            yield from _clock(exchange)
             return
         yield from self._refused_calls(held, calls.refused)
         self._forget(exchange)
@@ -343,6 +403,12 @@ class Conversation:
     def _refusal(self, facts: Facts, code: Code, message: str, rules: tuple[str, ...] = ()) -> Refusal:
         facts.code, facts.told = code, message
         return refuse.of(code, facts.id, message, rules=rules)
+
+
+def _clock(exchange: _Exchange) -> Iterator[Step]:
+    seconds = exchange.calls.timeout if exchange.calls is not None else None
+    if seconds is not None:
+        yield Clock(exchange.facts.id, seconds, seconds * PATIENCE)
 
 
 def _glanced(line: bytes | None) -> Document | None:

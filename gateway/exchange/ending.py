@@ -27,15 +27,18 @@ from gateway.exchange.events import (
     Finish,
     Headers,
     LimitsTaken,
+    Overdue,
     RequestBroken,
     Respond,
     SendAnswer,
+    StartClock,
     Stopped,
     UpstreamFailed,
 )
 from gateway.exchange.facts import Facts
 from gateway.exchange.messages import MessageStream
 from gateway.exchange.stream import AnswerStream
+from gateway.policy.tools.wrapper import PATIENCE
 from gateway.verdict import Refusal, Verdict
 
 
@@ -119,6 +122,18 @@ class Ending:
 
     def _on_stopped(self, event: Stopped) -> list[Command]:
         refusal = refuse.of(Code.STOPPED, self._facts.id, event.why)
+        return self._guarded(lambda: self._refuse(refusal, outcome="cut" if self._begun else "refused"))
+
+    def _clock(self) -> list[Command]:
+        """Have it told when the calls that the request makes take too long."""
+        seconds = self._made.timeout if self._made is not None else None
+        return [StartClock(seconds, seconds * PATIENCE)] if seconds is not None else []
+
+    def _on_overdue(self, _: Overdue) -> list[Command]:
+        """A tool takes too long: its caller is told, and what it still says is not waited for."""
+        words = self._made.overdue() if self._made is not None else ""
+        self._facts.fault = f"tool: {words}"
+        refusal = refuse.of(Code.TOOL, self._facts.id, words, rules=("tool-timeout",))
         return self._guarded(lambda: self._refuse(refusal, outcome="cut" if self._begun else "refused"))
 
     def _on_failed(self, event: Failed) -> list[Command]:

@@ -13,6 +13,7 @@ The shell that owns the sockets feeds events to `Exchange.receive` and carries o
     Recalled         a Recall was answered                         as a whole request body
     UpstreamFailed   no connection, a time-out, a broken answer    Respond, SendAnswer, EndAnswer
     DialDenied       the upstream's address may not be dialled     Respond
+    Overdue          the time of a StartClock is over              Respond, SendAnswer, EndAnswer, DropUpstream
     ClientGone       the client closed                             DropUpstream
     Stopped          an operator stopped what it is part of        Respond, SendAnswer, EndAnswer, DropUpstream
     Failed           the shell itself failed                       Respond, EndAnswer, DropUpstream
@@ -32,6 +33,7 @@ from gateway.dialect.base import Denials
 from gateway.errors import Code
 from gateway.exchange.demand import Counted, Demand, Quota
 from gateway.policy.call import Answer, CallReason, Question, Tier
+from gateway.policy.tools.wrapper import Became
 from gateway.segment import Uninspected
 from gateway.verdict import Effect, Reason
 
@@ -126,6 +128,10 @@ class Stopped(Struct, frozen=True):
     why: str
 
 
+class Overdue(Struct, frozen=True):
+    """The time that was set by `StartClock` is over."""
+
+
 class Failed(Struct, frozen=True):
     """An exception in the shell, or in the exchange itself. `stage` names where; `detail` is for the log alone."""
 
@@ -178,6 +184,7 @@ type Event = (
     | Recalled
     | ClientGone
     | Stopped
+    | Overdue
     | Failed
 )
 
@@ -204,6 +211,16 @@ class Ask(Struct, frozen=True):
     questions: tuple[Question, ...]
     keepalive: bytes = b""
     is_patient: bool = False
+
+
+class StartClock(Struct, frozen=True):
+    """Tell `Overdue` in so many seconds from now, unless the exchange is over by then.
+
+    Another one begins anew, but `most` seconds after the first it is over all the same.
+    """
+
+    seconds: float
+    most: float
 
 
 class Recall(Struct, frozen=True):
@@ -281,6 +298,7 @@ type Command = (
     Consult
     | Extract
     | Ask
+    | StartClock
     | Recall
     | Remember
     | ReadBody
@@ -306,7 +324,8 @@ class Inspected(Struct, frozen=True):
 
 
 class CallRecord(Struct, frozen=True):
-    """What is recorded of one call of a tool. `arguments` are masked; `by` is who decided where it was `asked`."""
+    """What is recorded of one call of a tool. `arguments` are masked; `by` is who decided where it was
+    `asked`. `became` is of the result, where the exchange itself made the call and it came to that."""
 
     tool: str
     server: str | None
@@ -319,6 +338,7 @@ class CallRecord(Struct, frozen=True):
     asked: bool = False
     by: str | None = None
     ticket: str | None = None
+    became: Became | None = None
 
 
 WITHHELD: Final = "[withheld]"

@@ -46,6 +46,10 @@ class Firewall(Protocol):
         are not shown. `goes_on` is whether more pages follow."""
         ...
 
+    def requested(self, methods: frozenset[str], places: frozenset[str], path: str) -> tuple[tuple[str, Any], ...]:
+        """The tools that an HTTP request calls, each with the arguments in its path."""
+        ...
+
     def judge_hosted(self, hosted: Iterable[Hosted]) -> HostedRuling:
         """What a request's tools come to that its provider runs itself."""
         ...

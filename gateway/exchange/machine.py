@@ -23,15 +23,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.dialect.base import Coverage
+from gateway.dialect.message import MessageDialect
 from gateway.dialect.meter import Asked
 from gateway.dialect.route import Family, Form
 from gateway.dialect.spelling import resolved
-from gateway.errors import InternalError, LockgateError, Malformed
+from gateway.errors import Code, InternalError, LockgateError, Malformed
 from gateway.exchange import headers as fields
 from gateway.exchange import hosted, messages, pdf, refuse
 from gateway.exchange.answering import BINARY, Answering, Reading, labelled_binary
 from gateway.exchange.bill import Bill, meter_for
-from gateway.exchange.calls import Calls
+from gateway.exchange.calls import Calls, Refused
 from gateway.exchange.content import inspect, is_told_by_first_bytes, readable
 from gateway.exchange.demand import Consults, Demand
 from gateway.exchange.ending import State
@@ -50,6 +51,7 @@ from gateway.exchange.events import (
     Headers,
     Inspected,
     LimitsTaken,
+    Overdue,
     ReadBody,
     Recall,
     Recalled,
@@ -64,6 +66,7 @@ from gateway.exchange.events import (
 from gateway.exchange.facts import Facts
 from gateway.exchange.gate import Gate
 from gateway.exchange.judge import STOPPED_TOOL
+from gateway.exchange.requested import requested
 from gateway.exchange.sight import UNTOLD, sight
 from gateway.exchange.target import judge_target
 from gateway.exchange.whole import Outcome
@@ -74,6 +77,10 @@ from gateway.verdict import Effect, Refusal
 from gateway.wire.coding import decode
 from gateway.wire.document import Document, glance, parse
 from gateway.wire.media import content_type
+
+UNCHANGEABLE: Final = Refused(
+    Code.APPROVAL, "it was approved with other arguments, which only the caller can put into an HTTP request", ()
+)
 
 type Then = Callable[[], list[Command]]
 type Refuse = Callable[[Refusal], list[Command]]
@@ -165,10 +172,20 @@ class Exchange(Answering):
         if head.total.effect >= Effect.ASK:
             return self._refuse(self._content_refusal(head.total.verdict))
         self._bill = Bill(meter_for(self._endpoint.meter, event.method))
-        if self._consults is Consults.LATE and event.has_body and self._reads_request:
+        if not event.has_body or not self._reads_request:
+            # What is known of it now is all that will be, but for a body that turns out to be text.
+            return self._rule(self._requested(None), self._refuse, self._begin_consulting)
+        return self._begin_consulting()
+
+    def _begin_consulting(self) -> list[Command]:
+        if self._consults is Consults.LATE and self._request.has_body and self._reads_request:
             self._state = State.BODY
             return [ReadBody()]
         return self._consult(Demand(asked=self._asked(None)))
+
+    def _requested(self, outcome: Outcome | None) -> tuple[Called, ...]:
+        """The tools that the request calls by its method and path."""
+        return requested(self._gate, self._request, self._facts.upstream, outcome, self._media)
 
     def _asked(self, document: Document | None, unread: tuple[Uninspected, ...] = ()) -> Asked | None:
         """What the request may cost; None where nobody asks, or nothing is counted."""
@@ -188,6 +205,8 @@ class Exchange(Answering):
         return [Consult(demand)]
 
     def _on_limits(self, event: LimitsTaken) -> list[Command]:
+        if self._state is not State.LIMITS:
+            raise InternalError("limits came that nobody asked for")
         self._limits = event
         self._facts.limited(event)
         switched = self._switched(event)
@@ -198,7 +217,7 @@ class Exchange(Answering):
             return self._refuse(refusal)
         if self._held is not None:
             self._state = State.WAITING
-            return [self._upstream_command(self._held.sent, self._held.headers)]
+            return [*self._clock(), self._upstream_command(self._held.sent, self._held.headers)]
         if not self._request.has_body:
             return self._start_upstream(b"", self._fields(None, b""))
         if self._reads_request:
@@ -301,7 +320,7 @@ class Exchange(Answering):
         if refused is not None:
             return self._refuse(refuse.of(refused.code, self._facts.id, refused.words, rules=refused.rules))
         return self._rule(
-            messages.made(self._endpoint, outcome.document, self._facts.upstream),
+            (*messages.made(self._endpoint, outcome.document, self._facts.upstream), *self._requested(outcome)),
             partial(self._refuse_request, outcome.document, headers),
             partial(self._request_ruled, raw, outcome, headers),
         )
@@ -320,6 +339,8 @@ class Exchange(Answering):
 
     def _when_ruled(self, calls: Calls, refuse_it: Refuse, then: Then) -> list[Command]:
         refused = calls.refused
+        if refused is None and calls.changes and not isinstance(self._endpoint.dialect, MessageDialect):
+            refused = UNCHANGEABLE
         if refused is None:
             return then()
         return refuse_it(refuse.of(refused.code, self._facts.id, refused.words, rules=refused.rules))
@@ -376,7 +397,7 @@ class Exchange(Answering):
 
     def _start_upstream(self, body: bytes, headers: Headers) -> list[Command]:
         self._state = State.WAITING
-        return [self._upstream_command(body, headers)]
+        return [*self._clock(), self._upstream_command(body, headers)]
 
     def _upstream_command(self, body: bytes | None, headers: Headers) -> StartUpstream:
         self._bill.sent()
@@ -397,6 +418,7 @@ _STEPS: Final[Mapping[type[Event], Callable[[Exchange, Any], list[Command]]]] = 
     RequestBroken: Exchange._on_request_broken,
     ClientGone: Exchange._on_client_gone,
     Stopped: Exchange._on_stopped,
+    Overdue: Exchange._on_overdue,
     Failed: Exchange._on_failed,
 }
 """What each event does."""

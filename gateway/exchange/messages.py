@@ -15,10 +15,12 @@ from gateway.dialect.base import Fields
 from gateway.dialect.message import MessageDialect, RpcDialect
 from gateway.dialect.route import Endpoint
 from gateway.errors import InternalError, NotJson
+from gateway.exchange.calls import Calls
 from gateway.exchange.gate import Gate
 from gateway.exchange.growth import Step
 from gateway.exchange.judge import STOPPED_TOOL, judge
 from gateway.exchange.listing import server_of, shown
+from gateway.exchange.results import checked
 from gateway.exchange.stream import StreamTotals
 from gateway.policy.call import Called, Change
 from gateway.segment import Direction, Uninspected
@@ -47,9 +49,15 @@ class Judged:
 
 
 def judge_message(
-    gate: Gate, dialect: MessageDialect, direction: Direction, document: Document, upstream: str
+    gate: Gate,
+    dialect: MessageDialect,
+    direction: Direction,
+    document: Document,
+    upstream: str,
+    calls: Iterable[Calls] = (),
 ) -> Judged:
-    """Judge one message from or for that upstream. Raises Malformed for what is none."""
+    """Judge one message from or for that upstream. `calls` are those that it may answer. Raises Malformed for what is
+    none."""
     reading = dialect.request(document) if direction is Direction.REQUEST else dialect.answer(document)
     judgement = judge(gate, direction, reading.segments)
     if calls_stopped(gate, dialect, document):
@@ -59,7 +67,8 @@ def judge_message(
     is_edited = bool(edits)
     if direction is Direction.ANSWER and verdict.effect < Effect.ASK:
         left = shown(gate, dialect, server_of(upstream), document, data)
-        verdict, data, is_edited = left.added_to(verdict), left.body, is_edited or left.hides
+        verdict, data = left.added_to(verdict), checked(dialect, calls, document, left.body)
+        is_edited = data != document.raw
     return Judged(
         verdict,
         tuple(finding for findings in judgement.findings for finding in findings),
@@ -74,15 +83,23 @@ class MessageStream:
     """A stream of messages to a client: each leaves as soon as it is judged, in the order in which they came.
 
     It is used as an `AnswerStream`, but is never cut for what a message says: the message is replaced, and the event
-    that it came in keeps its id. `refusal` says why. Raises Malformed and OverLimit for what cannot be read; `drain`
-    then still gives what came before.
+    that it came in keeps its id. `refusal` says why. `calls` are those that its request made. Raises
+    Malformed and OverLimit for what cannot be read; `drain` then still gives what came before.
     """
 
     cut: Verdict | None = None
 
     def __init__(
-        self, gate: Gate, dialect: MessageDialect, framing: Framing, refusal: MakeRefusal, upstream: str
+        self,
+        gate: Gate,
+        dialect: MessageDialect,
+        framing: Framing,
+        refusal: MakeRefusal,
+        upstream: str,
+        calls: Calls | None = None,
     ) -> None:
+        self.reports = 0  # of progress, that have come
+        self._calls = (calls,) if calls is not None else ()
         self._gate = gate
         self._dialect = dialect
         self._upstream = upstream
@@ -130,7 +147,8 @@ class MessageStream:
             document = parse(frame.data)
         except NotJson:
             return self._with_data(frame, self._reader.other(frame.event, frame.data))
-        judged = judge_message(self._gate, self._dialect, Direction.ANSWER, document, self._upstream)
+        judged = judge_message(self._gate, self._dialect, Direction.ANSWER, document, self._upstream, self._calls)
+        self.reports += len(self._dialect.progress_tokens(document, Direction.ANSWER))
         self._reader.sent(frame.event, document, frame.data)
         if (kept := self._reader.kept(document)) is not None:
             return self._with_data(frame, kept)

@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from gateway.policy.call import Argument, Call, CallReason, Ruling, Sink
 from gateway.policy.explained import Explained, Heard, heard, traced
@@ -26,6 +26,7 @@ from gateway.policy.tools.hosted import HostedRuling, MayReach, judge_hosted
 from gateway.policy.tools.listing import hidden
 from gateway.policy.tools.pinned import Pinning, pinned_reasons
 from gateway.policy.tools.toolbox import Allowed, Ruled, Toolbox
+from gateway.policy.tools.wrapper import Terms, terms_of
 from gateway.policy.transcript import Defined, Hosted, Said, Transcript
 from gateway.segment import Role
 from gateway.verdict import Effect
@@ -43,6 +44,14 @@ NOTHING: Final = Memory()
 """What is remembered where nothing was read."""
 
 
+class Reads(Protocol):
+    """Remembers what agents have read."""
+
+    def recall(self, agent: str) -> Memory: ...
+
+    def remember(self, agent: str, memory: Memory) -> None: ...
+
+
 def _nowhere(_: str) -> bool:
     return False
 
@@ -55,7 +64,7 @@ class Firewall:
     `hosted` are the kinds of tools that providers may run, `may_reach` is the egress policy's word on a host.
     `is_configured` is false where tools are judged without an operator's word on them: then neither tiers nor lists
     count, only where values came from. `pins` are those of tool definitions, None where nobody keeps any; `agent` is
-    whose calls they are.
+    whose calls they are. `reads` remembers what calls without a conversation have read; None where nobody does.
     """
 
     toolbox: Toolbox
@@ -67,6 +76,7 @@ class Firewall:
     is_configured: bool = True
     pins: Pinning | None = None
     agent: str = ""
+    reads: Reads | None = None
 
     def listed(
         self, server: str, definitions: Sequence[Mapping[str, Any]], *, goes_on: bool
@@ -76,25 +86,23 @@ class Firewall:
             return {}
         return hidden(server, definitions, self.toolbox, self.allowed, self.profile, self.pins, goes_on=goes_on)
 
+    def requested(self, methods: frozenset[str], places: frozenset[str], path: str) -> tuple[tuple[str, Any], ...]:
+        """The tools that an HTTP request calls, each with the arguments in its path; see `RequestMatch.arguments`."""
+        return self.toolbox.requested(methods, places, path)
+
     def judge_hosted(self, hosted: Iterable[Hosted]) -> HostedRuling:
         """What a request's tools come to that its provider runs itself."""
         return judge_hosted(hosted, self.hosted, self.profile, self.may_reach)
 
-    def sight(
-        self, transcript: Transcript, instructs: Instructs, isolation: int | None, before: Memory = NOTHING
-    ) -> Look:
-        """What the calls of one conversation are judged by. `before` is what was read before, where no transcript tells
-        it."""
-        return Look(self, transcript, instructs, Isolation(isolation or 0), before)
+    def sight(self, transcript: Transcript, instructs: Instructs, isolation: int | None) -> Look:
+        """What the calls of one conversation are judged by."""
+        return Look(self, transcript, instructs, Isolation(isolation or 0))
 
 
 class Look:
     """One conversation, and the policy that its calls are held to."""
 
-    def __init__(
-        self, policy: Firewall, transcript: Transcript, instructs: Instructs, isolation: Isolation, before: Memory
-    ) -> None:
-        self._before = before
+    def __init__(self, policy: Firewall, transcript: Transcript, instructs: Instructs, isolation: Isolation) -> None:
         self._policy = policy
         self._transcript = transcript
         self._instructs = instructs
@@ -115,7 +123,17 @@ class Look:
     @cached_property
     def _memory(self) -> Memory:
         """What was read before: by the conversation, or, where there is none, as far as it was remembered."""
-        return remembered(self._sources) if self._sources is not None else self._before
+        if self._sources is not None:
+            return remembered(self._sources)
+        reads = self._policy.reads
+        return reads.recall(self._policy.agent) if reads is not None else NOTHING
+
+    def returned(self, call: Call, text: str) -> None:
+        """Remember what a call has read, where no conversation will tell it."""
+        reads = self._policy.reads
+        if reads is not None and self._sources is None:
+            before = reads.recall(self._policy.agent)
+            reads.remember(self._policy.agent, before.after(call, self._ruled(call).arguments, text))
 
     @cached_property
     def _defined(self) -> dict[str, Defined]:
@@ -157,6 +175,12 @@ class Look:
 
     def fingerprint(self, call: Call) -> str:
         return fingerprint(call, self._policy.key)
+
+    def terms(self, call: Call) -> Terms:
+        """On what terms a call is carried out."""
+        if not self._policy.is_configured:
+            return Terms()
+        return terms_of([tool for _, tool in self._policy.toolbox.meaning(call)])
 
     def _reasons(self, call: Call, ruled: Ruled) -> Iterator[CallReason]:
         if self._policy.is_configured:

@@ -7,6 +7,7 @@ record; where even that fails, the connection is cut. The time that the exchange
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ from gateway.exchange.events import (
     Failed,
     Finish,
     LimitsTaken,
+    Overdue,
     ReadBody,
     Recall,
     Recalled,
@@ -46,6 +48,7 @@ from gateway.exchange.events import (
     Respond,
     SendAnswer,
     SendUpstream,
+    StartClock,
     StartUpstream,
     Stopped,
     UpstreamFailed,
@@ -140,7 +143,9 @@ class Carrier:
         self._upstream: ClientResponse | None = None
         self._body_wanted = False
         self._recorded = False
-        self._last: Stopped | Failed | None = None
+        self._last: Stopped | Overdue | Failed | None = None
+        self._clock: asyncio.TimerHandle | None = None
+        self._clock_ends = math.inf
         self._task = asyncio.current_task()
 
     @property
@@ -159,7 +164,7 @@ class Carrier:
         """End the exchange now, since an operator wants it. `why` is for the client."""
         self._interrupt(Stopped(why))
 
-    def _interrupt(self, last: Stopped | Failed) -> None:
+    def _interrupt(self, last: Stopped | Overdue | Failed) -> None:
         if self._last is None and self._task is not None:
             self._last = last
             self._task.cancel()
@@ -180,6 +185,8 @@ class Carrier:
         except Exception as failure:  # noqa: BLE001 -- the outer boundary: whatever it is ends in a refusal and a record
             await self._fail(failure)
         finally:
+            if self._clock is not None:
+                self._clock.cancel()
             self._close_upstream()
         if self._reply.answer is None:
             raise InternalError("an exchange ended without an answer")
@@ -270,7 +277,7 @@ class Carrier:
             if not self._exchange.finished:
                 self._reply.reset()
 
-    async def _last_words(self, last: Stopped | Failed) -> None:
+    async def _last_words(self, last: Stopped | Overdue | Failed) -> None:
         if self._task is not None:
             self._task.uncancel()
         with suppress(TimeoutError, ConnectionError):
@@ -308,6 +315,15 @@ class Carrier:
         finally:
             asking.cancel()
         await self._tell(Answered(await asking))
+
+    async def _start_clock(self, command: StartClock) -> None:
+        loop = asyncio.get_running_loop()
+        if self._clock is None:
+            self._clock_ends = loop.time() + command.most
+        else:
+            self._clock.cancel()
+        ends = min(loop.time() + command.seconds, self._clock_ends)
+        self._clock = loop.call_at(ends, self._interrupt, Overdue())
 
     async def _recall(self, command: Recall) -> None:
         await self._tell(Recalled(await self._denied.recall(self._whose, command.names)))
@@ -373,6 +389,7 @@ _CARRY: Final[Mapping[type[Command], _CarryOut]] = {
     ReadBody: Carrier._read_body,
     Extract: Carrier._extract,
     Ask: Carrier._ask,
+    StartClock: Carrier._start_clock,
     Recall: Carrier._recall,
     Remember: Carrier._remember,
     StartUpstream: Carrier._start_upstream,

@@ -58,7 +58,7 @@ class Ledger:
             reserved=course.bill.reserved if course.bill is not None else {},
             cost=course.bill.cost if course.bill is not None else None,
         )
-        for one in (line, *log.call_lines(record, began)):
+        for one in (line, *log.call_lines(record, began, course.took_ns / 1e6)):
             if self._audit is not None:
                 self._keep(self._audit, one)
             with suppress(Exception):  # standard error may be closed; the audit is the record that counts

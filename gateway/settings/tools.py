@@ -12,6 +12,7 @@ from gateway.detect.json_schema import JsonSchema
 from gateway.policy.call import Sink, Tier
 from gateway.policy.isolation import Isolation
 from gateway.policy.tools.match import match
+from gateway.policy.tools.requests import request_match
 from gateway.policy.tools.tool import TIMEOUT, Approval, ResultPolicy, Tool
 from gateway.settings.arguments import ArgumentTable
 from gateway.settings.fields import NO_TABLES, Array, Choice, Count, Duration, Named, Size, Table, read
@@ -36,6 +37,11 @@ def _argument_name(name: str) -> str:
 
 def _tool(value: object) -> str:
     read(match, value)
+    return str(value)
+
+
+def _request(value: object) -> str:
+    read(request_match, value)
     return str(value)
 
 
@@ -74,6 +80,7 @@ def _schema(value: object) -> Any:
 
 type ToolName = Annotated[str, AfterValidator(_tool_name)]
 type ToolPattern = Annotated[str, PlainValidator(_tool)]
+type RequestPattern = Annotated[str, PlainValidator(_request)]
 type Schema = Annotated[Any, PlainValidator(_schema)]
 
 
@@ -92,6 +99,7 @@ class ToolTable(Table):
     enabled: bool = True
     tier: Annotated[Tier, PlainValidator(_tier)] | None = None
     match: Array[ToolPattern] = ()
+    http: Array[RequestPattern] = ()  # requests that are calls of it
     languages: Array[str] = ()
     json_schema: Schema | None = Field(default=None, alias="schema")
     requires_approval: Annotated[Approval | None, PlainValidator(_approval)] = None
@@ -131,6 +139,7 @@ class ToolTable(Table):
             timeout=self.timeout,
             result=ResultPolicy(self.result.max_size, _compiled(self.result.json_schema)),
             is_own=is_own,
+            requests=tuple(map(request_match, self.http)),
         )
 
 

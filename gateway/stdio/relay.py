@@ -11,13 +11,13 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from time import perf_counter_ns
 from typing import Any, Final, Protocol
 
 from gateway.errors import ConfigError
-from gateway.exchange.conversation import AskAbout, Conversation, Step, ToClient, ToServer
+from gateway.exchange.conversation import AskAbout, Clock, Conversation, Step, ToClient, ToServer
 from gateway.exchange.events import Ask, ExchangeRecord, Finish
 from gateway.policy.call import Answer
 from gateway.segment import Direction
@@ -110,6 +110,7 @@ class Relay:
         self._record = record
         self._approve = approve
         self._asking: set[asyncio.Task[None]] = set()
+        self._clocks: dict[str, tuple[asyncio.TimerHandle, float]] = {}  # and when each is over in any case
 
     async def run(self, command: Sequence[str], environ: Mapping[str, str]) -> int:
         """Run the server until it ends, and return its exit code. Raises ConfigError where it cannot be started."""
@@ -120,6 +121,8 @@ class Relay:
             try:
                 return await self._until_over(child, upward, downward)
             finally:
+                for clock, _ in self._clocks.values():
+                    clock.cancel()
                 tasks = (upward, downward, *self._asking)
                 for task in tasks:
                     task.cancel()
@@ -169,15 +172,38 @@ class Relay:
                 elif isinstance(step, ToServer):
                     await _write(child, step.data)
                 elif isinstance(step, AskAbout):
-                    self._ask(child, step)
+                    self._aside(self._asked(child, step))
+                elif isinstance(step, Clock):
+                    self._start(child, step)
         finally:
             for step in steps:
                 if isinstance(step, Finish):
+                    self._stop(step.record.id)
                     self._record(step.record, *self._times.took(step.record.id))
 
-    def _ask(self, child: Process, step: AskAbout) -> None:
-        """Ask aside, so that other messages go on meanwhile."""
-        task = asyncio.create_task(self._asked(child, step))
+    def _start(self, child: Process, step: Clock) -> None:
+        """Start a clock, or begin it anew."""
+        loop = asyncio.get_running_loop()
+        before = self._stop(step.id)
+        last = loop.time() + step.most if before is None else before
+        ends = min(loop.time() + step.seconds, last)
+        self._clocks[step.id] = loop.call_at(ends, lambda: self._aside(self._overdue(child, step.id))), last
+
+    def _stop(self, id_: str) -> float | None:
+        """Stop a clock; when it would have been over in any case, None where there is none."""
+        found = self._clocks.pop(id_, None)
+        if found is None:
+            return None
+        clock, last = found
+        clock.cancel()
+        return last
+
+    async def _overdue(self, child: Process, id_: str) -> None:
+        await self._carry_out(child, self._conversation.overdue(id_))
+
+    def _aside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something while other messages go on."""
+        task = asyncio.create_task(work)
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)
 

@@ -23,7 +23,7 @@ def test_it_is_received_as_it_was_given() -> None:
     assert (received.path, received.seat.number, received.seat.workers) == (Path("/etc/gate.toml"), 3, 4)
     assert received.seat.origin.gateway.secret_file == Path("/etc/s")
     assert received.seat.hop_key == b"\0key"
-    assert "key'" not in repr((order, received.seat))
+    assert repr(b"\0key")[2:] not in repr((order, received.seat))
     assert received.doors.base_url == ()
 
 

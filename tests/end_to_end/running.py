@@ -52,14 +52,23 @@ misses = ["this page", "obey that page"]
 """
 
 
+HARMLESS = """
+[tools.fake]
+match = ["ask", "ask_secret", "crash", "forecast", "form", "leak", "news", "parts", "slip", "weather"]
+tier = "read"
+"""
+"""What the fakes' tools are said to do: the names of these tell nothing, so a person would be asked about each call."""
+
+
 def configured(upstream: str, tables: str = "", gateway: str = "") -> str:
-    """A configuration text: every built-in upstream leads to `upstream`, and the only pack is `PACK`."""
+    """A configuration text: every built-in upstream leads to `upstream`; the only pack is `PACK`, and tools are
+    `HARMLESS`."""
     names = ("openai", "anthropic", "gemini", "ollama")
     upstreams = "".join(f'[upstreams.{name}]\nbase_url = "{upstream}"\n' for name in names)
     return (
         f'[gateway]\nlisten = "127.0.0.1:0"\nstate_dir = "state"\n{gateway}\n'
         f'[proxy]\nlisten = "127.0.0.1:0"\n[admin]\nlisten = "127.0.0.1:0"\n'
-        f'[rules]\npacks = []\nfolders = ["rules"]\n{upstreams}{tables}'
+        f'[rules]\npacks = []\nfolders = ["rules"]\n{upstreams}{HARMLESS}{tables}'
     )
 
 

@@ -288,7 +288,7 @@ async def test_a_stream_can_be_taken_up_again(tmp_path: Path) -> None:
 
 
 JSON = (("Content-Type", "application/json"),)
-CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "x", "arguments": {}}}
+CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "echo", "arguments": {}}}
 
 
 class TestAgainstAFake:

@@ -11,6 +11,11 @@ from gateway.exchange.gate import Gate, Instructs
 from gateway.policy.call import Call, CallReason, Ruling, Tier
 from gateway.policy.profile import PROFILES
 from gateway.policy.tools.hosted import HostedRuling, judge_hosted
+from gateway.policy.tools.match import match
+from gateway.policy.tools.requests import request_match
+from gateway.policy.tools.tool import Tool
+from gateway.policy.tools.toolbox import Toolbox
+from gateway.policy.tools.wrapper import Terms
 from gateway.policy.transcript import Hosted, Transcript
 from gateway.verdict import Effect
 from tests.exchange.gates import gate
@@ -26,6 +31,8 @@ class Look:
     instructs: Instructs
     session: str = "s-1"
     judged: list[Call] = field(default_factory=list)
+    heard: list[tuple[Call, str]] = field(default_factory=list)
+    held_to: Terms = field(default_factory=Terms)
 
     def judge(self, call: Call) -> Ruling:
         self.judged.append(call)
@@ -36,8 +43,14 @@ class Look:
         reasons = (CallReason(effect, "tool-name", "tool.name", words),) if effect else ()
         return Ruling(effect, effect, Tier.MODIFY, reasons)
 
+    def returned(self, call: Call, text: str) -> None:
+        self.heard.append((call, text))
+
     def fingerprint(self, call: Call) -> str:
         return json.dumps([call.name, call.arguments], sort_keys=True)
+
+    def terms(self, call: Call) -> Terms:
+        return self.held_to
 
 
 @dataclass
@@ -46,6 +59,7 @@ class Policy:
 
     looks: list[Look] = field(default_factory=list)
     isolations: list[int | None] = field(default_factory=list)
+    terms: Terms = field(default_factory=Terms)
     hosted: tuple[str, ...] = ()
     listings: list[tuple[str, list[str], bool]] = field(default_factory=list)  # server, names, whether more follow
 
@@ -62,9 +76,14 @@ class Policy:
         }
 
     def sight(self, transcript: Transcript, instructs: Instructs, isolation: int | None) -> Look:
-        self.looks.append(Look(transcript, instructs))
+        self.looks.append(Look(transcript, instructs, held_to=self.terms))
         self.isolations.append(isolation)
         return self.looks[-1]
+
+    def requested(self, methods: frozenset[str], places: frozenset[str], path: str) -> tuple[tuple[str, Any], ...]:
+        return Toolbox([Tool("pay", (match("pay"),), requests=(request_match("POST up/pay/{what}"),))]).requested(
+            methods, places, path
+        )
 
     def judge_hosted(self, hosted: Iterable[Hosted]) -> HostedRuling:
         return judge_hosted(hosted, self.hosted, PROFILES["balanced"], lambda host: host == "ours.example")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import Code
 from gateway.exchange import conversation
-from gateway.exchange.conversation import METHOD, AskAbout, Conversation, Step, ToClient, ToServer
+from gateway.exchange.conversation import METHOD, AskAbout, Clock, Conversation, Step, ToClient, ToServer
 from gateway.exchange.events import ExchangeRecord, Finish
 from gateway.policy.call import Answer
 from gateway.segment import Direction
@@ -407,7 +407,7 @@ class TestCalls:
 
     def test_an_allowed_call_goes_on_as_it_came(self) -> None:
         came = self.call("read", path="p")
-        assert self.talk().receive(CLIENT, came) == [ToServer(came)]
+        assert self.talk().receive(CLIENT, came) == [ToServer(came), Clock("id-1", 30.0, 600.0)]
 
     def test_a_refused_call_is_answered_and_recorded(self) -> None:
         steps = self.talk().receive(CLIENT, self.call("wipe"))
@@ -423,7 +423,7 @@ class TestCalls:
         assert asked.ask.questions[0].call.arguments == {"what": "rent"}
         other = line({**PING, "id": 2})
         assert one.receive(CLIENT, other) == [ToServer(other)]
-        assert one.answered(asked.id, (self.YES,)) == [ToServer(came)]
+        assert one.answered(asked.id, (self.YES,))[0] == ToServer(came)
         steps = one.receive(SERVER, line(DONE))
         assert record(steps).calls[0].asked
 

@@ -106,7 +106,7 @@ async def test_pieces_of_a_message_that_never_ends_keep_nothing_open() -> None:
                 await asyncio.sleep(0.05)
 
         sending = asyncio.create_task(go_on())
-        assert (await asyncio.wait_for(reader.read(), 5))[2:4] == (1001).to_bytes(2)
+        assert (await asyncio.wait_for(reader.readexactly(4), 5))[2:] == (1001).to_bytes(2)
         sending.cancel()
         assert (await running.recorded()).outcome == "forwarded"
 

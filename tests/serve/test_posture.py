@@ -33,7 +33,10 @@ def test_each_agent_has_its_profile_and_everybody_else_the_default() -> None:
     agents = {"strict-bot": {"key_sha256": digest, "profile": "strict"}, "bot": {"key_sha256": "1" * 64}}
     serving = made({"agents": agents}, Secrets(MappingProxyType({}), MappingProxyType({digest: "strict-bot"}), None))
     assert serving.gate_for("strict-bot").profile.name == "strict"
-    assert serving.gate_for("bot") is serving.gate_for("default") is serving.default_gate
+    assert serving.gate_for("default") is serving.default_gate
+    bot = serving.gate_for("bot")
+    assert bot == replace(serving.default_gate, firewall=bot.firewall)
+    assert bot.firewall != serving.default_gate.firewall, "approvals are by agent"
     assert serving.digest == serving.default_gate.rules.digest
 
 

@@ -149,7 +149,8 @@ class _Judged:
         worst = max(stands for stands, _ in standings)
         if len(hits) >= MAX_HITS:
             worst = max(worst, Standing.TOLD)
-        lent = any(stands is Standing.LENT for stands, _ in standings)
+        # Who orders the model to use a value is not outweighed by a place where it stands harmlessly.
+        lent = worst is not Standing.COMMANDED and any(stands is Standing.LENT for stands, _ in standings)
         if self._is_second(target):
             told = [hit for hit in hits if self._is_told(hit)]
             if told:

@@ -31,7 +31,7 @@ from gateway.policy.provenance.lexicon import Act
 from gateway.policy.provenance.purpose import Purpose, asks, fit
 from gateway.policy.provenance.spelling import normal
 from gateway.policy.provenance.texts import Hit, Texts, Unit, values_of
-from gateway.policy.provenance.words import things_of
+from gateway.policy.provenance.words import parts_of_name, spellings, things_of
 from gateway.segment import Trust
 
 _FIXED: Final = frozenset((Act.CHANGE, Act.CREATE, Act.RUN))
@@ -42,6 +42,10 @@ _OUTWARD: Final = frozenset((Act.SEND, Act.PAY, Act.SHARE))
 _PRONOUN: Final = re.compile(
     r"\b(?:it|them|that|this|these|those|they|him|her|there|one|everyone|everybody|all)\b"
     r"|它|他们|他|她|其中|这个|这些|大家|所有人",
+    re.IGNORECASE,
+)
+_DEFINITE: Final = re.compile(
+    r"\b(?:the|that|this|these|those|latest|last|newest|my|his|her|their|from|in|on|every|all|each)\b|[这那里中的]|\b(?:der|die|das)\b",
     re.IGNORECASE,
 )
 _ANSWERS: Final = re.compile(
@@ -94,7 +98,8 @@ class Wish:
         else:
             fixing = []
         open_ones = [clause for clause in self.asking(wanted) if not names_target(clause, sink, value)]
-        pointing = [clause for clause in open_ones if self._refers(clause, unit)]
+        made = wanted.things | spellings(wanted.things)
+        pointing = [clause for clause in open_ones if self._refers(clause, unit, made)]
         return Pointed(
             bool(pointing or delegated or fixing),
             bool(delegated),
@@ -121,7 +126,8 @@ class Wish:
         """Whether any clause has a verb that is known: in other languages nobody can tell what was asked for."""
         return any(clause.words.acts for clause in self.clauses if clause.trust is Trust.PRINCIPAL)
 
-    def _refers(self, clause: Clause, unit: Unit) -> bool:
+    def _refers(self, clause: Clause, unit: Unit, made: frozenset[str] = frozenset()) -> bool:
+        """`made` are the things that the action makes: "write a mail" speaks of none that there is."""
         if unit.trust is Trust.UNTRUSTED and unit.call is None and unit.turn == clause.message:
             return True  # pasted into the same message
         reach = [clause]
@@ -135,7 +141,8 @@ class Wish:
             return True
         if any(self._is_borne(name) for name in clause.names):
             return False
-        return any(part.words.things & self._kinds(unit) for part in reach)
+        kinds = self._kinds(unit)
+        return any(part.words.things & (kinds if _DEFINITE.search(part.text) else kinds - made) for part in reach)
 
     def _is_borne(self, name: str) -> bool:
         """Whether something that was read bears the name."""
@@ -146,19 +153,24 @@ class Wish:
     def _kinds(self, unit: Unit) -> frozenset[str]:
         key = (unit.turn, unit.leaf.record)
         if key not in self._things:
-            self._things[key] = things_of(re.findall(r"[^\W_]+", self._head(unit)[:600])) | things_of(
-                [unit.call.name] if unit.call else ["document", "file", "email", "page", "message"]
-            )
+            # What a free text says of itself does not count: whoever wrote it could call it what he likes.
+            said = self._head(unit) if len(self.texts.others.mates(unit)) > 1 else self._called(unit)
+            words = parts_of_name(unit.call.name) if unit.call else ["document", "file", "email", "page", "message"]
+            self._things[key] = things_of(re.findall(r"[^\W_]+", said[:600])) | things_of(words)
         return self._things[key]
 
     def _head(self, unit: Unit) -> str:
         key = (unit.turn, unit.leaf.record)
         if key not in self._heads:
-            asked = list(values_of(unit.call.arguments)) if unit.call else []
-            # What was opened by an id is called as the list calls it that the id was picked from.
-            picked = [self._record(hit.unit) for value in asked[:4] for hit in self._listed(value, unit.turn)]
-            self._heads[key] = " | ".join((normal(" | ".join(asked))[:400], *picked, self._record(unit)[:600]))
+            self._heads[key] = f"{self._called(unit)} | {self._record(unit)[:600]}"
         return self._heads[key]
+
+    def _called(self, unit: Unit) -> str:
+        """What the call that read a unit asked for. What was opened by an id is called as the list calls it that the id
+        was picked from."""
+        asked = list(values_of(unit.call.arguments)) if unit.call else []
+        picked = [self._record(hit.unit) for value in asked[:4] for hit in self._listed(value, unit.turn)]
+        return " | ".join((normal(" | ".join(asked))[:400], *picked))
 
     def _listed(self, value: str, turn: int) -> list[Hit]:
         found = (hit for hit in self.texts.others.find(value) if hit.is_whole and hit.unit.turn < turn)
@@ -168,7 +180,8 @@ class Wish:
         """The short fields of the record that a unit is in; the first line, where it is a text without records."""
         side = self.texts.others
         mates = side.mates(unit)
-        fields = [mate.text for mate in mates if mate.is_field]
+        # What a field is called says nothing of the record: everybody's record has such fields.
+        fields = [mate.text for mate in mates if mate.is_field and mate.leaf.key]
         return " | ".join(fields) if len(mates) > 1 else unit.text.lstrip()[:160].split("\n")[0]
 
 

@@ -18,6 +18,7 @@ from gateway.policy.tools.commands import CommandPolicy, SqlPolicy
 from gateway.policy.tools.match import Closeness, Match, Spellings
 from gateway.policy.tools.naming import words
 from gateway.policy.tools.paths import PathPolicy
+from gateway.policy.tools.requests import RequestMatch
 from gateway.policy.tools.sinks import ROOT, is_at
 from gateway.policy.tools.urls import HostPolicy, listed
 from gateway.policy.tools.values import ValuePolicy
@@ -105,7 +106,8 @@ def _nothing() -> Mapping[Any, Any]:
 class Tool(Struct, frozen=True):
     """A table of `[tools]`, an operator's own or of a shipped policy.
 
-    `requests_per_minute`, `timeout` (seconds) and `result` are for whoever makes the call.
+    `requests` are the HTTP requests that are calls of it, by its own name. `requests_per_minute`, `timeout` (seconds)
+    and `result` are for whoever makes the call.
     """
 
     name: str
@@ -122,6 +124,7 @@ class Tool(Struct, frozen=True):
     timeout: float = TIMEOUT
     result: ResultPolicy = ResultPolicy()
     is_own: bool = True
+    requests: tuple[RequestMatch, ...] = ()
 
     def closeness(self, spelt: Spellings) -> Closeness | None:
         """How closely it means a call that is spelt so; None if it does not."""

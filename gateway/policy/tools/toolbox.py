@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -64,6 +64,7 @@ class Toolbox:
 
     def __init__(self, tools: Sequence[Tool] = ()) -> None:
         self.tools = tuple(tools)
+        self._by_request = tuple(tool for tool in self.tools if tool.requests)
 
     def rule(
         self,
@@ -97,6 +98,15 @@ class Toolbox:
             tiered.tier is not Tier.MODIFY or any(_asks(tool) for tool in tools),
             tools,
             tiered.why,
+        )
+
+    def requested(self, methods: frozenset[str], places: frozenset[str], path: str) -> tuple[tuple[str, Any], ...]:
+        """The tools that an HTTP request calls, each with the arguments in its path; see `RequestMatch.arguments`."""
+        return tuple(
+            (tool.name, found)
+            for tool in self._by_request
+            for one in tool.requests
+            if (found := one.arguments(methods, places, path)) is not None
         )
 
     def is_listed(self, call: Call, allowed: Allowed) -> bool:

@@ -17,7 +17,7 @@ from gateway.trust.authority import Authority, made, pem
 from gateway.trust.leaf import Leaves
 from gateway.trust.variables import environment
 from gateway.units import Address
-from tests.end_to_end.running import Running, running
+from tests.end_to_end.running import HARMLESS, Running, running
 
 HOST = "localhost"
 """The name of every server: it is loopback by definition, so no resolver is asked."""
@@ -87,7 +87,7 @@ def configuration_text(tables: str, folder: Path, proxy: str = "") -> str:
     return (
         f'[gateway]\nlisten = "127.0.0.1:0"\nstate_dir = "state"\nca_file = "{folder / "private.pem"}"\n'
         f'[proxy]\nlisten = "127.0.0.1:0"\nno_proxy = []\n{proxy}\n[admin]\nlisten = "127.0.0.1:0"\n'
-        f'[rules]\npacks = []\nfolders = ["rules"]\n{tables}'
+        f'[rules]\npacks = []\nfolders = ["rules"]\n{HARMLESS}{tables}'
     )
 
 
