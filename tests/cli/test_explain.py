@@ -24,6 +24,7 @@ from tests.cli import conversations
 from tests.cli.conversations import ASKED, chat
 
 TRANSCRIPTS = Path(__file__).parent.parent / "transcripts"
+MANUAL = Path(__file__).parent.parent.parent / "docs" / "explain.md"
 AWS_KEY = "AK" + "IA" + "QYLPMN5HHHFPZAM2"
 
 
@@ -205,6 +206,12 @@ class TestCommand:
     def test_something_held_is_one(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert self.run(tmp_path, chat()) == 1
         assert "2. send_email (message 4): asked, a person must approve it" in capsys.readouterr().out
+
+    def test_the_example_of_the_manual(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        body = chat()
+        del body["messages"][0]
+        self.run(tmp_path, body)
+        assert f"$ lockgate explain saved.json\n{capsys.readouterr().out}```" in MANUAL.read_text(encoding="utf-8")
 
     def test_a_hosted_tool_that_is_refused_is_one(self, tmp_path: Path) -> None:
         tool = {"type": "mcp", "server_label": "x", "server_url": "https://mcp.evil.example/"}
