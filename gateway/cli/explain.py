@@ -10,12 +10,11 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
-from msgspec import Struct
-from msgspec.structs import replace
 
 from gateway import keys
 from gateway.cli import offline
@@ -48,7 +47,8 @@ _ASKED: Final = 300
 _REMEMBERED: Final = 4096
 
 
-class Engine(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Engine:
     """What calls are judged by, and in whose name."""
 
     config: Config
@@ -57,7 +57,8 @@ class Engine(Struct, frozen=True):
     firewall: Firewall
 
 
-class Step(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Step:
     """The calls of one answer, and the conversation before it. `messages` are None for an answer that is not in it."""
 
     before: Transcript
@@ -169,7 +170,7 @@ def steps(transcript: Transcript, answered: Sequence[Call]) -> Iterator[Step]:
             made += [turn] if isinstance(turn, Made) else []
             continue
         if made:
-            before = replace(transcript, turns=turns[:start])
+            before = Transcript(turns[:start], transcript.tools, transcript.hosted, transcript.is_whole)
             yield Step(before, tuple(one.call for one in made), tuple(one.message for one in made))
         start, made = None, []
     if answered:

@@ -6,11 +6,11 @@ import io
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from gateway.cli.explain import Engine, engine_of, explain, explained, steps
 from gateway.cli.saved import conversation
