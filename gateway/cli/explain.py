@@ -128,10 +128,7 @@ def _under(config: Config, profile: str | None, agent: str) -> Config:
 
 def explained(engine: Engine, saved: Saved, source: str) -> dict[str, Any]:
     """What becomes of each call, as JSON values. Raises OperatorError where the file holds no conversation."""
-    try:
-        transcript = saved.endpoint.dialect.transcript(saved.document)
-    except LockgateError as error:
-        raise OperatorError((f"{plain(source)}: {error}",)) from None
+    transcript = saved.endpoint.dialect.transcript(saved.document)
     if not transcript.turns:
         raise OperatorError(
             (f"{plain(source)}: holds no messages in the dialect `{saved.dialect}`; accepted: --dialect",)

