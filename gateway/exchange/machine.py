@@ -273,9 +273,9 @@ class Exchange(Answering):
         coding = fields.value(self._request.headers, "content-encoding")
         body = decode(raw, coding, self._gate.limits.request) if coding else raw
         self._refuse_unknown_json(body, self._media)
-        if self._gate.firewall is not None and self._endpoint.generates:
+        if self._gate.firewall is not None and self._endpoint.coverage is Coverage.DIALECT:
             self._asked_body = body
-            if self._endpoint.dialect.may_lean(body):
+            if self._endpoint.generates and self._endpoint.dialect.may_lean(body):
                 return self._recall(raw, body)
         return self._judge_body(raw, body)
 
