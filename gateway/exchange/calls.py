@@ -28,6 +28,9 @@ MASKED: Final = frozenset({"secret", "pii"})
 TOLD: Final = 3
 """Reasons that a model is told of: enough to do otherwise."""
 
+_CALLING: Final = re.compile(rb"_call|Call|tool_use")
+"""What the APIs write around calls of tools."""
+
 _NAME: Final = re.compile(r"[\w.:/-]{1,64}", re.ASCII)
 
 
@@ -237,6 +240,11 @@ class Calls:
             ticket=answer.ticket if answer is not None else None,
             became=judged.became,
         )
+
+
+def may_call(data: bytes) -> bool:
+    """Whether bytes of a stream seem to tell of a call: only good for telling how much work they may be."""
+    return _CALLING.search(data) is not None
 
 
 def told(ruling: Ruling) -> str:

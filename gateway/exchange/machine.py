@@ -32,7 +32,7 @@ from gateway.exchange import headers as fields
 from gateway.exchange import hosted, messages, pdf, refuse
 from gateway.exchange.answering import BINARY, Answering, Reading, labelled_binary
 from gateway.exchange.bill import Bill, meter_for
-from gateway.exchange.calls import Calls, Refused
+from gateway.exchange.calls import Calls, Refused, may_call
 from gateway.exchange.content import inspect, is_told_by_first_bytes, readable
 from gateway.exchange.demand import Consults, Demand
 from gateway.exchange.ending import State
@@ -68,6 +68,7 @@ from gateway.exchange.gate import Gate
 from gateway.exchange.judge import STOPPED_TOOL
 from gateway.exchange.requested import requested
 from gateway.exchange.sight import UNTOLD, sight
+from gateway.exchange.stream import AnswerStream
 from gateway.exchange.target import judge_target
 from gateway.exchange.whole import Outcome
 from gateway.policy.call import Called
@@ -132,16 +133,31 @@ class Exchange(Answering):
         """About how many bytes the event would have judged at once; a coded body may decode to all that is allowed."""
         if isinstance(event, Extracted):
             return sum(map(len, event.texts))
+        if isinstance(event, Answered):
+            return len(self._asked_body)  # other arguments are held against it
         if not isinstance(event, RequestData | AnswerData):
             return 0
         if self._state is State.STREAM:
-            assert self._stream is not None
-            return len(event.data) + self._stream.unread if self._decoder is None else self._gate.limits.answer
+            return self._weight_of_stream(event.data)
         if not event.last or self._state not in (State.BODY, State.WHOLE):
             return 0
         headers = self._request.headers if self._answer is None else self._answer.headers
         is_coded = fields.value(headers, "content-encoding") is not None
-        return self._gate.limits.answer if is_coded else self._body.size + len(event.data)
+        # The calls in it are held against what was asked.
+        asked = 0 if self._calls is None else len(self._asked_body)
+        return self._gate.limits.answer if is_coded else self._body.size + len(event.data) + asked
+
+    def _weight_of_stream(self, data: bytes) -> int:
+        """A call is complete with an event that names one or comes while one waits. It is held against what was
+        asked, however few bytes tell of it."""
+        stream = self._stream
+        assert stream is not None
+        if self._decoder is not None:
+            return self._gate.limits.answer
+        weight = len(data) + stream.unread
+        if self._calls is not None and isinstance(stream, AnswerStream) and (stream.waits or may_call(data)):
+            weight += len(self._asked_body)
+        return weight
 
     def receive(self, event: Event) -> list[Command]:
         """The commands that follow from an event. An exchange that is over ignores what still comes."""
@@ -277,9 +293,9 @@ class Exchange(Answering):
         coding = fields.value(self._request.headers, "content-encoding")
         body = decode(raw, coding, self._gate.limits.request) if coding else raw
         self._refuse_unknown_json(body, self._media)
-        if self._gate.firewall is not None and self._endpoint.generates:
+        if self._gate.firewall is not None and self._endpoint.coverage is Coverage.DIALECT:
             self._asked_body = body
-            if self._endpoint.dialect.may_lean(body):
+            if self._endpoint.generates and self._endpoint.dialect.may_lean(body):
                 return self._recall(raw, body)
         return self._judge_body(raw, body)
 

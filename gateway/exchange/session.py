@@ -23,6 +23,7 @@ from gateway.dialect.spelling import resolved
 from gateway.errors import Code, InternalError, LockgateError, Malformed, OverLimit
 from gateway.exchange import headers as fields
 from gateway.exchange import hosted, refuse
+from gateway.exchange.calls import may_call
 from gateway.exchange.demand import Demand, Part
 from gateway.exchange.events import (
     Answered,
@@ -97,12 +98,22 @@ class Session(SessionOpening):
 
     def weighs(self, event: SessionEvent) -> int:
         """About how many bytes the event would have judged at once; a coded body may decode to all that is allowed."""
-        if isinstance(event, FromClient | FromServer):
+        if isinstance(event, FromServer):
+            is_calling = self._stream is not None and (self._stream.waits or may_call(event.message.data))
+            return len(event.message.data) + (self._kept if is_calling else 0)
+        if isinstance(event, FromClient):
             return len(event.message.data)
+        if isinstance(event, Answered):
+            return self._kept
         if not isinstance(event, Declined):
             return 0
         is_coded = fields.value(event.headers, "content-encoding") is not None
         return self._gate().limits.answer if is_coded else len(event.body)
+
+    @property
+    def _kept(self) -> int:
+        """About how many bytes calls are held against."""
+        return sum(self._sizes)
 
     def receive(self, event: SessionEvent) -> list[SessionCommand]:
         """The commands that follow from an event. A session that is over ignores what still comes."""
@@ -195,6 +206,7 @@ class Session(SessionOpening):
             transcript = self._endpoint.dialect.transcript(document)
             if transcript.turns or transcript.tools:
                 self._said.append(transcript)
+                self._sizes.append(len(document.raw))
 
     def _turn_down(self, refusal: Refusal, document: Document | None) -> list[SessionCommand]:
         """Answer a message with a refusal. Where the dialect has no event for that, the session ends."""

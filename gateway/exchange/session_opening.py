@@ -51,6 +51,7 @@ class SessionOpening(SessionEnding):
         self._family = family
         self._isolation = isolation
         self._said: deque[Transcript] = deque(maxlen=REMEMBERED)  # what the client's messages told
+        self._sizes: deque[int] = deque(maxlen=REMEMBERED)  # bytes of these messages
         self._started = SessionStarted("/", ())
 
     def _on_started(self, event: SessionStarted) -> list[SessionCommand]:

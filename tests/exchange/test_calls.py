@@ -147,6 +147,31 @@ class TestWholeAnswers:
         assert record(commands).code is Code.TOOL
         assert not [one for one in commands if isinstance(one, Ask)]
 
+    @pytest.mark.parametrize(
+        ("status", "type_"), [(206, "application/json"), (206, "text/html"), (400, "text/plain"), (500, "text/html")]
+    )
+    def test_whatever_the_status_a_document_is_one(self, status: int, type_: str) -> None:
+        body = completion(function("wipe", {}))
+        head = AnswerStarted(status, (("Content-Type", type_),))
+        commands = feed(exchange(policed()), *request(), head, AnswerData(body, last=True))
+        assert "tool_calls" not in message(commands)
+        assert [one.effect for one in record(commands).calls] == [Effect.BLOCK]
+
+    def test_calls_of_an_endpoint_to_which_nothing_is_added_are_held_against_the_conversation_too(self) -> None:
+        policy = Policy()
+        asked = {"max_tokens": 9, "messages": [{"role": "user", "content": "hello"}]}
+        answer = {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "read", "input": {}}]}
+        feed(
+            exchange(policed(policy), "bedrock"),
+            started(target="/model/anthropic.claude/invoke"),
+            LimitsTaken(),
+            RequestData(json.dumps(asked).encode(), last=True),
+            AnswerStarted(200, JSON),
+            AnswerData(json.dumps(answer).encode(), last=True),
+        )
+        (look,) = policy.looks
+        assert [turn.text for turn in look.transcript.turns if isinstance(turn, Said)] == ["hello"]
+
     def test_a_policy_that_fails_lets_nothing_pass(self) -> None:
         commands = answered(policed(), completion(function("unheard-of", {})))
         assert only(commands, Respond).status == 500

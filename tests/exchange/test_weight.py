@@ -5,13 +5,15 @@ from __future__ import annotations
 import gzip
 from dataclasses import replace
 
-from gateway.exchange.events import AnswerData, AnswerStarted, ClientGone, LimitsTaken, RequestData
+from gateway.exchange.events import AnswerData, Answered, AnswerStarted, ClientGone, LimitsTaken, RequestData
 from gateway.exchange.gate import BodyLimits
 from gateway.exchange.session_events import Declined, FromClient, FromServer
+from gateway.policy.call import Answer
 from tests.exchange.gates import gate
-from tests.exchange.sessions import binary, made, opened
+from tests.exchange.policing import policed
+from tests.exchange.sessions import binary, made, opened, text, user
 from tests.exchange.test_machine import JSON, STREAM, asked, exchange, feed, request, started
-from tests.exchange.test_stream import chunk
+from tests.exchange.test_stream import DONE, call, chunk
 
 GATE = replace(gate(), limits=BodyLimits(request=1_000, answer=2_000))
 GZIP = (("Content-Encoding", "gzip"),)
@@ -54,6 +56,33 @@ def test_a_coded_stream_may_weigh_as_much_as_is_allowed() -> None:
     assert one.weighs(AnswerData(b"x", last=False)) == 2_000
 
 
+class TestCalls:
+    """They are held against the whole of what was asked."""
+
+    ASKED = len(asked())
+
+    def test_an_answer_weighs_as_its_body_and_what_was_asked(self) -> None:
+        one = exchange(policed(by=GATE))
+        feed(one, *request(), AnswerStarted(200, JSON))
+        assert one.weighs(AnswerData(b"x", last=True)) == 1 + self.ASKED
+
+    def test_an_event_of_a_stream_weighs_more_where_it_tells_of_a_call(self) -> None:
+        one = exchange(policed(by=GATE))
+        feed(one, *request(), AnswerStarted(200, STREAM))
+        assert one.weighs(AnswerData(chunk("hello"), last=False)) == len(chunk("hello"))
+        assert one.weighs(AnswerData(call("{}", name="pay"), last=False)) == len(call("{}", name="pay")) + self.ASKED
+
+    def test_and_where_a_call_waits_for_its_end(self) -> None:
+        one = exchange(policed(by=GATE))
+        feed(one, *request(), AnswerStarted(200, STREAM), AnswerData(call("{}", name="pay"), last=False))
+        assert one.weighs(AnswerData(DONE, last=False)) == len(DONE) + self.ASKED
+
+    def test_so_does_what_is_said_about_it(self) -> None:
+        one = exchange(policed(by=GATE))
+        feed(one, *request(), AnswerStarted(200, STREAM), AnswerData(call("{}", name="pay") + DONE, last=True))
+        assert one.weighs(Answered((Answer(is_approved=True),))) == self.ASKED
+
+
 def test_messages_of_a_stream_weigh_as_those_of_any_other() -> None:
     one = exchange(GATE, "http")
     call = b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}'
@@ -73,6 +102,15 @@ def test_a_message_of_a_session_weighs_as_it_is_long() -> None:
     assert one.weighs(FromClient(binary(b"x" * 30))) == 30
     assert one.weighs(FromServer(binary(b"x" * 40))) == 40
     assert one.weighs(ClientGone()) == 0
+
+
+def test_calls_of_a_session_weigh_as_what_was_said_in_it() -> None:
+    one = opened(by=policed(by=GATE))
+    said, begun = text(user("Pay my rent.")), text({"type": "response.output_item.added", "item": {"type": "a_call"}})
+    one.receive(FromClient(said))
+    assert one.weighs(FromServer(text({}))) == 2
+    assert one.weighs(FromServer(begun)) == len(begun.data) + len(said.data)
+    assert one.weighs(Answered(())) == len(said.data)
 
 
 def test_a_refused_handshake_weighs_as_its_body() -> None:
