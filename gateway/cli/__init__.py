@@ -14,8 +14,10 @@ from gateway.cli.approvals_commands import approvals_app
 from gateway.cli.options import (
     AdminUrl,
     AgentName,
+    AsJson,
     CertificateForm,
     ConfigFile,
+    ExplainedAgent,
     LaunchedAgent,
     Lifetime,
     ShellForm,
@@ -167,6 +169,37 @@ def scan(
     from gateway.cli.scan import scan as scanned
 
     raise typer.Exit(scanned(config, profile, sys.stdin.buffer, sys.stdout.buffer))
+
+
+@app.command()
+def explain(
+    conversation: Annotated[
+        str,
+        typer.Argument(metavar="FILE", help="A request body, or its list of messages, as JSON; - is standard input."),
+    ],
+    config: ConfigFile = None,
+    profile: Annotated[
+        str | None, typer.Option(help="monitor, balanced or strict, in place of the configured one.")
+    ] = None,
+    agent: ExplainedAgent = None,
+    dialect: Annotated[
+        str | None, typer.Option(help="chat, responses, anthropic, gemini or ollama, in place of what it looks like.")
+    ] = None,
+    answered: Annotated[
+        str | None, typer.Option("--answer", metavar="FILE", help="The answer that followed, whole or streamed.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say which calls of a saved conversation are allowed, asked about or blocked, and why. Uses no network.
+
+    Exit code 1 where one is asked about or blocked.
+    """
+    from gateway.cli.explain import explain as explained
+
+    code = explained(
+        config, conversation, dialect=dialect, answered=answered, profile=profile, agent=agent, as_json=as_json
+    )
+    raise typer.Exit(code)
 
 
 @app.command()

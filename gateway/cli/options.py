@@ -31,6 +31,10 @@ LaunchedAgent = Annotated[
     str | None,
     typer.Option("--agent", help="In whose name it runs: the NAME of \\[agents.NAME]. Without one, `default`."),
 ]
+ExplainedAgent = Annotated[
+    str | None,
+    typer.Option("--agent", help="Whose calls they are: the NAME of \\[agents.NAME]. Without one, `default`."),
+]
 Lifetime = Annotated[
     str,
     typer.Option(

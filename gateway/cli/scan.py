@@ -22,23 +22,22 @@ import orjson
 
 from gateway import keys
 from gateway.cli import offline
+from gateway.cli.call_reasons import CHAT, JSON, named, of_call, of_texts, verdict_on
+from gateway.cli.call_reasons import answer as answer_with
 from gateway.detect.memory import VerdictMemory
-from gateway.dialect.families import FAMILIES
 from gateway.errors import ConfigError, LockgateError
 from gateway.exchange.calls import Sight
 from gateway.exchange.gate import Gate
 from gateway.exchange.hosted import ruling as hosted_ruling
 from gateway.exchange.judge import Judgement, judge
 from gateway.exchange.sight import sight, told
-from gateway.exchange.whole import Outcome, inspect
-from gateway.policy.call import CallReason
+from gateway.exchange.whole import inspect
 from gateway.policy.profile import PROFILES, SCORED
 from gateway.segment import Direction, Place, Role, Segment, Trust
 from gateway.serve.gates import firewall_of, gate_of, hierarchy_of
 from gateway.settings import DEFAULT_PRINCIPAL
 from gateway.verdict import Edit, Effect, Finding
 from gateway.wire.document import parse
-from gateway.wire.media import content_type
 
 type Line = Mapping[str, Any]
 
@@ -55,9 +54,6 @@ REMEMBERED: Final = 4096
 
 FEW: Final = 100
 """Lines that are judged sooner without a pre-filter, which takes seconds to compile, than with one."""
-
-_CHAT: Final = FAMILIES["openai"].endpoint("POST", "/v1/chat/completions")
-_JSON: Final = content_type((("content-type", "application/json"),))
 
 
 class _BadLine(Exception):
@@ -133,7 +129,7 @@ class Scanner:
         direction = Direction.ANSWER if role is Role.ASSISTANT else Direction.REQUEST
         judgement = judge(self._gate, direction, (Segment(Place(()), text, role, TRUST[role]),))
         return {
-            "effect": _name(judgement.verdict.effect),
+            "effect": named(judgement.verdict.effect),
             "score": score(judgement),
             "findings": list(_findings(judgement)),
             "text": edited(text, judgement.verdict.edits),
@@ -147,71 +143,37 @@ class Scanner:
         if line.get("tools"):
             body["tools"] = line["tools"]
         raw = orjson.dumps(body)
-        outcome = self._inspect(Direction.REQUEST, raw)
-        hosted = hosted_ruling(self._gate, _CHAT, outcome, raw)
+        outcome = inspect(self._gate, CHAT, Direction.REQUEST, raw, JSON)
+        hosted = hosted_ruling(self._gate, CHAT, outcome, raw)
         effect = max(outcome.verdict.effect, hosted.effect if hosted is not None else Effect.ALLOW)
-        look = cache(lambda: sight(self._gate, told(_CHAT.dialect, raw), None))
+        look = cache(lambda: sight(self._gate, told(CHAT.dialect, raw), None))
         judged = {
-            "effect": _name(effect),
+            "effect": named(effect),
             "messages": [] if effect >= Effect.ASK else orjson.loads(outcome.body)["messages"],
             "calls": [self._call(call, look) for call in calls],
         }
         if hosted is not None and hosted.reasons:
-            judged["hosted"] = {"effect": _name(hosted.effect), "reasons": list(map(_of_call, hosted.reasons))}
+            judged["hosted"] = {"effect": named(hosted.effect), "reasons": list(map(of_call, hosted.reasons))}
         return judged
 
     def _call(self, call: object, look: Callable[[], Sight]) -> dict[str, Any]:
         """What a call comes to, as it was written: by what is found in its texts, and by the policy for tools."""
-        answer = orjson.dumps(_answer(call))
-        verdict = self._inspect(Direction.ANSWER, answer).verdict
-        (called,) = _CHAT.dialect.calls(parse(answer))
+        answer = _answer(call)
+        verdict = verdict_on(self._gate, answer)
+        (called,) = CHAT.dialect.calls(parse(answer))
         ruling = look().judge(called.call)
-        found = dict.fromkeys((reason.rule, reason.effect) for reason in verdict.reasons if not reason.shadow)
+        held = map(of_call, (reason for reason in ruling.reasons if not reason.shadow))
         return {
-            "effect": _name(max(verdict.effect, ruling.effect)),
-            "reasons": [
-                *(_of_call(reason) for reason in ruling.reasons if not reason.shadow),
-                *(_of_text(rule, effect, self._why(rule)) for rule, effect in found),
-            ],
+            "effect": named(max(verdict.effect, ruling.effect)),
+            "reasons": [*held, *of_texts(self._gate, verdict)],
         }
 
-    def _why(self, rule: str) -> str:
-        known = self._gate.rules.rules.get(rule)
-        return known.why if known is not None else ""
 
-    def _inspect(self, direction: Direction, body: bytes) -> Outcome:
-        return inspect(self._gate, _CHAT, direction, body, _JSON)
-
-
-def _answer(call: object) -> dict[str, Any]:
-    """The answer of a model that wants the call."""
+def _answer(call: object) -> bytes:
     if not isinstance(call, dict) or not isinstance(call.get("name"), str):
         raise _BadLine('each of `calls` is {"name", "arguments"}')
     arguments = call.get("arguments", {})
-    text = arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
-    function = {"name": call["name"], "arguments": text}
-    tool_call = {"id": "call_0", "type": "function", "function": function}
-    message = {"role": "assistant", "content": None, "tool_calls": [tool_call]}
-    return {
-        "object": "chat.completion",
-        "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}],
-    }
-
-
-def _of_call(reason: CallReason) -> dict[str, Any]:
-    """A reason of the policy for tools. `effect` is what it would be if it were enforced."""
-    return {
-        "rule": reason.rule,
-        "effect": _name(reason.effect),
-        "argument": reason.argument,
-        "words": reason.words,
-        "sources": list(reason.sources),
-    }
-
-
-def _of_text(rule: str, effect: Effect, why: str) -> dict[str, Any]:
-    """A finding in the texts of a call, in the same form."""
-    return {"rule": rule, "effect": _name(effect), "argument": "", "words": why, "sources": []}
+    return answer_with(call["name"], arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode())
 
 
 def _role(line: Line) -> Role:
@@ -219,10 +181,6 @@ def _role(line: Line) -> Role:
         return Role(line.get("role", Role.USER))
     except ValueError:
         raise _BadLine(f"`role` is one of: {', '.join(Role)}") from None
-
-
-def _name(effect: Effect) -> str:
-    return effect.name.lower()
 
 
 def score(judgement: Judgement) -> int:

@@ -10,13 +10,15 @@ from typing import Any, Final
 type Ticket = Mapping[str, Any]
 """As `gateway.approve.shown.ticket_json` gives it."""
 
-_TIERS: Final = {
+TIERS: Final = {
     0: "reads",
     1: "creates",
     2: "modifies",
     3: "sends, deletes or pays",
     4: "acts on the system",
 }
+"""What a tool of each tier does."""
+
 _INDENT: Final = " " * 13
 
 
@@ -50,7 +52,7 @@ def _lines(ticket: Ticket, now: float) -> Iterator[str]:
     yield f"{ticket['id']}  {ticket['state']}: {plain(ticket['agent'])} calls {plain(ticket['tool'])}{server}"
     if ticket["state"] == "pending":
         yield _row("until", f"{ticket['deadline']} ({_left(ticket, now)} left)")
-    yield _row("tier", f"{ticket['tier']} ({_TIERS.get(ticket['tier'], 'unknown')})")
+    yield _row("tier", f"{ticket['tier']} ({TIERS.get(ticket['tier'], 'unknown')})")
     yield _row("approver", _approver(ticket))
     yield _row("can hold", _can_hold(ticket))
     for name in ("upstream", "target", "session"):

@@ -41,6 +41,10 @@ class Sight(Protocol):
 
     def judge(self, call: Call) -> Ruling: ...
 
+    def returned(self, call: Call, text: str) -> None:
+        """Take note of what a call returned that goes on to the agent."""
+        ...
+
     def fingerprint(self, call: Call) -> str:
         """The name of the tool with these arguments, however they are spelt."""
         ...
@@ -164,6 +168,7 @@ class Calls:
                 if fault is not None:
                     judged.became, words = fault
                     return words
+                sight.returned(judged.called.call, "\n".join(result.texts))
         return None
 
     def overdue(self) -> str:

@@ -205,6 +205,8 @@ class Exchange(Answering):
         return [Consult(demand)]
 
     def _on_limits(self, event: LimitsTaken) -> list[Command]:
+        if self._state is not State.LIMITS:
+            raise InternalError("limits came that nobody asked for")
         self._limits = event
         self._facts.limited(event)
         switched = self._switched(event)

@@ -14,7 +14,9 @@ from gateway.exchange.demand import Counted, Demand, Part
 from gateway.limits.pattern import matching
 from gateway.limits.price import OTHER, Price, Prices
 from gateway.limits.rule import OF_TOKENS, By, Measure, Rule
+from gateway.policy.call import Call
 from gateway.policy.egress.host import Host
+from gateway.policy.tools.match import spellings
 from gateway.state.limit import Charge, Claim, Limit, Slots, Unit
 
 _SHOWN: Final = 80
@@ -117,7 +119,7 @@ def _keys(rule: Rule, prices: Prices, caller: Caller, demand: Demand) -> Iterato
     domain = _domain(rule, caller.host)
     if model is None or domain is None:
         return
-    for tool, times in _tools(rule, demand).items():
+    for tool, times in _tools(rule, caller, demand).items():
         parts = {
             By.AGENT: caller.principal,
             By.UPSTREAM: caller.upstream,
@@ -145,8 +147,13 @@ def _domain(rule: Rule, host: Host) -> str | None:
     return str(max(naming, key=lambda pattern: pattern.rank)) if naming else None
 
 
-def _tools(rule: Rule, demand: Demand) -> dict[str, int]:
+def _tools(rule: Rule, caller: Caller, demand: Demand) -> dict[str, int]:
     """Under which names the calls of a request are counted, and how many there are of each."""
+    if rule.matches:
+        server = caller.upstream.removeprefix("mcp/")
+        spelt = [spellings(Call(name, None, server=server)) for name in demand.tools]
+        meant = sum(any(match.closeness(one) is not None for match in rule.matches) for one in spelt)
+        return {"": meant} if meant else {}
     if not rule.tools:
         return {"": 1}
     found: dict[str, int] = {}

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+from urllib.parse import quote
 
 from gateway.policy.egress.pattern import HostPattern
+from gateway.policy.tools.match import Match
+from gateway.policy.tools.tool import Tool
 from gateway.state.limit import Bound, OnError, Rate, Unit
 
 OF_TOKENS: Final = frozenset({Unit.INPUT_TOKENS, Unit.OUTPUT_TOKENS, Unit.TOKENS, Unit.COST})
@@ -15,6 +18,9 @@ OF_TOKENS: Final = frozenset({Unit.INPUT_TOKENS, Unit.OUTPUT_TOKENS, Unit.TOKENS
 _FINEST_NS: Final = 1_000
 """The shortest time that a unit of a rate may take to come back: times are whole nanoseconds, so that a limit is kept
 to a thousandth."""
+
+
+MINUTE_NS: Final = 60_000_000_000
 
 
 class By(StrEnum):
@@ -47,7 +53,8 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`models`, `tools` and `domains` say which requests it is for; empty ones say nothing."""
+    """`models`, `tools`, `matches` and `domains` say which requests it is for; empty ones say nothing. `matches` are
+    tools of MCP servers, which are counted by their server too."""
 
     name: str
     measures: tuple[Measure, ...]
@@ -58,15 +65,25 @@ class Rule:
     at_limit: AtLimit = AtLimit.BLOCK
     switch_to: str | None = None
     on_error: OnError = OnError.LOCAL
+    matches: tuple[Match, ...] = ()
 
     @property
     def reads_body(self) -> bool:
         """Whether what it takes is told by the body of a request."""
         return (
-            bool(self.models or self.tools)
+            bool(self.models or self.tools or self.matches)
             or bool(self.by & {By.MODEL, By.TOOL})
             or any(measure.unit in OF_TOKENS for measure in self.measures)
         )
+
+
+def of_tool(tool: Tool, on_error: OnError) -> Rule | None:
+    """The limit that a table of `[tools]` sets on its calls, for each agent; None where it sets none."""
+    if tool.requests_per_minute is None:
+        return None
+    most = tool.requests_per_minute
+    measure = Measure(Unit.REQUESTS, Rate(most, MINUTE_NS, most))
+    return Rule(f"tools.{quote(tool.name, safe='*')}", (measure,), on_error=on_error, matches=tool.matches)
 
 
 def cost_rate(cost: int, period_ns: int) -> Measure:

@@ -12,9 +12,10 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from gateway.policy.call import Argument, Call, CallReason, Ruling, Sink
+from gateway.policy.explained import Explained, Heard, heard, traced
 from gateway.policy.fingerprint import fingerprint
 from gateway.policy.isolation import Isolation
 from gateway.policy.profile import Profile
@@ -43,6 +44,14 @@ NOTHING: Final = Memory()
 """What is remembered where nothing was read."""
 
 
+class Reads(Protocol):
+    """Remembers what agents have read."""
+
+    def recall(self, agent: str) -> Memory: ...
+
+    def remember(self, agent: str, memory: Memory) -> None: ...
+
+
 def _nowhere(_: str) -> bool:
     return False
 
@@ -55,7 +64,7 @@ class Firewall:
     `hosted` are the kinds of tools that providers may run, `may_reach` is the egress policy's word on a host.
     `is_configured` is false where tools are judged without an operator's word on them: then neither tiers nor lists
     count, only where values came from. `pins` are those of tool definitions, None where nobody keeps any; `agent` is
-    whose calls they are.
+    whose calls they are. `reads` remembers what calls without a conversation have read; None where nobody does.
     """
 
     toolbox: Toolbox
@@ -67,6 +76,7 @@ class Firewall:
     is_configured: bool = True
     pins: Pinning | None = None
     agent: str = ""
+    reads: Reads | None = None
 
     def listed(
         self, server: str, definitions: Sequence[Mapping[str, Any]], *, goes_on: bool
@@ -84,21 +94,15 @@ class Firewall:
         """What a request's tools come to that its provider runs itself."""
         return judge_hosted(hosted, self.hosted, self.profile, self.may_reach)
 
-    def sight(
-        self, transcript: Transcript, instructs: Instructs, isolation: int | None, before: Memory = NOTHING
-    ) -> Look:
-        """What the calls of one conversation are judged by. `before` is what was read before, where no transcript tells
-        it."""
-        return Look(self, transcript, instructs, Isolation(isolation or 0), before)
+    def sight(self, transcript: Transcript, instructs: Instructs, isolation: int | None) -> Look:
+        """What the calls of one conversation are judged by."""
+        return Look(self, transcript, instructs, Isolation(isolation or 0))
 
 
 class Look:
     """One conversation, and the policy that its calls are held to."""
 
-    def __init__(
-        self, policy: Firewall, transcript: Transcript, instructs: Instructs, isolation: Isolation, before: Memory
-    ) -> None:
-        self._before = before
+    def __init__(self, policy: Firewall, transcript: Transcript, instructs: Instructs, isolation: Isolation) -> None:
         self._policy = policy
         self._transcript = transcript
         self._instructs = instructs
@@ -119,16 +123,43 @@ class Look:
     @cached_property
     def _memory(self) -> Memory:
         """What was read before: by the conversation, or, where there is none, as far as it was remembered."""
-        return remembered(self._sources) if self._sources is not None else self._before
+        if self._sources is not None:
+            return remembered(self._sources)
+        reads = self._policy.reads
+        return reads.recall(self._policy.agent) if reads is not None else NOTHING
+
+    def returned(self, call: Call, text: str) -> None:
+        """Remember what a call has read, where no conversation will tell it."""
+        reads = self._policy.reads
+        if reads is not None and self._sources is None:
+            before = reads.recall(self._policy.agent)
+            reads.remember(self._policy.agent, before.after(call, self._ruled(call).arguments, text))
 
     @cached_property
     def _defined(self) -> dict[str, Defined]:
         return {tool.name: tool for tool in self._transcript.tools}
 
+    @cached_property
+    def heard(self) -> Heard:
+        """What the user asked last, and which texts carry instructions."""
+        return heard(self._transcript, self._sources, self._instructs)
+
     def judge(self, call: Call) -> Ruling:
+        return self._ruling(call, self._ruled(call))
+
+    def explain(self, call: Call) -> Explained:
+        """The ruling on a call with all that it rests on, for a person."""
+        ruled = self._ruled(call)
+        arguments = traced(call, self._defined.get(call.name), ruled.arguments, ruled.tools, self._sources)
+        return Explained(self._ruling(call, ruled), ruled.why, ruled.tools, arguments)
+
+    def _ruled(self, call: Call) -> Ruled:
         policy = self._policy
         defined = self._defined.get(call.name)
-        ruled = policy.toolbox.rule(call, defined, policy.allowed, policy.profile, self._isolation)
+        return policy.toolbox.rule(call, defined, policy.allowed, policy.profile, self._isolation)
+
+    def _ruling(self, call: Call, ruled: Ruled) -> Ruling:
+        policy = self._policy
         reasons = sorted(self._reasons(call, ruled), key=lambda reason: -reason.effect)
         would_be = max((reason.effect for reason in reasons), default=Effect.ALLOW)
         live = max((reason.effect for reason in reasons if not reason.shadow), default=Effect.ALLOW)

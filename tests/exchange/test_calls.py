@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from gateway.dialect.families import FAMILIES
 from gateway.errors import Code, InternalError
 from gateway.exchange.calls import Calls, in_place, told
 from gateway.exchange.events import (
@@ -461,3 +462,70 @@ class TestWhatTheProviderKeeps:
     def test_an_answer_that_nobody_asked_for_lets_nothing_pass(self) -> None:
         commands = self.turn({"input": "hello"}, Recalled(()))
         assert record(commands).code is Code.INTERNAL
+
+
+class TestRequestsThatAreCalls:
+    """HTTP requests that are mapped to a tool."""
+
+    def asked(
+        self, target: str, body: bytes = b"", *then: Any, headers: Any = JSON, method: str = "POST"
+    ) -> list[Command]:
+        one = Exchange(policed(), FAMILIES["http"], id="id-1", upstream="up", principal="default")
+        start = RequestStarted(method, target, headers, has_body=bool(body))
+        # What is asked before the limits is answered before them, and after the body what is asked of that.
+        events: list[Any] = [start, *(then if not body else ()), LimitsTaken()]
+        return feed(one, *events, *((RequestData(body, last=True), *then) if body else ()))
+
+    def test_one_without_a_body_is_asked_about_before_anything_is_taken_for_it(self) -> None:
+        commands = self.asked("/pay/rent")
+        call = only(commands, Ask).questions[0].call
+        assert (call.name, call.arguments, call.server) == ("pay", {"what": "rent"}, "up")
+        assert not [one for one in commands if isinstance(one, StartUpstream)]
+        assert only(self.asked("/pay/rent", b"", Answered((YES,))), StartUpstream)
+
+    def test_arguments_are_in_path_query_and_body(self) -> None:
+        commands = self.asked("/pay/rent?to=a&cc=b&cc=c", b'{"amount": 7}')
+        call = only(commands, Ask).questions[0].call
+        assert call.arguments == {"what": "rent", "to": "a", "cc": ["b", "c"], "amount": 7}
+
+    def test_a_form_has_arguments_too(self) -> None:
+        headers = (("Content-Type", "application/x-www-form-urlencoded"),)
+        call = only(self.asked("/pay/rent", b"to=a&amount=7", headers=headers), Ask).questions[0].call
+        assert call.arguments == {"what": "rent", "to": "a", "amount": "7"}
+
+    def test_what_two_places_give_differently_cannot_be_read(self) -> None:
+        call = only(self.asked("/pay/rent?to=a", b'{"to": "b"}'), Ask).questions[0].call
+        assert not call.is_readable
+
+    def test_a_body_that_is_no_object_is_one_argument(self) -> None:
+        call = only(self.asked("/pay/rent", b"[1]"), Ask).questions[0].call
+        assert call.arguments == {"what": "rent", "body": [1]}
+
+    def test_a_body_that_is_not_read_is_a_call_that_cannot_be(self) -> None:
+        headers = (("Content-Type", "image/png"),)
+        start = RequestStarted("POST", "/pay/rent", headers, has_body=True)
+        one = Exchange(policed(), FAMILIES["http"], id="id-1", upstream="up", principal="default")
+        assert not only(one.receive(start), Ask).questions[0].call.is_readable
+
+    @pytest.mark.parametrize(
+        "target", ["/pay/rent/", "/PAY/rent", "/%70ay/rent", "/x/../pay/rent", "//pay//rent", "/pay;a=b/rent"]
+    )
+    def test_a_path_is_known_in_every_spelling(self, target: str) -> None:
+        assert only(self.asked(target), Ask).questions[0].call.arguments == {"what": "rent"}
+
+    def test_a_method_that_is_asked_for_beside_the_own_counts(self) -> None:
+        headers = (("X-HTTP-Method-Override", "POST"),)
+        assert only(self.asked("/pay/rent", headers=headers, method="GET"), Ask)
+
+    def test_any_other_request_is_none(self) -> None:
+        assert not [one for one in self.asked("/pay/rent", method="GET") if isinstance(one, Ask)]
+
+    def test_a_refusal_is_told_as_the_api_tells_errors(self) -> None:
+        commands = self.asked("/pay/rent", b"", Answered((NO,)))
+        assert only(commands, Respond).status == 400
+        assert json.loads(only(commands, Respond).body)["error"]["code"] == "approval_required"
+
+    def test_other_arguments_can_only_be_given_by_the_caller(self) -> None:
+        other = Answer(is_approved=True, arguments={"what": "less"})
+        commands = self.asked("/pay/rent", b"", Answered((other,)))
+        assert "only the caller" in json.loads(only(commands, Respond).body)["error"]["message"]

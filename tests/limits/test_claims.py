@@ -199,3 +199,25 @@ def test_rules_are_found_by_name() -> None:
     assert named(held.rules, "x") is None
     assert price_of(held, Demand()) is None
     assert price_of(held, Demand(asked=ASKED)) is not None
+
+
+class TestCallsOfATool:
+    TABLES = '[tools.send]\nmatch = ["mail/send_*", "post"]\nrequests_per_minute = 5\n[tools.read]\ntier = 0\n'
+
+    def held(self, upstream: str) -> Terms:
+        return parse(self.TABLES, "gate.toml").terms_for("bot", upstream)
+
+    def test_each_call_that_the_table_means_is_counted(self) -> None:
+        caller = Caller("bot", "mcp/mail", Host("mail.example"))
+        demand = Demand(tools=("send_mail", "Send_Fax", "post", "read"))
+        held = self.held("mcp/mail")
+        assert taken(held, demand, caller) == {"tools.send/bot/mcp/mail": 3}
+        assert [measure.bound for rule in held.rules for measure in rule.measures] == [Rate(5, 60 * SECOND, 5)]
+        assert held.read_body
+
+    def test_what_it_does_not_mean_is_not(self) -> None:
+        caller = Caller("bot", "mcp/files", Host("files.example"))
+        assert taken(self.held("mcp/files"), Demand(tools=("send_mail", "read")), caller) == {}
+
+    def test_models_call_no_tools_of_their_own(self) -> None:
+        assert self.held("openai").rules == ()

@@ -226,7 +226,7 @@ def test_a_table_of_a_sink_that_is_unknown_is_refused() -> None:
 def test_the_manual_s_own_tables_load() -> None:
     manual = (Path(__file__).parent.parent.parent / "docs" / "tools.md").read_text(encoding="utf-8")
     snippets = re.findall(r"```toml\n(.*?)```", manual, re.DOTALL)
-    assert len(snippets) == 2
+    assert len(snippets) == 3
     for snippet in snippets:
         assert parse(snippet, "tools.md").toolbox().tools
 
@@ -239,3 +239,12 @@ def test_the_manual_names_each_rule_and_each_key_of_an_argument() -> None:
 
 def test_the_default_is_all_that_is_shipped() -> None:
     assert len(Config().toolbox().tools) > 20
+
+
+def test_requests_that_are_calls_are_told_with_their_form() -> None:
+    (tool,) = (
+        one for one in parse('[tools.charge]\nhttp = ["POST pay/{what}"]', "test.toml").toolbox().tools if one.is_own
+    )
+    assert tool.requests[0].arguments(frozenset({"POST"}), frozenset({"pay"}), "/rent") == {"what": "rent"}
+    with pytest.raises(ConfigError, match="means no request; accepted: "):
+        parse('[tools.charge]\nhttp = ["pay it"]', "test.toml")

@@ -20,7 +20,7 @@ from gateway.policy.call import Argument, Call, CallReason, Sink, Tier
 from gateway.policy.provenance.judge import Sources, Strictness
 from gateway.policy.provenance.lexicon import Act
 from gateway.policy.provenance.purpose import asks, purpose
-from gateway.policy.provenance.spelling import identifiers, scalar
+from gateway.policy.provenance.spelling import EMAIL, scalar
 from gateway.policy.provenance.targets import Target, carried, targets
 from gateway.policy.tools.sinks import arguments_of
 from gateway.policy.transcript import Returned
@@ -35,6 +35,9 @@ PERSONS: Final = 3
 
 MOST_FILES: Final = 64
 """Files that are remembered; of more, the last."""
+
+MOST_READ: Final = 20_000
+"""Characters of a result in which addresses are counted."""
 
 LONG: Final = 40
 """Characters of a line that two texts do not have in common by chance."""
@@ -69,6 +72,10 @@ _SECRET_HINTS: Final = [
 ]
 """One of these is in every text that the pattern finds something in; it alone costs the time of the whole judgement."""
 
+_PERSONAL_HINTS: Final = (
+    *("ssn", "social", "passport", "birth", "dob", "salary", "diagnos", "patient", "card", "iban"),
+    *("身份证", "护照", "工资", "病历"),
+)
 _PERSONAL: Final = re.compile(
     r"\b(?:ssn|social security|passport|date of birth|dob|salary|diagnos\w+|patient|card number|iban)\b"
     r"|身份证|护照|工资|病历",
@@ -265,4 +272,7 @@ def _reads_secret(arguments: Sequence[Argument], result: str) -> bool:
 
 
 def _is_personal(result: str) -> bool:
-    return _PERSONAL.search(result) is not None or len(identifiers(result[:20_000]).emails) >= PERSONS
+    low = result.lower()
+    if any(hint in low for hint in _PERSONAL_HINTS) and _PERSONAL.search(low):
+        return True
+    return low.count("@") >= PERSONS and len({*EMAIL.findall(low[:MOST_READ])}) >= PERSONS

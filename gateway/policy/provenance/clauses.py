@@ -17,7 +17,7 @@ from gateway.policy.call import Sink
 from gateway.policy.provenance.lexicon import STOP, listed
 from gateway.policy.provenance.mood import Mood, mood
 from gateway.policy.provenance.spelling import EMAIL, URL, normal
-from gateway.policy.provenance.texts import Texts
+from gateway.policy.provenance.texts import LONGEST, Texts
 from gateway.policy.provenance.words import Words, acts_of_word, read, things_of
 from gateway.segment import Trust
 
@@ -138,7 +138,7 @@ def clauses_of(text: str) -> Iterator[str]:
     start = 0
     for end in (*(found.span() for found in _CLAUSE.finditer(text)), (len(text), len(text))):
         if part := text[start : end[0]].strip():
-            yield part
+            yield from (part[cut : cut + LONGEST] for cut in range(0, len(part), LONGEST))
         start = end[1]
 
 

@@ -46,6 +46,12 @@ _MONTHS: Final = [
 LEAST_CODED: Final = 6
 """Characters of a value from which its encodings are searched: what is shorter encodes to what chance writes too."""
 
+MOST_SPELT: Final = 500
+"""Characters of a value that is looked for in more than one spelling. Addresses and paths are shorter."""
+
+MOST_DIGITS: Final = 40
+"""Characters of a number that people write with points and commas."""
+
 LEAST_DIGITS: Final = 4
 """Digits from which a value is a number that people group as they like, such as an IBAN or a card."""
 
@@ -73,9 +79,13 @@ def weak(value: str) -> bool:
     return len(value) <= 2 or (len(value) <= 4 and value.isdigit())
 
 
-@lru_cache(maxsize=1024)
 def forms(value: str) -> tuple[Form, ...]:
-    """The spellings of a value, the plainest first."""
+    """The spellings of a value, the plainest first; of a long text the plain one alone."""
+    return _forms(value) if len(value) <= MOST_SPELT else (Form(normal(value)),)
+
+
+@lru_cache(maxsize=1024)
+def _forms(value: str) -> tuple[Form, ...]:
     plain = _SPACE.sub(" ", normal(value)).strip()
     found = dict.fromkeys(Form(text) for text in _plain(plain) if text)
     squeezed = "".join(filter(str.isalnum, plain))
@@ -96,7 +106,7 @@ def forms(value: str) -> tuple[Form, ...]:
 
 def _plain(plain: str) -> Iterator[str]:
     yield plain
-    if _NUMBER.fullmatch(plain):
+    if len(plain) <= MOST_DIGITS and _NUMBER.fullmatch(plain):
         yield from _numbers(plain)
     if date := _ISO_DATE.fullmatch(plain):
         yield from _dates(*date.groups())

@@ -33,6 +33,9 @@ HEADERS: Final = listed("from to cc bcc subject date sent sender reply-to recipi
 _PAIR: Final = re.compile(
     r"^(\s*)((?:- )*)(?:([\w][\w .\-/]{0,60}?|\"[^\"]{1,60}\"|'[^']{1,60}')\s?:(?:[ \t]+(.*))?|(.+))$"
 )
+_HEAD: Final = re.compile(r"\w+(?:[ .#/-]{1,2}\w+){0,2}")
+"""The name of a column: no sentence, and no address."""
+
 _HEADER: Final = re.compile(r"^([A-Za-z][A-Za-z-]{1,20}):[ \t]*(.*)$")
 _WORDS: Final = re.compile(r"\S+")
 
@@ -145,11 +148,13 @@ def _separated(text: str) -> tuple[Leaf, ...] | None:
     lines = text.strip().split("\n")
     if len(lines) < 2:
         return None
+    lines = [line.strip().strip("|") for line in lines]
     for mark in (",", ";", "\t", "|"):
-        rows = [[cell.strip().strip('"') for cell in line.strip().strip("|").split(mark)] for line in lines]
-        width = len(rows[0])
-        if width >= 2 and all(len(row) == width for row in rows) and all(len(cell) <= 40 for cell in rows[0]):
-            head, *body = rows
+        marks = lines[0].count(mark)
+        if not marks or any(line.count(mark) != marks for line in lines):
+            continue
+        head, *body = [[cell.strip().strip('"') for cell in line.split(mark)] for line in lines]
+        if all(map(_HEAD.fullmatch, head)):
             return tuple(
                 _leaf(cell, key, number) for number, row in enumerate(body) for key, cell in zip(head, row, strict=True)
             )

@@ -48,6 +48,9 @@ _AGREES_UP_TO: Final = 240
 """Characters of an answer that can still be an agreement to what was proposed, rather than a new task."""
 
 
+LONGEST: Final = 1000
+"""Characters of a sentence. Longer ones are tables or blobs."""
+
 LEAST_ORDER: Final = 8
 """Characters of the shortest sentence that is an order."""
 
@@ -159,8 +162,10 @@ class Side:
         """Where the sentences of a unit begin, and where the last one ends."""
         found = self._sentences.get(unit.start)
         if found is None:
-            ends = [end.end() for end in _SENTENCE_END.finditer(unit.text)]
-            found = self._sentences[unit.start] = sorted({0, *ends, len(unit.text)})
+            ends = {0, *(end.end() for end in _SENTENCE_END.finditer(unit.text)), len(unit.text)}
+            # What goes on without an end is cut, so that no text costs more than its length.
+            ends.update(cut for start, end in pairwise(sorted(ends)) for cut in range(start, end, LONGEST))
+            found = self._sentences[unit.start] = sorted(ends)
         return found
 
     def sentences_with(self, needles: Sequence[str]) -> Iterator[tuple[int, int, Unit]]:

@@ -42,7 +42,7 @@ class Ruled(Struct, frozen=True):
     """What the configuration says of a call.
 
     `approver` is who may approve, `is_once` whether an approval holds for that call alone, where somebody is asked.
-    `tools` are the tables that mean it, the closest first.
+    `tools` are the tables that mean it, the closest first; `why` says where the tier comes from.
     """
 
     tier: Tier
@@ -51,6 +51,7 @@ class Ruled(Struct, frozen=True):
     approver: Approver
     is_once: bool
     tools: tuple[Tool, ...] = ()
+    why: str = ""
 
     @property
     def timeout(self) -> float:
@@ -96,6 +97,7 @@ class Toolbox:
             Approver.APPROVER if is_for_approver else Approver.USER,
             tiered.tier is not Tier.MODIFY or any(_asks(tool) for tool in tools),
             tools,
+            tiered.why,
         )
 
     def requested(self, methods: frozenset[str], places: frozenset[str], path: str) -> tuple[tuple[str, Any], ...]:

@@ -85,3 +85,26 @@ def test_strict_is_never_milder(read_before: list[Piece]) -> None:
         return [reason.rule for reason in judged(turns, *CALL, strictness=strictness)]
 
     assert rules(Strictness.STRICT) == rules(Strictness.BALANCED)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=8,
+)
+NAMES = st.sampled_from(["send_email", "get_x", "bash", "fetch_url", "", "zzz", "delete_file", "付款"])
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=60), st.lists(st.tuples(NAMES, VALUES, st.text(max_size=60)), max_size=3), NAMES, VALUES)
+def test_nothing_that_is_said_or_called_is_too_odd_to_be_judged(
+    request: str, reads: list[tuple[str, Any, str]], name: str, arguments: Any
+) -> None:
+    turns = talk(user(request), system(request), *(read(*one) for one in reads))
+    assert all(reason.effect is Effect.ASK for reason in judged(turns, name, arguments))
+
+
+def test_long_values_and_texts_are_judged_as_well() -> None:
+    long = "1" * 10_000
+    turns = talk(user("a" * 10_000), read("get_x", {}, long))
+    assert judged(turns, "send_email", {"to": [long], "body": "x" * 100_000}) != ()

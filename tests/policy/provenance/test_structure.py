@@ -53,6 +53,8 @@ PROSE = [
     "id: 1\nname: Ann\nand then a line that is none",
     "one line",
     "a, b\nc",
+    "Dear Ann please send it to, thanks\na@x.org, bye",
+    "a@x.org,b\nc,d",
     "From: a@x.org\nsome line\n\nbody",
     "From: a@x.org\nTo: b@x.org",
 ]

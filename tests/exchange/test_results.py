@@ -1,0 +1,178 @@
+"""Calls that an exchange makes itself: how long they take, and what comes of their results."""
+
+from __future__ import annotations
+
+import json
+from itertools import count
+from typing import Any
+
+import pytest
+
+from gateway.exchange.conversation import Clock, Conversation, ToClient, ToServer
+from gateway.exchange.demand import Consults
+from gateway.exchange.events import (
+    AnswerData,
+    AnswerStarted,
+    Command,
+    DropUpstream,
+    EndAnswer,
+    Overdue,
+    Respond,
+    SendAnswer,
+    StartClock,
+    StartUpstream,
+)
+from gateway.policy.tools.tool import ResultPolicy
+from gateway.policy.tools.wrapper import Became, Terms
+from gateway.segment import Direction
+from tests.exchange.policing import Policy, policed
+from tests.exchange.test_conversation import CLIENT, SERVER, line, onward, record, records
+from tests.exchange.test_machine import feed, only
+from tests.exchange.test_machine import record as machine_record
+from tests.exchange.test_machine_mcp import JSON, STREAM, asked, exchange
+from tests.exchange.test_messages import event, progress, result
+
+SMALL = Terms(7.0, (("small", ResultPolicy(max_size=80)),))
+LARGE = "x" * 100
+
+
+def call(name: str = "read", id: Any = 1, **meta: Any) -> dict[str, Any]:
+    params: dict[str, Any] = {"name": name, "arguments": {}, **({"_meta": meta} if meta else {})}
+    return {"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params}
+
+
+def words(answer: dict[str, Any]) -> str:
+    assert answer["result"]["isError"] is True
+    return str(answer["result"]["content"][0]["text"])
+
+
+class TestOverHttp:
+    def calling(self, terms: Terms = SMALL) -> tuple[Any, list[Command]]:
+        one = exchange(by=policed(Policy(terms=terms)))
+        return one, feed(one, *asked(call()))
+
+    def test_the_clock_starts_before_the_request_leaves(self) -> None:
+        _, commands = self.calling()
+        assert [type(command) for command in commands[-2:]] == [StartClock, StartUpstream]
+        assert only(commands, StartClock) == StartClock(7.0, 140.0)
+
+    def test_behind_limits_it_starts_when_they_allow_it(self) -> None:
+        one = exchange(by=policed(Policy(terms=SMALL)), consults=Consults.LATE)
+        started, limits, data = asked(call())
+        assert not [command for command in feed(one, started, data) if isinstance(command, StartClock)]
+        assert only(feed(one, limits), StartClock).seconds == 7.0
+
+    def test_what_calls_no_tool_has_no_clock(self) -> None:
+        one = exchange(by=policed())
+        listed = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+        assert not [command for command in feed(one, *asked(listed)) if isinstance(command, StartClock)]
+
+    def test_a_tool_that_does_not_answer_in_time_is_answered_for(self) -> None:
+        one, _ = self.calling()
+        commands = feed(one, Overdue())
+        assert only(commands, DropUpstream)
+        reply = only(commands, Respond)
+        assert reply.status == 200
+        assert "has not answered within the 7 seconds" in words(json.loads(reply.body))
+        line_ = machine_record(commands)
+        assert [made.became for made in line_.calls] == [Became.OVERDUE]
+        assert line_.outcome == "refused"
+        assert feed(one, AnswerStarted(200, JSON)) == []
+
+    def test_on_a_stream_the_answer_is_its_last_event(self) -> None:
+        one, _ = self.calling()
+        feed(one, AnswerStarted(200, STREAM), AnswerData(event(progress("half")), last=False))
+        commands = feed(one, Overdue())
+        answer = json.loads(only(commands, SendAnswer).data.split(b"data: ")[1])
+        assert "has not answered" in words(answer)
+        assert only(commands, EndAnswer).clean
+        assert machine_record(commands).outcome == "cut"
+
+    def test_progress_gives_more_time(self) -> None:
+        one, _ = self.calling()
+        commands = feed(one, AnswerStarted(200, STREAM), AnswerData(event(progress("half")), last=False))
+        assert only(commands, StartClock) == StartClock(7.0, 140.0)
+        commands = feed(one, AnswerData(event(result("done")), last=True))
+        assert not [command for command in commands if isinstance(command, StartClock)]
+        assert [made.became for made in machine_record(commands).calls] == [Became.RETURNED]
+
+    def test_a_result_that_is_too_large_is_replaced(self) -> None:
+        one, _ = self.calling()
+        body = json.dumps(result(LARGE)).encode()
+        commands = feed(one, AnswerStarted(200, JSON), AnswerData(body, last=True))
+        assert "[tools.small.result] allows 80" in words(json.loads(only(commands, Respond).body))
+        assert [made.became for made in machine_record(commands).calls] == [Became.TOO_LARGE]
+        assert machine_record(commands).outcome == "edited"
+
+    def test_on_a_stream_too(self) -> None:
+        one, _ = self.calling()
+        commands = feed(one, AnswerStarted(200, STREAM), AnswerData(event(result(LARGE), 4), last=True))
+        data = only(commands, SendAnswer).data
+        assert data.startswith(b"id: 4")
+        assert "allows 80" in words(json.loads(data.split(b"data: ")[1]))
+
+    def test_in_the_modern_protocol_it_says_of_which_type_it_is(self) -> None:
+        one, _ = self.calling()
+        answer = result(LARGE)
+        answer["result"]["resultType"] = "complete"
+        commands = feed(one, AnswerStarted(200, JSON), AnswerData(json.dumps(answer).encode(), last=True))
+        assert json.loads(only(commands, Respond).body)["result"]["resultType"] == "complete"
+
+    def test_a_small_one_leaves_as_it_came(self) -> None:
+        one, _ = self.calling()
+        body = json.dumps(result("ok"), indent=1).encode()
+        commands = feed(one, AnswerStarted(200, JSON), AnswerData(body, last=True))
+        assert only(commands, Respond).body == body
+
+    def test_that_a_tool_failed_is_recorded(self) -> None:
+        one, _ = self.calling()
+        answer = result("no")
+        answer["result"]["isError"] = True
+        commands = feed(one, AnswerStarted(200, JSON), AnswerData(json.dumps(answer).encode(), last=True))
+        assert [made.became for made in machine_record(commands).calls] == [Became.FAILED]
+
+
+class TestOverPipes:
+    def talk(self, terms: Terms = SMALL) -> Conversation:
+        numbers = count(1)
+        by = policed(Policy(terms=terms))
+        return Conversation(by, upstream="mcp/n", principal="default", new_id=lambda: f"id-{next(numbers)}")
+
+    def test_a_tool_that_does_not_answer_in_time_is_answered_for(self) -> None:
+        one = self.talk()
+        assert one.receive(CLIENT, line(call()))[-1] == Clock("id-1", 7.0, 140.0)
+        steps = one.overdue("id-1")
+        assert "has not answered within the 7 seconds" in words(onward(steps, ToClient)[0])
+        (cancelled,) = onward(steps, ToServer)
+        assert (cancelled["method"], cancelled["params"]["requestId"]) == ("notifications/cancelled", 1)
+        assert [made.became for made in record(steps).calls] == [Became.OVERDUE]
+        assert one.left() == []
+
+    def test_its_late_answer_goes_nowhere(self) -> None:
+        one = self.talk()
+        one.receive(CLIENT, line(call()))
+        one.overdue("id-1")
+        assert one.receive(SERVER, line(result("late"))) == []
+        assert records(one.receive(SERVER, line(result("later")))), "only once: the id may be used again"
+
+    def test_a_clock_that_was_overtaken_does_nothing(self) -> None:
+        one = self.talk()
+        one.receive(CLIENT, line(call()))
+        one.receive(SERVER, line(result("ok")))
+        assert one.overdue("id-1") == []
+
+    @pytest.mark.parametrize(("token", "clocks"), [(5, 1), (6, 0)])
+    def test_progress_of_that_call_gives_more_time(self, token: int, clocks: int) -> None:
+        one = self.talk()
+        one.receive(CLIENT, line(call(progressToken=token)))
+        report = progress("half")
+        report["params"]["progressToken"] = 5
+        steps = one.receive(Direction.ANSWER, line(report))
+        assert len([step for step in steps if isinstance(step, Clock)]) == clocks
+
+    def test_a_result_that_is_too_large_is_replaced(self) -> None:
+        one = self.talk()
+        one.receive(CLIENT, line(call()))
+        steps = one.receive(SERVER, line(result(LARGE)))
+        assert "allows 80" in words(onward(steps, ToClient)[0])
+        assert [made.became for made in record(steps).calls] == [Became.TOO_LARGE]
