@@ -108,6 +108,10 @@ class TestInAnAnswer:
         pins = Kept().put("my.files", tool("read.file"), trusting=False)
         assert rules(Call("mcp__my_files__read_file", {}), pins) == [(Effect.BLOCK, "tool-new")]
 
+    def test_a_server_may_have_two_underscores_in_its_name(self) -> None:
+        pins = Kept().put("my__files", tool("read_file"), trusting=False)
+        assert rules(Call("mcp__my__files__read_file", {}), pins) == [(Effect.BLOCK, "tool-new")]
+
     def test_a_server_that_is_not_known_is_no_server(self) -> None:
         assert rules(Call("mcp__others__read_file", {}), changed()) == []
 
