@@ -203,7 +203,7 @@ class Conversation:
         else:
             end = line[len(text) :] or b"\n"
             plain = line if not judged.edited and line.endswith(b"\n") else judged.data + end
-            made = self._calls(sender, document)
+            made = self._calls(exchanges[0], sender, document)
             if made is None:
                 yield _onward(sender, plain)
                 yield from self._progressed(sender, document)
@@ -220,6 +220,7 @@ class Conversation:
         made = self._dialect.made(document) if sender is Direction.REQUEST and gate.firewall is not None else ()
         if not made:
             return None
+        self._session = self._session or exchange.facts.id
         server = server_of(self._upstream)
         calls = Calls(gate.rules, partial(sight, gate, structs.replace(UNTOLD, session=self._session), None))
         calls.take(structs.replace(one, call=structs.replace(one.call, server=server)) for one in made)
