@@ -220,7 +220,7 @@ class Conversation:
         if not made:
             return None
         server = server_of(self._upstream)
-        calls = Calls(gate.rules, partial(sight, gate, UNTOLD, None))
+        calls = Calls(gate.rules, partial(sight, gate, UNTOLD, None), gate.stopped_tools)
         calls.take(structs.replace(one, call=structs.replace(one.call, server=server)) for one in made)
         return calls
 

@@ -345,7 +345,9 @@ class Exchange(Answering):
         """Rule on the calls of tools that the request itself makes, and go on where all of them may be made."""
         if self._gate.firewall is None or not made:
             return then()
-        calls = self._made = Calls(self._gate.rules, partial(sight, self._gate, UNTOLD, self._isolation))
+        calls = self._made = Calls(
+            self._gate.rules, partial(sight, self._gate, UNTOLD, self._isolation), self._gate.stopped_tools
+        )
         self._then = partial(self._when_ruled, calls, refuse_it, then)
         calls.take(made)
         if questions := calls.questions:
