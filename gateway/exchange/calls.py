@@ -31,6 +31,12 @@ TOLD: Final = 3
 _CALLING: Final = re.compile(rb"_call|Call|tool_use")
 """What the APIs write around calls of tools."""
 
+_ENDING: Final = re.compile(
+    rb'_stop"|\.done"|\.completed"|\[DONE\]|"functionCall"|"function_call"|"done"'
+    rb'|"(?:finish_reason|finishReason)"\s*:\s*"'
+)
+"""What stands in an event with which a call is complete."""
+
 _NAME: Final = re.compile(r"[\w.:/-]{1,64}", re.ASCII)
 
 
@@ -231,9 +237,10 @@ class Calls:
         )
 
 
-def may_call(data: bytes) -> bool:
-    """Whether bytes of a stream seem to tell of a call: only good for telling how much work they may be."""
-    return _CALLING.search(data) is not None
+def may_complete(data: bytes, *, waits: bool) -> bool:
+    """Whether a call seems to be complete with these bytes of a stream, of which something `waits`: only good for
+    telling how much work they may be. The many pieces of its arguments are little."""
+    return _ENDING.search(data) is not None and (waits or _CALLING.search(data) is not None)
 
 
 def told(ruling: Ruling) -> str:
