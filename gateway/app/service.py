@@ -35,6 +35,7 @@ from gateway.serve.doorway import Doorway
 from gateway.serve.ledger import Ledger
 from gateway.serve.metrics import Metrics
 from gateway.serve.posture import Posture, posture
+from gateway.serve.reads import Reads
 from gateway.serve.upstream import Pool
 from gateway.shelf import Shelf
 from gateway.state.shared import Means, OpenStore
@@ -95,6 +96,7 @@ class Service:
         self.switch = Switch(Folder(state), registers, self._stopped)
         self.fleet = self._follower(state) if self.config.rules.reload else None
         self._stops = self.switch.stops
+        self._reads = Reads()
         self._denied = Denied(self.shared.store.registers, self._hierarchy_key)
         self.approving = Approving(
             self.shared.store.registers,
@@ -221,6 +223,7 @@ class Service:
             self._launch_key,
             lambda: self._stops.tools,
             self.board,
+            self._reads,
         )
         self.approving.take(loaded.config, loaded.secrets, loaded.rules, made.tls)
         return replace(made, stops=self._stops, approve=self.approving.answers, denied=self._denied)

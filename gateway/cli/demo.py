@@ -8,22 +8,25 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from openai import APIStatusError, AsyncOpenAI, BadRequestError, RateLimitError
+from openai import AsyncOpenAI, BadRequestError, RateLimitError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from gateway import keys, record, verify
 from gateway.app import AUDIT_KEY, serve_in_process
-from gateway.cli.demo_upstream import Upstream, serving
+from gateway.cli.demo_stage import Result, Stage, ask, refused, stream, told, user
+from gateway.cli.demo_tools import CALLS, TOOLS, exfiltration, path_outside, payment
+from gateway.cli.demo_upstream import serving
 from gateway.settings import Format
 
 WIDTH: Final = 100
 SECRET: Final = "demo secret, at least sixteen characters"
+_AGENT_KEY: Final = "demo key of an agent"
+_ENVIRON: Final = {"LOCKGATE_SECRET": SECRET, "DEMO_AGENT_KEY": _AGENT_KEY, "DEMO_API_KEY": "demo key of the upstream"}
 
 # Made of parts, so that no scanner takes this file for a leak.
 _AWS_KEY: Final = "AK" + "IA" + "QYLPMN5HHHFPZAM2"
@@ -63,45 +66,24 @@ base_url = "{base_url}"
 [limits.one-a-minute]
 requests = 1
 upstreams = ["busy"]
+[upstreams.guarded]
+dialect = "openai"
+base_url = "{base_url}"
+api_key_env = "DEMO_API_KEY"
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A row of the table; `kept` is whether the scene's promise was."""
-
-    sent: str
-    model_saw: str
-    came_back: str
-    effect: str
-    kept: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """What a scene plays with."""
-
-    client: AsyncOpenAI
-    upstream: Upstream
-    busy: AsyncOpenAI
-
-    def seen(self, role: str) -> str:
-        """The text of the last message of that role, as it reached the upstream."""
-        texts = [message["content"] for message in self.upstream.seen[-1]["messages"] if message["role"] == role]
-        return str(texts[-1])
 
 
 async def clean_chat(stage: Stage) -> Result:
     """A plain question comes through, and so does the answer."""
     sent = "What is the capital of France?"
-    said, effect = await _ask(stage.client, "capital", _user(sent))
+    said, effect = await ask(stage.client, "capital", user(sent))
     return Result(sent, stage.seen("user"), said, effect, kept=said == SAYS["capital"] and stage.seen("user") == sent)
 
 
 async def streamed_chat(stage: Stage) -> Result:
     """The same for a stream, event by event."""
     sent = "Write a haiku about a pond."
-    said, finish = await _stream(stage.client, "haiku", sent)
+    said, finish = await stream(stage.client, "haiku", sent)
     return Result(sent, stage.seen("user"), said, f"allow ({finish})", kept=(said, finish) == (SAYS["haiku"], "stop"))
 
 
@@ -109,11 +91,11 @@ async def poisoned_tool_result(stage: Stage) -> Result:
     """An instruction hidden in a tool's result is cut out; the rest is marked as data, and the task goes on."""
     call = {"id": "call_1", "type": "function", "function": {"name": "read_page", "arguments": "{}"}}
     messages = [
-        *_user("Summarise the page."),
+        *user("Summarise the page."),
         {"role": "assistant", "content": None, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": "call_1", "content": _PAGE},
     ]
-    said, effect = await _ask(stage.client, "summary", messages)
+    said, effect = await ask(stage.client, "summary", messages)
     saw = stage.seen("tool")
     kept = "evil@example.com" not in saw and "Costs fell." in saw and said == SAYS["summary"]
     return Result(_PAGE, saw, said, effect, kept)
@@ -122,7 +104,7 @@ async def poisoned_tool_result(stage: Stage) -> Result:
 async def card_on_the_way_out(stage: Stage) -> Result:
     """A card number does not leave the house."""
     sent = f"Note a payment with card {_CARD}."
-    said, effect = await _ask(stage.client, "payment", _user(sent))
+    said, effect = await ask(stage.client, "payment", user(sent))
     saw = stage.seen("user")
     return Result(sent, saw, said, effect, kept=_CARD not in saw and saw.startswith("Note a payment"))
 
@@ -131,16 +113,16 @@ async def secret_in_an_answer(stage: Stage) -> Result:
     """An answer with a credential is refused, with the SDK's own typed error."""
     sent = "What is the deploy key?"
     try:
-        said, effect = await _ask(stage.client, "leak", _user(sent))
+        said, effect = await ask(stage.client, "leak", user(sent))
     except BadRequestError as error:
-        return Result(sent, stage.seen("user"), _told(error), _refused(error), kept=error.code == "secret_blocked")
+        return Result(sent, stage.seen("user"), told(error), refused(error), kept=error.code == "secret_blocked")
     return Result(sent, stage.seen("user"), said, effect, kept=False)
 
 
 async def secret_in_a_stream(stage: Stage) -> Result:
     """A stream is cut before the credential, and ends properly."""
     sent = "Stream the deploy key."
-    said, finish = await _stream(stage.client, "leak", sent)
+    said, finish = await stream(stage.client, "leak", sent)
     kept = finish == "content_filter" and _AWS_KEY[:8] not in said
     return Result(sent, stage.seen("user"), said, f"block ({finish})", kept)
 
@@ -149,13 +131,13 @@ async def rate_limit(stage: Stage) -> Result:
     """The second request in a minute is refused, and says when to come back."""
     sent = "The same question, twice in a minute."
     before = len(stage.upstream.seen)
-    await _ask(stage.busy, "capital", _user(sent))
+    await ask(stage.busy, "capital", user(sent))
     try:
-        said, effect = await _ask(stage.busy, "capital", _user(sent))
+        said, effect = await ask(stage.busy, "capital", user(sent))
     except RateLimitError as error:
         wait = error.response.headers.get("retry-after", "")
         kept = error.code == "rate_limited" and wait.isdigit() and len(stage.upstream.seen) == before + 1
-        return Result(sent, "the first one only", _told(error), f"{_refused(error)}, retry after {wait} s", kept)
+        return Result(sent, "the first one only", told(error), f"{refused(error)}, retry after {wait} s", kept)
     return Result(sent, "both", said, effect, kept=False)
 
 
@@ -166,6 +148,9 @@ SCENES: Final[dict[str, Callable[[Stage], Awaitable[Result]]]] = {
     "card number sent out": card_on_the_way_out,
     "secret in an answer": secret_in_an_answer,
     "secret in a stream": secret_in_a_stream,
+    "data sent to a stranger": exfiltration,
+    "payment": payment,
+    "path outside": path_outside,
     "rate limit": rate_limit,
 }
 
@@ -187,50 +172,20 @@ def show() -> int:
 
 
 async def _play(folder: Path) -> dict[str, Result]:
-    async with serving(SAYS) as upstream:
+    async with serving({**SAYS, **CALLS}) as upstream:
         config = folder / "lockgate.toml"
-        config.write_text(_CONFIG.format(folder=folder.as_posix(), base_url=upstream.base_url), encoding="utf-8")
-        async with serve_in_process(config, {"LOCKGATE_SECRET": SECRET}, follow=False) as service:
+        text = _CONFIG.format(folder=folder.as_posix(), base_url=upstream.base_url) + TOOLS
+        config.write_text(text, encoding="utf-8")
+        async with serve_in_process(config, _ENVIRON, follow=False) as service:
             root = f"http://{service.address}"
             # `no-key`: the gateway passes the client's credentials on, and the upstream asks for none.
             async with (
                 AsyncOpenAI(base_url=f"{root}/demo/v1", api_key="no-key", max_retries=0) as client,
                 AsyncOpenAI(base_url=f"{root}/busy/v1", api_key="no-key", max_retries=0) as busy,
+                AsyncOpenAI(base_url=f"{root}/guarded/v1", api_key=_AGENT_KEY, max_retries=0) as careful,
             ):
-                stage = Stage(client, upstream, busy)
+                stage = Stage(client, upstream, busy, careful, folder)
                 return {name: await scene(stage) for name, scene in SCENES.items()}
-
-
-async def _ask(client: AsyncOpenAI, model: str, messages: list[Any]) -> tuple[str, str]:
-    """The answer, and the effect with its findings as the gateway's headers tell them."""
-    raw = await client.chat.completions.with_raw_response.create(model=model, messages=messages)
-    found = raw.headers.get("x-lockgate-findings")
-    effect = raw.headers["x-lockgate-effect"] + (f" ({found})" if found else "")
-    return raw.parse().choices[0].message.content or "", effect
-
-
-async def _stream(client: AsyncOpenAI, model: str, text: str) -> tuple[str, str | None]:
-    """The text of a streamed answer, and why it ended."""
-    said, finish = [], None
-    async for chunk in await client.chat.completions.create(model=model, messages=_user(text), stream=True):
-        for choice in chunk.choices:
-            said.append(choice.delta.content or "")
-            finish = choice.finish_reason or finish
-    return "".join(said), finish
-
-
-def _user(text: str) -> list[Any]:
-    return [{"role": "user", "content": text}]
-
-
-def _told(error: APIStatusError) -> str:
-    body = error.body if isinstance(error.body, dict) else {}
-    return f"{type(error).__name__} {error.status_code}: {body.get('message', error.message)}"
-
-
-def _refused(error: APIStatusError) -> str:
-    found = error.response.headers.get("x-lockgate-findings")
-    return f"{error.response.headers['x-lockgate-effect']} ({found or error.code})"
 
 
 def _table(results: dict[str, Result]) -> Table:

@@ -35,6 +35,7 @@ from gateway.policy.call import Answer
 from gateway.reload import Loaded, Loader
 from gateway.serve.asking import Asker, nobody_approves
 from gateway.serve.gates import firewall_of, gate_of, hierarchy_of
+from gateway.serve.reads import Reads
 from gateway.settings import DEFAULT_PRINCIPAL
 from gateway.shelf import Shelf
 from gateway.state.shared import OpenRegisters
@@ -78,6 +79,7 @@ class _Session:
     def __init__(self, path: Path | None, config: Config, environ: Mapping[str, str], name: str) -> None:
         secret = configuration.secret(config, environ)
         self._key = keys.derive(secret, app.HIERARCHY_KEY)
+        self._reads = Reads()
         self._memory = VerdictMemory(REMEMBERED)
         # What a server must not have: it is as little trusted as what it says.
         own = configuration.variables(config)
@@ -131,7 +133,9 @@ class _Session:
         profile = config.profile_for(DEFAULT_PRINCIPAL)
         hierarchy = hierarchy_of(config, self._key)
         toolbox, egress = config.toolbox(), config.egress_policy()
-        firewall = firewall_of(config, DEFAULT_PRINCIPAL, toolbox, egress, self._key, pins=self._board)
+        firewall = firewall_of(
+            config, DEFAULT_PRINCIPAL, toolbox, egress, self._key, pins=self._board, reads=self._reads
+        )
         return gate_of(config, loaded.rules, profile, hierarchy, self._memory, self._stopped_tools, firewall)
 
     def _stopped_tools(self) -> Container[str]:

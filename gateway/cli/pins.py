@@ -26,6 +26,7 @@ from gateway.errors import ConfigError, StoreError
 from gateway.pins.board import Board, PinsError
 from gateway.pins.shown import all_shown, shown
 from gateway.policy.integrity import Standing
+from gateway.state.redis.place import Place
 from gateway.state.shared import OpenRegisters
 from gateway.state.sqlite import FILE
 
@@ -127,7 +128,7 @@ async def _at[V](config: Config, do: Callable[[Board], Awaitable[V]]) -> V:
 async def _board(config: Config) -> AsyncIterator[Board]:
     """Raises ConfigError where no gateway would see what is decided."""
     state = configuration.state_folder(config, os.environ)
-    place, table = configuration.store(config, os.environ), config.store
+    place, table = _place(config), config.store
     if place is None and not state.exists():
         raise ConfigError((f"no gateway keeps its state in `{state}`; give the gateway's --config, or --admin URL",))
     store = OpenRegisters(place, PATIENCE, table.prefix, table.ca_file, state / FILE)
@@ -135,6 +136,15 @@ async def _board(config: Config) -> AsyncIterator[Board]:
         yield Board(store.lasting)
     finally:
         await store.close()
+
+
+def _place(config: Config) -> Place | None:
+    """Where the store is; None where this process is not told, as an MCP client's child is not."""
+    variable = config.store.url_env
+    if variable is None or os.environ.get(variable):
+        return configuration.store(config, os.environ)
+    print(f"warning: {variable} is not set; these are pins of this machine alone", file=sys.stderr)
+    return None
 
 
 # -- on the terminal

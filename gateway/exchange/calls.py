@@ -1,7 +1,7 @@
 """The calls of tools in one exchange: each is ruled on as it comes, and what became of it is kept.
 
 A call that is allowed leaves as it came. One that is refused leaves as a few words in its place, one that must be
-approved waits for an answer (`questions`, `answered`). Whole answers, streams and messages all come here, so that a
+approved waits for an answer (`ask`, `answered`). Whole answers, streams and messages all come here, so that a
 call is judged alike wherever it is seen.
 """
 
@@ -50,6 +50,10 @@ class Sight(Protocol):
 
     def judge(self, call: Call) -> Ruling: ...
 
+    def returned(self, call: Call, text: str) -> None:
+        """Take note of what a call returned that goes on to the agent."""
+        ...
+
     def fingerprint(self, call: Call) -> str:
         """The name of the tool with these arguments, however they are spelt."""
         ...
@@ -66,6 +70,7 @@ class _Judged(Struct):
     ruling: Ruling
     answer: Answer | None = None
     refusal: str | None = None
+    is_asked: bool = False
     became: Became | None = None  # of the result of a call that was made
 
     @property
@@ -111,9 +116,16 @@ class Calls:
         return judged is not None and not judged.is_open
 
     @property
-    def questions(self) -> tuple[Question, ...]:
-        """What must be asked before these calls may leave, in the order in which they came."""
-        return tuple(self._question(judged) for judged in self._judged.values() if judged.is_open)
+    def is_open(self) -> bool:
+        """Whether an answer is waited for."""
+        return any(judged.is_open for judged in self._judged.values())
+
+    def ask(self) -> tuple[Question, ...]:
+        """What must be asked before these calls may leave, in the order in which they came; each is given once."""
+        asked = [judged for judged in self._judged.values() if judged.is_open and not judged.is_asked]
+        for judged in asked:
+            judged.is_asked = True
+        return tuple(map(self._question, asked))
 
     def _question(self, judged: _Judged) -> Question:
         sight = self._sight
@@ -122,8 +134,8 @@ class Calls:
         return Question(call, judged.ruling, sight.fingerprint(call), sight.session)
 
     def answered(self, answers: Sequence[Answer]) -> None:
-        """Take the answers to `questions`, one for each."""
-        asked = [judged for judged in self._judged.values() if judged.is_open]
+        """Take the answers to what was asked, one for each question."""
+        asked = [judged for judged in self._judged.values() if judged.is_open and judged.is_asked]
         if len(asked) != len(answers):
             raise InternalError("not every question about a call was answered")
         stopped = self._stopped()
@@ -163,6 +175,11 @@ class Calls:
     # --- calls that the exchange itself makes ------------------------------------------------------------------------
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The tools, one name for each call."""
+        return tuple(one.called.call.name for one in self._judged.values())
+
+    @property
     def timeout(self) -> float | None:
         """Seconds that the calls may take, which are made at once; None where there are none."""
         sight = self._sight
@@ -180,6 +197,7 @@ class Calls:
                 if fault is not None:
                     judged.became, words = fault
                     return words
+                sight.returned(judged.called.call, "\n".join(result.texts))
         return None
 
     def overdue(self) -> str:

@@ -228,7 +228,7 @@ class Conversation:
         """Send a message whose calls may be made, refuse it, or ask."""
         held.exchange.calls = calls
         held.exchange.tokens = frozenset(self._dialect.progress_tokens(held.document, Direction.REQUEST))
-        if questions := calls.questions:
+        if questions := calls.ask():
             self._held[held.exchange.facts.id] = held
             yield AskAbout(held.exchange.facts.id, Ask(questions))
         elif calls.refused is not None:

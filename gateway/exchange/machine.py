@@ -197,7 +197,11 @@ class Exchange(Answering):
         if self._consults is Consults.LATE and self._request.has_body and self._reads_request:
             self._state = State.BODY
             return [ReadBody()]
-        return self._consult(Demand(asked=self._asked(None)))
+        return self._consult(Demand(asked=self._asked(None), tools=self._called(None)))
+
+    def _called(self, document: Document | None) -> tuple[str, ...]:
+        """The tools that the request calls by itself, one name for each call: as ruled on, or else as it says."""
+        return self._made.names if self._made is not None else messages.called(self._endpoint, document)
 
     def _requested(self, outcome: Outcome | None) -> tuple[Called, ...]:
         """The tools that the request calls by its method and path."""
@@ -350,7 +354,7 @@ class Exchange(Answering):
         )
         self._then = partial(self._when_ruled, calls, refuse_it, then)
         calls.take(made)
-        if questions := calls.questions:
+        if questions := calls.ask():
             self._state = State.ASKING
             return [Ask(questions)]
         return self._then()
@@ -382,7 +386,7 @@ class Exchange(Answering):
             return self._start_upstream(raw, headers)
         self._held = Held(raw, outcome.body, headers)
         asked = self._asked(document, outcome.inspected.uninspected)
-        return self._consult(Demand(asked=asked, tools=messages.called(self._endpoint, outcome.document)))
+        return self._consult(Demand(asked=asked, tools=self._called(outcome.document)))
 
     def _reread(self, raw: bytes, outcome: Outcome) -> Document | None:
         """The whole of a body whose beginning was known and left out, where a limit needs it; None for no document."""

@@ -238,7 +238,7 @@ class Session(SessionOpening):
 
     def _on_answered(self, event: Answered) -> list[SessionCommand]:
         """Somebody said what is to become of the calls that wait."""
-        if self._stream is None or not self._stream.questions:
+        if self._stream is None or not self._stream.is_asking:
             raise InternalError("questions were answered that nobody asked")
         self._stream.answered(event.answers)
         return self._released(self._stream)
@@ -250,7 +250,7 @@ class Session(SessionOpening):
         out = self._departed()
         for denial in stream.denials():
             self._denials |= dict.fromkeys(denial.names, denial)
-        if questions := stream.questions:
+        if questions := stream.ask():
             return [*out, Ask(questions, is_patient=True)]
         if stream.at_rest and self._socket.is_idle:
             # What this stretch held is over: what is remembered of it can go, and what is in force now holds.

@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from gateway.policy.call import Argument, Call, CallReason, Ruling, Sink
 from gateway.policy.explained import Explained, Heard, heard, traced
@@ -44,6 +44,14 @@ NOTHING: Final = Memory()
 """What is remembered where nothing was read."""
 
 
+class Reads(Protocol):
+    """Remembers what agents have read."""
+
+    def recall(self, agent: str) -> Memory: ...
+
+    def remember(self, agent: str, memory: Memory) -> None: ...
+
+
 def _nowhere(_: str) -> bool:
     return False
 
@@ -56,7 +64,7 @@ class Firewall:
     `hosted` are the kinds of tools that providers may run, `may_reach` is the egress policy's word on a host.
     `is_configured` is false where tools are judged without an operator's word on them: then neither tiers nor lists
     count, only where values came from. `pins` are those of tool definitions, None where nobody keeps any; `agent` is
-    whose calls they are.
+    whose calls they are. `reads` remembers what calls without a conversation have read; None where nobody does.
     """
 
     toolbox: Toolbox
@@ -68,6 +76,7 @@ class Firewall:
     is_configured: bool = True
     pins: Pinning | None = None
     agent: str = ""
+    reads: Reads | None = None
 
     def listed(
         self, server: str, definitions: Sequence[Mapping[str, Any]], *, goes_on: bool
@@ -85,21 +94,15 @@ class Firewall:
         """What a request's tools come to that its provider runs itself."""
         return judge_hosted(hosted, self.hosted, self.profile, self.may_reach)
 
-    def sight(
-        self, transcript: Transcript, instructs: Instructs, isolation: int | None, before: Memory = NOTHING
-    ) -> Look:
-        """What the calls of one conversation are judged by. `before` is what was read before, where no transcript tells
-        it."""
-        return Look(self, transcript, instructs, Isolation(isolation or 0), before)
+    def sight(self, transcript: Transcript, instructs: Instructs, isolation: int | None) -> Look:
+        """What the calls of one conversation are judged by."""
+        return Look(self, transcript, instructs, Isolation(isolation or 0))
 
 
 class Look:
     """One conversation, and the policy that its calls are held to."""
 
-    def __init__(
-        self, policy: Firewall, transcript: Transcript, instructs: Instructs, isolation: Isolation, before: Memory
-    ) -> None:
-        self._before = before
+    def __init__(self, policy: Firewall, transcript: Transcript, instructs: Instructs, isolation: Isolation) -> None:
         self._policy = policy
         self._transcript = transcript
         self._instructs = instructs
@@ -120,7 +123,17 @@ class Look:
     @cached_property
     def _memory(self) -> Memory:
         """What was read before: by the conversation, or, where there is none, as far as it was remembered."""
-        return remembered(self._sources) if self._sources is not None else self._before
+        if self._sources is not None:
+            return remembered(self._sources)
+        reads = self._policy.reads
+        return reads.recall(self._policy.agent) if reads is not None else NOTHING
+
+    def returned(self, call: Call, text: str) -> None:
+        """Remember what a call has read, where no conversation will tell it."""
+        reads = self._policy.reads
+        if reads is not None and self._sources is None:
+            before = reads.recall(self._policy.agent)
+            reads.remember(self._policy.agent, before.after(call, self._ruled(call).arguments, text))
 
     @cached_property
     def _defined(self) -> dict[str, Defined]:

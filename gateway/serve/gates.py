@@ -8,7 +8,7 @@ from gateway.detect.memory import VerdictMemory
 from gateway.detect.ruleset import RuleSet
 from gateway.exchange.gate import BodyLimits, Gate
 from gateway.policy.egress.policy import EgressPolicy
-from gateway.policy.firewall import Firewall
+from gateway.policy.firewall import Firewall, Reads
 from gateway.policy.hierarchy import Hierarchy
 from gateway.policy.profile import Profile
 from gateway.policy.tools.hosted import within
@@ -32,9 +32,12 @@ def firewall_of(
     *,
     is_configured: bool = True,
     pins: Pinning | None = None,
+    reads: Reads | None = None,
 ) -> Firewall:
-    """What the calls of this caller are held to; `key` derives the names of calls. See `Firewall.is_configured`. `pins`
-    None holds nothing against what servers say of their tools."""
+    """What the calls of this caller are held to; `key` derives the names of calls. See `Firewall.is_configured`.
+
+    Without `pins` nothing is held against what servers say of their tools, without `reads` no call knows of others.
+    """
     return Firewall(
         toolbox,
         config.tools_for(principal),
@@ -45,6 +48,7 @@ def firewall_of(
         is_configured,
         pins,
         principal,
+        reads,
     )
 
 

@@ -26,6 +26,7 @@ from gateway.launch import launch_of, refused
 from gateway.limits.claims import Terms
 from gateway.policy.egress.host import unmapped
 from gateway.policy.egress.policy import EgressPolicy
+from gateway.policy.firewall import Reads
 from gateway.policy.tools.pinned import Pinning
 from gateway.serve.asking import Approve, nobody_approves
 from gateway.serve.denied import Denied
@@ -134,15 +135,16 @@ def posture(
     launch_key: bytes,
     stopped_tools: Callable[[], Container[str]] = tuple,
     pins: Pinning | None = None,
+    reads: Reads | None = None,
 ) -> Posture:
-    """All that follows from configuration, credentials, rules and pins. Raises ConfigError where a CA file cannot be
-    used."""
+    """All that follows from configuration, credentials, rules, pins and what agents have read. Raises ConfigError where
+    a CA file cannot be used."""
     hierarchy = hierarchy_of(config, hierarchy_key)
 
     toolbox, egress = config.toolbox(), config.egress_policy()
 
     def gate(principal: str) -> Gate:
-        firewall = firewall_of(config, principal, toolbox, egress, hierarchy_key, pins=pins)
+        firewall = firewall_of(config, principal, toolbox, egress, hierarchy_key, pins=pins, reads=reads)
         return gate_of(config, rules, config.profile_for(principal), hierarchy, memory, stopped_tools, firewall)
 
     default = gate(DEFAULT_PRINCIPAL)

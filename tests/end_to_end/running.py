@@ -61,7 +61,7 @@ tier = "read"
 
 
 def configured(upstream: str, tables: str = "", gateway: str = "") -> str:
-    """A configuration text: every built-in upstream leads to `upstream`; the only pack is `PACK`, and the fakes' tools are
+    """A configuration text: every built-in upstream leads to `upstream`; the only pack is `PACK`, and tools are
     `HARMLESS`."""
     names = ("openai", "anthropic", "gemini", "ollama")
     upstreams = "".join(f'[upstreams.{name}]\nbase_url = "{upstream}"\n' for name in names)

@@ -31,6 +31,7 @@ class Look:
     instructs: Instructs
     session: str = "s-1"
     judged: list[Call] = field(default_factory=list)
+    heard: list[tuple[Call, str]] = field(default_factory=list)
     held_to: Terms = field(default_factory=Terms)
 
     def judge(self, call: Call) -> Ruling:
@@ -41,6 +42,9 @@ class Look:
         words = f"`{call.name}` is not for agents"
         reasons = (CallReason(effect, "tool-name", "tool.name", words),) if effect else ()
         return Ruling(effect, effect, Tier.MODIFY, reasons)
+
+    def returned(self, call: Call, text: str) -> None:
+        self.heard.append((call, text))
 
     def fingerprint(self, call: Call) -> str:
         return json.dumps([call.name, call.arguments], sort_keys=True)

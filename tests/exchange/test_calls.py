@@ -133,6 +133,13 @@ class TestWholeAnswers:
         commands = feed(exchange(policed()), *request(), Answered((YES,)))
         assert record(commands).code is Code.INTERNAL
 
+    def test_a_call_is_judged_as_the_model_wrote_it_and_leaves_with_its_edits(self) -> None:
+        policy = Policy()
+        commands = answered(policed(policy), completion(function("read", {"who": "B-1234"})))
+        assert policy.looks[0].judged[0].arguments == {"who": "B-1234"}
+        (found,) = message(commands)["tool_calls"]
+        assert json.loads(found["function"]["arguments"]) == {"who": "[BADGE]"}
+
     def test_no_policy_looks_at_no_call(self) -> None:
         body = completion(function("wipe", {}))
         assert (

@@ -11,6 +11,7 @@ from gateway.serve.admin import Admin, Readiness, View
 from gateway.serve.identity import Site
 from gateway.serve.listener import Listener
 from gateway.serve.metrics import Metrics
+from gateway.serve.pins import Pins
 from gateway.stops.folder import FILE, Folder
 from gateway.stops.switch import Switch
 from gateway.units import Address
@@ -18,7 +19,9 @@ from tests.serve.loopback import ANY_PORT, Got, ask
 from tests.serve.test_base_url import request
 
 
-def view(unready: tuple[str, ...] = (), amiss: tuple[str, ...] = (), state: Path | None = None) -> View:
+def view(
+    unready: tuple[str, ...] = (), amiss: tuple[str, ...] = (), state: Path | None = None, pins: Pins | None = None
+) -> View:
     """What a gateway with three exchanges under way shows. `state` is the folder of its stops."""
 
     async def metrics() -> bytes:
@@ -30,7 +33,8 @@ def view(unready: tuple[str, ...] = (), amiss: tuple[str, ...] = (), state: Path
     async def status() -> Mapping[str, object]:
         return {"version": "1"}
 
-    return View(metrics, readiness, status, Switch(Folder(state or Path("/nonexistent")), None, lambda _: None))
+    switch = Switch(Folder(state or Path("/nonexistent")), None, lambda _: None)
+    return View(metrics, readiness, status, switch, pins=pins)
 
 
 @asynccontextmanager

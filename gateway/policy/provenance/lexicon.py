@@ -41,14 +41,15 @@ VERBS: Final = MappingProxyType(
         lies lese lesen suche suchen finde finden zeige zeig zeigen prüfe prüfen fasse schau öffne
         """,
         (_S,): """
-        send sent apologise apologize thank congratulate mail e-mail email forward reply respond answer message notify
+        send sent apologise apologize thank congratulate wish greet mail
+        e-mail email forward reply respond answer message notify
         inform text dm remind report
         submit deliver tweet broadcast announce contact whatsapp ping transmit
         leak exfiltrate relay cc bcc
         sende senden schicke schick schicken maile antworte antworten benachrichtige benachrichtigen informiere leite
         leiten weiterleiten
         """,
-        (_S, _C): "post publish comment paste copy write written draft compose submit fill filled",
+        (_S, _C): "leave post publish comment paste copy write written draft compose submit fill filled",
         (_P,): """
         pay paid transfer wire remit refund withdraw withdrawn deposit donate buy bought purchase sell sold trade
         charge checkout reimburse

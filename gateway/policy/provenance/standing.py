@@ -19,6 +19,9 @@ from gateway.policy.provenance.wish import Wish
 _LED: Final = frozenset((Act.PAY, Act.SEND, Act.SHARE, Act.CHANGE))
 """Kinds of action that fraud leads elsewhere."""
 
+MATES: Final = 100
+"""Fields of one record that are looked through."""
+
 WIDE: Final = 6
 """Sentences before a value in which the model may have been addressed. Injections are paragraphs, not books."""
 
@@ -65,9 +68,9 @@ def standing(texts: Texts, wish: Wish, hit: Hit, wanted: Purpose, sink: Sink) ->
     if pointed.is_delegated or pointed.is_fixed:
         return Standing.LENT
     if how is Mood.TELLS or led:
-        lends = pointed.is_pointed and (pointed.is_plural or _is_sole(hit))
+        lends = pointed.is_pointed and (pointed.is_plural or _is_sole(texts, hit))
         return Standing.LENT if lends else Standing.TOLD
-    if pointed.is_pointed and (Act.PAY not in wanted.acts or pointed.is_plural or _is_sole(hit)):
+    if pointed.is_pointed and (Act.PAY not in wanted.acts or pointed.is_plural or _is_sole(texts, hit)):
         return Standing.LENT
     if asked and wish.linked(unit, " ".join(near)):
         return Standing.LENT
@@ -104,12 +107,16 @@ def _is_commanded(texts: Texts, hit: Hit) -> bool:
     return any(mood(sentence) is Mood.COMMANDS for sentence in texts.others.around(hit, WIDE, 2))
 
 
-def _is_sole(hit: Hit) -> bool:
+def _is_sole(texts: Texts, hit: Hit) -> bool:
     """Whether the text has no other value of that sort, which the user could have meant as well."""
     value = hit.unit.text[hit.start : hit.end]
     found = identifiers(hit.unit.leaf.text)
+    # A record with an account of its own leaves a second one in its remarks for no honest reason.
+    accounts = {
+        account for mate in texts.others.mates(hit.unit)[:MATES] for account in identifiers(mate.leaf.text).ibans
+    }
     if EMAIL.fullmatch(value):
         return len(found.emails) <= 1
-    if len(found.ibans) > 1:
+    if len(accounts) > 1:
         return False
     return len({host_of(url) for url in found.urls}) <= 1 or not host_of(value)

@@ -180,7 +180,8 @@ class Wish:
         """The short fields of the record that a unit is in; the first line, where it is a text without records."""
         side = self.texts.others
         mates = side.mates(unit)
-        fields = [mate.text for mate in mates if mate.is_field]
+        # What a field is called says nothing of the record: everybody's record has such fields.
+        fields = [mate.text for mate in mates if mate.is_field and mate.leaf.key]
         return " | ".join(fields) if len(mates) > 1 else unit.text.lstrip()[:160].split("\n")[0]
 
 

@@ -196,7 +196,7 @@ def _kinds(words: list[str], place: int) -> frozenset[Act] | None:
         # "the mail that Ann sent" wants nothing; "it must be sent" does.
         if not _DONE.intersection(before[-6:]):
             return None
-    elif not _is_verb(low, stem(low), before):
+    elif not _is_verb(low, stem(low), before) and not (low.endswith("ing") and _DONE.intersection(before[-3:])):
         return None
     return frozenset() if _NEGATIONS.intersection(before[-3:]) else kinds
 

@@ -78,11 +78,11 @@ def pinned_reasons(
     if call.server is not None and not pins.is_read:
         return (UNREAD,)
     if call.server is not None:
-        return tuple(_at_server(call.server, call.name, pins.known, strictness))
+        return tuple(_at_server(call.server, call.name, pins.known))
     found = _named(call.name, pins.known)
     if found is not None:
         server, tool = found
-        held = tuple(_at_server(server, tool, pins.known, strictness))
+        held = tuple(_at_server(server, tool, pins.known))
         return held or tuple(_altered(call, defined, server, pins.known[server].tools.get(tool), strictness))
     if defined is None:
         return ()
@@ -92,11 +92,11 @@ def pinned_reasons(
     return tuple(_as_before(defined, pins, strictness, agent))
 
 
-def _at_server(server: str, tool: str, known: Mapping[str, Pins], strictness: Strictness) -> Iterator[CallReason]:
+def _at_server(server: str, tool: str, known: Mapping[str, Pins]) -> Iterator[CallReason]:
     pins = known.get(server)
-    if pins is None and strictness is not Strictness.STRICT:
-        return  # it has listed nothing here yet: the client knows its tools from elsewhere
-    pin = pins.tools.get(tool, Pin()) if pins is not None else Pin()
+    if pins is None:
+        return  # it has listed nothing here yet, or is no MCP server
+    pin = pins.tools.get(tool, Pin())
     reason = standing_reason(Listed(tool, _standing(pin), pin.of))
     if reason is not None:
         yield reason
