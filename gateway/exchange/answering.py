@@ -174,7 +174,7 @@ class Answering(Ending, ABC):
         gate, dialect, body = self._gate, self._endpoint.dialect, self._asked_body
         if gate.firewall is None or self._endpoint.coverage is not Coverage.DIALECT:
             return None
-        return Calls(gate.rules, lambda: sight(gate, told(dialect, body), self._isolation))
+        return Calls(gate.rules, lambda: sight(gate, told(dialect, body), self._isolation), gate.stopped_tools)
 
     def _begin_passing(self, event: AnswerStarted, uninspected: tuple[Uninspected, ...]) -> list[Command]:
         self._state = State.PASSING

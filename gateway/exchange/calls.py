@@ -8,7 +8,7 @@ call is judged alike wherever it is seen.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
 from msgspec import Struct
@@ -30,6 +30,12 @@ TOLD: Final = 3
 
 _CALLING: Final = re.compile(rb"_call|Call|tool_use")
 """What the APIs write around calls of tools."""
+
+_ENDING: Final = re.compile(
+    rb'_stop"|\.done"|\.completed"|\[DONE\]|"functionCall"|"function_call"|"done"'
+    rb'|"(?:finish_reason|finishReason)"\s*:\s*"'
+)
+"""What stands in an event with which a call is complete."""
 
 _NAME: Final = re.compile(r"[\w.:/-]{1,64}", re.ASCII)
 
@@ -83,11 +89,15 @@ class Refused(Struct, frozen=True):
 class Calls:
     """The calls of one exchange. `sight` is made when the first one comes: most answers hold none.
 
+    `stopped` are the names of the tools that an operator has stopped by now: a person is asked for minutes.
     `changes` is what became of those that do not leave as they came, by their keys.
     """
 
-    def __init__(self, rules: RuleSet, sight: Callable[[], Sight]) -> None:
+    def __init__(
+        self, rules: RuleSet, sight: Callable[[], Sight], stopped: Callable[[], Container[str]] = tuple
+    ) -> None:
         self._rules = rules
+        self._stopped = stopped
         self._make = sight
         self._sight: Sight | None = None
         self._judged: dict[Hashable, _Judged] = {}
@@ -128,10 +138,13 @@ class Calls:
         asked = [judged for judged in self._judged.values() if judged.is_open and judged.is_asked]
         if len(asked) != len(answers):
             raise InternalError("not every question about a call was answered")
+        stopped = self._stopped()
         for judged, answer in zip(asked, answers, strict=True):
             judged.answer = answer
             if not answer.is_approved:
                 self._refuse(judged, answer.words, is_final=answer.ticket is None)
+            elif judged.called.call.name in stopped:
+                self._refuse(judged, "the tool was stopped by an operator meanwhile")
             elif answer.arguments is not None:
                 self._edit(judged, answer.arguments)
 
@@ -242,9 +255,10 @@ class Calls:
         )
 
 
-def may_call(data: bytes) -> bool:
-    """Whether bytes of a stream seem to tell of a call: only good for telling how much work they may be."""
-    return _CALLING.search(data) is not None
+def may_complete(data: bytes, *, waits: bool) -> bool:
+    """Whether a call seems to be complete with these bytes of a stream, of which something `waits`: only good for
+    telling how much work they may be. The many pieces of its arguments are little."""
+    return _ENDING.search(data) is not None and (waits or _CALLING.search(data) is not None)
 
 
 def told(ruling: Ruling) -> str:

@@ -222,7 +222,8 @@ class Conversation:
             return None
         self._session = self._session or exchange.facts.id
         server = server_of(self._upstream)
-        calls = Calls(gate.rules, partial(sight, gate, structs.replace(UNTOLD, session=self._session), None))
+        seen = partial(sight, gate, structs.replace(UNTOLD, session=self._session), None)
+        calls = Calls(gate.rules, seen, gate.stopped_tools)
         calls.take(structs.replace(one, call=structs.replace(one.call, server=server)) for one in made)
         return calls
 

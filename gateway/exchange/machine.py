@@ -32,7 +32,7 @@ from gateway.exchange import headers as fields
 from gateway.exchange import hosted, messages, pdf, refuse
 from gateway.exchange.answering import BINARY, Answering, Reading, labelled_binary
 from gateway.exchange.bill import Bill, meter_for
-from gateway.exchange.calls import Calls, Refused, may_call
+from gateway.exchange.calls import Calls, Refused, may_complete
 from gateway.exchange.content import inspect, is_told_by_first_bytes, readable
 from gateway.exchange.demand import Consults, Demand
 from gateway.exchange.ending import State
@@ -142,7 +142,7 @@ class Exchange(Answering):
         if not isinstance(event, RequestData | AnswerData):
             return 0
         if self._state is State.STREAM:
-            return self._weight_of_stream(event.data)
+            return self._weight_of_stream(event)
         if not event.last or self._state not in (State.BODY, State.WHOLE):
             return 0
         headers = self._request.headers if self._answer is None else self._answer.headers
@@ -151,17 +151,17 @@ class Exchange(Answering):
         asked = 0 if self._calls is None else len(self._asked_body)
         return self._gate.limits.answer if is_coded else self._body.size + len(event.data) + asked
 
-    def _weight_of_stream(self, data: bytes) -> int:
-        """A call is complete with an event that names one or comes while one waits. It is held against what was
-        asked, however few bytes tell of it."""
+    def _weight_of_stream(self, event: RequestData | AnswerData) -> int:
+        """A call that is complete with an event is held against what was asked, however few bytes tell of it."""
         stream = self._stream
         assert stream is not None
         if self._decoder is not None:
             return self._gate.limits.answer
-        weight = len(data) + stream.unread
-        if self._calls is not None and isinstance(stream, AnswerStream) and (stream.waits or may_call(data)):
-            weight += len(self._asked_body)
-        return weight
+        weight = len(event.data) + stream.unread
+        if self._calls is None or not isinstance(stream, AnswerStream):
+            return weight
+        is_calling = (event.last and stream.waits) or may_complete(event.data, waits=stream.waits)
+        return weight + (len(self._asked_body) if is_calling else 0)
 
     def receive(self, event: Event) -> list[Command]:
         """The commands that follow from an event. An exchange that is over ignores what still comes."""
@@ -353,7 +353,8 @@ class Exchange(Answering):
         """Rule on the calls of tools that the request itself makes, and go on where all of them may be made."""
         if self._gate.firewall is None or not made:
             return then()
-        calls = self._made = Calls(self._gate.rules, partial(sight, self._gate, self._untold, self._isolation))
+        seen = partial(sight, self._gate, self._untold, self._isolation)
+        calls = self._made = Calls(self._gate.rules, seen, self._gate.stopped_tools)
         self._then = partial(self._when_ruled, calls, refuse_it, then)
         calls.take(made)
         if questions := calls.ask():

@@ -23,7 +23,7 @@ from gateway.dialect.spelling import resolved
 from gateway.errors import Code, InternalError, LockgateError, Malformed, OverLimit
 from gateway.exchange import headers as fields
 from gateway.exchange import hosted, refuse
-from gateway.exchange.calls import may_call
+from gateway.exchange.calls import may_complete
 from gateway.exchange.demand import Demand, Part
 from gateway.exchange.events import (
     Answered,
@@ -99,7 +99,7 @@ class Session(SessionOpening):
     def weighs(self, event: SessionEvent) -> int:
         """About how many bytes the event would have judged at once; a coded body may decode to all that is allowed."""
         if isinstance(event, FromServer):
-            is_calling = self._stream is not None and (self._stream.waits or may_call(event.message.data))
+            is_calling = self._stream is not None and may_complete(event.message.data, waits=self._stream.waits)
             return len(event.message.data) + (self._kept if is_calling else 0)
         if isinstance(event, FromClient):
             return len(event.message.data)

@@ -179,6 +179,19 @@ class TestWholeAnswers:
         (look,) = policy.looks
         assert [turn.text for turn in look.transcript.turns if isinstance(turn, Said)] == ["hello"]
 
+    def test_a_tool_that_is_stopped_while_somebody_is_asked_is_refused_whatever_they_say(self) -> None:
+        by, stopped = policed(), list[str]()
+        object.__setattr__(by, "stopped_tools", lambda: stopped)
+        one = exchange(by)
+        asking = feed(
+            one, *request(), AnswerStarted(200, JSON), AnswerData(completion(function("pay", PAID)), last=True)
+        )
+        assert only(asking, Ask)
+        stopped.append("pay")
+        commands = one.receive(Answered((YES,)))
+        assert "was stopped by an operator" in message(commands)["content"]
+        assert record(commands).calls[0].effect is Effect.BLOCK
+
     def test_a_policy_that_fails_lets_nothing_pass(self) -> None:
         commands = answered(policed(), completion(function("unheard-of", {})))
         assert only(commands, Respond).status == 500
@@ -555,6 +568,16 @@ class TestRequestsThatAreCalls:
     def test_a_method_that_is_asked_for_beside_the_own_counts(self) -> None:
         headers = (("X-HTTP-Method-Override", "POST"),)
         assert only(self.asked("/pay/rent", headers=headers, method="GET"), Ask)
+
+    def test_so_does_one_in_a_form(self) -> None:
+        headers = (("Content-Type", "application/x-www-form-urlencoded"),)
+        assert only(self.asked("/pay/rent", b"_method=post", headers=headers, method="PUT"), Ask)
+
+    @pytest.mark.parametrize("type_", ["text/plain", "application/x-www-form-urlencoded"])
+    def test_json_by_another_name_cannot_be_read(self, type_: str) -> None:
+        """A limit on `amount` would not see it, and a server that minds no label would."""
+        commands = self.asked("/pay/rent", b'{"amount": 7}', headers=(("Content-Type", type_),))
+        assert not only(commands, Ask).questions[0].call.is_readable
 
     def test_any_other_request_is_none(self) -> None:
         assert not [one for one in self.asked("/pay/rent", method="GET") if isinstance(one, Ask)]

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import json
 from dataclasses import replace
+from typing import Any
 
+import pytest
+
+from gateway.exchange.calls import may_complete
 from gateway.exchange.events import AnswerData, Answered, AnswerStarted, ClientGone, LimitsTaken, RequestData
 from gateway.exchange.gate import BodyLimits
+from gateway.exchange.machine import Exchange
 from gateway.exchange.session_events import Declined, FromClient, FromServer
 from gateway.policy.call import Answer
 from tests.exchange.gates import gate
@@ -66,16 +72,43 @@ class TestCalls:
         feed(one, *request(), AnswerStarted(200, JSON))
         assert one.weighs(AnswerData(b"x", last=True)) == 1 + self.ASKED
 
-    def test_an_event_of_a_stream_weighs_more_where_it_tells_of_a_call(self) -> None:
-        one = exchange(policed(by=GATE))
-        feed(one, *request(), AnswerStarted(200, STREAM))
-        assert one.weighs(AnswerData(chunk("hello"), last=False)) == len(chunk("hello"))
-        assert one.weighs(AnswerData(call("{}", name="pay"), last=False)) == len(call("{}", name="pay")) + self.ASKED
+    PAY = call("{}", name="pay")
 
-    def test_and_where_a_call_waits_for_its_end(self) -> None:
+    def after(self, *events: bytes) -> Exchange:
         one = exchange(policed(by=GATE))
-        feed(one, *request(), AnswerStarted(200, STREAM), AnswerData(call("{}", name="pay"), last=False))
-        assert one.weighs(AnswerData(DONE, last=False)) == len(DONE) + self.ASKED
+        feed(one, *request(), AnswerStarted(200, STREAM), *(AnswerData(event, last=False) for event in events))
+        return one
+
+    def test_a_piece_of_one_weighs_as_it_is_long(self) -> None:
+        for one, piece in ((self.after(), self.PAY), (self.after(self.PAY), call(" "))):
+            assert one.weighs(AnswerData(piece, last=False)) == len(piece)
+
+    @pytest.mark.parametrize(("end", "last"), [(DONE, False), (chunk(finish="tool_calls"), False), (b"", True)])
+    def test_an_event_with_which_it_is_complete_weighs_more(self, end: bytes, last: bool) -> None:
+        assert self.after(self.PAY).weighs(AnswerData(end, last=last)) == len(end) + self.ASKED
+
+    def test_so_does_what_holds_one_from_its_beginning_to_its_end(self) -> None:
+        both = self.PAY + DONE
+        assert self.after().weighs(AnswerData(both, last=False)) == len(both) + self.ASKED
+
+    def test_any_other_end_does_not(self) -> None:
+        assert self.after(chunk("hello")).weighs(AnswerData(DONE, last=True)) == len(DONE)
+
+    @pytest.mark.parametrize(
+        "event",
+        [
+            {"candidates": [{"content": {"parts": [{"functionCall": {"name": "pay"}}]}}]},
+            {"message": {"tool_calls": [{"function": {"name": "pay"}}]}, "done": False},
+            {"type": "response.output_item.done", "item": {"type": "custom_tool_call"}},
+            {"type": "response.completed", "response": {"output": [{"type": "a_call"}]}},
+        ],
+    )
+    def test_one_that_comes_in_one_event_is_known_in_every_api(self, event: Any) -> None:
+        assert may_complete(json.dumps(event).encode(), waits=False)
+
+    @pytest.mark.parametrize("kind", ["content_block_stop", "message_stop", "response.function_call_arguments.done"])
+    def test_what_ends_one_that_waits_is_known_too(self, kind: str) -> None:
+        assert may_complete(json.dumps({"type": kind}).encode(), waits=True)
 
     def test_so_does_what_is_said_about_it(self) -> None:
         one = exchange(policed(by=GATE))
@@ -106,7 +139,7 @@ def test_a_message_of_a_session_weighs_as_it_is_long() -> None:
 
 def test_calls_of_a_session_weigh_as_what_was_said_in_it() -> None:
     one = opened(by=policed(by=GATE))
-    said, begun = text(user("Pay my rent.")), text({"type": "response.output_item.added", "item": {"type": "a_call"}})
+    said, begun = text(user("Pay my rent.")), text({"type": "response.output_item.done", "item": {"type": "a_call"}})
     one.receive(FromClient(said))
     assert one.weighs(FromServer(text({}))) == 2
     assert one.weighs(FromServer(begun)) == len(begun.data) + len(said.data)
