@@ -22,7 +22,7 @@ from gateway.policy.provenance.words import Words, acts_of_word, read, things_of
 from gateway.segment import Trust
 
 _CLAUSE: Final = re.compile(
-    r"(?<=[^\W\d])[.!?](?:\s+|$)|[!?;。！？；，\n]+|,\s+|:\s+|\s[-–—]\s"
+    r"(?<=[^\W\d])[.!?](?:\s+|$)|[!?;。！？；，\n]+|,\s+|:\s+|\s[-–—&+]\s"
     r"|\s+(?:and|then|but|und|dann)\s+(?=\S)|(?:然后|并且|并|再|接着)",
     re.IGNORECASE,
 )

@@ -43,7 +43,7 @@ VERBS: Final = MappingProxyType(
         (_S,): """
         send sent apologise apologize thank congratulate wish greet mail
         e-mail email forward reply respond answer message notify
-        inform text dm report ping
+        inform text dm report ping release refer
         submit deliver tweet broadcast announce contact whatsapp ping transmit
         leak exfiltrate relay cc bcc
         sende senden schicke schick schicken maile antworte antworten benachrichtige benachrichtigen informiere leite

@@ -18,7 +18,7 @@ from typing import Final
 from gateway.policy.call import Argument, Sink
 from gateway.policy.provenance.lexicon import Act
 from gateway.policy.provenance.purpose import Purpose
-from gateway.policy.provenance.spelling import EMAIL, IBAN, normal, scalar
+from gateway.policy.provenance.spelling import EMAIL, IBAN, host_of, normal, scalar
 from gateway.policy.provenance.texts import Hit, Texts, Unit, values_of
 from gateway.policy.provenance.wish import Wish
 from gateway.policy.provenance.words import acts_of_word, parts_of_name
@@ -44,6 +44,7 @@ _PHONE: Final = re.compile(r"\+?\d[\d ()/.-]{7,18}\d")
 _MONEY: Final = re.compile(
     r"[€$£¥]\s?\d[\d.,' ]*\d|\d[\d.,']*\s?(?:[€$£¥]|eur\b|usd\b|gbp\b|chf\b|元)|\b\d{1,3}(?:[.,]\d{3})*[.,]\d{2}\b"
 )
+_LABEL: Final = re.compile(r"([\w-]+)[\"']?\s?[=:]\s?[\"'#]?$")
 _NUMBER: Final = re.compile(r"[-+]?\d[\d.,' ]*")
 _FORMS: Final = {"email": EMAIL, "iban": IBAN, "phone": _PHONE, "money": _MONEY}
 
@@ -71,6 +72,8 @@ class Mentions:
         value = scalar(argument.value)
         if value is None or ("://" in value and not self._wanted.acts - {Act.READ}):
             return None  # a page may be read on wherever a link leads
+        if "://" in value and self._texts.is_own(host_of(value)):
+            return None
         marks = (part for part in EMAIL.findall(value) or [value] if is_mark(part) and not self._texts.is_own(part))
         return next((unit for mark in marks if (unit := self._mentioned(argument, mark)) is not None), None)
 
@@ -78,7 +81,11 @@ class Mentions:
         hits = list(islice(self._texts.others.find(value), MOST))
         if _is_weak(value, argument.sink):
             hits = [*(hit for hit in hits if _is_value(hit) or self._is_called(hit, argument)), *self._percents(value)]
-        prose = [hit for hit in hits if not _is_value(hit) and not self._is_lent(hit, argument, value)]
+        prose = [
+            hit
+            for hit in hits
+            if not _is_value(hit) and not _is_labelled(hit, argument) and not self._is_lent(hit, argument, value)
+        ]
         if not prose or any(self._wish.linked(hit.unit, "") for hit in hits if _is_value(hit)):
             return None
         return prose[0].unit
@@ -99,9 +106,8 @@ class Mentions:
             return True
         if unit.turn in self._turns and (unit.turn, unit.leaf.record) not in self._chosen:
             return False  # the call is about another record of the same result
-        near = " ".join(self._texts.others.around(hit, 0, 0))
-        linked = bool(self._asking) and self._wish.linked(unit, near)
         form = form_of(value, argument.sink)
+        linked = self._is_linked(hit, form)
         if not self._is_fit(form) or self._is_overruled(unit, form):
             return linked
         if given := self._given(form):
@@ -113,6 +119,12 @@ class Mentions:
         if pointed.is_pointed:
             return form != "email" or not _is_stranger(unit, value)
         return form in ("email", "phone") and bool(self._asking) and self._is_only(form)
+
+    def _is_linked(self, hit: Hit, form: str) -> bool:
+        """Whether what the user named stands beside the value. An id is of no use but for whom it stands beside."""
+        reach = 0 if form else 1
+        near = " ".join(self._texts.others.around(hit, reach, reach))
+        return (bool(self._asking) or not form) and self._wish.linked(hit.unit, near)
 
     def _is_fit(self, form: str) -> bool:
         """Whether an account or an address is what the kind of action needs: who asks to book lends no IBAN."""
@@ -204,6 +216,13 @@ def _reads(name: str) -> bool:
 
 def _is_value(hit: Hit) -> bool:
     return hit.unit.is_field and (hit.is_whole or len(hit.unit.text.split()) <= FEW_WORDS)
+
+
+def _is_labelled(hit: Hit, argument: Argument) -> bool:
+    """Whether a program wrote the argument's name before the value: `[button ref=k3]`, `patient_id: P88`."""
+    label = _LABEL.search(hit.unit.text[max(0, hit.start - LONGEST_MARK) : hit.start])
+    names = [step for step in argument.path if isinstance(step, str)]
+    return label is not None and bool(names) and _bare(label[1]) == _bare(names[-1])
 
 
 def _is_weak(value: str, sink: Sink) -> bool:

@@ -77,7 +77,11 @@ class Purpose(Struct, frozen=True):
 def purpose(call: Call, tier: Tier, defined: Defined | None) -> Purpose:
     parts = parts_of_name(call.name)
     described = _described(defined)
-    verbs = [part for part in parts if acts_of_word(part) and part not in _OPEN]
+    verbs = [
+        part
+        for place, part in enumerate(parts)
+        if acts_of_word(part) and part not in _OPEN and not (place and part in _COLLECTIONS)
+    ]
     selected = [part for word in _selected(call.arguments) for part in parts_of_name(word) if acts_of_word(part)]
     if not verbs:
         # What is clicked says what is done.
