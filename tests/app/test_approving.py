@@ -197,9 +197,9 @@ async def test_an_edited_call_that_is_refused_is_told_to_who_looks(tmp_path: Pat
             ticket=edited.ticket,
         )
         one.approving.ended(_Ended(call))  # type: ignore[arg-type]  # as its docstring says
-        async for ticket in desk.watch(APPROVER):
-            if ticket.state == "withdrawn":
-                break
+        async with asyncio.timeout(20):
+            while (ticket := await desk.find(id_, APPROVER)).state != "withdrawn":
+                await asyncio.sleep(0.02)
     assert ticket.why == "the policy refuses the call with these arguments too (tier)"
 
 
