@@ -44,6 +44,13 @@ _AGREES: Final = re.compile(
     r"好|可以|是的|对|确认|行|没问题|同意|嗯|就这样)",
     re.IGNORECASE,
 )
+_DECLINES: Final = re.compile(
+    r"\b(?:not|never|no(?!\s+(?:problem|need|worries|objection))|none|nothing|neither|skip|ignore|cancel|stop|forget|leave|nicht|kein\w*|lass)\b|n['\u2019]t\b"
+    r"|\b(?:don|won|can)t\b|不(?!错|客气)|别|取消|忽略",
+    re.IGNORECASE,
+)
+"""What makes of an answer that begins like an agreement something else: `OK, but do not send it`."""
+
 _AGREES_UP_TO: Final = 240
 """Characters of an answer that can still be an agreement to what was proposed, rather than a new task."""
 
@@ -331,7 +338,7 @@ def _said(turn: Said) -> tuple[list[str], list[str]]:
 
 def agrees(text: str) -> bool:
     """Whether a user's text agrees to what the model proposed just before."""
-    return len(text) <= _AGREES_UP_TO and _AGREES.match(text) is not None
+    return len(text) <= _AGREES_UP_TO and _AGREES.match(text) is not None and _DECLINES.search(text) is None
 
 
 def values_of(arguments: object) -> Iterator[str]:
