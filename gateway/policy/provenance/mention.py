@@ -18,7 +18,7 @@ from typing import Final
 from gateway.policy.call import Argument, Sink
 from gateway.policy.provenance.lexicon import Act
 from gateway.policy.provenance.purpose import Purpose
-from gateway.policy.provenance.spelling import EMAIL, IBAN, host_of, normal, scalar
+from gateway.policy.provenance.spelling import EMAIL, IBAN, host_of, identifiers, normal, scalar
 from gateway.policy.provenance.texts import Hit, Texts, Unit, values_of
 from gateway.policy.provenance.wish import Wish
 from gateway.policy.provenance.words import acts_of_word, parts_of_name
@@ -74,7 +74,11 @@ class Mentions:
             return None  # a page may be read on wherever a link leads
         if "://" in value and self._texts.is_own(host_of(value)):
             return None
-        marks = (part for part in EMAIL.findall(value) or [value] if is_mark(part) and not self._texts.is_own(part))
+        if argument.sink in (Sink.TEXT, Sink.CODE) and not is_mark(value):
+            parts = _inside(value)
+        else:
+            parts = EMAIL.findall(value) or [value]
+        marks = (part for part in parts if is_mark(part) and not self._texts.is_own(part))
         return next((unit for mark in marks if (unit := self._mentioned(argument, mark)) is not None), None)
 
     def _mentioned(self, argument: Argument, value: str) -> Unit | None:
@@ -123,7 +127,7 @@ class Mentions:
     def _is_linked(self, hit: Hit, form: str) -> bool:
         """Whether what the user named stands beside the value. An id is of no use but for whom it stands beside."""
         reach = 0 if form else 1
-        near = " ".join(self._texts.others.around(hit, reach, reach))
+        near = " ".join(self._texts.others.around(hit, reach, reach)).replace(hit.unit.text[hit.start : hit.end], " ")
         return (bool(self._asking) or not form) and self._wish.linked(hit.unit, near)
 
     def _is_fit(self, form: str) -> bool:
@@ -223,6 +227,12 @@ def _is_labelled(hit: Hit, argument: Argument) -> bool:
     label = _LABEL.search(hit.unit.text[max(0, hit.start - LONGEST_MARK) : hit.start])
     names = [step for step in argument.path if isinstance(step, str)]
     return label is not None and bool(names) and _bare(label[1]) == _bare(names[-1])
+
+
+def _inside(text: str) -> list[str]:
+    """The addresses in what is only carried along."""
+    found = identifiers(text)
+    return [*found.emails, *found.urls, *found.ibans][:MOST]
 
 
 def _is_weak(value: str, sink: Sink) -> bool:
