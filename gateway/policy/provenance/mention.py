@@ -78,8 +78,17 @@ class Mentions:
             parts = _inside(value)
         else:
             parts = EMAIL.findall(value) or [value]
+        if self._is_other_sum(argument, value):
+            return self._texts.others.units[-1]
         marks = (part for part in parts if is_mark(part) and not self._texts.is_own(part))
         return next((unit for mark in marks if (unit := self._mentioned(argument, mark)) is not None), None)
+
+    def _is_other_sum(self, argument: Argument, value: str) -> bool:
+        """Whether the user gave a sum, others wrote since, and the call has another."""
+        if form_of(value, argument.sink) != "money" or self._texts.is_own(value) or not self._texts.others.units:
+            return False
+        given = {_digits(found) for found in self._given("money")}
+        return bool(given) and not given & {_digits(used) for used in self._used}
 
     def _mentioned(self, argument: Argument, value: str) -> Unit | None:
         hits = list(islice(self._texts.others.find(value), MOST))
@@ -247,6 +256,11 @@ def _is_stranger(unit: Unit, value: str) -> bool:
     own = normal(value).partition("@")[2]
     domains = Counter(found.partition("@")[2] for found in set(EMAIL.findall(unit.text)))
     return any(count > 1 and domain != own for domain, count in domains.items())
+
+
+def _digits(value: str) -> str:
+    """The digits of a sum, whatever its unit: 12.50 is 1250 cents."""
+    return "".join(filter(str.isdigit, value)).rstrip("0")
 
 
 def _bare(value: str) -> str:
