@@ -186,10 +186,12 @@ class _Judged:
             told = [hit for hit in hits if self._is_told(hit)]
             if told:
                 standings, worst, lent = [(Standing.TOLD, hit) for hit in told], Standing.TOLD, False
-        if lent or not self._is_held(worst, target):
+        fills = target.sink is Sink.URL and worst is not Standing.FIELD and self._carries(target)
+        if not fills and (lent or not self._is_held(worst, target)):
             return
         units = [hit.unit for stands, hit in standings if stands is worst] or [hits[0].unit]
-        yield self._held("untrusted-target", target.argument.name, _WORDS[worst], units)
+        words = _WORDS.get(worst, _FILLED)
+        yield self._held("untrusted-target", target.argument.name, words, units)
 
     def _is_second(self, target: Target) -> bool:
         """Whether the tool was called for another target before, and the user spoke of one."""
@@ -231,11 +233,8 @@ class _Judged:
             return True
         if target.is_content:
             return worst is Standing.TOLD and self.tier >= Tier.SEND
-        if target.sink is Sink.URL:
-            if worst >= Standing.STATED and self._carries(target):
-                return True
-            if self.tier <= Tier.CREATE:
-                return False
+        if target.sink is Sink.URL and self.tier <= Tier.CREATE:
+            return False
         return worst is Standing.TOLD or (worst is Standing.STATED and self._is_held_in_prose(target))
 
     def _is_held_in_prose(self, target: Target) -> bool:
@@ -295,6 +294,7 @@ def _follows_link(arguments: Sequence[Argument]) -> bool:
     return any(argument.sink is Sink.URL for argument in arguments)
 
 
+_FILLED: Final = "it takes along what was read, to a place that only a text names"
 _DESCRIBED: Final = "it has what only the description of a tool names"
 
 _WORDS: Final = {

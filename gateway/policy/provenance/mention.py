@@ -18,7 +18,7 @@ from typing import Final
 from gateway.policy.call import Argument, Sink
 from gateway.policy.provenance.lexicon import Act
 from gateway.policy.provenance.purpose import Purpose
-from gateway.policy.provenance.spelling import EMAIL, IBAN, host_of, normal, scalar
+from gateway.policy.provenance.spelling import EMAIL, IBAN, host_of, identifiers, normal, scalar
 from gateway.policy.provenance.texts import Hit, Texts, Unit, values_of
 from gateway.policy.provenance.wish import Wish
 from gateway.policy.provenance.words import acts_of_word, parts_of_name
@@ -74,8 +74,21 @@ class Mentions:
             return None  # a page may be read on wherever a link leads
         if "://" in value and self._texts.is_own(host_of(value)):
             return None
-        marks = (part for part in EMAIL.findall(value) or [value] if is_mark(part) and not self._texts.is_own(part))
+        if argument.sink in (Sink.TEXT, Sink.CODE) and not is_mark(value):
+            parts = _inside(value)
+        else:
+            parts = EMAIL.findall(value) or [value]
+        if self._is_other_sum(argument, value):
+            return self._texts.others.units[-1]
+        marks = (part for part in parts if is_mark(part) and not self._texts.is_own(part))
         return next((unit for mark in marks if (unit := self._mentioned(argument, mark)) is not None), None)
+
+    def _is_other_sum(self, argument: Argument, value: str) -> bool:
+        """Whether the user gave a sum, others wrote since, and the call has another."""
+        if form_of(value, argument.sink) != "money" or self._texts.is_own(value) or not self._texts.others.units:
+            return False
+        given = {_digits(found) for found in self._given("money")}
+        return bool(given) and not given & {_digits(used) for used in self._used}
 
     def _mentioned(self, argument: Argument, value: str) -> Unit | None:
         hits = list(islice(self._texts.others.find(value), MOST))
@@ -123,7 +136,7 @@ class Mentions:
     def _is_linked(self, hit: Hit, form: str) -> bool:
         """Whether what the user named stands beside the value. An id is of no use but for whom it stands beside."""
         reach = 0 if form else 1
-        near = " ".join(self._texts.others.around(hit, reach, reach))
+        near = " ".join(self._texts.others.around(hit, reach, reach)).replace(hit.unit.text[hit.start : hit.end], " ")
         return (bool(self._asking) or not form) and self._wish.linked(hit.unit, near)
 
     def _is_fit(self, form: str) -> bool:
@@ -225,6 +238,12 @@ def _is_labelled(hit: Hit, argument: Argument) -> bool:
     return label is not None and bool(names) and _bare(label[1]) == _bare(names[-1])
 
 
+def _inside(text: str) -> list[str]:
+    """The addresses in what is only carried along."""
+    found = identifiers(text)
+    return [*found.emails, *found.urls, *found.ibans][:MOST]
+
+
 def _is_weak(value: str, sink: Sink) -> bool:
     """Whether chance writes the value too. Amounts of three digits are looked for; smaller ones stand everywhere."""
     if sink is Sink.AMOUNT and len(value) >= 3:
@@ -237,6 +256,11 @@ def _is_stranger(unit: Unit, value: str) -> bool:
     own = normal(value).partition("@")[2]
     domains = Counter(found.partition("@")[2] for found in set(EMAIL.findall(unit.text)))
     return any(count > 1 and domain != own for domain, count in domains.items())
+
+
+def _digits(value: str) -> str:
+    """The digits of a sum, whatever its unit: 12.50 is 1250 cents."""
+    return "".join(filter(str.isdigit, value)).rstrip("0")
 
 
 def _bare(value: str) -> str:

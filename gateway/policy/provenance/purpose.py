@@ -57,6 +57,9 @@ _COLLECTIONS: Final = listed("""
     """)
 """Nouns that a tool's name begins with, as those of its things, though they are verbs as well."""
 
+_NOUNS: Final = listed("text mail email message list contact file card account record")
+"""Those of them that are no verbs behind another word: `type_text`."""
+
 _SENTENCE: Final = re.compile(r"[^.!?\n。]+")
 
 
@@ -80,7 +83,7 @@ def purpose(call: Call, tier: Tier, defined: Defined | None) -> Purpose:
     verbs = [
         part
         for place, part in enumerate(parts)
-        if acts_of_word(part) and part not in _OPEN and not (place and part in _COLLECTIONS)
+        if acts_of_word(part) and part not in _OPEN and not (place and part in _NOUNS)
     ]
     selected = [part for word in _selected(call.arguments) for part in parts_of_name(word) if acts_of_word(part)]
     if not verbs:
