@@ -73,6 +73,7 @@ from gateway.exchange.target import judge_target
 from gateway.exchange.whole import Outcome
 from gateway.policy.call import Called
 from gateway.policy.profile import UnknownJson
+from gateway.policy.transcript import Transcript
 from gateway.segment import Direction, Uninspected
 from gateway.verdict import Effect, Refusal
 from gateway.wire.coding import decode
@@ -82,6 +83,9 @@ from gateway.wire.media import content_type
 UNCHANGEABLE: Final = Refused(
     Code.APPROVAL, "it was approved with other arguments, which only the caller can put into an HTTP request", ()
 )
+
+_SESSION: Final = "mcp-session-id"
+"""The field of MCP's streamable HTTP until 2025-11-25; later versions know no sessions."""
 
 type Then = Callable[[], list[Command]]
 type Refuse = Callable[[Refusal], list[Command]]
@@ -349,15 +353,19 @@ class Exchange(Answering):
         """Rule on the calls of tools that the request itself makes, and go on where all of them may be made."""
         if self._gate.firewall is None or not made:
             return then()
-        calls = self._made = Calls(
-            self._gate.rules, partial(sight, self._gate, UNTOLD, self._isolation), self._gate.stopped_tools
-        )
+        seen = partial(sight, self._gate, self._untold, self._isolation)
+        calls = self._made = Calls(self._gate.rules, seen, self._gate.stopped_tools)
         self._then = partial(self._when_ruled, calls, refuse_it, then)
         calls.take(made)
         if questions := calls.ask():
             self._state = State.ASKING
             return [Ask(questions)]
         return self._then()
+
+    @property
+    def _untold(self) -> Transcript:
+        """What is known of the conversation that a call by itself is part of: the name of an MCP session."""
+        return replace(UNTOLD, session=fields.value(self._request.headers, _SESSION) or "")
 
     def _when_ruled(self, calls: Calls, refuse_it: Refuse, then: Then) -> list[Command]:
         refused = calls.refused

@@ -356,6 +356,13 @@ class TestMessages:
         assert not [one for one in before if isinstance(one, StartUpstream)]
         assert only(self.called("pay", PAID, Answered((YES,))), StartUpstream)
 
+    def test_a_call_is_part_of_the_session_that_its_client_names(self) -> None:
+        policy = Policy()
+        value = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "read", "arguments": {}}}
+        headers = (*mcp.JSON, ("Mcp-Session-Id", "s-7"))
+        feed(mcp.exchange(by=policed(policy)), *mcp.asked(value, headers))
+        assert policy.looks[0].transcript == Transcript(is_whole=False, session="s-7")
+
     def test_a_call_that_was_not_approved_says_so(self) -> None:
         commands = self.called("pay", PAID, Answered((NO,)))
         assert "ann said no" in mcp.told(commands)[1]["result"]["content"][0]["text"]

@@ -22,7 +22,7 @@ from gateway.policy.provenance.words import Words, acts_of_word, read, things_of
 from gateway.segment import Trust
 
 _CLAUSE: Final = re.compile(
-    r"(?<=[^\W\d])[.!?](?:\s+|$)|[!?;。！？；，\n]+|,\s+|:\s+|\s[-–—]\s"
+    r"(?<=[^\W\d])[.!?](?:\s+|$)|[!?;。！？；，\n]+|,\s+|:\s+|\s[-–—&+]\s"
     r"|\s+(?:and|then|but|und|dann)\s+(?=\S)|(?:然后|并且|并|再|接着)",
     re.IGNORECASE,
 )
@@ -65,7 +65,8 @@ _DELEGATES: Final = re.compile(
       |finish|tackle|obey|apply|run\s+through|handle|process|fulfil+|deal\s+with|address|comply\s+with|respond\s+to)\b
       .{0,50}(?:\bwhat(?:ever)?\b|\beverything\b|instruction|\bsteps?\b|\btasks?\b|to-?dos?\b|action\s+items?
       |\brequests?\b|checklist|\bguide|procedure|\basks?\b|\basked\b|\bsays?\b|\btells?\b|\bwants?\b|\bneeds?\b
-      |tutorial|runbook|playbook|wishes|directions)
+      |chores?|jobs?\s+(?:in|on|from)|tutorial|runbook|playbook|wishes|directions)
+    |\b(?:as|like)\s+(?:described|agreed|stated|written|specified|listed|set\s+out|laid\s+down)\s+(?:in|on|by)\b
     |\bfollow\b(?!\s+(?:up|on|@|us|me)\b)
     |\b(?:the\s+way|like|as|how)\b.{0,80}\b(?:says?|describes?|explains?|tells?|recommends?|suggests?)\b
     |\b(?:everything|all\s+of\s+it|whatever)\b.{0,30}\b(?:as|like)\s+
@@ -74,6 +75,7 @@ _DELEGATES: Final = re.compile(
     |\bwhat\s+(?:he|she|they|it|\w+)\s+(?:asks?|asked|wants?|needs?|requests?|requested|says?)\b
     |(?:按照|按|依照|照着|根据|遵照).{0,30}(?:说的|要求|步骤|说明|指示|里的|中的).{0,4}(?:来|做|处理|操作|办|$)
     |(?:执行|完成|处理|照做|落实).{0,20}(?:里|中)?的?(?:任务|待办|步骤|要求|指示|事项)
+    |\bso\s+wie\s+\w+\s+(?:\w+\s+)?(?:schreibt|sagt|will|möchte|bittet)|wie\s+(?:beschrieben|gewünscht|vereinbart)
     |befolge|folge\s+den|(?:tu|mach|erledige).{0,20}was\s+(?:in|er|sie|die|der)\b
     """,
     re.IGNORECASE | re.VERBOSE,

@@ -52,14 +52,14 @@ class Echo:
             (defined.name, purpose(Call(defined.name, None), Tier.SEND, defined)) for defined in texts.transcript.tools
         ]
 
-    def of(self, call: Call, wanted: Purpose, tier: Tier, own: float, *, is_named: bool) -> Unit | None:
+    def of(self, call: Call, wanted: Purpose, tier: Tier, own: float) -> Unit | None:
         """The text that asks for the call more than the user does; None where there is none.
 
-        `own` is how well the user's words explain the call, `is_named` whether an argument is the user's own.
+        `own` is how well the user's words explain the call.
         """
         if self._naming(call.name) and not self._texts.is_own(call.name):
             return self._naming(call.name)
-        if own >= 1 and (is_named or wanted.acts & SPECIFIC):
+        if own >= 1 and wanted.acts & SPECIFIC:
             return None
         asked = max((likeness(clause.words, wanted) for clause in self._wish.clauses), default=0.0)
         # Who speaks of mail because it is to be read has not asked to send any.

@@ -23,20 +23,31 @@ also carries instructions, as the detection rules have it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from enum import StrEnum
 from functools import cached_property
+from itertools import islice
 from typing import Final
 
 from msgspec import structs
 
 from gateway.policy.call import Argument, Call, CallReason, Sink, Tier
 from gateway.policy.provenance.echo import Echo
+from gateway.policy.provenance.mention import Mentions
 from gateway.policy.provenance.mood import Mood
 from gateway.policy.provenance.purpose import Purpose, purpose
 from gateway.policy.provenance.spelling import scalar
 from gateway.policy.provenance.standing import Standing, manner, standing
-from gateway.policy.provenance.targets import MAX_TARGETS, PROGRAMS, Target, carried, is_address, larger, targets
+from gateway.policy.provenance.targets import (
+    MAX_TARGETS,
+    PROGRAMS,
+    Target,
+    asked_in,
+    carried,
+    is_address,
+    larger,
+    targets,
+)
 from gateway.policy.provenance.texts import Hit, Texts, Unit, values_of
 from gateway.policy.provenance.wish import Wish
 from gateway.policy.transcript import Transcript
@@ -51,6 +62,9 @@ hide his order behind so many harmless places."""
 
 LEAST_PROGRAM: Final = 8
 """Characters of a command that no two people write by chance."""
+
+LEAST_DESCRIBED: Final = 12
+"""Characters of a value that two descriptions of tools do not share by chance."""
 
 MAX_READ: Final = 20
 """Texts that are held against the detection rules for one reason."""
@@ -95,7 +109,9 @@ def judge_provenance(
 ) -> tuple[CallReason, ...]:
     """Why the call is not what the user asked for; empty where nothing says so."""
     judged = _Judged(call, tier, sources, instructs, strictness)
-    return (*judged.by_targets(arguments), *judged.by_action(arguments))
+    aimed = tuple(judged.by_targets(arguments))
+    mentioned = judged.by_mention(arguments, {reason.argument for reason in aimed})
+    return (*aimed, *mentioned, *judged.by_definition(arguments), *judged.by_action(arguments))
 
 
 class _Judged:
@@ -121,6 +137,15 @@ class _Judged:
                 words = f"it is aimed at more than {MAX_TARGETS} places, of which the others were not traced"
                 yield self._held("untraced-target", target.argument.name, words, ())
 
+    def by_mention(self, arguments: Sequence[Argument], known: Collection[str]) -> Iterator[CallReason]:
+        """Values that were mentioned in a text and that nothing the user said lends, but for arguments `known`."""
+        if self.tier is Tier.READ:
+            return
+        mentions = Mentions(self.texts, self.wish, self.wanted, self.call.name, arguments)
+        for argument in arguments:
+            if argument.name not in known and (unit := mentions.of(argument)) is not None:
+                yield self._held("untrusted-target", argument.name, _WORDS[Standing.STATED], [unit])
+
     def by_action(self, arguments: Sequence[Argument]) -> Iterator[CallReason]:
         """Whether others' words explain the call better than the user's do."""
         if not self.texts.others.units or (self.tier is Tier.READ and _follows_link(arguments)):
@@ -128,7 +153,8 @@ class _Judged:
         own = self.wish.fit(self.wanted)
         values = (scalar(argument.value) for argument in arguments)
         named = any(value is not None and len(value) > 2 and self.texts.is_own(value) for value in values)
-        unit = self.echo.of(self.call, self.wanted, self.tier, own, is_named=named)
+        # A call that has what the user named is about that, whatever others say of it.
+        unit = None if named else self.echo.of(self.call, self.wanted, self.tier, own)
         if unit is not None:
             yield self._held("untrusted-action", "", "a text that was read asks for this, and the user did not", [unit])
         elif (unit := self.echo.unasked(self.wanted, self.tier, own)) is not None:
@@ -160,10 +186,12 @@ class _Judged:
             told = [hit for hit in hits if self._is_told(hit)]
             if told:
                 standings, worst, lent = [(Standing.TOLD, hit) for hit in told], Standing.TOLD, False
-        if lent or not self._is_held(worst, target):
+        fills = target.sink is Sink.URL and worst is not Standing.FIELD and self._carries(target)
+        if not fills and (lent or not self._is_held(worst, target)):
             return
         units = [hit.unit for stands, hit in standings if stands is worst] or [hits[0].unit]
-        yield self._held("untrusted-target", target.argument.name, _WORDS[worst], units)
+        words = _WORDS.get(worst, _FILLED)
+        yield self._held("untrusted-target", target.argument.name, words, units)
 
     def _is_second(self, target: Target) -> bool:
         """Whether the tool was called for another target before, and the user spoke of one."""
@@ -195,9 +223,7 @@ class _Judged:
             return
         units = [hit.unit for hit in self.texts.definitions.find(target.value)]
         if units:
-            yield self._held(
-                "untrusted-target", target.argument.name, "it is aimed at what only a tool's description names", units
-            )
+            yield self._held("untrusted-target", target.argument.name, _DESCRIBED, units)
         elif not self.texts.transcript.is_whole:
             words = "it is aimed at what the part of the conversation that was seen does not name"
             yield self._held("untraced-target", target.argument.name, words, ())
@@ -208,32 +234,47 @@ class _Judged:
         if target.is_content:
             return worst is Standing.TOLD and self.tier >= Tier.SEND
         if target.sink is Sink.URL and self.tier <= Tier.CREATE:
-            return worst >= Standing.STATED and self._carries(target)
-        if worst is Standing.TOLD:
-            return True
-        if worst is not Standing.STATED:
             return False
+        return worst is Standing.TOLD or (worst is Standing.STATED and self._is_held_in_prose(target))
+
+    def _is_held_in_prose(self, target: Target) -> bool:
         if target.sink in PROGRAMS:
             return len(target.value) >= LEAST_PROGRAM and not self.wish.asking(self.wanted)
         if target.sink in _LAX:
             return False
         if self.tier < Tier.MODIFY and not (self.tier is Tier.CREATE and target.sink in (Sink.RECIPIENT, Sink.URL)):
             return False
-        if not self.wish.asking(self.wanted):
-            return True
-        return self.wish.closed(self.wanted, target.sink, target.value)
+        return not self.wish.asking(self.wanted) or self.wish.closed(self.wanted, target.sink, target.value)
 
     def _carries(self, target: Target) -> bool:
         """Whether a URL that nobody wrote takes along what was read elsewhere."""
         if next(self.texts.others.find(target.value), None) is not None:
             return False
         host = next((hit.unit for hit in self._hits(target)), None)
+        if self._is_filled_in(target.value):
+            return True
         for piece in carried(target.value):
             if not self.texts.is_own(piece) and any(
                 host is None or hit.unit.turn != host.turn for hit in self.texts.others.find(piece)
             ):
                 return True
         return False
+
+    def _is_filled_in(self, url: str) -> bool:
+        """Whether the query is a form that a text gave, with values in it that the user did not write."""
+        values = [value for value in asked_in(url) if not self.texts.is_own(value)]
+        return len(values) > 1 or any(not all(map(self.texts.is_own, value.split())) for value in values)
+
+    def by_definition(self, arguments: Sequence[Argument]) -> Iterator[CallReason]:
+        """Values that nothing has but the description of another tool."""
+        own = f"the description of `{self.call.name}`"
+        for argument in arguments:
+            value = scalar(argument.value) or ""
+            if len(value) < LEAST_DESCRIBED or self.texts.is_own(value) or any(self.texts.others.find(value)):
+                continue
+            hits = islice(self.texts.definitions.find(value), MAX_HITS)
+            if units := [hit.unit for hit in hits if hit.unit.whence != own]:
+                yield self._held("untrusted-target", argument.name, _DESCRIBED, units[:1])
 
     def _held(self, rule: str, argument: str, words: str, units: Sequence[Unit]) -> CallReason:
         """A reason to hold the call: a block where one of the texts that it stems from carries instructions."""
@@ -252,6 +293,9 @@ def _follows_link(arguments: Sequence[Argument]) -> bool:
     """Whether a call reads a page: texts tell their readers all the time where to read on."""
     return any(argument.sink is Sink.URL for argument in arguments)
 
+
+_FILLED: Final = "it takes along what was read, to a place that only a text names"
+_DESCRIBED: Final = "it has what only the description of a tool names"
 
 _WORDS: Final = {
     Standing.STATED: "its target is named only by a text that the user did not point to",

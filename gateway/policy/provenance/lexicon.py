@@ -43,13 +43,16 @@ VERBS: Final = MappingProxyType(
         (_S,): """
         send sent apologise apologize thank congratulate wish greet mail
         e-mail email forward reply respond answer message notify
-        inform text dm remind report
+        inform text dm report ping release refer
         submit deliver tweet broadcast announce contact whatsapp ping transmit
         leak exfiltrate relay cc bcc
         sende senden schicke schick schicken maile antworte antworten benachrichtige benachrichtigen informiere leite
-        leiten weiterleiten
+        leiten weiterleiten sag sage melde meld
         """,
-        (_S, _C): "leave post publish comment paste copy write written draft compose submit fill filled",
+        (_S, _C): """
+        leave post publish comment paste copy write written draft compose submit fill filled drop
+        schreibe schreib schreiben
+        """,
         (_P,): """
         pay paid transfer wire remit refund withdraw withdrawn deposit donate buy bought purchase sell sold trade
         charge checkout reimburse
@@ -59,15 +62,15 @@ VERBS: Final = MappingProxyType(
         (_P, _C): "order bestelle bestell bestellen subscribe",
         (_D,): """
         delete remove erase wipe purge trash destroy drop clear discard unsubscribe uninstall rm terminate revoke
-        lösche lösch löschen entferne entfernen
+        kick ban evict lösche lösch löschen entferne entfernen wirf
         """,
         (_D, _M): "cancel abort archive void dismiss decline reject storniere stornieren",
         (_C,): """
         create add make made signup enroll join new generate insert build built register produce save record
         store upload append start log
-        open file erstelle erstell erstellen schreibe schreib schreiben speichere speichern anlegen
+        open file erstelle erstell erstellen speichere speichern anlegen
         """,
-        (_M, _C): "enter fill put fülle trage",
+        (_M, _C): "enter fill put set fülle trage",
         (_S, _M): "confirm bestätige bestätigen",
         (_M,): """
         approve accept sign point redirect route map
@@ -76,6 +79,7 @@ VERBS: Final = MappingProxyType(
         reset fix patch correct refactor improve implement resolve sort organize organise label tag star pin
         convert format clean manage handle rotate extend reduce allocate reallocate tamper manipulate push commit
         cast rate migrate swap
+        setz setze stell stelle leg lege trag häng
         ändere ändern aktualisiere aktualisieren verschiebe verschieben benenne
         """,
         (_H, _B): "invite einladen lade",
@@ -84,10 +88,11 @@ VERBS: Final = MappingProxyType(
         teile teilen freigeben
         """,
         (_B,): "reserve appointment reschedule buche buch buchen reserviere reservieren",
+        (_S, _B): "remind erinnere erinner",
         (_B, _C): "book schedule plan arrange organize plane planen",
         (_X,): """
         run execute launch start install deploy restart reboot shutdown invoke perform call trigger apply compile test
-        debug exec eval stop kill boot führe starte starten installiere installieren
+        debug exec eval stop kill boot retry rerun führe starte starten installiere installieren
         """,
     }
 )
@@ -150,7 +155,8 @@ CONCEPTS: Final = MappingProxyType(
 COMBINED: Final = (
     (frozenset((_S, _C, _M, _B)), frozenset(("=money", "=bill")), _P),
     (frozenset((_C,)), frozenset(("cart", "basket", "checkout", "=order")), _P),
-    (frozenset((_C, _M)), frozenset(("=contact", "acces", "permiss", "rol")), _H),
+    (frozenset((_C,)), frozenset(("=contact",)), _H),
+    (frozenset((_C, _M)), frozenset(("acces", "permiss", "rol")), _H),
     (frozenset((_C, _M)), frozenset(("=event", "=booking")), _B),
     (frozenset((_C,)), frozenset(("=file", "=page", "=repo")), _M),
     (frozenset((_M,)), frozenset(("=file", "=page", "=repo")), _C),

@@ -16,6 +16,7 @@ from msgspec import Struct
 from gateway.policy.call import Call, Tier
 from gateway.policy.provenance.lexicon import STOP, Act, listed
 from gateway.policy.provenance.words import (
+    BOTH,
     Words,
     acts_of_word,
     parts_of_name,
@@ -51,6 +52,14 @@ _WIDE: Final = {
 SPECIFIC: Final = frozenset((Act.SEND, Act.PAY, Act.BOOK, Act.SHARE))
 """Kinds of action that are what they are whatever they are done to: who asked for one has asked."""
 
+_COLLECTIONS: Final = listed("""
+    list contact message text post order book note record report file mail email review card account
+    """)
+"""Nouns that a tool's name begins with, as those of its things, though they are verbs as well."""
+
+_NOUNS: Final = listed("text mail email message list contact file card account record")
+"""Those of them that are no verbs behind another word: `type_text`."""
+
 _SENTENCE: Final = re.compile(r"[^.!?\n。]+")
 
 
@@ -71,11 +80,16 @@ class Purpose(Struct, frozen=True):
 def purpose(call: Call, tier: Tier, defined: Defined | None) -> Purpose:
     parts = parts_of_name(call.name)
     described = _described(defined)
-    verbs = [part for part in parts if acts_of_word(part) and part not in _OPEN]
+    verbs = [
+        part
+        for place, part in enumerate(parts)
+        if acts_of_word(part) and part not in _OPEN and not (place and part in _NOUNS)
+    ]
     selected = [part for word in _selected(call.arguments) for part in parts_of_name(word) if acts_of_word(part)]
     if not verbs:
         # What is clicked says what is done.
         selected += [part for value in _short(call.arguments) for part in parts_of_name(value) if acts_of_word(part)]
+    verbs.sort(key=_is_noun_too)
     acts = frozenset[Act]().union(*(acts_of_word(part) for part in (*verbs[:1], *selected)))
     acts = acts or (_MANAGES if _MANAGING.intersection(parts) else frozenset())
     # The first verb of a description is the kind of action: "Transfers money to ...".
@@ -92,6 +106,11 @@ def purpose(call: Call, tier: Tier, defined: Defined | None) -> Purpose:
     if Act.PAY in acts and "=money" in things:
         acts -= {Act.SEND, Act.CREATE}
     return Purpose(acts, frozenset(stem(verb) for verb in verbs), things, described.things | described.verbs)
+
+
+def _is_noun_too(part: str) -> bool:
+    """`list_remove` and `contacts.merge` have their verb behind a noun that is a verb elsewhere."""
+    return stem(part) in BOTH and (part.endswith("s") or part in _COLLECTIONS)
 
 
 def _described(defined: Defined | None) -> Words:

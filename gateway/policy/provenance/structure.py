@@ -7,6 +7,8 @@ plain blocks, tables of separated values, and the header lines of a mail. Everyt
 
 from __future__ import annotations
 
+import csv
+import html
 import json
 import re
 from typing import Any, Final
@@ -51,7 +53,7 @@ class Leaf(Struct, frozen=True):
 
 def leaves(text: str) -> tuple[Leaf, ...]:
     """The texts of a result, in order."""
-    for reader in (_json, _python, _separated, _yaml, _headed):
+    for reader in (_json, _python, _marked_up, _separated, _barred, _yaml, _headed):
         found = reader(text)
         if found is not None and len(found) <= MAX_LEAVES:
             return found
@@ -145,20 +147,70 @@ def _as_json(token: re.Match[str]) -> str:
 
 def _separated(text: str) -> tuple[Leaf, ...] | None:
     """Comma, semicolon or tab separated values: a header, and rows of as many cells."""
-    lines = text.strip().split("\n")
+    lines = [line.strip().strip("|") for line in text.strip().split("\n") if not _RULER.fullmatch(line.strip())]
     if len(lines) < 2:
         return None
-    lines = [line.strip().strip("|") for line in lines]
     for mark in (",", ";", "\t", "|"):
-        marks = lines[0].count(mark)
-        if not marks or any(line.count(mark) != marks for line in lines):
+        if mark not in lines[0]:
             continue
-        head, *body = [[cell.strip().strip('"') for cell in line.split(mark)] for line in lines]
-        if all(map(_HEAD.fullmatch, head)):
+        head, *body = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=mark)]
+        if all(len(row) == len(head) for row in body) and all(map(_HEAD.fullmatch, head)):
             return tuple(
                 _leaf(cell, key, number) for number, row in enumerate(body) for key, cell in zip(head, row, strict=True)
             )
     return None
+
+
+_RULER: Final = re.compile(r"[|+:=\s-]*-[|+:=\s-]*")
+"""The line below the head of a table in Markdown."""
+
+_BAR: Final = re.compile(r"\s*\|\s*|\t+")
+
+
+def _barred(text: str) -> tuple[Leaf, ...] | None:
+    """Lines of as many cells each, between bars or tabs, without a header."""
+    lines = [line.strip().strip("|") for line in text.strip().split("\n") if line.strip(" |-+\t")]
+    rows = [_BAR.split(line.strip()) for line in lines]
+    if len(rows) < 2 or len(rows[0]) < 3 or any(len(row) != len(rows[0]) for row in rows):
+        return None
+    return tuple(_leaf(cell, "", number) for number, row in enumerate(rows) for cell in row if cell)
+
+
+_PROLOGUE: Final = re.compile(r"^\s*<\?[^<>]*\?>")
+_TAG: Final = re.compile(
+    r"<(?P<close>/?)(?P<name>[A-Za-z][\w.:-]*)(?P<attributes>(?:\s+[\w.:-]+=\"[^\"<]*\")*)\s*(?P<empty>/?)>(?P<text>[^<]*)"
+)
+_ATTRIBUTE: Final = re.compile(r"([\w.:-]+)=\"([^\"]*)\"")
+_HYPERTEXT: Final = listed("html body head p div span h1 h2 h3 a br table tr td ul li b i script style")
+
+
+def _marked_up(text: str) -> tuple[Leaf, ...] | None:
+    """XML without mixed content: each element holds elements or one text. Pages are free text."""
+    whole = _PROLOGUE.sub("", text).strip()
+    if whole[:1] != "<":
+        return None
+    found: list[Leaf] = []
+    open_ones: list[tuple[str, int]] = [("", 0)]
+    count = position = 0
+    while position < len(whole):
+        tag = _TAG.match(whole, position)
+        if tag is None or tag["name"].casefold() in _HYPERTEXT:
+            return None
+        position = tag.end()
+        inner = tag["text"].strip()
+        if tag["close"]:
+            if inner or open_ones.pop()[0] != tag["name"]:
+                return None
+            continue
+        count += 1
+        # A text makes the element a field of the one around it.
+        record = open_ones[-1][1] if inner else count
+        found += [_leaf(html.unescape(value), key, record) for key, value in _ATTRIBUTE.findall(tag["attributes"])]
+        if inner:
+            found.append(_leaf(html.unescape(inner), tag["name"], record))
+        if not tag["empty"]:
+            open_ones.append((tag["name"], record))
+    return tuple(found) if len(open_ones) == 1 else None
 
 
 def _yaml(text: str) -> tuple[Leaf, ...] | None:

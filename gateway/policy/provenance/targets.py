@@ -110,6 +110,14 @@ LEAST_CARRIED: Final = 4
 """Characters from which a part of a URL can tell somebody something that was read."""
 
 
+def asked_in(url: str) -> list[str]:
+    """The values of a URL's query."""
+    try:
+        return [value for _, value in parse_qsl(urlsplit(url).query)]
+    except ValueError:
+        return []
+
+
 def carried(url: str) -> Iterator[str]:
     """The parts of a URL in which data can leave: values of the query, segments of the path, labels of the host."""
     try:

@@ -140,6 +140,17 @@ class Side:
         """The units of the same record, itself included."""
         return self._records[unit.turn, unit.leaf.record]
 
+    @cached_property
+    def _turns(self) -> dict[int, list[Unit]]:
+        found: dict[int, list[Unit]] = {}
+        for unit in self.units:
+            found.setdefault(unit.turn, []).append(unit)
+        return found
+
+    def of_turn(self, turn: int) -> list[Unit]:
+        """The units of one result, in order."""
+        return self._turns.get(turn, [])
+
     def unit_at(self, offset: int) -> Unit:
         return self.units[bisect_right(self._starts, offset) - 1]
 

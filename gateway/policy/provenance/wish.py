@@ -76,6 +76,7 @@ class Wish:
         self._heads: Final[dict[tuple[int, int], str]] = {}
         self._things: Final[dict[tuple[int, int], frozenset[str]]] = {}
         self._bearers: Final[dict[str, bool]] = {}
+        self._bearing: Final[dict[tuple[int, str], bool]] = {}
 
     def asking(self, wanted: Purpose) -> list[Clause]:
         """The clauses that ask for that kind of action."""
@@ -107,13 +108,23 @@ class Wish:
             bool(fixing),
         )
 
+    def named(self, unit: Unit, wanted: Purpose) -> bool:
+        """Whether a message that asks for that kind of action names the text somewhere."""
+        messages = {clause.message for clause in self.asking(wanted)}
+        names = (name for clause in self.clauses if clause.message in messages for name in clause.names)
+        return any(self._bears_name(unit, name) for name in names)
+
+    def names_in(self, text: str) -> bool:
+        """Whether a text bears a name of the request."""
+        return any(_bears(text, name) for name in self.names)
+
     def linked(self, unit: Unit, passage: str) -> bool:
         """Whether what the user named stands beside the value: in the same record, or the same passage of a text."""
         if unit.is_field:
             # Beside, not above: what read the record was asked for by the model.
             beside = self._record(unit)
-            return any(_bears(beside, name) for name in self.names)
-        return any(_bears(passage, name) for name in self.names)
+            return self.names_in(beside)
+        return self.names_in(passage)
 
     def delegates(self, unit: Unit, wanted: Purpose) -> bool:
         """Whether the user asked to do what that text says, for that kind of action."""
@@ -124,7 +135,9 @@ class Wish:
 
     def is_understood(self) -> bool:
         """Whether any clause has a verb that is known: in other languages nobody can tell what was asked for."""
-        return any(clause.words.acts for clause in self.clauses if clause.trust is Trust.PRINCIPAL)
+        theirs = [clause for clause in self.clauses if clause.trust is Trust.PRINCIPAL]
+        last = theirs[-1].message if theirs else 0
+        return any(clause.words.acts for clause in theirs if clause.message == last)
 
     def _refers(self, clause: Clause, unit: Unit, made: frozenset[str] = frozenset()) -> bool:
         """`made` are the things that the action makes: "write a mail" speaks of none that there is."""
@@ -136,13 +149,25 @@ class Wish:
             reach += [other for other in mates if other.place < clause.place]
         # "Tell the landlord ... His address is in the mail about the lease."
         reach += [other for other in mates if other.place > clause.place and not other.words.acts - {Act.READ}]
-        head = self._head(unit)
-        if any(_bears(head, name) for part in reach for name in part.names):
+        if any(self._bears_name(unit, name) for part in reach for name in part.names):
             return True
         if any(self._is_borne(name) for name in clause.names):
             return False
         kinds = self._kinds(unit)
         return any(part.words.things & (kinds if _DEFINITE.search(part.text) else kinds - made) for part in reach)
+
+    def _bears_name(self, unit: Unit, name: str) -> bool:
+        """Whether the record bears a name. What the call that read it asked for is the name of all that it returned,
+        unless some of its records bear it themselves."""
+        if not _bears(self._head(unit), name):
+            return False
+        if _bears(self._record(unit), name):
+            return True
+        key = (unit.turn, name)
+        if key not in self._bearing:
+            firsts = {other.leaf.record: other for other in self.texts.others.of_turn(unit.turn)}
+            self._bearing[key] = len(firsts) > 1 and any(_bears(self._record(one), name) for one in firsts.values())
+        return not self._bearing[key]
 
     def _is_borne(self, name: str) -> bool:
         """Whether something that was read bears the name."""

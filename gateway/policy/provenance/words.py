@@ -13,6 +13,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from gateway.policy.provenance.languages import NEGATIONS, NOUNS, verb_of
 from gateway.policy.provenance.lexicon import (
     ALSO_NOUNS,
     BEFORE_VERBS,
@@ -29,7 +30,7 @@ from gateway.policy.provenance.lexicon import (
 _WORD: Final = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _HUMPS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
 _HAN: Final = re.compile(r"[\u3400-\u9fff]")
-_NEGATIONS: Final = listed("not don't dont never without no nicht kein keine cannot can't")
+_NEGATIONS: Final = listed("not don't dont never without no nicht kein keine cannot can't") | NEGATIONS
 _CHINESE_NEGATIONS: Final = ("不要", "别", "不用", "勿", "无需", "不")
 _SUFFIXES: Final = [
     "ations",
@@ -98,8 +99,8 @@ def _things(table: Mapping[str, str]) -> dict[str, frozenset[str]]:
 
 
 _ACTS: Final = _by_stem(VERBS)
-_BOTH: Final = frozenset(stem(word) for word in ALSO_NOUNS)
-_CONCEPTS: Final = _things(CONCEPTS)
+BOTH: Final = frozenset(stem(word) for word in ALSO_NOUNS)
+_CONCEPTS: Final = _things(CONCEPTS) | {stem(word): frozenset((f"={thing}",)) for word, thing in NOUNS.items()}
 _STOP: Final = frozenset(stem(word) for word in STOP) | STOP
 _FILE: Final = re.compile(
     r"[\w~/-]\.(?!com\b|org\b|net\b|example\b)[a-z]{1,5}\d?\b(?![@/.\w])|(?:^|\s)[~.]?/[\w./-]+", re.IGNORECASE
@@ -184,8 +185,12 @@ def _kinds(words: list[str], place: int) -> frozenset[Act] | None:
     """The kinds of action of a word; none where something forbids it, None where it is no verb there."""
     low, before = words[place], words[:place]
     kinds = _ACTS.get(low) or (_ACTS.get(stem(low)) if not _NOUN_FORM.search(low) else None)
+    if not kinds and (foreign := verb_of(low)):
+        return frozenset() if _NEGATIONS.intersection(before[-3:]) else foreign
     if low in ("give", "gives", "giving") and words[place + 1 : place + 2] not in (["me"], ["us"]):
         kinds = frozenset((Act.SHARE, Act.SEND))
+    if low == "check" and words[place + 1 : place + 2] == ["out"]:
+        return frozenset((Act.PAY,))
     if low == "get" and words[place + 1 : place + 3] == ["back", "to"]:
         return frozenset((Act.SEND,))
     if low in ("tell", "ask", "let"):
@@ -210,7 +215,7 @@ def _said(words: list[str], place: int) -> frozenset[Act] | None:
 
 
 def _is_verb(low: str, reduced: str, before: list[str]) -> bool:
-    if reduced not in _BOTH:
+    if reduced not in BOTH:
         return True
     if low.endswith("s"):
         return False
@@ -241,12 +246,14 @@ def acts_of_word(word: str) -> frozenset[Act]:
     what does it (`browser`)."""
     if word in _ACTS:
         return _ACTS[word]
+    if foreign := verb_of(word):
+        return foreign
     return frozenset() if word.endswith(("er", "or", "ers", "ors")) else _ACTS.get(stem(word), frozenset())
 
 
 def things_of(words: Iterable[str]) -> frozenset[str]:
     """The things that the words of a name stand for, verbs left out unless they are nouns as well."""
-    kept = (word for word in words if word not in _STOP and (not acts_of_word(word) or stem(word) in _BOTH))
+    kept = (word for word in words if word not in _STOP and (not acts_of_word(word) or stem(word) in BOTH))
     return frozenset[str]().union(*(named(word) for word in kept))
 
 

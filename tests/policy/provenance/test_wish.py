@@ -113,4 +113,4 @@ def test_what_the_user_named_links_the_record_that_has_it() -> None:
 
 def test_a_language_that_is_not_read_is_not_understood() -> None:
     assert wish(user("Send it")).is_understood()
-    assert not wish(user("Envíe la nómina")).is_understood()
+    assert not wish(user("Wyślij listę płac")).is_understood()
