@@ -35,7 +35,7 @@ LONGEST_URL: Final = 300
 FEW_WORDS: Final = 2
 """Words of a field that is a value with its name beside it, such as `nr 3`."""
 
-_MARK: Final = re.compile(r"(?=.*[\d@_#])[\w@#./:+&-]+(?: [\w@#./:+&-]+){0,5}")
+_MARK: Final = re.compile(r"(?=.*[\d@_#])[\w@#./:+&-]+(?: [\w./:+&-]*\d[\w./:+&-]*){0,8}")
 _WHEN: Final = re.compile(
     r"(?:\d{1,2}[-:./h]\d{1,2}\s?)+|\d{4}-\d{2}(?:-\d{2})?(?:[T ].*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}"
 )
@@ -130,7 +130,7 @@ class Mentions:
         if linked or (not form and self._wish.named(unit, self._wanted)):
             return True
         if pointed.is_pointed:
-            return form != "email" or not _is_stranger(unit, value)
+            return form != "email" or not _is_stranger(self._texts.others.of_turn(unit.turn), value)
         return form in ("email", "phone") and bool(self._asking) and self._is_only(form)
 
     def _is_linked(self, hit: Hit, form: str) -> bool:
@@ -251,10 +251,11 @@ def _is_weak(value: str, sink: Sink) -> bool:
     return len(value) <= 1 or (len(value) <= 4 and value.isdigit())
 
 
-def _is_stranger(unit: Unit, value: str) -> bool:
-    """Whether the text has several addresses of one domain, and this one is of another."""
+def _is_stranger(texts: Sequence[Unit], value: str) -> bool:
+    """Whether a result has several addresses of one domain, and this one is of another."""
     own = normal(value).partition("@")[2]
-    domains = Counter(found.partition("@")[2] for found in set(EMAIL.findall(unit.text)))
+    found = {address for unit in texts if "@" in unit.text for address in EMAIL.findall(unit.text)}
+    domains = Counter(address.partition("@")[2] for address in found)
     return any(count > 1 and domain != own for domain, count in domains.items())
 
 
