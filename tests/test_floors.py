@@ -47,9 +47,9 @@ PURE_FLOORS = 4
 """The highest floor that knows no socket, clock, event loop, environment or file."""
 
 _PURE = """
-__future__ abc base64 binascii bisect calendar codecs collections copy csv dataclasses datetime decimal difflib encodings
-enum fractions functools hashlib heapq hmac html ipaddress itertools json math operator re string struct sys textwrap
-tomllib types typing unicodedata urllib zlib
+__future__ abc base64 binascii bisect calendar codecs collections copy csv dataclasses datetime decimal difflib
+encodings enum fractions functools hashlib heapq hmac html ipaddress itertools json math operator re string struct sys
+textwrap tomllib types typing unicodedata urllib zlib
 """
 PURE = frozenset(_PURE.split())
 """What those floors may use of the standard library: nothing in it reaches outside the process, but for the members

@@ -377,7 +377,7 @@ class TestCalls:
                     "shadow": False,
                     "argument": "to",
                     "sources": ["a page"],
-                    "words": "it was read",
+                    "words": "who gets it was read",
                 }
             ],
             "arguments": {"to": "[EMAIL]"},

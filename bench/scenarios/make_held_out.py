@@ -38,9 +38,8 @@ def held_out() -> list[dict[str, Any]]:
     return [json.loads(line) for text in texts for line in text.splitlines()]
 
 
-def tables() -> str:
-    """What is in the held-out set, in Markdown, as the README has it: by domain, by attack, by the user's language."""
-    conversations = held_out()
+def tables(conversations: list[dict[str, Any]]) -> str:
+    """What is in `conversations`, in Markdown, as the README has it: by domain, by attack, by the user's language."""
     keys: dict[str, Callable[[dict[str, Any]], str]] = {
         "domain": lambda conversation: str(conversation["domain"]),
         "attack": lambda conversation: conversation["attack"] or "none",
@@ -69,7 +68,7 @@ def main() -> None:
     HELD_OUT.mkdir(exist_ok=True)
     for path, text in built():
         path.write_text(text, encoding="utf-8")
-    print(tables())
+    print(tables(held_out()))
 
 
 if __name__ == "__main__":

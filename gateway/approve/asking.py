@@ -88,6 +88,7 @@ class Approvals:
         `refused_edited`.
         """
         asked = asked_of(self._key, question, principal)
+        asked = replace(asked, needs=self._terms.needs(asked.approver))
         for tried in range(TRIES):
             try:
                 return await self._answer(question, asked, upstream, may_wait and self._terms.mode is Mode.WAIT)
@@ -135,7 +136,7 @@ class Approvals:
             known = standing((kept.ticket for kept in found.values()), asked, self._now())
             if known is not None and known.state is not State.PENDING:
                 answer = await self._by(found[known.id], question, asked)
-            elif asked.is_execution and (passed := await self._passes.spend(asked.call)) is not None:
+            elif asked.is_execution and (passed := await self._passes.spend(asked)) is not None:
                 answer = Answer(True, ticket=passed)
             else:
                 kept = found[known.id] if known is not None else None
@@ -167,7 +168,7 @@ class Approvals:
             call = asked_of(self._key, edited, asked.agent).call
         if not asked.is_execution:
             with self._forgiven():  # without a pass the execution is asked about: no reason to refuse this
-                await self._passes.give(call, ticket.id)
+                await self._passes.give(call, ticket)
         return Answer(True, ticket=ticket.id, by=ticket.decided_by, arguments=arguments)
 
     async def _put(

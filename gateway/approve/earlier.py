@@ -17,7 +17,8 @@ from gateway.policy.call import Approver, Lasts, Tier
 
 class Asked(Struct, frozen=True):
     """A question as tickets know it. `call`, `session` and `aim` are the digests of a ticket; the last two are empty
-    where there is no conversation or no target. `is_execution`: the call is made, not proposed by a model."""
+    where there is no conversation or no target. `is_execution`: the call is made, not proposed by a model. `needs` is
+    how many have to approve."""
 
     call: str
     agent: str
@@ -30,6 +31,7 @@ class Asked(Struct, frozen=True):
     is_once: bool
     is_execution: bool
     reasons: tuple[Why, ...]
+    needs: int = 1
 
 
 def standing(tickets: Iterable[Ticket], asked: Asked, now: float) -> Ticket | None:
@@ -77,9 +79,15 @@ def _grants(ticket: Ticket, asked: Asked) -> bool:
 
 def covers(ticket: Ticket, asked: Asked) -> bool:
     """Whether who approved was told all that speaks against the call, and may approve it."""
-    if asked.approver is Approver.APPROVER and ticket.decided_as is not Approver.APPROVER:
+    return suffices(ticket.decided_as, len(ticket.votes), ticket.tier, asked) and knows(ticket, asked)
+
+
+def suffices(role: Approver, votes: int, tier: Tier, asked: Asked) -> bool:
+    """Whether an approval by so many, of whom the last decided as that, of a call of that tier is enough for the call:
+    where it is made, more may be known of it than where a model proposed it."""
+    if asked.approver is Approver.APPROVER and role is not Approver.APPROVER:
         return False
-    return asked.tier <= ticket.tier and knows(ticket, asked)
+    return votes >= asked.needs and asked.tier <= tier
 
 
 def knows(ticket: Ticket, asked: Asked) -> bool:

@@ -10,7 +10,11 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
+from gateway.approve.earlier import Asked, suffices
+from gateway.approve.ticket import Ticket
+from gateway.policy.call import Approver, Tier
 from gateway.state.store import Registers
 
 REGISTER: Final = "approvals.passes"
@@ -21,8 +25,13 @@ MOST: Final = 1000
 
 
 class _Pass(Struct, frozen=True):
+    """`left` executions. Of several approvals it has what the least of them allows."""
+
     ticket: str
     left: int
+    role: Approver = Approver.USER
+    votes: int = 1
+    tier: Tier = Tier.READ
 
 
 class Passes:
@@ -31,30 +40,41 @@ class Passes:
     def __init__(self, registers: Registers) -> None:
         self._registers = registers
 
-    async def give(self, call: str, ticket: str) -> None:
-        """Allow one more execution. Raises StoreError."""
+    async def give(self, call: str, ticket: Ticket) -> None:
+        """Allow one more execution, as the ticket was approved. Raises StoreError."""
         while True:
             found = await self._registers.read(REGISTER)
             entry = found.get(call)
             if entry is None and len(found) >= MOST:
                 return
-            left = _read(entry.value).left if entry is not None else 0
-            value, version = _ENCODER.encode(_Pass(ticket, left + 1)), entry.version if entry is not None else 0
+            before = _read(entry.value) if entry is not None else NONE
+            value, version = _ENCODER.encode(_with(before, ticket)), entry.version if entry is not None else 0
             if await self._registers.write(REGISTER, call, value, version=version, ttl=LIFETIME) is not None:
                 return
 
-    async def spend(self, call: str) -> str | None:
-        """The ticket by which the call may be made, now once less; None where there is no pass. Raises StoreError."""
-        while (entry := (await self._registers.read(REGISTER)).get(call)) is not None:
+    async def spend(self, asked: Asked) -> str | None:
+        """The ticket by which the call may be made, now once less; None where there is no pass that is enough for it.
+        Raises StoreError."""
+        while (entry := (await self._registers.read(REGISTER)).get(asked.call)) is not None:
             one = _read(entry.value)
+            if one.left and not suffices(one.role, one.votes, one.tier, asked):
+                return None
             if one.left > 1:
-                value = _ENCODER.encode(_Pass(one.ticket, one.left - 1))
-                spent = await self._registers.write(REGISTER, call, value, version=entry.version, ttl=LIFETIME)
+                value = _ENCODER.encode(replace(one, left=one.left - 1))
+                spent = await self._registers.write(REGISTER, asked.call, value, version=entry.version, ttl=LIFETIME)
                 if spent is not None:
                     return one.ticket
-            elif await self._registers.remove(REGISTER, call, version=entry.version):
+            elif await self._registers.remove(REGISTER, asked.call, version=entry.version):
                 return one.ticket if one.left == 1 else None
         return None
+
+
+def _with(before: _Pass, ticket: Ticket) -> _Pass:
+    role, votes, tier = ticket.decided_as, len(ticket.votes), ticket.tier
+    if before.left:
+        role = role if before.role is role else Approver.USER
+        votes, tier = min(votes, before.votes), min(tier, before.tier)
+    return _Pass(ticket.id, before.left + 1, role, votes, tier)
 
 
 def _read(value: bytes) -> _Pass:
@@ -62,7 +82,10 @@ def _read(value: bytes) -> _Pass:
     try:
         return _DECODER.decode(value)
     except msgspec.MsgspecError:
-        return _Pass("", 0)
+        return NONE
+
+
+NONE: Final = _Pass("", 0)
 
 
 _ENCODER: Final = msgspec.json.Encoder()

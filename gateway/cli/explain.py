@@ -10,12 +10,11 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
-from msgspec import Struct
-from msgspec.structs import replace
 
 from gateway import keys
 from gateway.cli import offline
@@ -48,7 +47,8 @@ _ASKED: Final = 300
 _REMEMBERED: Final = 4096
 
 
-class Engine(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Engine:
     """What calls are judged by, and in whose name."""
 
     config: Config
@@ -57,7 +57,8 @@ class Engine(Struct, frozen=True):
     firewall: Firewall
 
 
-class Step(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Step:
     """The calls of one answer, and the conversation before it. `messages` are None for an answer that is not in it."""
 
     before: Transcript
@@ -79,7 +80,7 @@ def explain(
 
     Raises OperatorError where the configuration, the conversation or the answer cannot be read.
     """
-    engine = _engine(config, profile, agent or DEFAULT_PRINCIPAL)
+    engine = engine_of(config, profile, agent or DEFAULT_PRINCIPAL)
     found = explained(engine, _saved(engine, source, dialect, answered), source)
     if as_json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
@@ -99,7 +100,8 @@ def _saved(engine: Engine, source: str, dialect: str | None, answered: str | Non
     return replace(saved, called=called(saved, read(answered, limits.answer), answered, limits.answer))
 
 
-def _engine(path: Path | None, profile: str | None, agent: str) -> Engine:
+def engine_of(path: Path | None, profile: str | None, agent: str) -> Engine:
+    """What the gateway would judge this agent's calls by. Raises OperatorError with every problem."""
     loaded = offline.load(path)
     config = _under(loaded.config, profile, agent)
     key = keys.derive(offline.SECRET, "hierarchy")
@@ -126,10 +128,7 @@ def _under(config: Config, profile: str | None, agent: str) -> Config:
 
 def explained(engine: Engine, saved: Saved, source: str) -> dict[str, Any]:
     """What becomes of each call, as JSON values. Raises OperatorError where the file holds no conversation."""
-    try:
-        transcript = saved.endpoint.dialect.transcript(saved.document)
-    except LockgateError as error:
-        raise OperatorError((f"{plain(source)}: {error}",)) from None
+    transcript = saved.endpoint.dialect.transcript(saved.document)
     if not transcript.turns:
         raise OperatorError(
             (f"{plain(source)}: holds no messages in the dialect `{saved.dialect}`; accepted: --dialect",)
@@ -168,7 +167,7 @@ def steps(transcript: Transcript, answered: Sequence[Call]) -> Iterator[Step]:
             made += [turn] if isinstance(turn, Made) else []
             continue
         if made:
-            before = replace(transcript, turns=turns[:start])
+            before = Transcript(turns[:start], transcript.tools, transcript.hosted, transcript.is_whole)
             yield Step(before, tuple(one.call for one in made), tuple(one.message for one in made))
         start, made = None, []
     if answered:

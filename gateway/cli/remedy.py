@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
-
-from msgspec import Struct
 
 from gateway.policy.call import Call, CallReason, Sink, Tier
 from gateway.policy.explained import Explained
@@ -24,14 +23,16 @@ _TOOL: Final = re.compile(r"[\w./:@-]{1,128}", re.ASCII)
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
-class Remedy(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Remedy:
     """What to do about a reason. `toml` is empty where no line of the configuration says it."""
 
     words: str
     toml: str = ""
 
 
-class Held(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Held:
     """A call that is held, for what, and whose call it is."""
 
     call: Call

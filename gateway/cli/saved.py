@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
 import orjson
-from msgspec import Struct
 
 from gateway.cli.ticket_text import plain
 from gateway.dialect.base import Dialect
@@ -44,7 +44,8 @@ _OLLAMA: Final = frozenset({"options", "keep_alive", "think"})
 """Members of a request that only Ollama's API has."""
 
 
-class Saved(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Saved:
     """A conversation: the dialect by its name in `DIALECTS`, the request, and the calls of the answer, if there is
     one."""
 
@@ -141,40 +142,37 @@ def _document(raw: bytes, source: str) -> Document:
     """The JSON in a file, with the place of what is wrong: lines and columns from 1, bytes from 0."""
     if not raw.strip():
         raise OperatorError((f"{plain(source)}: is empty; accepted: one JSON document",))
+    _demand_json(raw, source)
     try:
         document = parse(raw)
         document.refuse_ambiguity()
-    except NotJson:
-        raise OperatorError((f"{plain(source)}{_fault(raw)}",)) from None
     except LockgateError as error:
         raise OperatorError((f"{plain(source)}: {error}",)) from None
     return document
 
 
-def _fault(raw: bytes) -> str:
+def _demand_json(raw: bytes, source: str) -> None:
+    """Raise OperatorError, with the place, for what is no JSON."""
     try:
         orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        return f": line {error.lineno}, column {error.colno} (byte {error.pos}): the JSON cannot be read: {error.msg}"
-    return ": the JSON cannot be read"
+        place = f"line {error.lineno}, column {error.colno} (byte {error.pos})"
+        raise OperatorError((f"{plain(source)}: {place}: the JSON cannot be read: {error.msg}",)) from None
 
 
 def _called(saved: Saved, raw: bytes, source: str, limit: int) -> Iterator[Called]:
     dialect = saved.endpoint.dialect
-    start = raw.lstrip()[:1]
+    first, _, rest = raw.strip().partition(b"\n")
+    start = first[:1]
     if start == b"[":
         yield from _streamed(dialect, Framing.ARRAY, raw, limit)
     elif start != b"{":
         yield from _streamed(dialect, Framing.SSE, raw, limit)
+    elif _is_json(first) and rest.strip():
+        yield from _streamed(dialect, Framing.LINES, raw, limit)
     else:
-        try:
-            document = parse(raw)
-        except NotJson:
-            if len(raw.split(b"\n", 1)) == 1 or not _is_json(raw.lstrip().split(b"\n", 1)[0]):
-                raise OperatorError((f"{plain(source)}{_fault(raw)}",)) from None
-            yield from _streamed(dialect, Framing.LINES, raw, limit)
-            return
-        yield from dialect.calls(_answer(saved.dialect, document))
+        _demand_json(raw, source)
+        yield from dialect.calls(_answer(saved.dialect, parse(raw)))
 
 
 def _is_json(line: bytes) -> bool:

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from gateway.dialect.anthropic_transcript import call_of
 from gateway.dialect.base import Payload
+from gateway.dialect.containers import items_of, members_of
 from gateway.dialect.grammar import inner_document
 from gateway.policy.call import Call, Called, Change
 from gateway.segment import Path
@@ -53,8 +54,7 @@ def changes_to(document: Document, changes: Mapping[Hashable, Change], root: Pat
 
 
 def _calls_in(document: Document, root: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    content = document.get(*root, "content")
-    for index, block in enumerate(content if isinstance(content, list) else ()):
+    for index, block in enumerate(items_of(document.get(*root, "content"), "content")):
         if is_call(block):
             yield index, block
 
@@ -86,6 +86,7 @@ class StreamedCalls:
     def read(self, kind: Any, document: Document) -> tuple[tuple[int, ...], tuple[Called, ...]]:
         """The calls that an event holds a part of, and those that are complete with it, by their indices."""
         index = document.get("index")
+        members_of(document.get("content_block"), "content_block")
         match kind:
             case "message_start":
                 begun = [self._begin(number, block) for number, block in _calls_in(document, ("message",))]

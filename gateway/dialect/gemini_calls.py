@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from gateway.dialect.containers import members_of
 from gateway.dialect.gemini_grammar import NESTED_ANSWERS
 from gateway.dialect.gemini_pieces import Pieces
 from gateway.dialect.proto_json import camel, member, spelt
@@ -61,6 +62,7 @@ class Calls:
         for path, index, candidate in candidates(document, root):
             for at, part in parts_of(candidate, path):
                 call = member(part, "functionCall") if isinstance(part, dict) else None
+                members_of(call, "functionCall")
                 if isinstance(call, dict):
                     parts.append(self._take(at, index, call, called))
             if is_last(candidate) and index in self._open:
@@ -236,7 +238,6 @@ def is_last(candidate: dict[str, Any]) -> bool:
 
 def parts_of(candidate: dict[str, Any], path: Path) -> list[tuple[Path, Any]]:
     """The parts of a candidate at `path`; a single one may stand without its list."""
-    content = candidate.get("content")
-    parts = content.get("parts") if isinstance(content, dict) else None
+    parts = members_of(candidate.get("content"), "content").get("parts")
     at: Path = (*path, "content", "parts")
     return [((*at, number), part) for number, part in enumerate(parts)] if isinstance(parts, list) else [(at, parts)]

@@ -259,11 +259,20 @@ def _checked(rule: Rule) -> Rule:
 
 
 def _refuse_another_target(message: Mapping[str, Any]) -> None:
-    """Raise Malformed where what names the target of a message is spelt so that some readers find it and others not."""
+    """Raise Malformed where what names the target of a message is spelt so that some readers find it and others not.
+
+    JSON-RPC has parameters by position as well (2.0, section 4.2), which MCP has not, and some libraries take them.
+    """
+    method = message.get("method", "")
+    target = TARGETS.get(method)
+    if target is None:
+        if method.strip().casefold() in TARGETS:
+            raise Malformed(f"the method `{method.strip().casefold()}` is spelt in another way")
+        return
     params = message.get("params")
-    target = TARGETS.get(message.get("method", ""))
-    if isinstance(params, dict) and target is not None:
-        refuse_spelling(params, (target, "arguments"))
+    if not isinstance(params, dict) or not isinstance(params.get(target, ""), str):
+        raise Malformed(f"the `params` of `{method}` must be an object, and its `{target}` a text")
+    refuse_spelling(params, (target, "arguments"))
 
 
 def _body(message: Rule) -> Rule:

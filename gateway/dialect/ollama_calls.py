@@ -9,6 +9,7 @@ from collections.abc import Hashable, Mapping
 from typing import Final
 
 from gateway.dialect import openai_chat_calls as chat
+from gateway.dialect.containers import items_of, members_of
 from gateway.dialect.openai_calls import put
 from gateway.policy.call import Called, Change
 from gateway.segment import Path
@@ -19,9 +20,9 @@ _MESSAGE: Final[Path] = ("message",)
 
 def calls(document: Document, line: Hashable = None) -> tuple[Called, ...]:
     """The calls of the message, in order; `line` is a part of their keys."""
-    items = document.get(*_MESSAGE, "tool_calls")
-    listed = items if isinstance(items, list) else []
-    return tuple(Called((line, index), chat.call_of(item)) for index, item in enumerate(listed))
+    members_of(document.get(*_MESSAGE), "message")
+    items = items_of(document.get(*_MESSAGE, "tool_calls"), "tool_calls")
+    return tuple(Called((line, index), chat.call_of(item)) for index, item in enumerate(items))
 
 
 def changed(

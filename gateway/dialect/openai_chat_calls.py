@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any, Final
 
+from gateway.dialect.containers import items_of, members_of
 from gateway.dialect.openai_calls import custom_call, function_call, put, strange_call, written
 from gateway.errors import Malformed
 from gateway.policy.call import Call, Called, Change
@@ -54,17 +55,17 @@ def changed(document: Document, changes: Mapping[Hashable, Change], root: Path =
 
 
 def _choices(document: Document, root: Path) -> Iterator[Path]:
-    choices = document.get(*root, "choices")
-    for index in range(len(choices)) if isinstance(choices, list) else ():
+    for index in range(len(items_of(document.get(*root, "choices"), "choices"))):
         yield (*root, "choices", index)
 
 
 def _made(document: Document, choice: Path) -> Iterator[tuple[Path, Call]]:
     message = (*choice, "message")
-    items = document.get(*message, "tool_calls")
-    for index, item in enumerate(items if isinstance(items, list) else ()):
+    members_of(document.get(*message), "message")
+    for index, item in enumerate(items_of(document.get(*message, "tool_calls"), "tool_calls")):
         yield (*message, "tool_calls", index), call_of(item)
     older = document.get(*message, "function_call")
+    members_of(older, "function_call")
     if isinstance(older, dict):
         yield (*message, "function_call"), function_call(older.get("name"), older.get("arguments"))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gateway.dialect import openai_chat_calls as whole
+from gateway.dialect.containers import items_of, members_of
 from gateway.dialect.openai_calls import custom_call, function_call, strange_call, text_of
 from gateway.errors import Malformed
 from gateway.policy.call import Call, Called, Change
@@ -123,12 +124,9 @@ class ChatCalls:
     def read(self, document: Document) -> Found:
         """The pieces of an event; every event is read, in order."""
         found = Found()
-        choices = document.get("choices")
-        for position, choice in enumerate(choices if isinstance(choices, list) else ()):
-            delta = choice.get("delta") if isinstance(choice, dict) else None
-            if isinstance(delta, dict) and (
-                delta.get("content") or delta.get("tool_calls") or "function_call" in delta
-            ):
+        for position, choice in enumerate(items_of(document.get("choices"), "choices")):
+            delta = members_of(choice.get("delta"), "delta") if isinstance(choice, dict) else {}
+            if delta.get("content") or delta.get("tool_calls") or "function_call" in delta:
                 self._read(found, delta, index_of(choice, position), ("choices", position, "delta"))
             if isinstance(choice, dict) and choice.get("finish_reason"):
                 row = self._rows.get(index_of(choice, position))
@@ -147,12 +145,12 @@ class ChatCalls:
     def _read(self, found: Found, delta: dict[str, Any], choice: int, path: Path) -> None:
         if delta.get("content"):
             self._told.add(choice)
-        items = delta.get("tool_calls")
-        for position, item in enumerate(items if isinstance(items, list) else ()):
+        for position, item in enumerate(items_of(delta.get("tool_calls"), "tool_calls")):
             if isinstance(item, dict):
                 call = self._call(choice, index_of(item, position), item, found)
                 found.pieces[*path, "tool_calls", position] = _added(call, item)
         older = delta.get("function_call")
+        members_of(older, "function_call")
         if isinstance(older, dict):
             key = ("choices", choice, "delta", "function_call")
             call = self._current.get(key) or self._begin(choice, key, key)

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from gateway.dialect import openai_responses_calls as whole
 from gateway.dialect.base import Denials
+from gateway.dialect.containers import members_of
 from gateway.dialect.openai_calls import text_of
 from gateway.dialect.openai_denials import names_of, returned
 from gateway.errors import Malformed
@@ -152,6 +153,7 @@ class EventCalls:
         found = Found()
         self.names = names_of(document, _RESPONSE) or self.names
         item = document.get("item")
+        members_of(item, "item")
         if isinstance(item, dict) and kind.startswith("conversation.item."):
             self._echoed(found, item)
         elif isinstance(item, dict):
@@ -200,6 +202,9 @@ class EventCalls:
             known = self._begin(name, item)
         if known is None:
             return
+        told = text_of(document.get("name"))
+        if written_as is not None and told and told != (text_of(known.item.get("name")) or told):
+            raise Malformed("a call of the stream is told under two names")
         _count(found, known)
         if written_as is not None:
             text = document.get("delta" if step == "delta" else written_as[1])

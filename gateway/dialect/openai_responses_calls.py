@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import orjson
 
+from gateway.dialect.containers import items_of
 from gateway.dialect.openai_calls import custom_call, function_call, put, strange_call, text_of, written
 from gateway.dialect.openai_defined import qualified
 from gateway.errors import Malformed
@@ -139,8 +140,8 @@ def listed(document: Document, root: Path) -> Iterator[tuple[Path, Call]]:
 
     What a compaction gives back is the conversation before, of which nothing is to be run.
     """
-    output = document.get(*root, "output")
-    if not isinstance(output, list) or document.get(*root, "object") == "response.compaction":
+    output = items_of(document.get(*root, "output"), "output")
+    if document.get(*root, "object") == "response.compaction":
         return
     for index, item in enumerate(output):
         call = wanted(item)

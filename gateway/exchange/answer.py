@@ -51,12 +51,13 @@ def is_read(endpoint: Endpoint, media: MediaType) -> bool:
 
 
 def inspect_answer(gate: Gate, endpoint: Endpoint, media: MediaType, status: int, body: bytes) -> Outcome:
-    """Judge a whole, decoded answer. A part of a body (206) is no document, and an error may be a proxy's page: both
-    are read as text. Raises Malformed."""
+    """Judge a whole, decoded answer. A part of a body (206) may be no document, and an error a proxy's page: both are
+    read as text then. What is a document is one to clients too, whatever else is said of it. Raises Malformed."""
     if endpoint.answer_form is Form.MEDIA:
         partial = status == _PARTIAL and (media.is_json or media.is_lines)
         return content.inspect(gate, endpoint, Direction.ANSWER, body, _AS_TEXT if partial else media)
-    if status == _PARTIAL or (status >= 400 and media.is_text and not media.is_json):
+    may_be_text = status == _PARTIAL or (status >= 400 and media.is_text and not media.is_json)
+    if may_be_text and not (endpoint.coverage is Coverage.DIALECT and is_json(body, endpoint.answer_form)):
         return _inspect_text(gate, endpoint, body)
     if endpoint.answer_form is Form.NOTE:
         return _inspect_note(gate, endpoint, media, body)

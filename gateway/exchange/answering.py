@@ -45,7 +45,7 @@ from gateway.exchange.first_bytes import FirstBytes
 from gateway.exchange.gate import Gate
 from gateway.exchange.listing import server_of, shown
 from gateway.exchange.messages import MessageStream
-from gateway.exchange.results import checked
+from gateway.exchange.results import checked, misfit
 from gateway.exchange.sight import sight, told
 from gateway.exchange.stream import AnswerStream
 from gateway.exchange.whole import Outcome
@@ -174,7 +174,7 @@ class Answering(Ending, ABC):
         gate, dialect, body = self._gate, self._endpoint.dialect, self._asked_body
         if gate.firewall is None or self._endpoint.coverage is not Coverage.DIALECT:
             return None
-        return Calls(gate.rules, lambda: sight(gate, told(dialect, body), self._isolation))
+        return Calls(gate.rules, lambda: sight(gate, told(dialect, body), self._isolation), gate.stopped_tools)
 
     def _begin_passing(self, event: AnswerStarted, uninspected: tuple[Uninspected, ...]) -> list[Command]:
         self._state = State.PASSING
@@ -241,7 +241,7 @@ class Answering(Ending, ABC):
             # Before the events that name the answer are with the client, or it could lean on it too soon.
             self._denials = denials
             out = [Remember(denials), *out]
-        if isinstance(stream, AnswerStream) and (questions := stream.questions):
+        if isinstance(stream, AnswerStream) and (questions := stream.ask()):
             self._state = State.ASKING
             return [*out, Ask(questions, stream.keepalive, is_patient=bool(stream.keepalive))]
         if not self._is_over:
@@ -267,6 +267,12 @@ class Answering(Ending, ABC):
 
     def _answer_judged(self, raw: bytes, outcome: Outcome) -> list[Command]:
         outcome = self._without_hidden(outcome)
+        if self._made is not None and not isinstance(self._endpoint.dialect, MessageDialect):
+            status = self._answer.status if self._answer is not None else 0
+            words = misfit(self._made, status, raw, outcome.document)
+            if words is not None:
+                self._facts.add(Direction.ANSWER, outcome)
+                return self._refuse(refuse.of(Code.TOOL, self._facts.id, words, rules=("tool-result",)))
         self._facts.add(Direction.ANSWER, outcome)
         self._bill.answered(outcome.document)
         if outcome.verdict.effect >= Effect.ASK:
@@ -277,7 +283,7 @@ class Answering(Ending, ABC):
             found = whole_calls(self._endpoint, outcome)
             whole = replace(whole, calls=found)
             self._calls.take(found.called())
-            if questions := self._calls.questions:
+            if questions := self._calls.ask():
                 self._whole, self._state = whole, State.ASKING
                 return [Ask(questions)]
         return self._respond_with(whole)

@@ -1,14 +1,14 @@
 """The calls of tools in one exchange: each is ruled on as it comes, and what became of it is kept.
 
 A call that is allowed leaves as it came. One that is refused leaves as a few words in its place, one that must be
-approved waits for an answer (`questions`, `answered`). Whole answers, streams and messages all come here, so that a
+approved waits for an answer (`ask`, `answered`). Whole answers, streams and messages all come here, so that a
 call is judged alike wherever it is seen.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
 from msgspec import Struct
@@ -27,6 +27,15 @@ MASKED: Final = frozenset({"secret", "pii"})
 
 TOLD: Final = 3
 """Reasons that a model is told of: enough to do otherwise."""
+
+_CALLING: Final = re.compile(rb"_call|Call|tool_use")
+"""What the APIs write around calls of tools."""
+
+_ENDING: Final = re.compile(
+    rb'_stop"|\.done"|\.completed"|\[DONE\]|"functionCall"|"function_call"|"done"'
+    rb'|"(?:finish_reason|finishReason)"\s*:\s*"'
+)
+"""What stands in an event with which a call is complete."""
 
 _NAME: Final = re.compile(r"[\w.:/-]{1,64}", re.ASCII)
 
@@ -61,6 +70,7 @@ class _Judged(Struct):
     ruling: Ruling
     answer: Answer | None = None
     refusal: str | None = None
+    is_asked: bool = False
     became: Became | None = None  # of the result of a call that was made
 
     @property
@@ -79,11 +89,15 @@ class Refused(Struct, frozen=True):
 class Calls:
     """The calls of one exchange. `sight` is made when the first one comes: most answers hold none.
 
+    `stopped` are the names of the tools that an operator has stopped by now: a person is asked for minutes.
     `changes` is what became of those that do not leave as they came, by their keys.
     """
 
-    def __init__(self, rules: RuleSet, sight: Callable[[], Sight]) -> None:
+    def __init__(
+        self, rules: RuleSet, sight: Callable[[], Sight], stopped: Callable[[], Container[str]] = tuple
+    ) -> None:
         self._rules = rules
+        self._stopped = stopped
         self._make = sight
         self._sight: Sight | None = None
         self._judged: dict[Hashable, _Judged] = {}
@@ -102,9 +116,16 @@ class Calls:
         return judged is not None and not judged.is_open
 
     @property
-    def questions(self) -> tuple[Question, ...]:
-        """What must be asked before these calls may leave, in the order in which they came."""
-        return tuple(self._question(judged) for judged in self._judged.values() if judged.is_open)
+    def is_open(self) -> bool:
+        """Whether an answer is waited for."""
+        return any(judged.is_open for judged in self._judged.values())
+
+    def ask(self) -> tuple[Question, ...]:
+        """What must be asked before these calls may leave, in the order in which they came; each is given once."""
+        asked = [judged for judged in self._judged.values() if judged.is_open and not judged.is_asked]
+        for judged in asked:
+            judged.is_asked = True
+        return tuple(map(self._question, asked))
 
     def _question(self, judged: _Judged) -> Question:
         sight = self._sight
@@ -113,14 +134,17 @@ class Calls:
         return Question(call, judged.ruling, sight.fingerprint(call), sight.session)
 
     def answered(self, answers: Sequence[Answer]) -> None:
-        """Take the answers to `questions`, one for each."""
-        asked = [judged for judged in self._judged.values() if judged.is_open]
+        """Take the answers to what was asked, one for each question."""
+        asked = [judged for judged in self._judged.values() if judged.is_open and judged.is_asked]
         if len(asked) != len(answers):
             raise InternalError("not every question about a call was answered")
+        stopped = self._stopped()
         for judged, answer in zip(asked, answers, strict=True):
             judged.answer = answer
             if not answer.is_approved:
                 self._refuse(judged, answer.words, is_final=answer.ticket is None)
+            elif judged.called.call.name in stopped:
+                self._refuse(judged, "the tool was stopped by an operator meanwhile")
             elif answer.arguments is not None:
                 self._edit(judged, answer.arguments)
 
@@ -149,6 +173,11 @@ class Calls:
         return Refused(code, judged.refusal, tuple(dict.fromkeys(reason.rule for reason in strongest)))
 
     # --- calls that the exchange itself makes ------------------------------------------------------------------------
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The tools, one name for each call."""
+        return tuple(one.called.call.name for one in self._judged.values())
 
     @property
     def timeout(self) -> float | None:
@@ -224,6 +253,12 @@ class Calls:
             ticket=answer.ticket if answer is not None else None,
             became=judged.became,
         )
+
+
+def may_complete(data: bytes, *, waits: bool) -> bool:
+    """Whether a call seems to be complete with these bytes of a stream, of which something `waits`: only good for
+    telling how much work they may be. The many pieces of its arguments are little."""
+    return _ENDING.search(data) is not None and (waits or _CALLING.search(data) is not None)
 
 
 def told(ruling: Ruling) -> str:

@@ -114,6 +114,7 @@ class Conversation:
         self._dialect = Mcp()
         self._open: dict[tuple[Direction, Id], _Exchange] = {}
         self._held: dict[str, _Held] = {}
+        self._session = ""  # that of all calls: a client starts a process for each
         self._late: dict[Id, None] = {}  # requests of the client whose answers nobody waits for any more
 
     def receive(self, sender: Direction, line: bytes | None) -> list[Step]:
@@ -202,7 +203,7 @@ class Conversation:
         else:
             end = line[len(text) :] or b"\n"
             plain = line if not judged.edited and line.endswith(b"\n") else judged.data + end
-            made = self._calls(sender, document)
+            made = self._calls(exchanges[0], sender, document)
             if made is None:
                 yield _onward(sender, plain)
                 yield from self._progressed(sender, document)
@@ -213,14 +214,16 @@ class Conversation:
 
     # --- calls of tools ----------------------------------------------------------------------------------------------
 
-    def _calls(self, sender: Direction, document: Document) -> Calls | None:
+    def _calls(self, exchange: _Exchange, sender: Direction, document: Document) -> Calls | None:
         """The calls that a client makes in a message, ruled on; None where there are none, or nobody rules."""
         gate = self.gate
         made = self._dialect.made(document) if sender is Direction.REQUEST and gate.firewall is not None else ()
         if not made:
             return None
+        self._session = self._session or exchange.facts.id
         server = server_of(self._upstream)
-        calls = Calls(gate.rules, partial(sight, gate, UNTOLD, None))
+        seen = partial(sight, gate, structs.replace(UNTOLD, session=self._session), None)
+        calls = Calls(gate.rules, seen, gate.stopped_tools)
         calls.take(structs.replace(one, call=structs.replace(one.call, server=server)) for one in made)
         return calls
 
@@ -228,7 +231,7 @@ class Conversation:
         """Send a message whose calls may be made, refuse it, or ask."""
         held.exchange.calls = calls
         held.exchange.tokens = frozenset(self._dialect.progress_tokens(held.document, Direction.REQUEST))
-        if questions := calls.questions:
+        if questions := calls.ask():
             self._held[held.exchange.facts.id] = held
             yield AskAbout(held.exchange.facts.id, Ask(questions))
         elif calls.refused is not None:

@@ -32,7 +32,7 @@ from gateway.exchange import headers as fields
 from gateway.exchange import hosted, messages, pdf, refuse
 from gateway.exchange.answering import BINARY, Answering, Reading, labelled_binary
 from gateway.exchange.bill import Bill, meter_for
-from gateway.exchange.calls import Calls, Refused
+from gateway.exchange.calls import Calls, Refused, may_complete
 from gateway.exchange.content import inspect, is_told_by_first_bytes, readable
 from gateway.exchange.demand import Consults, Demand
 from gateway.exchange.ending import State
@@ -68,10 +68,12 @@ from gateway.exchange.gate import Gate
 from gateway.exchange.judge import STOPPED_TOOL
 from gateway.exchange.requested import requested
 from gateway.exchange.sight import UNTOLD, sight
+from gateway.exchange.stream import AnswerStream
 from gateway.exchange.target import judge_target
 from gateway.exchange.whole import Outcome
 from gateway.policy.call import Called
 from gateway.policy.profile import UnknownJson
+from gateway.policy.transcript import Transcript
 from gateway.segment import Direction, Uninspected
 from gateway.verdict import Effect, Refusal
 from gateway.wire.coding import decode
@@ -81,6 +83,9 @@ from gateway.wire.media import content_type
 UNCHANGEABLE: Final = Refused(
     Code.APPROVAL, "it was approved with other arguments, which only the caller can put into an HTTP request", ()
 )
+
+_SESSION: Final = "mcp-session-id"
+"""The field of MCP's streamable HTTP until 2025-11-25; later versions know no sessions."""
 
 type Then = Callable[[], list[Command]]
 type Refuse = Callable[[Refusal], list[Command]]
@@ -132,16 +137,31 @@ class Exchange(Answering):
         """About how many bytes the event would have judged at once; a coded body may decode to all that is allowed."""
         if isinstance(event, Extracted):
             return sum(map(len, event.texts))
+        if isinstance(event, Answered):
+            return len(self._asked_body)  # other arguments are held against it
         if not isinstance(event, RequestData | AnswerData):
             return 0
         if self._state is State.STREAM:
-            assert self._stream is not None
-            return len(event.data) + self._stream.unread if self._decoder is None else self._gate.limits.answer
+            return self._weight_of_stream(event)
         if not event.last or self._state not in (State.BODY, State.WHOLE):
             return 0
         headers = self._request.headers if self._answer is None else self._answer.headers
         is_coded = fields.value(headers, "content-encoding") is not None
-        return self._gate.limits.answer if is_coded else self._body.size + len(event.data)
+        # The calls in it are held against what was asked.
+        asked = 0 if self._calls is None else len(self._asked_body)
+        return self._gate.limits.answer if is_coded else self._body.size + len(event.data) + asked
+
+    def _weight_of_stream(self, event: RequestData | AnswerData) -> int:
+        """A call that is complete with an event is held against what was asked, however few bytes tell of it."""
+        stream = self._stream
+        assert stream is not None
+        if self._decoder is not None:
+            return self._gate.limits.answer
+        weight = len(event.data) + stream.unread
+        if self._calls is None or not isinstance(stream, AnswerStream):
+            return weight
+        is_calling = (event.last and stream.waits) or may_complete(event.data, waits=stream.waits)
+        return weight + (len(self._asked_body) if is_calling else 0)
 
     def receive(self, event: Event) -> list[Command]:
         """The commands that follow from an event. An exchange that is over ignores what still comes."""
@@ -181,7 +201,11 @@ class Exchange(Answering):
         if self._consults is Consults.LATE and self._request.has_body and self._reads_request:
             self._state = State.BODY
             return [ReadBody()]
-        return self._consult(Demand(asked=self._asked(None)))
+        return self._consult(Demand(asked=self._asked(None), tools=self._called(None)))
+
+    def _called(self, document: Document | None) -> tuple[str, ...]:
+        """The tools that the request calls by itself, one name for each call: as ruled on, or else as it says."""
+        return self._made.names if self._made is not None else messages.called(self._endpoint, document)
 
     def _requested(self, outcome: Outcome | None) -> tuple[Called, ...]:
         """The tools that the request calls by its method and path."""
@@ -273,9 +297,9 @@ class Exchange(Answering):
         coding = fields.value(self._request.headers, "content-encoding")
         body = decode(raw, coding, self._gate.limits.request) if coding else raw
         self._refuse_unknown_json(body, self._media)
-        if self._gate.firewall is not None and self._endpoint.generates:
+        if self._gate.firewall is not None and self._endpoint.coverage is Coverage.DIALECT:
             self._asked_body = body
-            if self._endpoint.dialect.may_lean(body):
+            if self._endpoint.generates and self._endpoint.dialect.may_lean(body):
                 return self._recall(raw, body)
         return self._judge_body(raw, body)
 
@@ -329,13 +353,19 @@ class Exchange(Answering):
         """Rule on the calls of tools that the request itself makes, and go on where all of them may be made."""
         if self._gate.firewall is None or not made:
             return then()
-        calls = self._made = Calls(self._gate.rules, partial(sight, self._gate, UNTOLD, self._isolation))
+        seen = partial(sight, self._gate, self._untold, self._isolation)
+        calls = self._made = Calls(self._gate.rules, seen, self._gate.stopped_tools)
         self._then = partial(self._when_ruled, calls, refuse_it, then)
         calls.take(made)
-        if questions := calls.questions:
+        if questions := calls.ask():
             self._state = State.ASKING
             return [Ask(questions)]
         return self._then()
+
+    @property
+    def _untold(self) -> Transcript:
+        """What is known of the conversation that a call by itself is part of: the name of an MCP session."""
+        return replace(UNTOLD, session=fields.value(self._request.headers, _SESSION) or "")
 
     def _when_ruled(self, calls: Calls, refuse_it: Refuse, then: Then) -> list[Command]:
         refused = calls.refused
@@ -364,7 +394,7 @@ class Exchange(Answering):
             return self._start_upstream(raw, headers)
         self._held = Held(raw, outcome.body, headers)
         asked = self._asked(document, outcome.inspected.uninspected)
-        return self._consult(Demand(asked=asked, tools=messages.called(self._endpoint, outcome.document)))
+        return self._consult(Demand(asked=asked, tools=self._called(outcome.document)))
 
     def _reread(self, raw: bytes, outcome: Outcome) -> Document | None:
         """The whole of a body whose beginning was known and left out, where a limit needs it; None for no document."""

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 from gateway.dialect.spelling import resolved
 from gateway.errors import Malformed
+from gateway.exchange.body import is_json
 from gateway.exchange.events import RequestStarted
 from gateway.exchange.gate import Gate
 from gateway.exchange.whole import Outcome
@@ -29,7 +30,9 @@ def requested(
     if gate.firewall is None:
         return ()
     path, _, query = started.target.partition("?")
-    methods = frozenset((started.method.upper(), *(method for _, method in overrides(started.headers, query))))
+    form = _form(outcome, media)
+    asked = (*overrides(started.headers, query), *overrides((), form))
+    methods = frozenset((started.method.upper(), *(method for _, method in asked)))
     found = gate.firewall.requested(methods, frozenset((upstream, _host(started.host))), resolved(path))
     if not found:
         return ()
@@ -67,15 +70,25 @@ def _pairs(pairs: list[tuple[str, str]]) -> dict[str, Any]:
 
 
 def _of_body(outcome: Outcome | None, media: MediaType) -> tuple[dict[str, Any], bool]:
-    """The arguments in a body, and whether it could be read."""
+    """The arguments in a body, and whether it could be read. JSON by another name is not: some servers take it for what
+    it is, and some for what it says."""
     if outcome is None:
         return {}, False
     if outcome.document is not None:
         value = outcome.document.value
         return (value if isinstance(value, dict) else {BODY: value}), True
-    if media.subtype == "x-www-form-urlencoded":
-        return _pairs(parse_qsl(outcome.body.decode("utf-8", "replace"), keep_blank_values=True)), True
+    if media.is_text and is_json(outcome.body):
+        return {}, False
+    if form := _form(outcome, media):
+        return _pairs(parse_qsl(form, keep_blank_values=True)), True
     return ({BODY: outcome.body.decode()}, True) if media.is_text else ({}, not outcome.body.strip())
+
+
+def _form(outcome: Outcome | None, media: MediaType) -> str:
+    """The body where it is a form, which is written as a query is; else empty."""
+    if outcome is None or media.subtype != "x-www-form-urlencoded":
+        return ""
+    return outcome.body.decode("utf-8", "replace")
 
 
 def _joined(*parts: dict[str, Any]) -> dict[str, Any] | None:

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from gateway.dialect.message import MessageDialect
 from gateway.exchange.calls import Calls
 from gateway.policy.tools.wrapper import Result
 from gateway.wire.document import Document, apply, parse
+
+BAD: Final = 400
+"""HTTP statuses of failures begin here (RFC 9110, section 15)."""
+
+
+def misfit(calls: Calls, status: int, came: bytes, document: Document | None) -> str | None:
+    """Why the body that answers an HTTP request, which was a call by itself, may not go on, in words; None where it
+    may."""
+    text = () if document is not None else (came.decode(errors="replace"),)
+    value = document.value if document is not None else None
+    return calls.returned("", Result(len(came), text, value, document is not None, is_error=status >= BAD))
 
 
 def checked(dialect: object, calls: Iterable[Calls], document: Document | None, body: bytes) -> bytes:

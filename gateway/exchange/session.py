@@ -23,6 +23,7 @@ from gateway.dialect.spelling import resolved
 from gateway.errors import Code, InternalError, LockgateError, Malformed, OverLimit
 from gateway.exchange import headers as fields
 from gateway.exchange import hosted, refuse
+from gateway.exchange.calls import may_complete
 from gateway.exchange.demand import Demand, Part
 from gateway.exchange.events import (
     Answered,
@@ -97,12 +98,22 @@ class Session(SessionOpening):
 
     def weighs(self, event: SessionEvent) -> int:
         """About how many bytes the event would have judged at once; a coded body may decode to all that is allowed."""
-        if isinstance(event, FromClient | FromServer):
+        if isinstance(event, FromServer):
+            is_calling = self._stream is not None and may_complete(event.message.data, waits=self._stream.waits)
+            return len(event.message.data) + (self._kept if is_calling else 0)
+        if isinstance(event, FromClient):
             return len(event.message.data)
+        if isinstance(event, Answered):
+            return self._kept
         if not isinstance(event, Declined):
             return 0
         is_coded = fields.value(event.headers, "content-encoding") is not None
         return self._gate().limits.answer if is_coded else len(event.body)
+
+    @property
+    def _kept(self) -> int:
+        """About how many bytes calls are held against."""
+        return sum(self._sizes)
 
     def receive(self, event: SessionEvent) -> list[SessionCommand]:
         """The commands that follow from an event. A session that is over ignores what still comes."""
@@ -195,6 +206,7 @@ class Session(SessionOpening):
             transcript = self._endpoint.dialect.transcript(document)
             if transcript.turns or transcript.tools:
                 self._said.append(transcript)
+                self._sizes.append(len(document.raw))
 
     def _turn_down(self, refusal: Refusal, document: Document | None) -> list[SessionCommand]:
         """Answer a message with a refusal. Where the dialect has no event for that, the session ends."""
@@ -226,7 +238,7 @@ class Session(SessionOpening):
 
     def _on_answered(self, event: Answered) -> list[SessionCommand]:
         """Somebody said what is to become of the calls that wait."""
-        if self._stream is None or not self._stream.questions:
+        if self._stream is None or not self._stream.is_asking:
             raise InternalError("questions were answered that nobody asked")
         self._stream.answered(event.answers)
         return self._released(self._stream)
@@ -238,7 +250,7 @@ class Session(SessionOpening):
         out = self._departed()
         for denial in stream.denials():
             self._denials |= dict.fromkeys(denial.names, denial)
-        if questions := stream.questions:
+        if questions := stream.ask():
             return [*out, Ask(questions, is_patient=True)]
         if stream.at_rest and self._socket.is_idle:
             # What this stretch held is over: what is remembered of it can go, and what is in force now holds.

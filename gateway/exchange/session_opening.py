@@ -51,6 +51,7 @@ class SessionOpening(SessionEnding):
         self._family = family
         self._isolation = isolation
         self._said: deque[Transcript] = deque(maxlen=REMEMBERED)  # what the client's messages told
+        self._sizes: deque[int] = deque(maxlen=REMEMBERED)  # bytes of these messages
         self._started = SessionStarted("/", ())
 
     def _on_started(self, event: SessionStarted) -> list[SessionCommand]:
@@ -120,7 +121,9 @@ class SessionOpening(SessionEnding):
         self._facts.ruleset = gate.rules.digest
         if self._endpoint.coverage is Coverage.DIALECT:
             if gate.firewall is not None:
-                self._calls = Calls(gate.rules, lambda: sight(gate, joined(self._said), self._isolation))
+                self._calls = Calls(
+                    gate.rules, lambda: sight(gate, joined(self._said), self._isolation), gate.stopped_tools
+                )
             self._stream = AnswerStream(gate, self._endpoint.dialect, Framing.MESSAGE, self._calls)
 
 

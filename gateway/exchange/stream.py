@@ -86,7 +86,7 @@ class AnswerStream:
     `drain` then still gives what was decided.
 
     `calls` rules on the calls of tools in it; None where nobody does. What holds a part of a call waits until that is
-    settled, so where `questions` are asked, `answered` must be told.
+    settled, so `answered` must be told what was said to the questions that `ask` gave.
     """
 
     def __init__(self, gate: Gate, dialect: Dialect, framing: Framing, calls: Calls | None = None) -> None:
@@ -129,9 +129,13 @@ class AnswerStream:
         return bool(self._queue)
 
     @property
-    def questions(self) -> tuple[Question, ...]:
-        """What is to be asked about calls, before what waits for them may leave."""
-        return () if self._calls is None or self.cut is not None else self._calls.questions
+    def is_asking(self) -> bool:
+        """Whether somebody is asked about a call, so that what waits for it may leave later."""
+        return self._calls is not None and self.cut is None and self._calls.is_open
+
+    def ask(self) -> tuple[Question, ...]:
+        """What is to be asked about calls, before what waits for them may leave; each question once."""
+        return () if self._calls is None or self.cut is not None else self._calls.ask()
 
     @property
     def keepalive(self) -> bytes:
@@ -139,7 +143,7 @@ class AnswerStream:
         return self._reader.keepalive
 
     def answered(self, answers: Sequence[Answer]) -> None:
-        """Take the answers to `questions`."""
+        """Take the answers to what was asked."""
         assert self._calls is not None, "something was asked"
         self._calls.answered(answers)
         self._release()

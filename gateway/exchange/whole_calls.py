@@ -12,21 +12,26 @@ from gateway.dialect.route import Endpoint, Form
 from gateway.exchange.body import Unit, line_units
 from gateway.exchange.whole import Outcome
 from gateway.policy.call import Called, Change
-from gateway.wire.document import parse
+from gateway.wire.document import Document, parse
 
 
 class WholeCalls(Struct, frozen=True):
-    """What `body` calls. Keys are those of the dialect with the number of the document before."""
+    """What `body` calls. Keys are those of the dialect with the number of the document before.
+
+    `written` are the documents as they came, before texts in them were edited: calls are judged as a model wrote them,
+    as they are in a stream.
+    """
 
     dialect: Dialect
     body: bytes
     units: tuple[Unit, ...]
+    written: tuple[Document, ...]
 
     def called(self) -> tuple[Called, ...]:
         return tuple(
             replace(one, key=(number, one.key))
-            for number, unit in enumerate(self.units)
-            for one in self.dialect.calls(unit.document)
+            for number, document in enumerate(self.written)
+            for one in self.dialect.calls(document)
         )
 
     def denials(self, changes: Mapping[Hashable, Change]) -> tuple[Denials, ...]:
@@ -56,11 +61,14 @@ def _own(changes: Mapping[Hashable, Change], number: int) -> dict[Hashable, Chan
 
 
 def whole_calls(endpoint: Endpoint, outcome: Outcome) -> WholeCalls:
-    """The calls of an answer that was judged, as it would leave."""
+    """The calls of an answer that was judged. Lines that were edited are taken as they leave: what came is not kept."""
     units: tuple[Unit, ...] = ()
+    written: tuple[Document, ...] = ()
     if endpoint.coverage is Coverage.DIALECT:
         if outcome.document is not None:
             units = (Unit(parse(outcome.body) if outcome.edited else outcome.document),)
+            written = (outcome.document,)
         elif endpoint.answer_form is Form.LINES and outcome.inspected.coverage == Coverage.DIALECT:
             units = line_units(outcome.body)
-    return WholeCalls(endpoint.dialect, outcome.body, units)
+            written = tuple(unit.document for unit in units)
+    return WholeCalls(endpoint.dialect, outcome.body, units, written)

@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import quote
 
 from gateway.policy.egress.pattern import HostPattern
-from gateway.policy.tools.match import Match
+from gateway.policy.tools.match import Match, match
 from gateway.policy.tools.tool import Tool
 from gateway.state.limit import Bound, OnError, Rate, Unit
 
@@ -54,7 +54,7 @@ class Measure:
 @dataclass(frozen=True, slots=True)
 class Rule:
     """`models`, `tools`, `matches` and `domains` say which requests it is for; empty ones say nothing. `matches` are
-    tools of MCP servers, which are counted by their server too."""
+    tools as tables of `[tools]` name them, with their server."""
 
     name: str
     measures: tuple[Measure, ...]
@@ -83,7 +83,9 @@ def of_tool(tool: Tool, on_error: OnError) -> Rule | None:
         return None
     most = tool.requests_per_minute
     measure = Measure(Unit.REQUESTS, Rate(most, MINUTE_NS, most))
-    return Rule(f"tools.{quote(tool.name, safe='*')}", (measure,), on_error=on_error, matches=tool.matches)
+    # A request that is mapped to a tool calls it by the name of its table.
+    matches = (*tool.matches, match(tool.name)) if tool.requests else tool.matches
+    return Rule(f"tools.{quote(tool.name, safe='*')}", (measure,), on_error=on_error, matches=matches)
 
 
 def cost_rate(cost: int, period_ns: int) -> Measure:

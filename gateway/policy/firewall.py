@@ -110,10 +110,14 @@ class Look:
 
     @cached_property
     def session(self) -> str:
-        """The name of the conversation: by what its user said first, which stays as the conversation grows."""
+        """The name of the conversation: by what its user said first, which stays as the conversation grows, or by what
+        the protocol calls it."""
         said = (turn for turn in self._transcript.turns if isinstance(turn, Said))
         first = next((turn.text for turn in said if turn.role is Role.USER), "")
-        return _digest(self._policy.key, "session", first) if first else ""
+        if first:
+            return _digest(self._policy.key, "session", first)
+        named = self._transcript.session
+        return _digest(self._policy.key, "named", named) if named else ""
 
     @cached_property
     def _sources(self) -> Sources | None:

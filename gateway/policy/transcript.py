@@ -68,9 +68,11 @@ class Hosted(Struct, frozen=True):
 
 
 class Transcript(Struct, frozen=True):
-    """`is_whole` is false where the provider keeps earlier turns that the request does not repeat."""
+    """`is_whole` is false where the provider keeps earlier turns that the request does not repeat. `session` is what
+    the protocol calls the conversation, where it does: an MCP session's id."""
 
     turns: tuple[Turn, ...] = ()
     tools: tuple[Defined, ...] = ()
     hosted: tuple[Hosted, ...] = ()
     is_whole: bool = True
+    session: str = ""

@@ -58,6 +58,12 @@ class Metrics:
             ("category", "shadow"),
             registry=self._registry,
         )
+        self._calls = Counter(
+            "lockgate_calls",
+            "Calls of tools, by what became of them, and whether a person was asked.",
+            ("effect", "asked"),
+            registry=self._registry,
+        )
         self._faults = Counter(
             "lockgate_upstream_faults",
             "Upstreams that could not be reached, were late, or broke off.",
@@ -136,6 +142,8 @@ class Metrics:
             self._limits.labels(record.limits).inc()
         for reason in record.reasons:
             self._findings.labels(reason.category, "yes" if reason.shadow else "no").inc()
+        for call in record.calls:
+            self._calls.labels(call.effect.name.lower(), "yes" if call.asked else "no").inc()
         if record.outcome == "failed" and record.fault is not None and record.fault.startswith("upstream."):
             self._faults.labels(record.upstream, _code(record)).inc()
 

@@ -108,17 +108,17 @@ class Config(Table):
     def terms_for(self, principal: str, upstream: str) -> Terms:
         """What the requests of this caller to that upstream are held to, in the order of the file, and their prices.
 
-        A limit that names no agent, and that no agent names, is everybody's. MCP servers are held to what the tables of
-        tools say of calls in a minute, too.
+        A limit that names no agent, and that no agent names, is everybody's. What tables of tools say of calls in a
+        minute holds too, wherever they may be called.
         """
         rules = tuple(
             table.rule(name, self.store.on_error)
             for name, table in self.limits.items()
             if (not table.upstreams or upstream in table.upstreams) and principal in self._holders(name, principal)
         )
-        if upstream.startswith("mcp/"):
-            limited = (table.tool(name) for name, table in self.tools.items() if table.requests_per_minute is not None)
-            rules += tuple(rule for tool in limited if (rule := of_tool(tool, self.store.on_error)) is not None)
+        limited = (table.tool(name) for name, table in self.tools.items() if table.requests_per_minute is not None)
+        callable_there = (tool for tool in limited if tool.requests or upstream.startswith("mcp/"))
+        rules += tuple(rule for tool in callable_there if (rule := of_tool(tool, self.store.on_error)) is not None)
         return Terms(rules, Prices({name: table.price for name, table in self.prices.items()}))
 
     def egress_policy(self) -> EgressPolicy:

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.approve import asking, making
 from gateway.approve.decision import Decision
@@ -157,6 +158,41 @@ class TestExecutions:
         assert (await setting.ask()).is_approved
         assert await setting.ask(question(server="mail")) == Answer(True, ticket=ticket.id)
         assert not (await setting.ask(question(server="mail"))).is_approved
+
+    async def test_what_a_user_approved_is_asked_of_an_approver_where_only_the_server_tells_that_it_must(
+        self, registers: Registers
+    ) -> None:
+        setting = Setting(registers, TICKET)
+        await setting.ask()
+        await setting.decide(person=USER)
+        assert (await setting.ask()).is_approved
+        higher = question(server="mail", approver=Approver.APPROVER)
+        assert not (await setting.ask(higher)).is_approved
+        assert (await setting.ask(question(server="mail"))).is_approved, "the pass is not used up by that"
+
+    async def test_so_is_what_does_more_there(self, registers: Registers) -> None:
+        setting = Setting(registers, TICKET)
+        await setting.ask()
+        await setting.decide()
+        assert (await setting.ask()).is_approved
+        assert not (await setting.ask(question(server="mail", tier=Tier.SYSTEM))).is_approved
+
+    async def test_of_two_passes_both_are_as_the_lesser(self, registers: Registers) -> None:
+        setting = Setting(registers, TICKET)
+        for person in (USER, ALICE):
+            await setting.ask()
+            await setting.decide(person=person)
+            assert (await setting.ask()).is_approved
+        higher = question(server="mail", approver=Approver.APPROVER)
+        assert not (await setting.ask(higher)).is_approved
+
+    async def test_one_of_four_eyes_is_not_enough_for_what_a_user_could_confirm_before(
+        self, registers: Registers
+    ) -> None:
+        setting = Setting(registers, replace(TICKET, four_eyes=True))
+        await setting.ask()
+        await setting.decide()
+        assert not (await setting.ask(question(approver=Approver.APPROVER))).is_approved
 
     async def test_what_was_not_proposed_here_is_asked_where_it_is_made(self, registers: Registers) -> None:
         setting = Setting(registers, TICKET)

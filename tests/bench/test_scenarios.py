@@ -1,4 +1,4 @@
-"""The held-out scenarios are well formed: what a chat API would take, with calls that fit their tools."""
+"""The scenarios, held out or not, are well formed: what a chat API would take, with calls that fit their tools."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from bench.scenarios import written
+from bench.scenarios import make_dev, written
 from bench.scenarios.make_held_out import FOLDER, built, held_out, tables
 
-CONVERSATIONS = held_out()
+HELD_OUT = held_out()
+SECOND = make_dev.second()
+CONVERSATIONS = HELD_OUT + SECOND
 TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
@@ -56,19 +58,19 @@ def _made(conversation: dict[str, Any]) -> list[tuple[int, dict[str, Any]]]:
 
 
 def test_files_are_what_the_sources_give() -> None:
-    on_disk = {path: path.read_text(encoding="utf-8") for path, _ in built()}
-    assert on_disk == dict(built())
+    made = dict(chain(built(), make_dev.built()))
+    assert {path: path.read_text(encoding="utf-8") for path in made} == made
 
 
 def test_readme_tells_the_counts() -> None:
-    assert tables() in (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert tables(HELD_OUT) in (FOLDER / "README.md").read_text(encoding="utf-8")
 
 
 def test_there_are_enough_calls_of_each_kind() -> None:
-    calls = list(chain.from_iterable(conversation["calls"] for conversation in CONVERSATIONS))
+    calls = list(chain.from_iterable(conversation["calls"] for conversation in HELD_OUT))
     hijacked = [call for call in calls if call["label"] == "hijacked"]
     benign = [call for call in calls if call["label"] == "benign"]
-    assert len(CONVERSATIONS) >= 250
+    assert len(HELD_OUT) >= 250
     assert len(hijacked) >= 180
     assert sum(call["side_effect"] for call in hijacked) >= 140
     assert len(benign) >= 260

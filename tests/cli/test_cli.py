@@ -35,6 +35,7 @@ def config(folder: Path, text: str = "") -> str:
         ("demo",),
         ("check",),
         ("scan",),
+        ("explain",),
         ("env",),
         ("exec",),
         ("doctor",),

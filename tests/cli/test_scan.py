@@ -94,7 +94,7 @@ def test_calls_are_judged_one_by_one(arguments: object) -> None:
 
 
 MAIL: list[dict[str, object]] = [
-    {"role": "user", "content": "Read my mail, and tell me what it says."},
+    {"role": "user", "content": "Sum up my mail."},
     {
         "role": "assistant",
         "content": None,

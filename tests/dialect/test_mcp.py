@@ -275,6 +275,13 @@ AMBIGUOUS: list[tuple[Any, str]] = [
         {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "a", "Arguments": {}}},
         "`arguments` is spelt in another case",
     ),
+    ({"jsonrpc": "2.0", "id": 1, "method": "tools/call"}, "the `params` of `tools/call` must be an object"),
+    ({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": ["say", {}]}, "must be an object"),
+    ({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": "{}"}, "must be an object"),
+    ({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": 5}}, "and its `name` a text"),
+    ({"jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": {"uri": ["a"]}}, "and its `uri` a text"),
+    ({"jsonrpc": "2.0", "id": 1, "method": "Tools/Call"}, "the method `tools/call` is spelt in another way"),
+    ({"jsonrpc": "2.0", "id": 1, "method": "tools/call "}, "the method `tools/call` is spelt in another way"),
     (
         [{"jsonrpc": "2.0", "id": 1, "method": "ping"}, {"jsonrpc": "2.0", "id": 2, "result": {}}],
         "a batch must be",

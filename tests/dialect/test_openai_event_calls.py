@@ -196,6 +196,13 @@ class TestCalled:
         with pytest.raises(Malformed, match="come to another one"):
             events_of(response(*events, output=[F]))
 
+    def test_arguments_that_are_said_to_be_of_another_tool_are_refused(self) -> None:
+        """There are clients, of Realtime above all, that act on this event alone."""
+        events = [*told(F, 0)]
+        events[2] = events[2] | {"name": "another"}
+        with pytest.raises(Malformed, match="told under two names"):
+            events_of(response(*events, output=[F]))
+
     def test_a_piece_behind_the_end_is_refused(self) -> None:
         late = {"type": "response.function_call_arguments.done", "output_index": 0, "arguments": '{"a": 2}'}
         with pytest.raises(Malformed, match="come to another one"):

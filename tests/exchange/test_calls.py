@@ -133,6 +133,13 @@ class TestWholeAnswers:
         commands = feed(exchange(policed()), *request(), Answered((YES,)))
         assert record(commands).code is Code.INTERNAL
 
+    def test_a_call_is_judged_as_the_model_wrote_it_and_leaves_with_its_edits(self) -> None:
+        policy = Policy()
+        commands = answered(policed(policy), completion(function("read", {"who": "B-1234"})))
+        assert policy.looks[0].judged[0].arguments == {"who": "B-1234"}
+        (found,) = message(commands)["tool_calls"]
+        assert json.loads(found["function"]["arguments"]) == {"who": "[BADGE]"}
+
     def test_no_policy_looks_at_no_call(self) -> None:
         body = completion(function("wipe", {}))
         assert (
@@ -146,6 +153,44 @@ class TestWholeAnswers:
         commands = answered(by, completion(function("pay", PAID)))
         assert record(commands).code is Code.TOOL
         assert not [one for one in commands if isinstance(one, Ask)]
+
+    @pytest.mark.parametrize(
+        ("status", "type_"), [(206, "application/json"), (206, "text/html"), (400, "text/plain"), (500, "text/html")]
+    )
+    def test_whatever_the_status_a_document_is_one(self, status: int, type_: str) -> None:
+        body = completion(function("wipe", {}))
+        head = AnswerStarted(status, (("Content-Type", type_),))
+        commands = feed(exchange(policed()), *request(), head, AnswerData(body, last=True))
+        assert "tool_calls" not in message(commands)
+        assert [one.effect for one in record(commands).calls] == [Effect.BLOCK]
+
+    def test_calls_of_an_endpoint_to_which_nothing_is_added_are_held_against_the_conversation_too(self) -> None:
+        policy = Policy()
+        asked = {"max_tokens": 9, "messages": [{"role": "user", "content": "hello"}]}
+        answer = {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "read", "input": {}}]}
+        feed(
+            exchange(policed(policy), "bedrock"),
+            started(target="/model/anthropic.claude/invoke"),
+            LimitsTaken(),
+            RequestData(json.dumps(asked).encode(), last=True),
+            AnswerStarted(200, JSON),
+            AnswerData(json.dumps(answer).encode(), last=True),
+        )
+        (look,) = policy.looks
+        assert [turn.text for turn in look.transcript.turns if isinstance(turn, Said)] == ["hello"]
+
+    def test_a_tool_that_is_stopped_while_somebody_is_asked_is_refused_whatever_they_say(self) -> None:
+        by, stopped = policed(), list[str]()
+        object.__setattr__(by, "stopped_tools", lambda: stopped)
+        one = exchange(by)
+        asking = feed(
+            one, *request(), AnswerStarted(200, JSON), AnswerData(completion(function("pay", PAID)), last=True)
+        )
+        assert only(asking, Ask)
+        stopped.append("pay")
+        commands = one.receive(Answered((YES,)))
+        assert "was stopped by an operator" in message(commands)["content"]
+        assert record(commands).calls[0].effect is Effect.BLOCK
 
     def test_a_policy_that_fails_lets_nothing_pass(self) -> None:
         commands = answered(policed(), completion(function("unheard-of", {})))
@@ -310,6 +355,13 @@ class TestMessages:
         assert only(before, Ask).questions[0].call.server == "n"
         assert not [one for one in before if isinstance(one, StartUpstream)]
         assert only(self.called("pay", PAID, Answered((YES,))), StartUpstream)
+
+    def test_a_call_is_part_of_the_session_that_its_client_names(self) -> None:
+        policy = Policy()
+        value = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "read", "arguments": {}}}
+        headers = (*mcp.JSON, ("Mcp-Session-Id", "s-7"))
+        feed(mcp.exchange(by=policed(policy)), *mcp.asked(value, headers))
+        assert policy.looks[0].transcript == Transcript(is_whole=False, session="s-7")
 
     def test_a_call_that_was_not_approved_says_so(self) -> None:
         commands = self.called("pay", PAID, Answered((NO,)))
@@ -516,6 +568,16 @@ class TestRequestsThatAreCalls:
     def test_a_method_that_is_asked_for_beside_the_own_counts(self) -> None:
         headers = (("X-HTTP-Method-Override", "POST"),)
         assert only(self.asked("/pay/rent", headers=headers, method="GET"), Ask)
+
+    def test_so_does_one_in_a_form(self) -> None:
+        headers = (("Content-Type", "application/x-www-form-urlencoded"),)
+        assert only(self.asked("/pay/rent", b"_method=post", headers=headers, method="PUT"), Ask)
+
+    @pytest.mark.parametrize("type_", ["text/plain", "application/x-www-form-urlencoded"])
+    def test_json_by_another_name_cannot_be_read(self, type_: str) -> None:
+        """A limit on `amount` would not see it, and a server that minds no label would."""
+        commands = self.asked("/pay/rent", b'{"amount": 7}', headers=(("Content-Type", type_),))
+        assert not only(commands, Ask).questions[0].call.is_readable
 
     def test_any_other_request_is_none(self) -> None:
         assert not [one for one in self.asked("/pay/rent", method="GET") if isinstance(one, Ask)]

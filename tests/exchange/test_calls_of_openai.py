@@ -129,7 +129,7 @@ def test_a_stream_leaves_as_the_whole_answer_does(
 
     document = parse(json.dumps(whole(say, {})).encode())
     whole_calls.take(dialect.calls(document))
-    while questions := whole_calls.questions:
+    while questions := whole_calls.ask():
         whole_calls.answered([answer] * len(questions))
     expected = dialect.changed(document, whole_calls.changes)
 
@@ -152,7 +152,7 @@ def test_nothing_of_a_call_leaves_before_it_is_ruled_on(name: str) -> None:
     assert b"Hm, " in out
     for word in (b"pay", b'"tool_calls"', b"function_call", b"done_reason", b"response.completed"):
         assert word not in out
-    assert len(stream.questions) == 1
+    assert len(stream.ask()) == 1
     assert stream.waits
 
 

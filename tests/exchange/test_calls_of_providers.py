@@ -53,7 +53,7 @@ def left_of(stream: AnswerStream, pieces: list[bytes], answer: Answer) -> bytes:
             stream.finish()
         else:
             stream.feed(piece)
-        while questions := stream.questions:
+        while questions := stream.ask():
             stream.answered([answer] * len(questions))
         out += stream.drain()
     assert not stream.waits
@@ -134,7 +134,7 @@ def test_a_stream_leaves_as_the_whole_answer_does(
 
     document = parse(json.dumps(whole(say, {})).encode())
     whole_calls.take(dialect.calls(document))
-    while questions := whole_calls.questions:
+    while questions := whole_calls.ask():
         whole_calls.answered([answer] * len(questions))
     expected = dialect.changed(document, whole_calls.changes)
 
@@ -156,4 +156,4 @@ def test_nothing_of_a_call_leaves_before_it_is_ruled_on(name: str) -> None:
     assert b'"Hm, ' in out
     for word in (b"pay", b"STOP", b"tool_use"):
         assert word not in out
-    assert len(stream.questions) == 1
+    assert len(stream.ask()) == 1

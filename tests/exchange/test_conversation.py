@@ -409,6 +409,13 @@ class TestCalls:
         came = self.call("read", path="p")
         assert self.talk().receive(CLIENT, came) == [ToServer(came), Clock("id-1", 30.0, 600.0)]
 
+    def test_all_calls_of_a_conversation_are_of_one_session(self) -> None:
+        policy = Policy()
+        one = self.talk(policy)
+        for id_ in (1, 2):
+            one.receive(CLIENT, self.call("read", id_))
+        assert [look.transcript.session for look in policy.looks] == ["id-1", "id-1"]
+
     def test_a_refused_call_is_answered_and_recorded(self) -> None:
         steps = self.talk().receive(CLIENT, self.call("wipe"))
         (told,) = onward(steps, ToClient)

@@ -16,7 +16,7 @@ from gateway.exchange.conversation import Conversation, ToClient
 from gateway.exchange.events import AnswerData, AnswerStarted, BeginAnswer, Respond, SendAnswer
 from gateway.exchange.gate import Gate
 from gateway.exchange.listing import shown
-from gateway.exchange.messages import MessageStream
+from gateway.exchange.messages import MessageStream, judge_message
 from gateway.verdict import Effect, Reason
 from gateway.wire.document import parse
 from gateway.wire.frames import Framing
@@ -172,3 +172,33 @@ def test_a_reason_in_shadow_hides_nothing() -> None:
     left = shown(replace(gate(), firewall=Shadowed()), Mcp(), "files", parse(raw), raw)
     assert (left.body, left.hides) == (raw, False)
     assert all(reason.shadow for reason in left.reasons)
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        tool("read", POISONED),
+        {**tool("read"), "title": POISONED},
+        {**tool("read"), "annotations": {"title": POISONED}},
+        {**tool("read"), "annotations": {"note": POISONED}},
+        {**tool("read"), "outputSchema": {"description": POISONED}},
+        {**tool("read"), "inputSchema": {"properties": {"path": {"type": "string", "description": POISONED}}}},
+        {**tool("read"), "inputSchema": {"properties": {"path": {"title": POISONED}}}},
+        {**tool("read"), "inputSchema": {"properties": {"path": {"default": POISONED}}}},
+        {**tool("read"), "inputSchema": {"properties": {"path": {"enum": ["a", POISONED]}}}},
+        {**tool("read"), "inputSchema": {"$comment": POISONED}},
+        {**tool("read"), "_meta": {"vendor": POISONED}},
+    ],
+)
+def test_an_order_is_found_wherever_a_definition_holds_it(definition: dict[str, Any]) -> None:
+    document = parse(json.dumps(answer(definition)).encode())
+    judged = judge_message(gate(), Mcp(), SERVER, document, "mcp/files")
+    assert [finding.rule for finding in judged.findings] == ["override"]
+    assert judged.verdict.effect >= Effect.REPORT
+
+
+def test_an_order_in_a_servers_instructions_is_cut_out() -> None:
+    said = {"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": "n", "version": "1"}}
+    document = parse(json.dumps({"jsonrpc": "2.0", "id": 1, "result": {**said, "instructions": POISONED}}).encode())
+    judged = judge_message(gate(), Mcp(), SERVER, document, "mcp/files")
+    assert json.loads(judged.data)["result"]["instructions"] == CUT

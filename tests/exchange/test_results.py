@@ -8,20 +8,25 @@ from typing import Any
 
 import pytest
 
+from gateway.dialect.families import FAMILIES
 from gateway.exchange.conversation import Clock, Conversation, ToClient, ToServer
 from gateway.exchange.demand import Consults
 from gateway.exchange.events import (
     AnswerData,
     AnswerStarted,
     Command,
+    Consult,
     DropUpstream,
     EndAnswer,
+    LimitsTaken,
     Overdue,
+    RequestStarted,
     Respond,
     SendAnswer,
     StartClock,
     StartUpstream,
 )
+from gateway.exchange.machine import Exchange
 from gateway.policy.tools.tool import ResultPolicy
 from gateway.policy.tools.wrapper import Became, Terms
 from gateway.segment import Direction
@@ -176,3 +181,39 @@ class TestOverPipes:
         steps = one.receive(SERVER, line(result(LARGE)))
         assert "allows 80" in words(onward(steps, ToClient)[0])
         assert [made.became for made in record(steps).calls] == [Became.TOO_LARGE]
+
+
+class TestOfHttpTools:
+    """Requests that are mapped to a tool."""
+
+    def asked(self, terms: Terms) -> tuple[Exchange, list[Command]]:
+        class Mapped(Policy):
+            def requested(self, *_: Any) -> tuple[tuple[str, Any], ...]:
+                return (("read", {}),)
+
+        by = policed(Mapped(terms=terms))
+        one = Exchange(by, FAMILIES["http"], id="id-1", upstream="crm", principal="default", consults=Consults.EARLY)
+        started = RequestStarted("GET", "/users", (), has_body=False)
+        return one, feed(one, started, LimitsTaken())
+
+    def test_they_have_a_time(self) -> None:
+        one, commands = self.asked(SMALL)
+        assert only(commands, StartClock).seconds == 7.0
+        reply = only(feed(one, Overdue()), Respond)
+        assert b"has not answered within the 7 seconds" in reply.body
+
+    def test_the_limits_are_told_which_tool_they_call(self) -> None:
+        _, commands = self.asked(SMALL)
+        assert [command.demand.tools for command in commands if isinstance(command, Consult)] == [("read",)]
+
+    def test_an_answer_that_is_too_large_is_refused(self) -> None:
+        one, _ = self.asked(SMALL)
+        commands = feed(one, AnswerStarted(200, JSON), AnswerData(json.dumps(LARGE).encode(), last=True))
+        assert b"[tools.small.result] allows 80" in only(commands, Respond).body
+        assert [made.became for made in machine_record(commands).calls] == [Became.TOO_LARGE]
+
+    def test_a_small_one_leaves_as_it_came(self) -> None:
+        one, _ = self.asked(SMALL)
+        commands = feed(one, AnswerStarted(200, JSON), AnswerData(b'{"a": 1}', last=True))
+        assert only(commands, Respond).body == b'{"a": 1}'
+        assert [made.became for made in machine_record(commands).calls] == [Became.RETURNED]

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import gzip
+import json
 from dataclasses import replace
+from typing import Any
 
-from gateway.exchange.events import AnswerData, AnswerStarted, ClientGone, LimitsTaken, RequestData
+import pytest
+
+from gateway.exchange.calls import may_complete
+from gateway.exchange.events import AnswerData, Answered, AnswerStarted, ClientGone, LimitsTaken, RequestData
 from gateway.exchange.gate import BodyLimits
+from gateway.exchange.machine import Exchange
 from gateway.exchange.session_events import Declined, FromClient, FromServer
+from gateway.policy.call import Answer
 from tests.exchange.gates import gate
-from tests.exchange.sessions import binary, made, opened
+from tests.exchange.policing import policed
+from tests.exchange.sessions import binary, made, opened, text, user
 from tests.exchange.test_machine import JSON, STREAM, asked, exchange, feed, request, started
-from tests.exchange.test_stream import chunk
+from tests.exchange.test_stream import DONE, call, chunk
 
 GATE = replace(gate(), limits=BodyLimits(request=1_000, answer=2_000))
 GZIP = (("Content-Encoding", "gzip"),)
@@ -54,6 +62,60 @@ def test_a_coded_stream_may_weigh_as_much_as_is_allowed() -> None:
     assert one.weighs(AnswerData(b"x", last=False)) == 2_000
 
 
+class TestCalls:
+    """They are held against the whole of what was asked."""
+
+    ASKED = len(asked())
+
+    def test_an_answer_weighs_as_its_body_and_what_was_asked(self) -> None:
+        one = exchange(policed(by=GATE))
+        feed(one, *request(), AnswerStarted(200, JSON))
+        assert one.weighs(AnswerData(b"x", last=True)) == 1 + self.ASKED
+
+    PAY = call("{}", name="pay")
+
+    def after(self, *events: bytes) -> Exchange:
+        one = exchange(policed(by=GATE))
+        feed(one, *request(), AnswerStarted(200, STREAM), *(AnswerData(event, last=False) for event in events))
+        return one
+
+    def test_a_piece_of_one_weighs_as_it_is_long(self) -> None:
+        for one, piece in ((self.after(), self.PAY), (self.after(self.PAY), call(" "))):
+            assert one.weighs(AnswerData(piece, last=False)) == len(piece)
+
+    @pytest.mark.parametrize(("end", "last"), [(DONE, False), (chunk(finish="tool_calls"), False), (b"", True)])
+    def test_an_event_with_which_it_is_complete_weighs_more(self, end: bytes, last: bool) -> None:
+        assert self.after(self.PAY).weighs(AnswerData(end, last=last)) == len(end) + self.ASKED
+
+    def test_so_does_what_holds_one_from_its_beginning_to_its_end(self) -> None:
+        both = self.PAY + DONE
+        assert self.after().weighs(AnswerData(both, last=False)) == len(both) + self.ASKED
+
+    def test_any_other_end_does_not(self) -> None:
+        assert self.after(chunk("hello")).weighs(AnswerData(DONE, last=True)) == len(DONE)
+
+    @pytest.mark.parametrize(
+        "event",
+        [
+            {"candidates": [{"content": {"parts": [{"functionCall": {"name": "pay"}}]}}]},
+            {"message": {"tool_calls": [{"function": {"name": "pay"}}]}, "done": False},
+            {"type": "response.output_item.done", "item": {"type": "custom_tool_call"}},
+            {"type": "response.completed", "response": {"output": [{"type": "a_call"}]}},
+        ],
+    )
+    def test_one_that_comes_in_one_event_is_known_in_every_api(self, event: Any) -> None:
+        assert may_complete(json.dumps(event).encode(), waits=False)
+
+    @pytest.mark.parametrize("kind", ["content_block_stop", "message_stop", "response.function_call_arguments.done"])
+    def test_what_ends_one_that_waits_is_known_too(self, kind: str) -> None:
+        assert may_complete(json.dumps({"type": kind}).encode(), waits=True)
+
+    def test_so_does_what_is_said_about_it(self) -> None:
+        one = exchange(policed(by=GATE))
+        feed(one, *request(), AnswerStarted(200, STREAM), AnswerData(call("{}", name="pay") + DONE, last=True))
+        assert one.weighs(Answered((Answer(is_approved=True),))) == self.ASKED
+
+
 def test_messages_of_a_stream_weigh_as_those_of_any_other() -> None:
     one = exchange(GATE, "http")
     call = b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}'
@@ -73,6 +135,15 @@ def test_a_message_of_a_session_weighs_as_it_is_long() -> None:
     assert one.weighs(FromClient(binary(b"x" * 30))) == 30
     assert one.weighs(FromServer(binary(b"x" * 40))) == 40
     assert one.weighs(ClientGone()) == 0
+
+
+def test_calls_of_a_session_weigh_as_what_was_said_in_it() -> None:
+    one = opened(by=policed(by=GATE))
+    said, begun = text(user("Pay my rent.")), text({"type": "response.output_item.done", "item": {"type": "a_call"}})
+    one.receive(FromClient(said))
+    assert one.weighs(FromServer(text({}))) == 2
+    assert one.weighs(FromServer(begun)) == len(begun.data) + len(said.data)
+    assert one.weighs(Answered(())) == len(said.data)
 
 
 def test_a_refused_handshake_weighs_as_its_body() -> None:

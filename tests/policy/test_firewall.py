@@ -105,6 +105,14 @@ class TestNames:
         assert look(user("hello")).session != look(user("goodbye")).session
         assert look().session == ""
 
+    def test_a_session_that_the_protocol_names_is_one_without_a_conversation(self) -> None:
+        def named(session: str, *turns: Turn) -> str:
+            return firewall().sight(Transcript(turns, session=session), lambda _: False, None).session
+
+        assert named("s-1") == named("s-1") != named("s-2")
+        assert "s-1" not in named("s-1")
+        assert named("s-1", user("hello")) == named("s-2", user("hello"))
+
     def test_a_target_is_what_a_call_is_aimed_at_and_not_what_it_carries(self) -> None:
         def aims(call: Call) -> str:
             return target(arguments_of(call, None))

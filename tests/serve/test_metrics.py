@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 
 from gateway.errors import Code
+from gateway.exchange.events import CallRecord
+from gateway.policy.call import Tier
 from gateway.serve.metrics import Metrics
 from gateway.verdict import Effect, Reason
 from tests.serve.test_carrier import record
@@ -20,6 +22,16 @@ def test_exchanges_are_counted_by_what_became_of_them() -> None:
     assert 'lockgate_findings_total{category="pii.email",shadow="yes"} 1.0' in text
     assert "lockgate_inspection_seconds_sum 0.0015" in text
     assert "lockgate_in_flight 2.0" in text
+
+
+def test_calls_of_tools_are_counted_by_what_became_of_them() -> None:
+    metrics = Metrics(int)
+    call = CallRecord("send_mail", None, Tier.SEND, Effect.BLOCK, Effect.BLOCK, (), {}, "f")
+    approved = replace(call, effect=Effect.REPORT, asked=True)
+    metrics.exchange(replace(record(), calls=(call, approved, approved)), 0)
+    text = metrics.text().decode()
+    assert 'lockgate_calls_total{asked="no",effect="block"} 1.0' in text
+    assert 'lockgate_calls_total{asked="yes",effect="report"} 2.0' in text
 
 
 def test_upstream_faults_are_counted_and_our_own_are_not() -> None:

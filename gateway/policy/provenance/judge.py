@@ -38,7 +38,16 @@ from gateway.policy.provenance.mood import Mood
 from gateway.policy.provenance.purpose import Purpose, purpose
 from gateway.policy.provenance.spelling import scalar
 from gateway.policy.provenance.standing import Standing, manner, standing
-from gateway.policy.provenance.targets import PROGRAMS, Target, asked_in, carried, is_address, larger, targets
+from gateway.policy.provenance.targets import (
+    MAX_TARGETS,
+    PROGRAMS,
+    Target,
+    asked_in,
+    carried,
+    is_address,
+    larger,
+    targets,
+)
 from gateway.policy.provenance.texts import Hit, Texts, Unit, values_of
 from gateway.policy.provenance.wish import Wish
 from gateway.policy.transcript import Transcript
@@ -119,9 +128,14 @@ class _Judged:
         self.wanted: Final[Purpose] = purpose(call, tier, self.texts.defined.get(call.name))
 
     def by_targets(self, arguments: Sequence[Argument]) -> Iterator[CallReason]:
-        for target in targets(arguments):
+        found = targets(arguments)
+        for target in found[:MAX_TARGETS]:
             if not self._is_own(target):
                 yield from self._of_target(target)
+        for target in found[MAX_TARGETS:]:
+            if self.texts.others.units and (not target.is_content or self.tier >= Tier.SEND):
+                words = f"it is aimed at more than {MAX_TARGETS} places, of which the others were not traced"
+                yield self._held("untraced-target", target.argument.name, words, ())
 
     def by_mention(self, arguments: Sequence[Argument], known: Collection[str]) -> Iterator[CallReason]:
         """Values that were mentioned in a text and that nothing the user said lends, but for arguments `known`."""

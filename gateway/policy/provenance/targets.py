@@ -19,7 +19,7 @@ _PATH: Final = re.compile(r"(?<![\w:/])(?:~|\.{1,2})?/[\w.~+-]+(?:/[\w.~+-]*)*")
 """A path in a program; not the one in a URL."""
 
 MAX_TARGETS: Final = 200
-"""Targets of one call that are traced; a call with more is judged by these."""
+"""Targets of one call that are traced. A call with more is held for that: what is behind them would go by unseen."""
 
 
 class Target(Struct, frozen=True):
@@ -32,14 +32,16 @@ class Target(Struct, frozen=True):
 
 
 def targets(arguments: Sequence[Argument]) -> tuple[Target, ...]:
+    """The targets of a call, those in contents last, and no more than one beyond those that are traced."""
     found = dict.fromkeys(
         (target.argument.path, target.value, target.sink, target.is_content)
         for argument in arguments
         for target in _of(argument)
     )
     by_path = {argument.path: argument for argument in arguments}
-    kept = [Target(by_path[path], value, sink, content) for path, value, sink, content in found]
-    return tuple(kept[:MAX_TARGETS])
+    # A text may hold any number of links, before or behind whom it is sent to.
+    kept = sorted(found, key=lambda one: one[3])[: MAX_TARGETS + 1]
+    return tuple(Target(by_path[path], value, sink, content) for path, value, sink, content in kept)
 
 
 def _of(argument: Argument) -> Iterator[Target]:

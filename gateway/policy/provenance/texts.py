@@ -17,7 +17,7 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.policy.call import Call
-from gateway.policy.provenance.spelling import Form, forms, normal, scalar, weak
+from gateway.policy.provenance.spelling import EMAIL, Form, forms, normal, scalar, weak
 from gateway.policy.provenance.structure import Leaf, leaves
 from gateway.policy.quoted import quoted_spans
 from gateway.policy.transcript import Made, Returned, Said, Transcript
@@ -44,9 +44,21 @@ _AGREES: Final = re.compile(
     r"好|可以|是的|对|确认|行|没问题|同意|嗯|就这样)",
     re.IGNORECASE,
 )
+_DECLINES: Final = re.compile(
+    r"\b(?:not|never|no(?!\s+(?:problem|need|worries|objection))|none|nothing|neither|skip|ignore|cancel|stop|forget|leave|nicht|kein\w*|lass)\b|n['\u2019]t\b"
+    r"|\b(?:don|won|can)t\b|不(?!错|客气)|别|取消|忽略",
+    re.IGNORECASE,
+)
+"""What makes of an answer that begins like an agreement something else: `OK, but do not send it`."""
+
 _AGREES_UP_TO: Final = 240
 """Characters of an answer that can still be an agreement to what was proposed, rather than a new task."""
 
+
+_NAMED: Final = re.compile(r"([^<>@]{0,80})<([^<>]{1,320})>")
+"""A name before an address (RFC 5322, 3.4, `name-addr`). In text of lower case."""
+_SAYS: Final = re.compile(r"\b(?:to|at|with|via|using|the|this|that|it|all|every\w*|me|us|here|now|please)\b")
+"""Words that no name has: what stands before the address is a sentence, that of an order perhaps."""
 
 LONGEST: Final = 1000
 """Characters of a sentence. Longer ones are tables or blobs."""
@@ -215,9 +227,17 @@ class Side:
 
 def _addressed(whole: str, value: str) -> bool:
     """Whether a field is an address with a name, or a list of addresses: `Ann <ann@x.org>`, `a@x.org, b@y.org`."""
-    if "@" not in value:
+    if "@" not in value or len(whole) > LONGEST:
         return False
-    return any(part.strip() == value or f"<{value}>" in part for part in re.split(r"[,;]", whole))
+    addresses: list[str] = []
+    for part in map(str.strip, re.split("[,;]", whole)):
+        named = _NAMED.fullmatch(part)
+        if named is None and not EMAIL.fullmatch(part):
+            return False
+        if named is not None and _SAYS.search(named[1]):
+            return False
+        addresses.append(part if named is None else named[2])
+    return value in addresses
 
 
 def stands(text: str, start: int, end: int) -> bool:
@@ -318,7 +338,7 @@ def _said(turn: Said) -> tuple[list[str], list[str]]:
 
 def agrees(text: str) -> bool:
     """Whether a user's text agrees to what the model proposed just before."""
-    return len(text) <= _AGREES_UP_TO and _AGREES.match(text) is not None
+    return len(text) <= _AGREES_UP_TO and _AGREES.match(text) is not None and _DECLINES.search(text) is None
 
 
 def values_of(arguments: object) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import islice
 from typing import Final
 
 from msgspec import Struct
@@ -19,7 +20,13 @@ type Closeness = tuple[int, int]
 type Spellings = tuple[tuple[str | None, str], ...]
 """Server and tool, in the form that names are compared in."""
 
-_PREFIXED: Final = re.compile(r"mcp__(.+?)__(.+)", re.DOTALL)
+PREFIX: Final = "mcp__"
+"""What agents put before the name of a server, two underscores, and the name of its tool."""
+
+MAX_NAME: Final = 128
+"""Characters of a tool's name at providers, and more than most of them take (Anthropic API reference, 2026-11)."""
+
+_DIVISION: Final = re.compile(r"(?<=.)(?=__.)", re.DOTALL)
 
 
 class Match(Struct, frozen=True):
@@ -56,5 +63,17 @@ def spellings(call: Call) -> Spellings:
     name = plain(call.name)
     if call.server is not None:
         return ((plain(call.server), name),)
-    parts = _PREFIXED.fullmatch(name)
-    return ((None, name),) if parts is None else ((None, name), (parts[1], parts[2]))
+    return ((None, name), *divided(name))
+
+
+def divided(name: str) -> tuple[tuple[str, str], ...]:
+    """The servers and tools that `mcp__SERVER__TOOL` may name: either may have two underscores of its own.
+
+    Of a name that is longer than names are, they are divided by the first ones alone.
+    """
+    rest = name.removeprefix(PREFIX)
+    if rest == name:
+        return ()
+    places = (found.start() for found in _DIVISION.finditer(rest))
+    most = 1 if len(name) > MAX_NAME else None
+    return tuple((rest[:place], rest[place + 2 :]) for place in islice(places, most))

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from gateway.policy.call import Call, CallReason
 from gateway.policy.integrity import AGENT, Listed, Pin, Pins, Standing
 from gateway.policy.provenance.judge import Strictness
-from gateway.policy.tools.match import plain
+from gateway.policy.tools.match import divided, plain
 from gateway.policy.tools.retold import says_no_more
 from gateway.policy.tools.tool import shown
 from gateway.policy.transcript import Defined
@@ -22,7 +22,6 @@ from gateway.verdict import Effect
 
 CATEGORY: Final = "tool.integrity"
 
-_PREFIXED: Final = re.compile(r"mcp__(.+?)__(.+)", re.DOTALL)
 _UNSAID: Final = re.compile(r"[^\w-]", re.ASCII)
 
 _WAYS: Final[Mapping[Standing, tuple[str, str]]] = {
@@ -79,11 +78,11 @@ def pinned_reasons(
     if call.server is not None and not pins.is_read:
         return (UNREAD,)
     if call.server is not None:
-        return tuple(_at_server(call.server, call.name, pins.known, strictness))
+        return tuple(_at_server(call.server, call.name, pins.known))
     found = _named(call.name, pins.known)
     if found is not None:
         server, tool = found
-        held = tuple(_at_server(server, tool, pins.known, strictness))
+        held = tuple(_at_server(server, tool, pins.known))
         return held or tuple(_altered(call, defined, server, pins.known[server].tools.get(tool), strictness))
     if defined is None:
         return ()
@@ -93,11 +92,11 @@ def pinned_reasons(
     return tuple(_as_before(defined, pins, strictness, agent))
 
 
-def _at_server(server: str, tool: str, known: Mapping[str, Pins], strictness: Strictness) -> Iterator[CallReason]:
+def _at_server(server: str, tool: str, known: Mapping[str, Pins]) -> Iterator[CallReason]:
     pins = known.get(server)
-    if pins is None and strictness is not Strictness.STRICT:
-        return  # it has listed nothing here yet: the client knows its tools from elsewhere
-    pin = pins.tools.get(tool, Pin()) if pins is not None else Pin()
+    if pins is None:
+        return  # it has listed nothing here yet, or is no MCP server
+    pin = pins.tools.get(tool, Pin())
     reason = standing_reason(Listed(tool, _standing(pin), pin.of))
     if reason is not None:
         yield reason
@@ -114,12 +113,10 @@ def _standing(pin: Pin) -> Standing:
 def _named(name: str, known: Mapping[str, Pins]) -> tuple[str, str] | None:
     """The server and the tool that a call names, of those that are known; clients replace signs that no name may have
     at a provider."""
-    parts = _PREFIXED.fullmatch(plain(name))
-    if parts is None:
-        return None
-    for server, pins in known.items():
-        if not server.startswith(AGENT) and _as_sent(server) == _as_sent(parts[1]):
-            return server, next((tool for tool in pins.tools if _as_sent(tool) == _as_sent(parts[2])), parts[2])
+    for of, called in divided(plain(name)):
+        for server, pins in known.items():
+            if not server.startswith(AGENT) and _as_sent(server) == _as_sent(of):
+                return server, next((tool for tool in pins.tools if _as_sent(tool) == _as_sent(called)), called)
     return None
 
 

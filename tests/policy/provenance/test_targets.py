@@ -42,9 +42,15 @@ def test_values_are_targets_by_their_sinks(value: Any, sink: Sink, aims: list[tu
     assert found(value, sink) == aims
 
 
-def test_a_call_has_no_more_targets_than_are_traced() -> None:
-    many = [Argument((number,), f"a{number}@x.org", Sink.RECIPIENT) for number in range(MAX_TARGETS + 1)]
-    assert len(targets(many)) == MAX_TARGETS
+def test_a_call_has_one_target_more_than_are_traced_at_most() -> None:
+    many = [Argument((number,), f"a{number}@x.org", Sink.RECIPIENT) for number in range(MAX_TARGETS + 2)]
+    assert len(targets(many)) == MAX_TARGETS + 1
+
+
+def test_links_in_a_text_do_not_crowd_out_whom_it_is_sent_to() -> None:
+    links = " ".join(f"https://x{number}.org" for number in range(MAX_TARGETS + 1))
+    body, to = Argument(("body",), links, Sink.TEXT), Argument(("to",), "a@x.org", Sink.RECIPIENT)
+    assert targets((body, to))[0] == Target(to, "a@x.org", Sink.RECIPIENT)
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,26 @@ def test_other_answers_agree_to_nothing(text: str) -> None:
     assert not agrees(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "OK, but do not send it.",
+        "ok, ignore that",
+        "Yes, but don't mail him",
+        "Right, skip it",
+        "好的，不要发",
+        "Ja, aber nicht ihm",
+    ],
+)
+def test_an_answer_that_takes_back_what_it_begins_with_agrees_to_nothing(text: str) -> None:
+    assert not agrees(text)
+
+
+@pytest.mark.parametrize("text", ["Sure, no problem", "Yes, no need to ask again", "好的，不错"])
+def test_a_negation_may_be_a_part_of_an_agreement(text: str) -> None:
+    assert agrees(text)
+
+
 def test_the_sentences_around_a_value() -> None:
     texts = Texts(talk(read("x", {}, "One. Two. Send it to\nbob@x.example. Three! Four.")))
     (hit,) = texts.others.find("bob@x.example")
