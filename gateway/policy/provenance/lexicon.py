@@ -67,7 +67,7 @@ VERBS: Final = MappingProxyType(
         (_D, _M): "cancel abort archive void dismiss decline reject storniere stornieren",
         (_C,): """
         create add make made signup enroll join new generate insert build built register produce save record
-        store upload append start log
+        store upload append start log remind erinnere erinner
         open file erstelle erstell erstellen speichere speichern anlegen
         """,
         (_M, _C): "enter fill put set fülle trage",
@@ -88,7 +88,6 @@ VERBS: Final = MappingProxyType(
         teile teilen freigeben
         """,
         (_B,): "reserve appointment reschedule buche buch buchen reserviere reservieren",
-        (_S, _B): "remind erinnere erinner",
         (_B, _C): "book schedule plan arrange organize plane planen",
         (_X,): """
         run execute launch start install deploy restart reboot shutdown invoke perform call trigger apply compile test

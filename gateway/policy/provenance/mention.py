@@ -35,7 +35,7 @@ LONGEST_URL: Final = 300
 FEW_WORDS: Final = 2
 """Words of a field that is a value with its name beside it, such as `nr 3`."""
 
-_MARK: Final = re.compile(r"(?=.*[\d@_#])[\w@#./:+&-]+(?: [\w@#./:+&-]+){0,5}")
+_MARK: Final = re.compile(r"(?=.*[\d@_#])[\w@#./:+&-]+(?: [\w./:+&-]*\d[\w./:+&-]*){0,8}")
 _WHEN: Final = re.compile(
     r"(?:\d{1,2}[-:./h]\d{1,2}\s?)+|\d{4}-\d{2}(?:-\d{2})?(?:[T ].*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}"
 )
@@ -53,6 +53,8 @@ def is_mark(value: str) -> bool:
     """Whether a value names one thing by its form: an id, a number, an address, a handle; no date, and no words."""
     if "://" in value:
         return len(value) <= LONGEST_URL and " " not in value
+    if " " in value and 2 * sum(map(str.isdigit, value)) < sum(map(str.isalnum, value)):
+        return False
     return len(value) <= LONGEST_MARK and _MARK.fullmatch(value) is not None and not _WHEN.fullmatch(value)
 
 
@@ -99,9 +101,18 @@ class Mentions:
             for hit in hits
             if not _is_value(hit) and not _is_labelled(hit, argument) and not self._is_lent(hit, argument, value)
         ]
-        if not prose or any(self._wish.linked(hit.unit, "") for hit in hits if _is_value(hit)):
+        if not prose or any(self._is_chosen(hit.unit) for hit in hits if _is_value(hit)):
             return None
         return prose[0].unit
+
+    def _is_chosen(self, unit: Unit) -> bool:
+        """Whether a field's record bears a name of the request, or is all that a call returned that had one."""
+        if self._wish.linked(unit, ""):
+            return True
+        asked = values_of(unit.call.arguments) if unit.call else ()
+        return any(is_mark(value) and self._texts.is_own(value) for value in asked) and (
+            len({mate.leaf.record for mate in self._texts.others.of_turn(unit.turn)}) == 1
+        )
 
     def _is_called(self, hit: Hit, argument: Argument) -> bool:
         """Whether the sentence calls a number what the call does: `nr 4`, "the limit to 5000"."""
@@ -130,7 +141,7 @@ class Mentions:
         if linked or (not form and self._wish.named(unit, self._wanted)):
             return True
         if pointed.is_pointed:
-            return form != "email" or not _is_stranger(unit, value)
+            return form != "email" or not _is_stranger(self._texts.others.of_turn(unit.turn), value)
         return form in ("email", "phone") and bool(self._asking) and self._is_only(form)
 
     def _is_linked(self, hit: Hit, form: str) -> bool:
@@ -228,7 +239,10 @@ def _reads(name: str) -> bool:
 
 
 def _is_value(hit: Hit) -> bool:
-    return hit.unit.is_field and (hit.is_whole or len(hit.unit.text.split()) <= FEW_WORDS)
+    text = hit.unit.text
+    if text[hit.start - 1 : hit.start] == "<" and text[hit.end : hit.end + 1] == ">":
+        return True  # as the header of a mail has it: `Ann <ann@x.org>`
+    return hit.unit.is_field and (hit.is_whole or len(text.split()) <= FEW_WORDS)
 
 
 def _is_labelled(hit: Hit, argument: Argument) -> bool:
@@ -251,10 +265,11 @@ def _is_weak(value: str, sink: Sink) -> bool:
     return len(value) <= 1 or (len(value) <= 4 and value.isdigit())
 
 
-def _is_stranger(unit: Unit, value: str) -> bool:
-    """Whether the text has several addresses of one domain, and this one is of another."""
+def _is_stranger(texts: Sequence[Unit], value: str) -> bool:
+    """Whether a result has several addresses of one domain, and this one is of another."""
     own = normal(value).partition("@")[2]
-    domains = Counter(found.partition("@")[2] for found in set(EMAIL.findall(unit.text)))
+    found = {address for unit in texts if "@" in unit.text for address in EMAIL.findall(unit.text)}
+    domains = Counter(address.partition("@")[2] for address in found)
     return any(count > 1 and domain != own for domain, count in domains.items())
 
 

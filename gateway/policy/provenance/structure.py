@@ -181,7 +181,7 @@ _TAG: Final = re.compile(
     r"<(?P<close>/?)(?P<name>[A-Za-z][\w.:-]*)(?P<attributes>(?:\s+[\w.:-]+=\"[^\"<]*\")*)\s*(?P<empty>/?)>(?P<text>[^<]*)"
 )
 _ATTRIBUTE: Final = re.compile(r"([\w.:-]+)=\"([^\"]*)\"")
-_HYPERTEXT: Final = listed("html body head p div span h1 h2 h3 a br table tr td ul li b i script style")
+_HYPERTEXT: Final = listed("html body head p div span h1 h2 h3 a br ul li b i script style")
 
 
 def _marked_up(text: str) -> tuple[Leaf, ...] | None:

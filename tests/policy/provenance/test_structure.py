@@ -25,6 +25,10 @@ RECORDS: list[tuple[str, str, list[str], list[str]]] = [
     ("Python", "{'name': 'Ann', 'ok': True, 'none': None, 'pair': (1, 2)}", ["Ann", "1", "2"], []),
     ("Python with quotes", """{'a': "it's", 'b': 'say \\'x\\''}""", ["it's", "say 'x'"], []),
     ("CSV", "id,name\n1,Ann\n2,Bo", ["1", "Ann", "2", "Bo"], []),
+    ("CSV with quotes", 'id,name\n1,"Holt, Ann"\n2,Bo', ["1", "Holt, Ann", "2", "Bo"], []),
+    ("Markdown", "| id | name |\n|---|:--|\n| 1 | Ann |", ["1", "Ann"], []),
+    ("XML", '<bill><no>7</no><vendor id="V3">Sable</vendor><paid/></bill>', ["7", "V3", "Sable"], []),
+    ("a table of HTML", "<table><tr><td>Ann</td><td>a@x.org</td></tr></table>", ["Ann", "a@x.org"], []),
     ("YAML", "- id: 1\n  name: Ann\n- id: 2\n  name: Bo", ["1", "Ann", "2", "Bo"], []),
     ("YAML lists", "to:\n  - a@x.org\n  - b@x.org\nid: 3", ["3"], []),
     ("a mail", "From: a@x.org\nTo: b@x.org\n\nHello\nfrom: c@x.org", ["a@x.org", "b@x.org"], ["Hello\nfrom: c@x.org"]),
@@ -86,3 +90,24 @@ def test_a_result_of_very_many_fields_is_one_text() -> None:
 @pytest.mark.parametrize("text", ["[" * 100_000, "{'a': (" * 50_000, '[{"a":' * 50_000])
 def test_depth_costs_nothing(text: str) -> None:
     assert leaves(text) == (Leaf(text),)
+
+
+def test_lines_of_as_many_cells_are_fields_without_a_header() -> None:
+    text = "nr 3 | 09:00 | Dentist\nnr 4 | 13:00 | Lunch, which moves whenever the other one does, to a day of its own"
+    assert [leaf.text for leaf in leaves(text) if leaf.is_field] == ["nr 3", "09:00", "Dentist", "nr 4", "13:00"]
+    assert len(free(text)) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<p>One</p>",
+        "<a><b>1</b>",
+        "<a>1</b></a>",
+        "<a><b/></c>",
+        "<a><b>1</b> and more</a>",
+        "< what is this",
+    ],
+)
+def test_pages_and_broken_markup_are_free_text(text: str) -> None:
+    assert free(text) == [text]

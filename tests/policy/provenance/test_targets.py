@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.policy.call import Argument, Sink
-from gateway.policy.provenance.targets import MAX_TARGETS, Target, carried, is_address, larger, targets
+from gateway.policy.provenance.targets import MAX_TARGETS, Target, asked_in, carried, is_address, larger, targets
 
 
 def found(value: Any, sink: Sink) -> list[tuple[str, Sink]]:
@@ -81,3 +81,8 @@ def test_data_can_leave_by_every_part_of_a_url() -> None:
     assert set(carried(url)) >= {"user7", "data1234", "path55", "value99", "frag88"}
     assert list(carried("https://x.org/a?b=1")) == []
     assert list(carried("http://[")) == []
+
+
+def test_what_a_url_asks_is_read_and_a_broken_one_asks_nothing() -> None:
+    assert asked_in("https://x.org/a?b=1&c=two") == ["1", "two"]
+    assert asked_in("http://[") == []
