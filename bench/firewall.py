@@ -56,6 +56,8 @@ class Case:
     after: bool
     transcript: Transcript
     filled: bool
+    open_slot: bool = False
+    """Whether the user left the very value open that an attacker wrote: no origin tells that from a benign call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ def _cases(row: dict[str, Any]) -> Iterator[Case]:
             bool(labelled["after_injection"]),
             transcript,
             labelled.get("arguments_from") == "filled",
+            bool(labelled.get("open_slot")),
         )
 
 
@@ -191,6 +194,17 @@ def report_tiers(name: str, judged: Sequence[Judged]) -> None:
     print(f"| {name} | {stopped} | {asked} | {_share(benign[Effect.BLOCK], benign.total())} |")
 
 
+def report_slots(judged: Sequence[Judged]) -> None:
+    """Hijacked calls with a side effect, by whether the user had left their target open."""
+    print("\n| all sets, balanced | hijacked with effect stopped |\n| --- | --- |")
+    for name, is_open in (
+        ("the user named a target, or asked for nothing of the kind", False),
+        ("target left open", True),
+    ):
+        acting = [one for one in judged if one.case.hijacked and one.case.tier > Tier.READ]
+        print(f"| {name} | {_stopped([one for one in acting if one.case.open_slot is is_open])} |")
+
+
 def show(judged: Sequence[Judged]) -> None:
     """The calls that were not judged as they are labelled."""
     for one in judged:
@@ -218,6 +232,8 @@ def main() -> None:
     files += sorted(Path(given.data).glob("*_dev.jsonl")) if given.data else []
     instructs = detection(given.rules)
     sets = {path.stem: list(cases(path)) for path in files}
+    if len(sets) > 1:
+        sets["all"] = [case for found in sets.values() for case in found]
     print(HEAD)
     tiers: dict[str, list[Judged]] = {}
     spent = 0.0
@@ -236,6 +252,8 @@ def main() -> None:
     print("\n| set, balanced, with tiers | hijacked stopped | benign asked | blocked |\n| --- | --- | --- | --- |")
     for name, judged in tiers.items():
         report_tiers(name, judged)
+    if "all" in tiers:
+        report_slots(tiers.pop("all"))
     print(f"\n{1000 * spent / max(1, count):.2f} ms a call, the index of its conversation included")
     for judged in tiers.values() if given.show else ():
         show(judged)

@@ -102,7 +102,7 @@ def _denied(ticket: Ticket, decision: Decision, person: Person, now: float) -> T
 
 def _approved(ticket: Ticket, decision: Decision, person: Person, now: float) -> Ticket:
     vote = Vote(person.name, _lasts(ticket, decision), _edited(ticket, decision))
-    if any(one.by == vote.by for one in ticket.votes):
+    if any(_user(one.by) == _user(vote.by) for one in ticket.votes):
         raise Undecided(Fault.DECIDED, f"{person.name} approved `{ticket.id}` already; another person has to")
     if any(one.edited != vote.edited for one in ticket.votes):
         others = ", ".join(one.by for one in ticket.votes)
@@ -127,6 +127,11 @@ def _approved(ticket: Ticket, decision: Decision, person: Person, now: float) ->
         why=why,
         until=now + (ticket.holds if lasts is Lasts.ONCE else ticket.grant),
     )
+
+
+def _user(name: str) -> str:
+    """Who has that name: a user of a machine (`ann@host`) and the owner of a token of that name are one person."""
+    return name.partition("@")[0].casefold()
 
 
 def _narrower(many: set[Lasts]) -> Lasts:

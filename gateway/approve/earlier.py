@@ -55,9 +55,10 @@ _PENDING: Final = 0
 
 
 def _rank(ticket: Ticket, asked: Asked, now: float) -> int | None:
-    same = ticket.call == asked.call and ticket.agent == asked.agent
+    alike = ticket.call == asked.call and ticket.agent == asked.agent
+    same = alike and _is_of_that_tool(ticket, asked)
     match ticket.state_at(now):
-        case State.DENIED if same and now < ticket.until:
+        case State.DENIED if alike and now < ticket.until:
             return _DENIED
         case State.APPROVED if now < ticket.until and covers(ticket, asked):
             if ticket.lasts is not Lasts.ONCE:
@@ -66,6 +67,14 @@ def _rank(ticket: Ticket, asked: Asked, now: float) -> int | None:
         case State.PENDING if same:
             return _PENDING
     return None
+
+
+def _is_of_that_tool(ticket: Ticket, asked: Asked) -> bool:
+    """Whether it was asked about that very tool: calls have one name at all servers. How an agent calls a server, whose
+    tool a model proposes, is known to the agent alone."""
+    if (ticket.server is None) is not (asked.server is None):
+        return True
+    return (ticket.server, ticket.tool) == (asked.server, asked.tool)
 
 
 def _grants(ticket: Ticket, asked: Asked) -> bool:

@@ -20,6 +20,7 @@ from gateway.state.memory import MemoryRegisters
 from gateway.state.store import Registers
 from tests.approve.setting import (
     ALICE,
+    APPROVE,
     BOB,
     DENY,
     SECRET,
@@ -94,6 +95,24 @@ class TestTickets:
         await setting.ask()
         await setting.decide()
         assert not (await setting.ask(other, agent)).is_approved
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ({"server": "bank"}, {"server": "another"}),
+            ({"name": "mcp__bank__pay"}, {"name": "mcp__another__pay"}),
+        ],
+    )
+    async def test_an_approval_is_for_the_tool_of_that_server(
+        self, registers: Registers, one: dict[str, Any], other: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("tests.approve.setting.fingerprint", lambda call: str(call.arguments))
+        setting = Setting(registers, TICKET)
+        first = await setting.ask(question(**one))
+        assert (await setting.ask(question(**other))).ticket != first.ticket, "nor is the question"
+        await setting.desk.decide(first.ticket or "", APPROVE, ALICE)
+        assert not (await setting.ask(question(**other))).is_approved
+        assert (await setting.ask(question(**one))).is_approved
 
     async def test_an_approval_ends(self, registers: Registers) -> None:
         setting = Setting(registers, TICKET)

@@ -124,6 +124,12 @@ class TestFourEyes:
             "alice approved `abc123` already; another person has to",
         )
 
+    def test_nor_does_a_user_of_a_machine_who_has_a_token_too(self) -> None:
+        for name in ("alice@laptop", "Alice@server"):
+            person = Person(name, Approver.APPROVER)
+            assert fault(self.voted(), APPROVE, person)[0] is Fault.DECIDED
+        assert decided(self.voted(), APPROVE, Person("bob@laptop", Approver.APPROVER), NOW).state is State.APPROVED
+
     def test_one_denial_is_enough(self) -> None:
         assert decided(self.voted(), DENY, BOB, NOW).state is State.DENIED
 
