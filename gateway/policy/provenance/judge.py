@@ -14,6 +14,8 @@ says how much standing is enough:
 | asked, and named the target | allowed | held, unless the name stands beside it | held | held |
 | did not ask | allowed | held | held | held |
 
+Beside that, what a text merely mentions needs a lender, whatever the table says (`mention`).
+
 *Whose wish is it?* A call is ascribed to the text that explains it best, by kind of action and by things; where others'
 words explain it better than the user's, and they tell somebody to do it, it is held.
 

@@ -27,6 +27,9 @@ from gateway.segment import Trust
 MOST: Final = 200
 """Places of one value that are looked at."""
 
+MOST_INSIDE: Final = 50
+"""Addresses in one text that are looked for."""
+
 LONGEST_MARK: Final = 64
 """Characters of an id or an address; a URL may have more."""
 
@@ -67,6 +70,8 @@ class Mentions:
         self._wanted: Final = wanted
         self._tool: Final = frozenset(parts_of_name(tool))
         self._arguments: Final = arguments
+        self._only: Final[dict[str, bool]] = {}
+        self._domains: Final[dict[int, Counter[str]]] = {}
         self._asking: Final = [clause for clause in wish.asking(wanted) if clause.trust is Trust.PRINCIPAL]
 
     def of(self, argument: Argument) -> Unit | None:
@@ -96,14 +101,10 @@ class Mentions:
         hits = list(islice(self._texts.others.find(value), MOST))
         if _is_weak(value, argument.sink):
             hits = [*(hit for hit in hits if _is_value(hit) or self._is_called(hit, argument)), *self._percents(value)]
-        prose = [
-            hit
-            for hit in hits
-            if not _is_value(hit) and not _is_labelled(hit, argument) and not self._is_lent(hit, argument, value)
-        ]
-        if not prose or any(self._is_chosen(hit.unit) for hit in hits if _is_value(hit)):
+        if any(self._is_chosen(hit.unit) for hit in hits if _is_value(hit)):
             return None
-        return prose[0].unit
+        prose = (hit for hit in hits if not _is_value(hit) and not _is_labelled(hit, argument))
+        return next((hit.unit for hit in prose if not self._is_lent(hit, argument, value)), None)
 
     def _is_chosen(self, unit: Unit) -> bool:
         """Whether a field's record bears a name of the request, or is all that a call returned that had one."""
@@ -141,7 +142,7 @@ class Mentions:
         if linked or (not form and self._wish.named(unit, self._wanted)):
             return True
         if pointed.is_pointed:
-            return form != "email" or not _is_stranger(self._texts.others.of_turn(unit.turn), value)
+            return form != "email" or not self._is_stranger(unit.turn, value)
         return form in ("email", "phone") and bool(self._asking) and self._is_only(form)
 
     def _is_linked(self, hit: Hit, form: str) -> bool:
@@ -222,7 +223,20 @@ class Mentions:
 
     def _is_only(self, form: str) -> bool:
         """Whether all that was read has one value of that form."""
-        return len({_bare(found) for found in _FORMS[form].findall(self._texts.others.text)}) == 1
+        if form not in self._only:
+            found = (_bare(match[0]) for match in _FORMS[form].finditer(self._texts.others.text))
+            first = next(found, None)
+            self._only[form] = first is not None and all(other == first for other in found)
+        return self._only[form]
+
+    def _is_stranger(self, turn: int, value: str) -> bool:
+        """Whether a result has several addresses of one domain, and this one is of another."""
+        if turn not in self._domains:
+            texts = (unit.text for unit in self._texts.others.of_turn(turn) if "@" in unit.text)
+            found = {address for text in texts for address in EMAIL.findall(text)}
+            self._domains[turn] = Counter(address.partition("@")[2] for address in found)
+        own = normal(value).partition("@")[2]
+        return any(count > 1 and domain != own for domain, count in self._domains[turn].items())
 
 
 def form_of(value: str, sink: Sink) -> str:
@@ -255,7 +269,7 @@ def _is_labelled(hit: Hit, argument: Argument) -> bool:
 def _inside(text: str) -> list[str]:
     """The addresses in what is only carried along."""
     found = identifiers(text)
-    return [*found.emails, *found.urls, *found.ibans][:MOST]
+    return [*found.urls, *found.ibans, *found.emails][:MOST_INSIDE]
 
 
 def _is_weak(value: str, sink: Sink) -> bool:
@@ -263,14 +277,6 @@ def _is_weak(value: str, sink: Sink) -> bool:
     if sink is Sink.AMOUNT and len(value) >= 3:
         return False
     return len(value) <= 1 or (len(value) <= 4 and value.isdigit())
-
-
-def _is_stranger(texts: Sequence[Unit], value: str) -> bool:
-    """Whether a result has several addresses of one domain, and this one is of another."""
-    own = normal(value).partition("@")[2]
-    found = {address for unit in texts if "@" in unit.text for address in EMAIL.findall(unit.text)}
-    domains = Counter(address.partition("@")[2] for address in found)
-    return any(count > 1 and domain != own for domain, count in domains.items())
 
 
 def _digits(value: str) -> str:

@@ -153,7 +153,10 @@ def _separated(text: str) -> tuple[Leaf, ...] | None:
     for mark in (",", ";", "\t", "|"):
         if mark not in lines[0]:
             continue
-        head, *body = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=mark)]
+        try:
+            head, *body = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=mark)]
+        except csv.Error:
+            return None  # a cell that is longer than cells are
         if all(len(row) == len(head) for row in body) and all(map(_HEAD.fullmatch, head)):
             return tuple(
                 _leaf(cell, key, number) for number, row in enumerate(body) for key, cell in zip(head, row, strict=True)

@@ -111,3 +111,8 @@ def test_lines_of_as_many_cells_are_fields_without_a_header() -> None:
 )
 def test_pages_and_broken_markup_are_free_text(text: str) -> None:
     assert free(text) == [text]
+
+
+def test_a_cell_of_any_length_makes_no_table() -> None:
+    text = "id,name\n1," + "x" * 200_000
+    assert free(text) == [text]
