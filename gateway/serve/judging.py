@@ -18,9 +18,9 @@ HEAVY: Final = 32 * 1024
 """Bytes from which a body is judged in a thread. Measured: the densest markup of that size takes 80 ms, a text 0.3 ms,
 and the way to a thread and back 0.1 ms, or a few turns (`TURN`) more where another one is at work."""
 
-WORKERS: Final = 2
-"""Threads for the process. They share its one interpreter lock, so more would judge no more in a second, and keep the
-loop waiting longer; with one, a slow body would keep all others of some size waiting."""
+LARGE: Final = 256 * 1024
+"""Bytes from which a body is judged in a thread of its own kind: the densest markup of that size takes 0.7 s, which no
+other body is kept waiting for by more than one of its own size."""
 
 TURN: Final = 0.001
 """Seconds after which a thread lets another one go on, once there are any (Python's own: 5 ms). Measured, the loop then
@@ -29,7 +29,10 @@ waits for a turn 1 to 2 ms, and the threads are no slower."""
 LONGEST: Final = 20.0
 """Seconds that a body may take which is as dense as `MOST_STEPS` and its likes allow, with all threads at work."""
 
-_POOL: Final = ThreadPoolExecutor(WORKERS, "judge", sys.setswitchinterval, (TURN,))
+# One thread for large bodies and one for the others. They share one interpreter lock: measured, two threads that are
+# always at work take 1.5 to 2 times the processor time for the same bodies, as each waits for it on a core of its own.
+_HEAVY_POOL: Final = ThreadPoolExecutor(1, "judge", sys.setswitchinterval, (TURN,))
+_LARGE_POOL: Final = ThreadPoolExecutor(1, "judge-large", sys.setswitchinterval, (TURN,))
 
 
 class Machine[E, C](Protocol):
@@ -54,18 +57,18 @@ class Feed[E, C]:
         """The commands that follow from an event. A caller that is cancelled while a thread works gets them all the
         same, and is cancelled where it next waits: what a machine has said must not be lost, its record least of all.
         """
-        if not self._turn.locked() and self._is_light(event):
+        if not self._turn.locked() and self._machine.weighs(event) < HEAVY:
             return self._taken(event)
         async with self._turn:
-            return self._taken(event) if self._is_light(event) else await _done(partial(self._taken, event))
+            weight = self._machine.weighs(event)
+            if weight < HEAVY:
+                return self._taken(event)
+            return await _done(_LARGE_POOL if weight >= LARGE else _HEAVY_POOL, partial(self._taken, event))
 
     async def settled(self) -> None:
         """Wait until no thread works for the machine."""
         async with self._turn:
             pass
-
-    def _is_light(self, event: E) -> bool:
-        return self._machine.weighs(event) < HEAVY
 
     def _taken(self, event: E) -> Sequence[C]:
         began = perf_counter_ns()
@@ -74,9 +77,9 @@ class Feed[E, C]:
         return commands
 
 
-async def _done[T](work: Callable[[], T]) -> T:
+async def _done[T](pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
     """What a thread makes of the work, however often its caller is cancelled meanwhile."""
-    doing = asyncio.get_running_loop().run_in_executor(_POOL, work)
+    doing = asyncio.get_running_loop().run_in_executor(pool, work)
     is_cancelled = False
     while not doing.done():
         try:
