@@ -623,6 +623,19 @@ class TestAsking:
             async with asyncio.timeout(5):
                 await cancelled.wait()
 
+    async def test_a_question_that_cannot_be_asked_ends_the_exchange(self) -> None:
+        async def approve(_: Asker, __: Ask) -> tuple[Answer, ...]:
+            raise OSError("the store is gone")
+
+        ask: list[Command] = [Ask((self.QUESTION,))]
+        failed: list[Command] = [Respond(500, (), b"refused"), Finish(record("failed"))]
+        machine = Scripted(on(RequestStarted=ask, Failed=failed))
+        by = replace(posture({"up": Upstream("up", FAMILY, "http://127.0.0.1:9")}), approve=approve)
+        async with gateway(by, made(machine)) as running, dialled(running.address) as (reader, writer):
+            writer.write(request("GET /up/x", "Connection: close"))
+            assert (await reader.read()).startswith(b"HTTP/1.1 500 ")
+        assert machine.seen[-1] == Failed("serve", "OSError: the store is gone")
+
     async def test_where_nobody_can_be_asked_the_answer_is_no(self) -> None:
         (answer,) = await nobody_approves(Asker("default", "up", "id"), Ask((self.QUESTION,)))
         assert answer == Answer(is_approved=False, words="nobody can approve it here")
