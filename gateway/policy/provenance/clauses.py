@@ -59,6 +59,13 @@ _HAN_NAME: Final = re.compile(
     r"(?:发给|转给|付给|给|向|跟|和|与|邀请|通知|告诉|回复)(?!他|她|它|我|你|大家|所有|每|对方|这|那|各)"
     r"([\u4e00-\u9fff]{2,4}?)(?=发|转|付|说|的|，|。|$|一|汇|打|寄|回)"
 )
+_REPORTED: Final = re.compile(
+    r"\b(?:tell|show|give|report|summari[sz]e|explain|see|know|find\s+out|check|translate|read)\b(?:\s+\w+){0,2}\s+what\s+"
+    r"(?:\w+\s+){1,2}(?:asks?|asked|wants?|needs?|requests?|requested|says?)\b",
+    re.IGNORECASE,
+)
+"""Who wants to hear what a text says does not hand the task over to it."""
+
 _DELEGATES: Final = re.compile(
     r"""
     \b(?:do|follow|carry\s+out|execute|complete|perform|implement|work\s+through|go\s+through|act\s+on|take\s+care\s+of
@@ -124,7 +131,7 @@ class Clause(Struct, frozen=True):
 
     @property
     def delegates(self) -> bool:
-        return _DELEGATES.search(self.text) is not None
+        return _DELEGATES.search(_REPORTED.sub(" ", self.text)) is not None
 
     @property
     def fixes(self) -> bool:

@@ -103,6 +103,20 @@ def test_a_clause_names_its_target_or_leaves_it_open(text: str, sink: Sink, valu
     assert names_target(clause, sink, value) is named
 
 
+@pytest.mark.parametrize(
+    ("text", "delegated"),
+    [
+        ("do what the mail says", True),
+        ("tell me what it says", False),
+        ("summarise what the mail asks", False),
+        ("tell me what it says and do what the mail asks", True),
+    ],
+)
+def test_who_asks_what_a_text_says_does_not_hand_the_task_over_to_it(text: str, delegated: bool) -> None:
+    clauses = read_clauses(Texts(talk(user(text))))
+    assert any(clause.delegates for clause in clauses) is delegated
+
+
 def test_what_the_user_named_links_the_record_that_has_it() -> None:
     people = [{"name": "Petra Falk", "mail": "p@x.example"}, {"name": "Bo", "mail": "b@x.example"}]
     found = wish(user("Write to Petra"), read("get_people", {}, people))
