@@ -36,6 +36,9 @@ FILE: Final = "registers.db"
 PATIENCE: Final = 2.0
 """Seconds that a call may take. A disk takes milliseconds; another process holds the file for one write at a time."""
 
+_BREATH: Final = 0.005
+"""Seconds between two tries at what SQLite does not wait for by itself."""
+
 FORM: Final = 1
 """The form of the tables, as `user_version` of the file."""
 
@@ -169,6 +172,7 @@ class SqliteRegisters:
             private_file.create(self._file, b"", private_file.heir(self._file.parent))
         self._identity = _checked(self._file)
         self._connection = sqlite3.connect(self._file, timeout=self._timeout / 2, autocommit=True)
+        _keep_a_journal_of_writes(self._connection, self._timeout / 2)
         _prepare(self._connection, self._file)
         return self._connection
 
@@ -232,9 +236,26 @@ class SqliteRegisters:
             return aside
 
 
+def _keep_a_journal_of_writes(connection: sqlite3.Connection, patience: float) -> None:
+    """Bring the file into WAL mode. Raises sqlite3.Error.
+
+    Of several processes that do so to a new file at once, SQLite refuses all but one without waiting, whatever the
+    connection's own patience: each holds what the other needs (sqlite.org/c3ref/busy_handler.html).
+    """
+    until = time.monotonic() + patience
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if _kind(error) != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(_BREATH)
+        else:
+            return
+
+
 def _prepare(connection: sqlite3.Connection, file: Path) -> None:
     """Check the file and make its tables. Raises sqlite3.Error and StoreError."""
-    connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")  # what a person decided is to outlive a power cut
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
@@ -276,8 +297,13 @@ def _identity(file: Path) -> _Identity | None:
 
 
 def _is_damage(error: sqlite3.Error) -> bool:
-    code = getattr(error, "sqlite_errorcode", None)  # the module's own errors have none
-    return code is not None and code & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+    return _kind(error) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+def _kind(error: sqlite3.Error) -> int | None:
+    """SQLite's primary result code; None for an error that the module raised by itself."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
 
 
 @contextlib.contextmanager

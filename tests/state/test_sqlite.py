@@ -123,8 +123,9 @@ def test_of_many_processes_one_wins_each_document(file: Path) -> None:
         subprocess.Popen([sys.executable, "-c", _RACER, str(file), str(number)], stdout=subprocess.PIPE, text=True)
         for number in range(4)
     ]
-    won = [int(racer.communicate(timeout=120)[0]) for racer in racers]
-    assert sum(won) == 20
+    ends = [(racer.communicate(timeout=120)[0], racer.returncode) for racer in racers]
+    assert [code for _, code in ends] == [0] * 4
+    assert sum(int(won) for won, _ in ends) == 20
     assert len(asyncio.run(reopened(file))) == 20
 
 
@@ -281,6 +282,32 @@ class TestWaiting:
         assert await waiting.write("things", "a", b"2") is not None
         holder.close()
         await first.close()
+        await waiting.close()
+
+    async def test_a_new_file_that_another_process_is_at_is_waited_for(self, file: Path) -> None:
+        """SQLite by itself refuses at once here: who brings a file into WAL mode has no patience."""
+        file.parent.mkdir()
+        private_file.create(file, b"")
+        holder = sqlite3.connect(file, autocommit=True)
+        holder.execute("BEGIN IMMEDIATE")
+        waiting = SqliteRegisters(file)
+        writing = asyncio.create_task(waiting.write("things", "a", b"1"))
+        await asyncio.sleep(0.1)
+        assert not writing.done()
+        holder.execute("ROLLBACK")
+        assert await writing is not None
+        holder.close()
+        await waiting.close()
+
+    async def test_a_new_file_that_another_process_keeps_is_a_fault(self, file: Path) -> None:
+        file.parent.mkdir()
+        private_file.create(file, b"")
+        holder = sqlite3.connect(file, autocommit=True)
+        holder.execute("BEGIN IMMEDIATE")
+        waiting = SqliteRegisters(file, timeout=0.4)
+        with pytest.raises(StoreError, match="locked"):
+            await waiting.write("things", "a", b"1")
+        holder.close()
         await waiting.close()
 
     async def test_a_disk_that_hangs_is_waited_for_so_long(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
