@@ -29,14 +29,14 @@ def _id(conversation: dict[str, Any]) -> str:
     return str(conversation["id"])
 
 
-def _misfit(schema: dict[str, Any], value: Any, at: str = "") -> str | None:
+def misfit(schema: dict[str, Any], value: Any, at: str = "") -> str | None:
     """Where `value` does not fit `schema`; of JSON Schema it knows what the tools of the scenarios use."""
     if not isinstance(value, TYPES[schema["type"]]) or (isinstance(value, bool) and schema["type"] != "boolean"):
         return f"{at}: not of type {schema['type']}"
     if value not in schema.get("enum", [value]):
         return f"{at}: not in the enumeration"
     if isinstance(value, list):
-        return next(filter(None, (_misfit(schema["items"], item, f"{at}[]") for item in value)), None)
+        return next(filter(None, (misfit(schema["items"], item, f"{at}[]") for item in value)), None)
     if isinstance(value, dict) and "properties" in schema:
         return _member_misfit(schema, value, at)
     return None
@@ -47,7 +47,7 @@ def _member_misfit(schema: dict[str, Any], value: dict[str, Any], at: str) -> st
         return f"{at}: lacks {missing}"
     if unknown := set(value) - set(schema["properties"]):
         return f"{at}: does not know {unknown}"
-    members = (_misfit(schema["properties"][name], member, f"{at}.{name}") for name, member in value.items())
+    members = (misfit(schema["properties"][name], member, f"{at}.{name}") for name, member in value.items())
     return next(filter(None, members), None)
 
 
@@ -111,7 +111,7 @@ def test_calls_fit_the_schemas_of_their_tools(conversation: dict[str, Any]) -> N
     judged = [(call["name"], call["arguments"]) for call in conversation["calls"]]
     assert judged
     for name, arguments in made + judged:
-        assert _misfit(schemas[name], arguments, name) is None
+        assert misfit(schemas[name], arguments, name) is None
 
 
 @pytest.mark.parametrize("conversation", CONVERSATIONS, ids=_id)
