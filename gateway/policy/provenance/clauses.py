@@ -14,6 +14,7 @@ from typing import Final
 from msgspec import Struct
 
 from gateway.policy.call import Sink
+from gateway.policy.provenance.delegation import delegates
 from gateway.policy.provenance.lexicon import STOP, listed
 from gateway.policy.provenance.mood import Mood, mood
 from gateway.policy.provenance.spelling import EMAIL, URL, normal
@@ -59,34 +60,6 @@ _HAN_NAME: Final = re.compile(
     r"(?:发给|转给|付给|给|向|跟|和|与|邀请|通知|告诉|回复)(?!他|她|它|我|你|大家|所有|每|对方|这|那|各)"
     r"([\u4e00-\u9fff]{2,4}?)(?=发|转|付|说|的|，|。|$|一|汇|打|寄|回)"
 )
-_REPORTED: Final = re.compile(
-    r"\b(?:tell|show|give|report|summari[sz]e|explain|see|know|find\s+out|check|translate|read)\b(?:\s+\w+){0,2}\s+what\s+"
-    r"(?:\w+\s+){1,2}(?:asks?|asked|wants?|needs?|requests?|requested|says?)\b",
-    re.IGNORECASE,
-)
-"""Who wants to hear what a text says does not hand the task over to it."""
-
-_DELEGATES: Final = re.compile(
-    r"""
-    \b(?:do|follow|carry\s+out|execute|complete|perform|implement|work\s+through|go\s+through|act\s+on|take\s+care\s+of
-      |finish|tackle|obey|apply|run\s+through|handle|process|fulfil+|deal\s+with|address|comply\s+with|respond\s+to)\b
-      .{0,50}(?:\bwhat(?:ever)?\b|\beverything\b|instruction|\bsteps?\b|\btasks?\b|to-?dos?\b|action\s+items?
-      |\brequests?\b|checklist|\bguide|procedure|\basks?\b|\basked\b|\bsays?\b|\btells?\b|\bwants?\b|\bneeds?\b
-      |chores?|jobs?\s+(?:in|on|from)|tutorial|runbook|playbook|wishes|directions)
-    |\b(?:as|like)\s+(?:described|agreed|stated|written|specified|listed|set\s+out|laid\s+down)\s+(?:in|on|by)\b
-    |\bfollow\b(?!\s+(?:up|on|@|us|me)\b)
-    |\b(?:the\s+way|like|as|how)\b.{0,80}\b(?:says?|describes?|explains?|tells?|recommends?|suggests?)\b
-    |\b(?:everything|all\s+of\s+it|whatever)\b.{0,30}\b(?:as|like)\s+
-      (?:described|requested|instructed|asked|specified|outlined|stated|written|explained|listed|said)
-    |\bdo\s+(?:as|like|it\s+as|so\s+as)\b.{0,30}\b(?:says?|asks?|wants?|described|requested|told|written)
-    |\bwhat\s+(?:he|she|they|it|\w+)\s+(?:asks?|asked|wants?|needs?|requests?|requested|says?)\b
-    |(?:按照|按|依照|照着|根据|遵照).{0,30}(?:说的|要求|步骤|说明|指示|里的|中的).{0,4}(?:来|做|处理|操作|办|$)
-    |(?:执行|完成|处理|照做|落实).{0,20}(?:里|中)?的?(?:任务|待办|步骤|要求|指示|事项)
-    |\bso\s+wie\s+\w+\s+(?:\w+\s+)?(?:schreibt|sagt|will|möchte|bittet)|wie\s+(?:beschrieben|gewünscht|vereinbart)
-    |befolge|folge\s+den|(?:tu|mach|erledige).{0,20}was\s+(?:in|er|sie|die|der)\b
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
 _FIXES: Final = re.compile(
     r"""
     \b(?:fix|resolve|implement|solve|close|address|work\s+on|tackle|handle|do|take\s+care\s+of|deal\s+with|process
@@ -131,7 +104,7 @@ class Clause(Struct, frozen=True):
 
     @property
     def delegates(self) -> bool:
-        return _DELEGATES.search(_REPORTED.sub(" ", self.text)) is not None
+        return delegates(self.text)
 
     @property
     def fixes(self) -> bool:
