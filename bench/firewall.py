@@ -22,13 +22,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from gateway import resources
 from gateway.detect.pack import parse_pack
 from gateway.detect.rule import Scope
 from gateway.detect.ruleset import build
 from gateway.policy.call import Argument, Call, CallReason, Tier
 from gateway.policy.profile import PROFILES
 from gateway.policy.provenance.chains import judge_chains, remembered
+from gateway.policy.provenance.evidence import Evidence, evidence
 from gateway.policy.provenance.judge import Sources, Strictness, judge_provenance
+from gateway.policy.provenance.purpose import purpose
+from gateway.policy.provenance.weighing import Weigher
 from gateway.policy.tools.sinks import arguments_of
 from gateway.policy.tools.tiers import tier_of
 from gateway.policy.transcript import Defined, Made, Returned, Said, Transcript, Turn
@@ -77,10 +81,11 @@ def cases(path: Path) -> Iterator[Case]:
         if line.strip():
             row = json.loads(line)
             if "messages" in row and "calls" in row:
-                yield from _cases(row)
+                yield from of_conversation(row)
 
 
-def _cases(row: dict[str, Any]) -> Iterator[Case]:
+def of_conversation(row: dict[str, Any]) -> Iterator[Case]:
+    """The labelled calls of one conversation."""
     tools = tuple(_defined(tool) for tool in row.get("tools") or ())
     for labelled in row["calls"]:
         transcript = Transcript(tuple(_turns(row["messages"][: labelled["message_index"]])), tools)
@@ -146,13 +151,28 @@ def detection(rules: Path) -> Callable[[str], bool]:
     return instructs
 
 
-def judge(case: Case, instructs: Callable[[str], bool], strictness: Strictness) -> Judged:
+def arguments_in(case: Case) -> tuple[Argument, ...]:
     defined = next((tool for tool in case.transcript.tools if tool.name == case.call.name), None)
-    arguments: tuple[Argument, ...] = () if case.filled else arguments_of(case.call, defined)
+    return () if case.filled else arguments_of(case.call, defined)
+
+
+def judge(
+    case: Case, instructs: Callable[[str], bool], strictness: Strictness, weigher: Weigher | None = None
+) -> Judged:
+    """What provenance says of a case: by the rules alone, or with the evidence weighed."""
+    arguments = arguments_in(case)
     sources = Sources(case.transcript)
-    reasons = judge_provenance(case.call, arguments, case.tier, sources, instructs, strictness)
+    reasons = judge_provenance(case.call, arguments, case.tier, sources, instructs, strictness, weigher)
     chained = judge_chains(case.call, arguments, case.tier, remembered(sources), sources, strictness)
     return Judged(case, (*reasons, *chained))
+
+
+def evidence_on(case: Case) -> Evidence:
+    """What is known of a call without detection, for weights to be learned from."""
+    arguments, sources = arguments_in(case), Sources(case.transcript)
+    rules = judge_provenance(case.call, arguments, case.tier, sources, lambda _: False, Strictness.BALANCED)
+    wanted = purpose(case.call, case.tier, sources.texts.defined.get(case.call.name))
+    return evidence(case.call, arguments, case.tier, wanted, sources.grounds, rules)
 
 
 def by_tier(case: Case) -> Effect:
@@ -226,11 +246,13 @@ def main() -> None:
         "--data", type=Path, default=os.environ.get("LOCKGATE_BENCH_DATA"), help="a folder of more sets"
     )
     parser.add_argument("--rules", type=Path, default=ROOT.parent / "rules")
+    parser.add_argument("--rules-alone", action="store_true", help="weigh no evidence")
     parser.add_argument("--show", action="store_true", help="print what was judged otherwise than it is labelled")
     given = parser.parse_args()
     files = given.files or sorted((ROOT / "scenarios" / "dev").glob("*.jsonl"))
     files += sorted(Path(given.data).glob("*_dev.jsonl")) if given.data else []
     instructs = detection(given.rules)
+    weigher = None if given.rules_alone else resources.weigher()
     sets = {path.stem: list(cases(path)) for path in files}
     if len(sets) > 1:
         sets["all"] = [case for found in sets.values() for case in found]
@@ -242,7 +264,7 @@ def main() -> None:
         for strictness in Strictness:
             for detects, asked in (("off", lambda _: False), ("on", instructs)):
                 start = time.perf_counter()
-                judged = [judge(case, asked, strictness) for case in found]
+                judged = [judge(case, asked, strictness, weigher) for case in found]
                 if detects == "off":
                     spent += time.perf_counter() - start
                     count += len(judged)

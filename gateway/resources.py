@@ -1,4 +1,4 @@
-"""Where the shipped rule packs and addons are: inside an installed package, or beside it in a source checkout.
+"""Where the shipped rule packs, weights and addons are: inside an installed package, or beside it in a source checkout.
 
 A wheel carries `rules/` as `gateway/_rules` and `addons/` as `gateway/_addons` (pyproject.toml, `force-include`); an
 editable install has only the folders at the root of the checkout. Nothing else in the code knows the difference.
@@ -6,12 +6,14 @@ editable install has only the folders at the root of the checkout. Nothing else 
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final
 
 from gateway.errors import ConfigError
+from gateway.policy.provenance import weighing
 
 _SUFFIX: Final = ".toml"
 
@@ -39,6 +41,12 @@ def tool_policy_names() -> tuple[str, ...]:
 def tool_policy_text(name: str) -> str:
     """The TOML text of a shipped policy of tools, which has to be one of `tool_policy_names`."""
     return (_packs() / "tools" / f"{name}{_SUFFIX}").read_text(encoding="utf-8")
+
+
+@cache
+def weigher() -> weighing.Weigher:
+    """How the evidence on calls is weighed, as it was learned for this version."""
+    return weighing.parse((_packs() / "provenance.json").read_bytes())
 
 
 def pack_folder() -> Path | None:

@@ -10,7 +10,7 @@ from zipfile import Path as ZippedPath
 import pytest
 
 from gateway.errors import ConfigError
-from gateway.resources import addon, pack_folder, pack_names, pack_text, tool_policy_names, tool_policy_text
+from gateway.resources import addon, pack_folder, pack_names, pack_text, tool_policy_names, tool_policy_text, weigher
 
 ROOT = Path(__file__).parent.parent
 
@@ -77,3 +77,8 @@ def test_an_addon_in_a_zipped_package_cannot_be_loaded(tmp_path: Path, monkeypat
     monkeypatch.setattr(resources, "files", lambda name: ZippedPath(tmp_path / "app.pyz", f"{name}/"))
     with pytest.raises(ConfigError, match="mitmproxy cannot load an addon out of a zipped package"):
         addon("lockgate.py")
+
+
+def test_weights_are_read_from_beside_the_packs_once() -> None:
+    assert weigher() is weigher()
+    assert weigher().trees

@@ -140,7 +140,7 @@ _REMEDIES: Final[Mapping[str, Callable[[Held], Remedy]]] = {
     **dict.fromkeys(("tool-path", "tool-url", "tool-command", "tool-sql", "tool-value", "tool-language"), _constraint),
     **dict.fromkeys(("tool-missing", "tool-schema", "tool-unreadable"), _call_itself),
     **dict.fromkeys(("untrusted-target", "untraced-target"), _target),
-    **dict.fromkeys(("untrusted-action", "unasked-action"), _action),
+    **dict.fromkeys(("untrusted-action", "untrusted-call", "unasked-action"), _action),
     **dict.fromkeys(("chain-read-send", "chain-many-reads", "chain-write-run", "chain-download-run"), _chain),
 }
 

@@ -22,6 +22,7 @@ from gateway.policy.profile import Profile
 from gateway.policy.provenance.chains import Memory, judge_chains, remembered
 from gateway.policy.provenance.judge import Sources, Strictness, judge_provenance
 from gateway.policy.provenance.spelling import host_of, scalar
+from gateway.policy.provenance.weighing import Weigher
 from gateway.policy.tools.hosted import HostedRuling, MayReach, judge_hosted
 from gateway.policy.tools.listing import hidden
 from gateway.policy.tools.pinned import Pinning, pinned_reasons
@@ -65,6 +66,7 @@ class Firewall:
     `is_configured` is false where tools are judged without an operator's word on them: then neither tiers nor lists
     count, only where values came from. `pins` are those of tool definitions, None where nobody keeps any; `agent` is
     whose calls they are. `reads` remembers what calls without a conversation have read; None where nobody does.
+    `weigher` weighs what is known of a call; without one the rules of provenance decide alone.
     """
 
     toolbox: Toolbox
@@ -77,6 +79,7 @@ class Firewall:
     pins: Pinning | None = None
     agent: str = ""
     reads: Reads | None = None
+    weigher: Weigher | None = None
 
     def listed(
         self, server: str, definitions: Sequence[Mapping[str, Any]], *, goes_on: bool
@@ -194,7 +197,15 @@ class Look:
                 yield from pinned_reasons(call, defined, self._policy.pins, self._strictness, self._policy.agent)
         sources = self._sources
         if sources is not None:
-            yield from judge_provenance(call, ruled.arguments, ruled.tier, sources, self._instructs, self._strictness)
+            yield from judge_provenance(
+                call,
+                ruled.arguments,
+                ruled.tier,
+                sources,
+                self._instructs,
+                self._strictness,
+                self._policy.weigher,
+            )
         yield from judge_chains(call, ruled.arguments, ruled.tier, self._memory, sources, self._strictness)
 
     @property

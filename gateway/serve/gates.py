@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container
 
+from gateway import resources
 from gateway.detect.memory import VerdictMemory
 from gateway.detect.ruleset import RuleSet
 from gateway.exchange.gate import BodyLimits, Gate
@@ -49,6 +50,7 @@ def firewall_of(
         pins,
         principal,
         reads,
+        resources.weigher(),
     )
 
 

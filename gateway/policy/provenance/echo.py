@@ -66,7 +66,7 @@ class Echo:
         asked = asked if own >= 1 else asked / 2
         least = max(LEAST if tier > Tier.READ else LEAST_READ, asked + MARGIN)
         values = [normal(value) for value in values_of(call.arguments)]
-        for order in self._about(wanted):
+        for order in self.about(wanted):
             told = likeness(order.words, wanted)
             if told < least or not self._is_closest(call.name, order.words, told):
                 continue
@@ -76,7 +76,7 @@ class Echo:
                 return order.unit
         return None
 
-    def _about(self, wanted: Purpose) -> Iterator[Order]:
+    def about(self, wanted: Purpose) -> Iterator[Order]:
         """The orders of sentences that have one of the words that the tool is known by. Each sentence is read once."""
         side = self._texts.others
         for start, end, unit in side.sentences_with(needles(wanted)):

@@ -35,6 +35,7 @@ from msgspec import structs
 
 from gateway.policy.call import Argument, Call, CallReason, Sink, Tier
 from gateway.policy.provenance.echo import Echo
+from gateway.policy.provenance.evidence import Grounds, evidence
 from gateway.policy.provenance.mention import Mentions
 from gateway.policy.provenance.mood import Mood
 from gateway.policy.provenance.purpose import Purpose, purpose
@@ -47,20 +48,17 @@ from gateway.policy.provenance.targets import (
     asked_in,
     carried,
     is_address,
-    larger,
     targets,
 )
 from gateway.policy.provenance.texts import Hit, Texts, Unit, values_of
+from gateway.policy.provenance.traced import MAX_HITS, hits_of, is_own
+from gateway.policy.provenance.weighing import Weigher
 from gateway.policy.provenance.wish import Wish
 from gateway.policy.transcript import Transcript
 from gateway.verdict import Effect
 
 type Instructs = Callable[[str], bool]
 """Whether an untrusted text carries instructions to the model, by the detection rules."""
-
-MAX_HITS: Final = 500
-"""Places of one value that are looked at. A value that stands in more is held as one that was told: an attacker could
-hide his order behind so many harmless places."""
 
 LEAST_PROGRAM: Final = 8
 """Characters of a command that no two people write by chance."""
@@ -100,6 +98,10 @@ class Sources:
     def echo(self) -> Echo:
         return Echo(self.texts, self.wish)
 
+    @cached_property
+    def grounds(self) -> Grounds:
+        return Grounds(self.texts, self.wish, self.echo)
+
 
 def judge_provenance(
     call: Call,
@@ -108,12 +110,21 @@ def judge_provenance(
     sources: Sources,
     instructs: Instructs,
     strictness: Strictness,
+    weigher: Weigher | None = None,
 ) -> tuple[CallReason, ...]:
-    """Why the call is not what the user asked for; empty where nothing says so."""
+    """Why the call is not what the user asked for; empty where nothing says so.
+
+    Without a `weigher` the rules alone decide. With one, a call that they would not hold is held where the evidence
+    weighs enough; and one that they would hold for no more than where a value stands is let go where it does not,
+    unless the profile is strict.
+    """
     judged = _Judged(call, tier, sources, instructs, strictness)
     aimed = tuple(judged.by_targets(arguments))
     mentioned = judged.by_mention(arguments, {reason.argument for reason in aimed})
-    return (*aimed, *mentioned, *judged.by_definition(arguments), *judged.by_action(arguments))
+    rules = (*aimed, *mentioned, *judged.by_definition(arguments), *judged.by_action(arguments))
+    if weigher is None or not sources.texts.others.units:
+        return rules
+    return judged.weighed(arguments, rules, weigher)
 
 
 class _Judged:
@@ -122,6 +133,7 @@ class _Judged:
     def __init__(self, call: Call, tier: Tier, sources: Sources, instructs: Instructs, strictness: Strictness) -> None:
         self.call: Final = call
         self.tier: Final = tier
+        self.sources: Final = sources
         self.texts: Final = sources.texts
         self.wish: Final = sources.wish
         self.echo: Final = sources.echo
@@ -132,7 +144,7 @@ class _Judged:
     def by_targets(self, arguments: Sequence[Argument]) -> Iterator[CallReason]:
         found = targets(arguments)
         for target in found[:MAX_TARGETS]:
-            if not self._is_own(target):
+            if not is_own(self.texts, target):
                 yield from self._of_target(target)
         for target in found[MAX_TARGETS:]:
             if self.texts.others.units and (not target.is_content or self.tier >= Tier.SEND):
@@ -162,19 +174,8 @@ class _Judged:
         elif (unit := self.echo.unasked(self.wanted, self.tier, own)) is not None:
             yield self._held("unasked-action", "", "the user did not ask for this, and others' texts were read", [unit])
 
-    def _is_own(self, target: Target) -> bool:
-        value = target.value
-        if self.texts.is_own(value):
-            return True
-        if target.sink is Sink.PATH or target.sink is Sink.URL or "://" in value:
-            return any(self.texts.is_own(part) for part in larger(target))
-        if target.sink in (Sink.RECIPIENT, Sink.ACCOUNT) and not is_address(target):
-            words = [word for word in value.split() if len(word) > 1]
-            return len(words) > 1 and all(self.texts.is_own(word) for word in words)
-        return False
-
     def _of_target(self, target: Target) -> Iterator[CallReason]:
-        hits = self._hits(target)
+        hits = hits_of(self.texts, target)
         if not hits:
             yield from self._untraced(target)
             return
@@ -212,13 +213,6 @@ class _Judged:
             return False
         return manner(self.texts.others.around(hit, 0, 0), self.wanted) is not Mood.STATES
 
-    def _hits(self, target: Target) -> list[Hit]:
-        for value in (target.value, *larger(target)):
-            hits = [hit for hit, _ in zip(self.texts.others.find(value), range(MAX_HITS), strict=False)]
-            if hits:
-                return hits
-        return []
-
     def _untraced(self, target: Target) -> Iterator[CallReason]:
         """A value that stands nowhere: in a definition, or in turns that the request does not repeat."""
         if not is_address(target) or target.is_content or self.tier < Tier.SEND:
@@ -252,7 +246,7 @@ class _Judged:
         """Whether a URL that nobody wrote takes along what was read elsewhere."""
         if next(self.texts.others.find(target.value), None) is not None:
             return False
-        host = next((hit.unit for hit in self._hits(target)), None)
+        host = next((hit.unit for hit in hits_of(self.texts, target)), None)
         if self._is_filled_in(target.value):
             return True
         for piece in carried(target.value):
@@ -278,6 +272,18 @@ class _Judged:
             if units := [hit.unit for hit in hits if hit.unit.whence != own]:
                 yield self._held("untrusted-target", argument.name, _DESCRIBED, units[:1])
 
+    def weighed(
+        self, arguments: Sequence[Argument], rules: tuple[CallReason, ...], weigher: Weigher
+    ) -> tuple[CallReason, ...]:
+        """The reasons, once the evidence was weighed."""
+        found = evidence(self.call, arguments, self.tier, self.wanted, self.sources.grounds, rules)
+        if weigher.likelihood(found) >= weigher.threshold:
+            unit = found.passage.unit if found.passage is not None else self.texts.others.units[-1]
+            return rules or (self._held("untrusted-call", "", _WEIGHED, [unit]),)
+        if self.strictness is Strictness.STRICT or not self.sources.grounds.passages.is_whole:
+            return rules
+        return tuple(reason for reason in rules if not _is_soft(reason))
+
     def _held(self, rule: str, argument: str, words: str, units: Sequence[Unit]) -> CallReason:
         """A reason to hold the call: a block where one of the texts that it stems from carries instructions."""
         if any(self.instructs(text) for text in dict.fromkeys(unit.leaf.text for unit in units[:MAX_READ])):
@@ -296,11 +302,20 @@ def _follows_link(arguments: Sequence[Argument]) -> bool:
     return any(argument.sink is Sink.URL for argument in arguments)
 
 
+def _is_soft(reason: CallReason) -> bool:
+    """Whether a reason rests on where a value stands and how a sentence is put, which the evidence can outweigh; not
+    on instructions that were found, on orders to the model, or on what nobody can trace."""
+    return reason.effect is Effect.ASK and reason.rule in _SOFT and reason.words not in (_ORDERED, _DESCRIBED, _FILLED)
+
+
+_SOFT: Final = frozenset(("untrusted-target", "untrusted-action", "unasked-action"))
+_WEIGHED: Final = "what was read explains this call better than what the user asked for"
+_ORDERED: Final = "its target is named only by a text that gives orders to the model"
 _FILLED: Final = "it takes along what was read, to a place that only a text names"
 _DESCRIBED: Final = "it has what only the description of a tool names"
 
 _WORDS: Final = {
     Standing.STATED: "its target is named only by a text that the user did not point to",
     Standing.TOLD: "its target is named only by a text that tells somebody to do this",
-    Standing.COMMANDED: "its target is named only by a text that gives orders to the model",
+    Standing.COMMANDED: _ORDERED,
 }

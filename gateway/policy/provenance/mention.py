@@ -100,10 +100,10 @@ class Mentions:
     def _mentioned(self, argument: Argument, value: str) -> Unit | None:
         hits = list(islice(self._texts.others.find(value), MOST))
         if _is_weak(value, argument.sink):
-            hits = [*(hit for hit in hits if _is_value(hit) or self._is_called(hit, argument)), *self._percents(value)]
-        if any(self._is_chosen(hit.unit) for hit in hits if _is_value(hit)):
+            hits = [*(hit for hit in hits if is_value(hit) or self._is_called(hit, argument)), *self._percents(value)]
+        if any(self._is_chosen(hit.unit) for hit in hits if is_value(hit)):
             return None
-        prose = (hit for hit in hits if not _is_value(hit) and not _is_labelled(hit, argument))
+        prose = (hit for hit in hits if not is_value(hit) and not is_labelled(hit, argument))
         return next((hit.unit for hit in prose if not self._is_lent(hit, argument, value)), None)
 
     def _is_chosen(self, unit: Unit) -> bool:
@@ -175,7 +175,7 @@ class Mentions:
             for argument in self._arguments
             if (value := scalar(argument.value)) is not None and is_mark(value)
             for hit in islice(self._texts.others.find(value), MOST)
-            if _is_value(hit)
+            if is_value(hit)
         )
 
     @cached_property
@@ -252,14 +252,14 @@ def _reads(name: str) -> bool:
     return not acts or Act.READ in acts
 
 
-def _is_value(hit: Hit) -> bool:
+def is_value(hit: Hit) -> bool:
     text = hit.unit.text
     if text[hit.start - 1 : hit.start] == "<" and text[hit.end : hit.end + 1] == ">":
         return True  # as the header of a mail has it: `Ann <ann@x.org>`
     return hit.unit.is_field and (hit.is_whole or len(text.split()) <= FEW_WORDS)
 
 
-def _is_labelled(hit: Hit, argument: Argument) -> bool:
+def is_labelled(hit: Hit, argument: Argument) -> bool:
     """Whether a program wrote the argument's name before the value: `[button ref=k3]`, `patient_id: P88`."""
     label = _LABEL.search(hit.unit.text[max(0, hit.start - LONGEST_MARK) : hit.start])
     names = [step for step in argument.path if isinstance(step, str)]

@@ -68,9 +68,9 @@ def standing(texts: Texts, wish: Wish, hit: Hit, wanted: Purpose, sink: Sink) ->
     if pointed.is_delegated or pointed.is_fixed:
         return Standing.LENT
     if how is Mood.TELLS or led:
-        lends = pointed.is_pointed and (pointed.is_plural or _is_sole(texts, hit))
+        lends = pointed.is_pointed and (pointed.is_plural or is_sole(texts, hit))
         return Standing.LENT if lends else Standing.TOLD
-    if pointed.is_pointed and (Act.PAY not in wanted.acts or pointed.is_plural or _is_sole(texts, hit)):
+    if pointed.is_pointed and (Act.PAY not in wanted.acts or pointed.is_plural or is_sole(texts, hit)):
         return Standing.LENT
     if asked and wish.linked(unit, " ".join(near)):
         return Standing.LENT
@@ -107,7 +107,7 @@ def _is_commanded(texts: Texts, hit: Hit) -> bool:
     return any(mood(sentence) is Mood.COMMANDS for sentence in texts.others.around(hit, WIDE, 2))
 
 
-def _is_sole(texts: Texts, hit: Hit) -> bool:
+def is_sole(texts: Texts, hit: Hit) -> bool:
     """Whether the text has no other value of that sort, which the user could have meant as well."""
     value = hit.unit.text[hit.start : hit.end]
     found = identifiers(hit.unit.leaf.text)

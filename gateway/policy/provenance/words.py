@@ -101,7 +101,7 @@ def _things(table: Mapping[str, str]) -> dict[str, frozenset[str]]:
 _ACTS: Final = _by_stem(VERBS)
 BOTH: Final = frozenset(stem(word) for word in ALSO_NOUNS)
 _CONCEPTS: Final = _things(CONCEPTS) | {stem(word): frozenset((f"={thing}",)) for word, thing in NOUNS.items()}
-_STOP: Final = frozenset(stem(word) for word in STOP) | STOP
+STOP_STEMS: Final = frozenset(stem(word) for word in STOP) | STOP
 _FILE: Final = re.compile(
     r"[\w~/-]\.(?!com\b|org\b|net\b|example\b)[a-z]{1,5}\d?\b(?![@/.\w])|(?:^|\s)[~.]?/[\w./-]+", re.IGNORECASE
 )
@@ -158,7 +158,7 @@ def read(clause: str) -> Words:
         if kinds is not None:
             acts |= kinds
             verbs.add(stem(words[place]))
-        elif words[place] not in _STOP:
+        elif words[place] not in STOP_STEMS:
             things |= named(word)
     if _FILE.search(clause):
         things.add("=file")
@@ -232,7 +232,7 @@ def _chinese_acts(clause: str) -> Iterator[Act]:
 def named(word: str) -> frozenset[str]:
     """The things that a word stands for: its stem, those of its parts in `camelCase`, and their concepts."""
     parts = [word, *_HUMPS.findall(word)] if not word.islower() else [word]
-    stems = {stem(part) for part in parts if len(part) > 1 or part.isdigit()} - _STOP
+    stems = {stem(part) for part in parts if len(part) > 1 or part.isdigit()} - STOP_STEMS
     return frozenset(stems).union(*(_CONCEPTS.get(part, frozenset()) for part in stems))
 
 
@@ -253,7 +253,7 @@ def acts_of_word(word: str) -> frozenset[Act]:
 
 def things_of(words: Iterable[str]) -> frozenset[str]:
     """The things that the words of a name stand for, verbs left out unless they are nouns as well."""
-    kept = (word for word in words if word not in _STOP and (not acts_of_word(word) or stem(word) in BOTH))
+    kept = (word for word in words if word not in STOP_STEMS and (not acts_of_word(word) or stem(word) in BOTH))
     return frozenset[str]().union(*(named(word) for word in kept))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway.policy.call import Call, CallReason, Tier
 from gateway.policy.provenance.judge import Sources, Strictness, judge_provenance
+from gateway.policy.provenance.weighing import Weigher
 from gateway.policy.tools.sinks import arguments_of
 from gateway.policy.tools.tiers import tier_of
 from gateway.policy.transcript import Defined, Made, Returned, Said, Transcript, Turn
@@ -49,10 +50,11 @@ def judged(
     tier: Tier | None = None,
     instructs: Callable[[str], bool] = lambda _: False,
     strictness: Strictness = Strictness.BALANCED,
+    weigher: Weigher | None = None,
 ) -> tuple[CallReason, ...]:
     call = Call(name, arguments)
     kind = tier_of(name).tier if tier is None else tier
-    return judge_provenance(call, arguments_of(call), kind, Sources(transcript), instructs, strictness)
+    return judge_provenance(call, arguments_of(call), kind, Sources(transcript), instructs, strictness, weigher)
 
 
 def rules(reasons: tuple[CallReason, ...]) -> set[str]:

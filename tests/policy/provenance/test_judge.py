@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from gateway.policy.call import Tier
-from gateway.policy.provenance.judge import MAX_HITS, Strictness
+from gateway.policy.provenance.judge import Strictness
 from gateway.policy.provenance.targets import MAX_TARGETS
+from gateway.policy.provenance.traced import MAX_HITS
 from gateway.policy.transcript import Defined, Turn
 from gateway.verdict import Effect
 from tests.policy.provenance.talk import document, judged, model, read, rules, system, talk, user
