@@ -32,12 +32,13 @@ from gateway.serve import upgrade
 from gateway.serve.allowance import Allowance, Loose
 from gateway.serve.answer import Refused
 from gateway.serve.asking import Asker
-from gateway.serve.carrier import Carrier, Course, Machine, Means
+from gateway.serve.carrier import Carrier, Machine
+from gateway.serve.course import Course, course_of
 from gateway.serve.denied import Whose
 from gateway.serve.identity import Caller, Known, known_of
 from gateway.serve.ledger import Ledger
+from gateway.serve.means import Means
 from gateway.serve.posture import Posture
-from gateway.serve.ticket import client_of
 from gateway.serve.upstream import Pool, Upstream
 from gateway.serve.websocket import SocketCarrier
 from gateway.settings import DEFAULT_PRINCIPAL
@@ -271,7 +272,7 @@ class Entrance(ABC):
         self, refusal: Refusal, request: web.BaseRequest, upstream: Upstream | None, began: int, fault: str | None
     ) -> None:
         record = _record(refusal, request, upstream, self.posture.default_gate, fault)
-        self._ledger.finish(record, Course(client_of(request), perf_counter_ns() - began, 0, known_of(request)))
+        self._ledger.finish(record, course_of(request, began))
 
 
 def _answer(refusal: Refusal, family: Family | None) -> Refused:

@@ -36,7 +36,7 @@ from gateway.policy.egress.host import Authority, Host
 from gateway.policy.egress.policy import EgressDecision
 from gateway.segment import Uninspected
 from gateway.serve import relay
-from gateway.serve.carrier import Course
+from gateway.serve.course import Course
 from gateway.serve.dial import Denied, Way
 from gateway.serve.entrance import challenge, new_id
 from gateway.serve.identity import NOBODY, Known, known_to_proxy

@@ -46,15 +46,14 @@ from gateway.exchange.session_events import (
     Withdrawn,
 )
 from gateway.serve.answer import Answer
-from gateway.serve.carrier import LAST_WORDS, AskAll, Course, Means
 from gateway.serve.client_socket import ClientSocket
+from gateway.serve.course import course_of
 from gateway.serve.headers import without
-from gateway.serve.identity import known_of
 from gateway.serve.judging import Feed
+from gateway.serve.means import LAST_WORDS, AskAll, Means
 from gateway.serve.pings import KEPT_OPEN, Allowance
 from gateway.serve.socket_dial import dialled
 from gateway.serve.socket_frames import FLOODED, Peer, broken, close, of_client, of_server, send, send_message
-from gateway.serve.ticket import client_of
 from gateway.serve.upgrade import answered, compression_offered
 from gateway.serve.upstream import (
     Patience,
@@ -336,8 +335,7 @@ class SocketCarrier:
         if self._recorded:
             return
         self._recorded = True
-        took = perf_counter_ns() - self._began
-        self._means.finish(record, Course(client_of(self._request), took, self._feed.spent, known_of(self._request)))
+        self._means.finish(record, course_of(self._request, self._began, self._feed.spent))
 
 
 type _CarryOut = Callable[[SocketCarrier, Any], Awaitable[None]]
