@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import suppress
 from functools import partial
 from time import perf_counter_ns
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from aiohttp import ClientResponse, web
 
@@ -57,7 +57,7 @@ from gateway.serve.course import course_of
 from gateway.serve.denied import Denied, Whose
 from gateway.serve.dial import Denied as DialRefused
 from gateway.serve.headers import end_to_end, without
-from gateway.serve.judging import Feed
+from gateway.serve.judging import Feed, Machine
 from gateway.serve.means import LAST_WORDS, AskAll, Means
 from gateway.serve.reply import Reply, timed
 from gateway.serve.upload import Upload
@@ -67,24 +67,13 @@ KEEPALIVE: Final = 10.0
 """Seconds between two signs of life while a call waits for its approval: proxies and SDKs give up after 30 to 60."""
 
 
-class Machine(Protocol):
-    """What the carrier needs of an exchange."""
-
-    @property
-    def finished(self) -> bool: ...
-
-    def weighs(self, event: Event) -> int: ...
-
-    def receive(self, event: Event) -> Sequence[Command]: ...
-
-
 class Carrier:
     """One exchange on its way. `run` it in the client's handler task."""
 
     def __init__(
         self,
         request: web.BaseRequest,
-        exchange: Machine,
+        exchange: Machine[Event, Command],
         upstream: Upstream,
         patience: Patience,
         means: Means,

@@ -21,7 +21,7 @@ from gateway.dialect.route import Family
 from gateway.errors import ClientError, Code, InternalError
 from gateway.exchange import refuse
 from gateway.exchange.demand import Consults, Demand
-from gateway.exchange.events import ExchangeRecord, Headers, Inspected, LimitsTaken, RequestStarted
+from gateway.exchange.events import Command, Event, ExchangeRecord, Headers, Inspected, LimitsTaken, RequestStarted
 from gateway.exchange.gate import Gate
 from gateway.exchange.machine import Exchange
 from gateway.exchange.session import Session
@@ -32,10 +32,11 @@ from gateway.serve import upgrade
 from gateway.serve.allowance import Allowance, Loose
 from gateway.serve.answer import Refused
 from gateway.serve.asking import Asker
-from gateway.serve.carrier import Carrier, Machine
+from gateway.serve.carrier import Carrier
 from gateway.serve.course import Course, course_of
 from gateway.serve.denied import Whose
 from gateway.serve.identity import Caller, Known, known_of
+from gateway.serve.judging import Machine
 from gateway.serve.ledger import Ledger
 from gateway.serve.means import Means
 from gateway.serve.posture import Posture
@@ -51,7 +52,7 @@ _ID_BYTES: Final = 12
 PLACE: Final = web.RequestKey("place", tuple[str, str])
 """Where a request keeps the host that its client chose, as it was spelt, and the path there."""
 
-type MakeExchange = Callable[[Posture, Upstream, Known, str], Machine]
+type MakeExchange = Callable[[Posture, Upstream, Known, str], Machine[Event, Command]]
 """Makes the exchange for an upstream, who asks, and a request id."""
 
 
