@@ -14,7 +14,7 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter_ns
 from typing import Final, cast
@@ -50,6 +50,17 @@ _TLS_RECORD: Final = 0x16
 
 type Serve = Callable[[Handle], web.RequestHandler]
 """Makes the HTTP server's end of one more connection, for that handler."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Guest:
+    """A client whose tunnel will be inspected: what it asked, in whose name, and with what it may begin TLS."""
+
+    transport: asyncio.Transport
+    asked: Asked
+    principal: str
+    tunnel: Tunnel
+    context: ssl.SSLContext
 
 
 class Gatekeeper:
@@ -177,57 +188,41 @@ class Gatekeeper:
         host = tunnel.authority.host
         context = self._leaves.context(host.name)
         context.sni_callback = partial(self._agree, host)
-        return partial(self._served, transport, asked, decision, tunnel, context)
+        return partial(self._served, _Guest(transport, asked, decision.principal, tunnel, context))
 
-    async def _served(
-        self,
-        transport: asyncio.Transport,
-        asked: Asked,
-        decision: EgressDecision,
-        tunnel: Tunnel,
-        context: ssl.SSLContext,
-    ) -> None:
+    async def _served(self, guest: _Guest) -> None:
         """Let the client speak HTTP, within TLS or without."""
         try:
-            await self._begun(transport, asked, decision, tunnel, context)
+            await self._begun(guest)
         except asyncio.CancelledError:
-            self._fail(transport, asked, decision.principal, "shutdown: cut before its first request", Code.STOPPED)
+            why = "shutdown: cut before its first request"
+            self._fail(guest.transport, guest.asked, guest.principal, why, Code.STOPPED)
             raise
 
-    async def _begun(
-        self,
-        transport: asyncio.Transport,
-        asked: Asked,
-        decision: EgressDecision,
-        tunnel: Tunnel,
-        context: ssl.SSLContext,
-    ) -> None:
+    async def _begun(self, guest: _Guest) -> None:
         """Give the connection to the HTTP server, once it is known how the client speaks."""
+        transport, asked, principal, tunnel = guest.transport, guest.asked, guest.principal, guest.tunnel
         first = await first_byte(transport)
         if first is None:
             transport.close()
-            self._records.finish(
-                asked, decision.principal, Fate("client_gone", 200, fault="tunnel: nothing came through it")
-            )
+            self._records.finish(asked, principal, Fate("client_gone", 200, fault="tunnel: nothing came through it"))
             return
         if first != _TLS_RECORD:
             inside = Tunnel(tunnel.authority, tunnel.spelt, Scheme.HTTP, tunnel.shown)
             hand_over(transport, self._serve(self.proxy.inside(inside)), b"")
             return
-        waiting = Waiting(
-            partial(self._serve, self.proxy.inside(tunnel)), partial(self._untrusted, asked, decision.principal)
-        )
+        waiting = Waiting(partial(self._serve, self.proxy.inside(tunnel)), partial(self._untrusted, asked, principal))
         try:
             secured = await asyncio.get_running_loop().start_tls(
-                transport, waiting, context, server_side=True, ssl_handshake_timeout=HANDSHAKE
+                transport, waiting, guest.context, server_side=True, ssl_handshake_timeout=HANDSHAKE
             )
         except OSError as failure:  # ssl.SSLError and TimeoutError are such
             if _is_by_callback(failure) and self._contrary:
                 told = self._contrary.popleft()
                 fate = Fate("refused", 200, Effect.BLOCK, Code.EGRESS, told=told)
-                self._records.finish(asked, decision.principal, fate)
+                self._records.finish(asked, principal, fate)
             else:
-                self._untrusted(asked, decision.principal, failure)
+                self._untrusted(asked, principal, failure)
             transport.abort()
             return
         waiting.begin(cast("asyncio.Transport", secured))
