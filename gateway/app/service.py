@@ -119,12 +119,17 @@ class Service:
         self._watch_fault: str | None = None
         self._watch_restarts = 0
         self._reloads: set[asyncio.Task[object]] = set()
-        self.metrics = Metrics(self.in_flight)
-        self.metrics.ruleset(self._posture.digest)
-        self.metrics.stops(self._stops.count)
-        self.metrics.store_up(lambda: self.shared.is_up)
-        self.metrics.approvals_pending(lambda: self.approving.pending)
-        self.metrics.pins_waiting(lambda: len(self.board.waiting))
+        self.metrics = self._counting()
+
+    def _counting(self) -> Metrics:
+        """The metrics, with what they show from the start, and how they ask for what changes by itself."""
+        metrics = Metrics(self.in_flight)
+        metrics.ruleset(self._posture.digest)
+        metrics.stops(self._stops.count)
+        metrics.store_up(lambda: self.shared.is_up)
+        metrics.approvals_pending(lambda: self.approving.pending)
+        metrics.pins_waiting(lambda: len(self.board.waiting))
+        return metrics
 
     async def start(self, doors: Doors, *, follow: bool = True) -> None:
         """Open the audit file, and serve at these sockets, which are closed with it. `follow` is whether edited files

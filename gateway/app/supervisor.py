@@ -30,8 +30,8 @@ from gateway.pins.board import Board
 from gateway.serve import totals
 from gateway.serve.admin import Readiness, View
 from gateway.serve.approvals import Approvals
-from gateway.serve.carrier import LAST_WORDS
 from gateway.serve.listener import standing
+from gateway.serve.means import LAST_WORDS
 from gateway.serve.pins import Pins
 from gateway.serve.totals import Totals
 from gateway.state.shared import OpenRegisters

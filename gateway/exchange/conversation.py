@@ -8,8 +8,8 @@ a JSON-RPC error: it fails closed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -22,11 +22,13 @@ from gateway.dialect.message import Instead
 from gateway.errors import Code, LockgateError, Malformed, OverLimit
 from gateway.exchange import refuse
 from gateway.exchange.calls import Calls, Refused
+from gateway.exchange.conversation_steps import AskAbout, Clock, Step, ToClient, ToServer, onward, told
 from gateway.exchange.events import Ask, ExchangeRecord, Finish, Inspected
 from gateway.exchange.facts import Facts
 from gateway.exchange.gate import Gate
 from gateway.exchange.listing import server_of
 from gateway.exchange.messages import Judged, judge_message
+from gateway.exchange.open_exchanges import Key, OpenExchange, OpenExchanges
 from gateway.exchange.sight import UNTOLD, sight
 from gateway.exchange.whole import Outcome
 from gateway.policy.call import Answer
@@ -36,9 +38,6 @@ from gateway.verdict import Refusal
 from gateway.wire.document import Document, glance, parse
 from gateway.wire.lines import TOO_LONG
 
-MAX_OPEN: Final = 1000
-"""Requests that may wait for an answer. Clients have a few at a time; what nobody answers must not grow for ever."""
-
 METHOD: Final = "STDIO"
 """Stands in the record where an exchange over HTTP has its method."""
 
@@ -47,54 +46,10 @@ _BARE_CR: Final = re.compile(rb"\r(?!\n\Z)")
 
 
 @dataclass(frozen=True, slots=True)
-class ToClient:
-    data: bytes  # whole lines
-
-
-@dataclass(frozen=True, slots=True)
-class ToServer:
-    data: bytes  # whole lines
-
-
-@dataclass(frozen=True, slots=True)
-class AskAbout:
-    """Ask about the calls in a message, and tell the conversation by this id what was answered. Others go on."""
-
-    id: str
-    ask: Ask
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """Tell `overdue` of that id in so many seconds from now, unless it is finished by then. Another one begins anew,
-    but `most` seconds after the first it is over all the same."""
-
-    id: str
-    seconds: float
-    most: float
-
-
-type Step = ToClient | ToServer | AskAbout | Clock | Finish
-
-
-@dataclass(slots=True)
-class _Exchange:
-    """A request, or several in a batch, and what became of it. `dialect` is bound to it."""
-
-    facts: Facts
-    dialect: Mcp
-    sender: Direction
-    waiting: set[Id] = field(default_factory=set)
-    is_refused: bool = False
-    calls: Calls | None = None
-    tokens: frozenset[Hashable] = frozenset()  # by which progress is reported
-
-
-@dataclass(frozen=True, slots=True)
 class _Held:
     """A message of the client that waits for what is said about its calls: as it came, as it goes on, and its end."""
 
-    exchange: _Exchange
+    exchange: OpenExchange
     document: Document
     judged: Judged
     end: bytes
@@ -112,10 +67,9 @@ class Conversation:
         self._principal = principal
         self._new_id = new_id
         self._dialect = Mcp()
-        self._open: dict[tuple[Direction, Id], _Exchange] = {}
+        self._open = OpenExchanges()
         self._held: dict[str, _Held] = {}
         self._session = ""  # that of all calls: a client starts a process for each
-        self._late: dict[Id, None] = {}  # requests of the client whose answers nobody waits for any more
 
     def receive(self, sender: Direction, line: bytes | None) -> list[Step]:
         """What follows from a line; `TOO_LONG` stands for one that is over the limit on events."""
@@ -139,7 +93,7 @@ class Conversation:
 
     def overdue(self, id_: str) -> list[Step]:
         """What follows when the time of a `Clock` is over: the client is told, and a late answer goes nowhere."""
-        exchange = next((one for one in self._open.values() if one.facts.id == id_), None)
+        exchange = self._open.by_id(id_)
         if exchange is None or exchange.calls is None:
             return []
         words = exchange.calls.overdue()
@@ -147,18 +101,15 @@ class Conversation:
         refusal = self._refusal(exchange.facts, Code.TOOL, words, ("tool-timeout",))
         owed = tuple(one for one in exchange.dialect.owed if one.id in exchange.waiting)
         steps: list[Step] = [ToClient(replace(exchange.dialect, owed=owed).refusal(refusal) + b"\n")]
-        for one in owed:
-            steps.append(ToServer(cancelled(one.id, words) + b"\n"))
-            self._late[one.id] = None
-        while len(self._late) > MAX_OPEN:
-            del self._late[next(iter(self._late))]
-        self._forget(exchange)
+        steps += [ToServer(cancelled(one.id, words) + b"\n") for one in owed]
+        self._open.give_up(one.id for one in owed)
+        self._open.drop(exchange)
         return [*steps, Finish(self._record(exchange, "refused"))]
 
     def ended(self, why: str) -> list[Step]:
         """The server is gone: whoever still waits for it is told `why`."""
         steps: list[Step] = []
-        for exchange in self._unfinished():
+        for exchange in self._open.take_all():
             exchange.facts.fault = f"upstream.broken: {why}"
             exchange.facts.upstream_failed = True
             if exchange.sender is Direction.REQUEST:
@@ -170,12 +121,7 @@ class Conversation:
 
     def left(self) -> list[Step]:
         """The client is gone: nobody waits any more."""
-        return [Finish(self._record(exchange, "client_gone")) for exchange in self._unfinished()]
-
-    def _unfinished(self) -> list[_Exchange]:
-        exchanges = list({id(exchange): exchange for exchange in self._open.values()}.values())
-        self._open.clear()
-        return exchanges
+        return [Finish(self._record(exchange, "client_gone")) for exchange in self._open.take_all()]
 
     # --- a message that can be read ---------------------------------------------------------------------------------
 
@@ -185,7 +131,7 @@ class Conversation:
             raise OverLimit(f"a message is over the limit of {limit} bytes (`max_event` under [gateway])")
         text = line.rstrip(b"\r\n")
         if not text.strip():
-            yield _onward(sender, line)
+            yield onward(sender, line)
             return
         if _BARE_CR.search(line):
             raise Malformed("a message holds a carriage return")
@@ -205,7 +151,7 @@ class Conversation:
             plain = line if not judged.edited and line.endswith(b"\n") else judged.data + end
             made = self._calls(exchanges[0], sender, document)
             if made is None:
-                yield _onward(sender, plain)
+                yield onward(sender, plain)
                 yield from self._progressed(sender, document)
             else:
                 yield from self._ruled(_Held(exchanges[0], document, judged, end), made, plain)
@@ -214,7 +160,7 @@ class Conversation:
 
     # --- calls of tools ----------------------------------------------------------------------------------------------
 
-    def _calls(self, exchange: _Exchange, sender: Direction, document: Document) -> Calls | None:
+    def _calls(self, exchange: OpenExchange, sender: Direction, document: Document) -> Calls | None:
         """The calls that a client makes in a message, ruled on; None where there are none, or nobody rules."""
         gate = self.gate
         made = self._dialect.made(document) if sender is Direction.REQUEST and gate.firewall is not None else ()
@@ -244,7 +190,7 @@ class Conversation:
         """A server that reports progress of a call has more time for it."""
         if sender is Direction.ANSWER:
             for token in self._dialect.progress_tokens(document, sender):
-                exchange = next((one for one in self._open.values() if token in one.tokens), None)
+                exchange = self._open.by_token(token)
                 yield from _clock(exchange) if exchange is not None else ()
 
     def _calls_answered(self, sender: Direction, messages: list[Any]) -> list[Calls]:
@@ -255,10 +201,11 @@ class Conversation:
 
     def _are_late(self, sender: Direction, messages: list[dict[str, Any]]) -> bool:
         """Whether a body of the server answers only what nobody waits for any more, which is forgotten with that."""
-        if sender is Direction.REQUEST or not all(is_answer(one) and one.get("id") in self._late for one in messages):
+        is_late = self._open.is_late
+        if sender is Direction.REQUEST or not all(is_answer(one) and is_late(one.get("id")) for one in messages):
             return False
         for one in messages:
-            self._late.pop(one["id"], None)
+            self._open.came(one["id"])
         return bool(messages)
 
     def _answered_about(self, held: _Held, answers: Sequence[Answer]) -> Iterator[Step]:
@@ -275,37 +222,36 @@ class Conversation:
             yield from _clock(exchange)
             return
         yield from self._refused_calls(held, calls.refused)
-        self._forget(exchange)
+        self._open.drop(exchange)
         yield Finish(self._record(exchange, "refused"))
 
     def _refused_calls(self, held: _Held, refused: Refused) -> Iterator[Step]:
         held.exchange.is_refused = True
         refusal = self._refusal(held.exchange.facts, refused.code, refused.words, refused.rules)
-        yield from _told(self._dialect.instead(held.document, refusal))
+        yield from told(self._dialect.instead(held.document, refusal))
 
-    def _record(self, exchange: _Exchange, outcome: str) -> ExchangeRecord:
+    def _record(self, exchange: OpenExchange, outcome: str) -> ExchangeRecord:
         if exchange.calls is not None:
             exchange.facts.add_calls(exchange.calls)
         return exchange.facts.record(outcome)
 
-    def _answered(self, sender: Direction, messages: list[dict[str, Any]]) -> list[_Exchange]:
+    def _answered(self, sender: Direction, messages: list[dict[str, Any]]) -> list[OpenExchange]:
         """The exchanges that the answers in a body belong to; they wait for these no more."""
-        found: dict[int, _Exchange] = {}
+        found: dict[int, OpenExchange] = {}
         for message in messages:
             id_ = message.get("id")
-            exchange = self._open.pop((_other(sender), id_), None) if is_answer(message) else None
+            exchange = self._open.take((_other(sender), id_)) if is_answer(message) else None
             if exchange is not None:
-                exchange.waiting.discard(id_)
                 found[id(exchange)] = exchange
         return list(found.values())
 
-    def _opened(self, sender: Direction, dialect: Mcp) -> _Exchange:
+    def _opened(self, sender: Direction, dialect: Mcp) -> OpenExchange:
         facts = Facts(self._new_id(), self._upstream, self._principal, self.gate.rules.digest)
         facts.dialect, facts.method = dialect.name, METHOD
         facts.path = "client" if sender is Direction.REQUEST else "server"
-        return _Exchange(facts, dialect, sender)
+        return OpenExchange(facts, dialect, sender)
 
-    def _note(self, exchange: _Exchange, sender: Direction, document: Document, judged: Judged) -> None:
+    def _note(self, exchange: OpenExchange, sender: Direction, document: Document, judged: Judged) -> None:
         part = Direction.REQUEST if exchange.sender is sender else Direction.ANSWER
         inspected = Inspected(len(document.raw), judged.segments, 0, "dialect", judged.uninspected)
         exchange.is_refused = exchange.is_refused or judged.refused
@@ -315,46 +261,43 @@ class Conversation:
         if part is Direction.REQUEST:
             exchange.facts.operation = self._dialect.operation(document, named=not judged.findings)
 
-    def _refused(self, exchange: _Exchange, sender: Direction, document: Document, judged: Judged) -> Iterator[Step]:
+    def _refused(self, exchange: OpenExchange, sender: Direction, document: Document, judged: Judged) -> Iterator[Step]:
         code = judged.verdict.code or Code.CONTENT
         rules = refuse.rules_of(judged.verdict.reasons)
         refusal = self._refusal(exchange.facts, code, refuse.content_message(code, rules), rules)
         if sender is Direction.ANSWER:
             yield ToClient(self._dialect.in_place(document, refusal) + b"\n")
         else:
-            yield from _told(self._dialect.instead(document, refusal))
+            yield from told(self._dialect.instead(document, refusal))
 
-    def _settled(self, exchange: _Exchange, sender: Direction, messages: list[dict[str, Any]]) -> Iterator[Step]:
+    def _settled(self, exchange: OpenExchange, sender: Direction, messages: list[dict[str, Any]]) -> Iterator[Step]:
         """Keep an exchange that waits for an answer, and end what does not."""
         for message in messages:
             # A client is told at once; a server is, when its client has answered what came in place of the request.
             if is_request(message) and not (exchange.is_refused and sender is Direction.REQUEST):
                 yield from self._superseded((sender, message["id"]))
-                self._open[sender, message["id"]] = exchange
-                exchange.waiting.add(message["id"])
+                self._open.add((sender, message["id"]), exchange)
             elif message.get("method") == "notifications/cancelled":
                 yield from self._cancelled(sender, message)
         if not exchange.waiting:
             outcome = "refused" if exchange.is_refused else exchange.facts.outcome_of_edits()
             yield Finish(self._record(exchange, outcome))
-        if len(self._open) > MAX_OPEN:
-            yield from self._superseded(next(iter(self._open)))
+        surplus = self._open.surplus()
+        if surplus is not None:
+            yield from self._superseded(surplus)
 
     def _cancelled(self, sender: Direction, message: dict[str, Any]) -> Iterator[Step]:
         """Whoever cancels a request waits no more; an answer that still comes is an exchange of its own."""
         params = message.get("params")
         id_ = params.get("requestId") if isinstance(params, dict) else None
         if isinstance(id_, str | int):
-            exchange = self._open.pop((sender, id_), None)
-            if exchange is not None:
-                exchange.waiting.discard(id_)
-                if not exchange.waiting:
-                    yield Finish(self._record(exchange, "client_gone"))
+            exchange = self._open.take((sender, id_))
+            if exchange is not None and not exchange.waiting:
+                yield Finish(self._record(exchange, "client_gone"))
 
-    def _superseded(self, key: tuple[Direction, Id]) -> Iterator[Step]:
-        exchange = self._open.pop(key, None)
+    def _superseded(self, key: Key) -> Iterator[Step]:
+        exchange = self._open.take(key)
         if exchange is not None:
-            exchange.waiting.discard(key[1])
             exchange.facts.fault = "upstream.timeout: no answer came"
             if not exchange.waiting:
                 yield Finish(self._record(exchange, "failed"))
@@ -383,32 +326,27 @@ class Conversation:
         if sender is Direction.REQUEST:
             instead = self._dialect.instead(seen, refusal) if seen is not None and messages else Instead()
             # What is no answer to anything is no concern of the server's.
-            yield from _told(instead if answered else Instead(back=instead.back or self._dialect.refusal(refusal)))
+            yield from told(instead if answered else Instead(back=instead.back or self._dialect.refusal(refusal)))
         for exchange in exchanges:
             if sender is Direction.ANSWER:
                 yield ToClient(exchange.dialect.refusal(refusal) + b"\n")
             exchange.facts.fault = fault
             exchange.facts.code = code
             yield Finish(self._record(exchange, outcome))
-            self._forget(exchange)
+            self._open.drop(exchange)
 
-    def _meant(self, sender: Direction, line: bytes | None) -> list[_Exchange]:
+    def _meant(self, sender: Direction, line: bytes | None) -> list[OpenExchange]:
         """What a message of the server that is too long answers: it is no notification, so the only open request."""
         if sender is Direction.REQUEST or line is not TOO_LONG:
             return []
-        asked = [exchange for (who, _), exchange in self._open.items() if who is Direction.REQUEST]
-        return asked if len(asked) == 1 else []
-
-    def _forget(self, exchange: _Exchange) -> None:
-        for key in [key for key, other in self._open.items() if other is exchange]:
-            del self._open[key]
+        return self._open.only_one(Direction.REQUEST)
 
     def _refusal(self, facts: Facts, code: Code, message: str, rules: tuple[str, ...] = ()) -> Refusal:
         facts.code, facts.told = code, message
         return refuse.of(code, facts.id, message, rules=rules)
 
 
-def _clock(exchange: _Exchange) -> Iterator[Step]:
+def _clock(exchange: OpenExchange) -> Iterator[Step]:
     seconds = exchange.calls.timeout if exchange.calls is not None else None
     if seconds is not None:
         yield Clock(exchange.facts.id, seconds, seconds * PATIENCE)
@@ -427,17 +365,6 @@ def _messages(document: Document | None) -> list[dict[str, Any]]:
     value = document.value if document is not None else None
     messages: list[Any] = value if isinstance(value, list) else [value]
     return messages if all(isinstance(one, dict) and isinstance(one.get("id"), Id) for one in messages) else []
-
-
-def _told(instead: Instead) -> Iterator[Step]:
-    if instead.onward is not None:
-        yield ToServer(instead.onward + b"\n")
-    if instead.back is not None:
-        yield ToClient(instead.back + b"\n")
-
-
-def _onward(sender: Direction, data: bytes) -> Step:
-    return ToServer(data) if sender is Direction.REQUEST else ToClient(data)
 
 
 def _other(side: Direction) -> Direction:

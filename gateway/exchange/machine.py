@@ -24,15 +24,14 @@ from msgspec.structs import replace
 
 from gateway.dialect.base import Coverage
 from gateway.dialect.message import MessageDialect
-from gateway.dialect.meter import Asked
 from gateway.dialect.route import Family, Form
-from gateway.dialect.spelling import resolved
-from gateway.errors import Code, InternalError, LockgateError, Malformed
+from gateway.errors import Code, InternalError, LockgateError
 from gateway.exchange import headers as fields
 from gateway.exchange import hosted, messages, pdf, refuse
-from gateway.exchange.answering import BINARY, Answering, Reading, labelled_binary
+from gateway.exchange.answering import BINARY, Reading, labelled_binary
 from gateway.exchange.bill import Bill, meter_for
 from gateway.exchange.calls import Calls, Refused, may_complete
+from gateway.exchange.consulting import Consulting, Held
 from gateway.exchange.content import inspect, is_told_by_first_bytes, readable
 from gateway.exchange.demand import Consults, Demand
 from gateway.exchange.ending import State
@@ -43,7 +42,6 @@ from gateway.exchange.events import (
     Ask,
     ClientGone,
     Command,
-    Consult,
     DialDenied,
     Event,
     Extracted,
@@ -91,14 +89,6 @@ type Then = Callable[[], list[Command]]
 type Refuse = Callable[[Refusal], list[Command]]
 
 
-class Held(Struct, frozen=True):
-    """A request that was judged and waits for the limits: the bytes to send, the same decoded, and its fields."""
-
-    sent: bytes
-    body: bytes
-    headers: Headers
-
-
 class _Leaning(Struct, frozen=True):
     """A request that may go on from what its provider keeps: as it came, and decoded."""
 
@@ -106,7 +96,7 @@ class _Leaning(Struct, frozen=True):
     document: Document
 
 
-class Exchange(Answering):
+class Exchange(Consulting):
     """One request and its answer. Feed it events until `finished`; it never raises."""
 
     def __init__(
@@ -120,10 +110,7 @@ class Exchange(Answering):
         consults: Consults = Consults.EARLY,
         isolation: int | None = None,
     ) -> None:
-        super().__init__(gate, family, Facts(id, upstream, principal, gate.rules.digest), isolation)
-        self._consults = consults
-        self._demand = Demand()
-        self._held: Held | None = None
+        super().__init__(gate, family, Facts(id, upstream, principal, gate.rules.digest), isolation, consults)
         self._family = family
         self._uploading = False
         self._leaning: _Leaning | None = None
@@ -203,30 +190,9 @@ class Exchange(Answering):
             return [ReadBody()]
         return self._consult(Demand(asked=self._asked(None), tools=self._called(None)))
 
-    def _called(self, document: Document | None) -> tuple[str, ...]:
-        """The tools that the request calls by itself, one name for each call: as ruled on, or else as it says."""
-        return self._made.names if self._made is not None else messages.called(self._endpoint, document)
-
     def _requested(self, outcome: Outcome | None) -> tuple[Called, ...]:
         """The tools that the request calls by its method and path."""
         return requested(self._gate, self._request, self._facts.upstream, outcome, self._media)
-
-    def _asked(self, document: Document | None, unread: tuple[Uninspected, ...] = ()) -> Asked | None:
-        """What the request may cost; None where nobody asks, or nothing is counted."""
-        meter = self._bill.meter
-        if meter is None or self._consults is Consults.EARLY:
-            return None
-        return meter.asked(self._path, document, unread)
-
-    @property
-    def _path(self) -> str:
-        return resolved(self._request.target.partition("?")[0])
-
-    def _consult(self, demand: Demand) -> list[Command]:
-        self._state = State.LIMITS
-        self._demand = demand
-        self._bill.asked = demand.asked
-        return [Consult(demand)]
 
     def _on_limits(self, event: LimitsTaken) -> list[Command]:
         if self._state is not State.LIMITS:
@@ -256,22 +222,6 @@ class Exchange(Answering):
     @property
     def _reads_request(self) -> bool:
         return self._refuses_unknown or readable(self._endpoint, self._endpoint.request_form, self._media)
-
-    def _switched(self, event: LimitsTaken) -> list[Command]:
-        """Ask again with the request for another model, where the limit names one and the request can be changed."""
-        held, meter, demand = self._held, self._bill.meter, self._demand
-        if event.switch_to is None or held is None or meter is None or demand.asked is None or demand.switched:
-            return []
-        renamed = meter.renamed(self._request.target, held.body, event.switch_to)
-        if renamed is None:
-            return []
-        target, body = renamed
-        self._request = replace(self._request, target=target)
-        if body is not held.body:
-            self._held = Held(body, body, fields.of_edited(held.headers))
-        self._facts.switched_from, self._facts.model = demand.asked.model, event.switch_to
-        self._facts.edited = True
-        return self._consult(replace(demand, asked=replace(demand.asked, model=event.switch_to), switched=True))
 
     def _begin_upload(self, uninspected: tuple[Uninspected, ...]) -> StartUpstream:
         self._state = State.WAITING
@@ -395,17 +345,6 @@ class Exchange(Answering):
         self._held = Held(raw, outcome.body, headers)
         asked = self._asked(document, outcome.inspected.uninspected)
         return self._consult(Demand(asked=asked, tools=self._called(outcome.document)))
-
-    def _reread(self, raw: bytes, outcome: Outcome) -> Document | None:
-        """The whole of a body whose beginning was known and left out, where a limit needs it; None for no document."""
-        is_needed = self._bill.meter is not None and self._consults is Consults.LATE
-        if not is_needed or outcome.inspected.coverage != Coverage.DIALECT:
-            return None
-        coding = fields.value(self._request.headers, "content-encoding")
-        try:
-            return glance(decode(raw, coding, self._gate.limits.request) if coding else raw)
-        except Malformed:
-            return None
 
     def _refuse_request(self, document: Document | None, headers: Headers, refusal: Refusal) -> list[Command]:
         """Refuse what a client sends: tell it, or its receiver where it is that one who waits."""

@@ -24,6 +24,7 @@ from gateway.approve.shown import ticket_json
 from gateway.approve.ticket import State
 from gateway.errors import StoreError
 from gateway.policy.call import Lasts
+from gateway.serve.decisions import plain, read_decision, told
 
 PATH: Final = "/approvals"
 EVENTS: Final = "events"
@@ -46,7 +47,6 @@ _STATUS: Final[Mapping[Fault, int]] = {
     Fault.EXPIRED: 410,
     Fault.UNFIT: 422,
 }
-_TEXT: Final = "text/plain; charset=utf-8"
 
 type Known = Callable[[str], Person | None]
 """Whose token that is."""
@@ -67,45 +67,45 @@ class Approvals:
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Serve a request whose Host and Origin were checked."""
         if not self._is_guarded:
-            return _plain(403, "this needs a token: `token_env` under [admin] or [approvers.NAME] names its variable")
+            return plain(403, "this needs a token: `token_env` under [admin] or [approvers.NAME] names its variable")
         scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
         person = self._known(token.strip()) if scheme.lower() == "bearer" else None
         if person is None:
-            return _plain(401, "show your token: Authorization: Bearer …", (hdrs.WWW_AUTHENTICATE, "Bearer"))
+            return plain(401, "show your token: Authorization: Bearer …", (hdrs.WWW_AUTHENTICATE, "Bearer"))
         name = request.path[len(PATH) :].strip("/")
         is_one = bool(name) and name != EVENTS
         allowed = {hdrs.METH_GET, hdrs.METH_POST} if is_one else {hdrs.METH_GET}
         if request.method not in allowed:
-            return _plain(405, "not served here", (hdrs.ALLOW, ", ".join(sorted(allowed))))
+            return plain(405, "not served here", (hdrs.ALLOW, ", ".join(sorted(allowed))))
         try:
             if name == EVENTS:
                 return await self._events(request, person)
             return await (self._one(request, name, person) if is_one else self._all(request, person))
         except Undecided as error:
-            return _plain(_STATUS[error.fault], str(error))
+            return plain(_STATUS[error.fault], str(error))
         except StoreError as error:
-            return _plain(503, str(error))
+            return plain(503, str(error))
 
     async def _all(self, request: web.BaseRequest, person: Person) -> web.Response:
         wanted = request.query.get("state")
         if wanted is not None and wanted not in set(State):
-            return _plain(400, f"no such state; there are: {', '.join(State)}")
+            return plain(400, f"no such state; there are: {', '.join(State)}")
         found = await self._desk.tickets(person)
-        return _json({"approvals": [ticket_json(one) for one in found if wanted in {None, one.state}]})
+        return told({"approvals": [ticket_json(one) for one in found if wanted in {None, one.state}]})
 
     async def _one(self, request: web.BaseRequest, id_: str, person: Person) -> web.Response:
         if request.method == hdrs.METH_GET:
-            return _json(ticket_json(await self._desk.find(id_, person)))
+            return told(ticket_json(await self._desk.find(id_, person)))
         try:
-            decision, by = _wanted(await _body(request))
+            decision, by = _wanted(await read_decision(request, MOST, FORM))
         except ValueError as error:
-            return _plain(400, str(error))
+            return plain(400, str(error))
         who = Person(person.name, person.role, person.agents, by)
-        return _json(ticket_json(await self._desk.decide(id_, decision, who)))
+        return told(ticket_json(await self._desk.decide(id_, decision, who)))
 
     async def _events(self, request: web.BaseRequest, person: Person) -> web.StreamResponse:
         if self._watchers >= WATCHERS:
-            return _plain(503, f"{WATCHERS} watch already")
+            return plain(503, f"{WATCHERS} watch already")
         answer = web.StreamResponse(
             headers={hdrs.CONTENT_TYPE: "text/event-stream", hdrs.CACHE_CONTROL: "no-store"},
         )
@@ -138,21 +138,8 @@ class Approvals:
                 await asyncio.gather(coming, return_exceptions=True)
 
 
-async def _body(request: web.BaseRequest) -> bytes:
-    data = b""
-    while not request.content.at_eof():
-        data += await request.content.readany()
-        if len(data) > MOST:
-            raise ValueError(f"the body is over {MOST} bytes; accepted: {FORM}")
-    return data
-
-
-def _wanted(data: bytes) -> tuple[Decision, str]:
+def _wanted(body: Any) -> tuple[Decision, str]:
     """The decision, and who says to have taken it. Raises ValueError with the accepted form."""
-    try:
-        body = json.loads(data)
-    except (ValueError, RecursionError):
-        body = None
     if not isinstance(body, dict) or body.keys() - {"decision", "lasts", "arguments", "why", "by"}:
         raise ValueError(f"the body is no decision; accepted: {FORM}")
     words, lasts = (body.get("why", ""), body.get("by", "")), body.get("lasts")
@@ -165,12 +152,3 @@ def _wanted(data: bytes) -> tuple[Decision, str]:
     if not is_approval and (lasts is not None or edited is not None):
         raise ValueError(f"a denial has neither `lasts` nor `arguments`; accepted: {FORM}")
     return Decision(is_approval, Lasts(lasts) if lasts is not None else None, edited, words[0]), words[1]
-
-
-def _json(value: Mapping[str, Any]) -> web.Response:
-    body = json.dumps(value, indent=2).encode()
-    return web.Response(body=body, headers={hdrs.CONTENT_TYPE: "application/json", hdrs.CACHE_CONTROL: "no-store"})
-
-
-def _plain(status: int, text: str, *fields: tuple[str, str]) -> web.Response:
-    return web.Response(status=status, body=f"{text}\n".encode(), headers={hdrs.CONTENT_TYPE: _TEXT, **dict(fields)})

@@ -10,10 +10,9 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter_ns
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from aiohttp import ClientResponse, web
 
@@ -53,61 +52,19 @@ from gateway.exchange.events import (
     Stopped,
     UpstreamFailed,
 )
-from gateway.pdf.reader import Reader
-from gateway.policy.call import Answer
-from gateway.serve.allowance import Bill
 from gateway.serve.client_body import BrokenBody, ClientBody
+from gateway.serve.course import course_of
 from gateway.serve.denied import Denied, Whose
 from gateway.serve.dial import Denied as DialRefused
 from gateway.serve.headers import end_to_end, without
-from gateway.serve.identity import NOBODY, Known, known_of
-from gateway.serve.judging import Feed
+from gateway.serve.judging import Feed, Machine
+from gateway.serve.means import LAST_WORDS, AskAll, Means
 from gateway.serve.reply import Reply, timed
-from gateway.serve.ticket import client_of
 from gateway.serve.upload import Upload
-from gateway.serve.upstream import FAILURES, Patience, Pool, Upstream, detail_of, fault_of
-
-LAST_WORDS: Final = 1.0
-"""Seconds that an exchange cut by a shutdown gets to end its answer properly."""
-
+from gateway.serve.upstream import FAILURES, Patience, Upstream, detail_of, fault_of
 
 KEEPALIVE: Final = 10.0
 """Seconds between two signs of life while a call waits for its approval: proxies and SDKs give up after 30 to 60."""
-
-type AskAll = Callable[[Ask], Awaitable[tuple[Answer, ...]]]
-"""Gives an answer to each question."""
-
-
-class Machine(Protocol):
-    """What the carrier needs of an exchange."""
-
-    @property
-    def finished(self) -> bool: ...
-
-    def weighs(self, event: Event) -> int: ...
-
-    def receive(self, event: Event) -> Sequence[Command]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Course:
-    """What the shell adds to a record: the client's address, nanoseconds in all and spent inspecting, by what the
-    caller is known, and the bill."""
-
-    client: str | None
-    took_ns: int
-    spent_ns: int
-    known: Known = NOBODY
-    bill: Bill | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What carriers share: the way out, where the record goes, and who reads PDFs."""
-
-    pool: Pool
-    finish: Callable[[ExchangeRecord, Course], None]
-    pdf: Reader = field(default_factory=Reader)
 
 
 class Carrier:
@@ -116,7 +73,7 @@ class Carrier:
     def __init__(
         self,
         request: web.BaseRequest,
-        exchange: Machine,
+        exchange: Machine[Event, Command],
         upstream: Upstream,
         patience: Patience,
         means: Means,
@@ -376,10 +333,10 @@ class Carrier:
         if self._recorded:
             return
         self._recorded = True
-        took = perf_counter_ns() - self._began
+        course = course_of(self._request, self._began, self._feed.spent)
         answer_fields = () if self._upstream is None else self._upstream.raw_headers
         record = trailers.named(record, self._request.raw_headers, answer_fields)
-        self._means.finish(record, Course(client_of(self._request), took, self._feed.spent, known_of(self._request)))
+        self._means.finish(record, course)
 
 
 type _CarryOut = Callable[[Carrier, Any], Awaitable[None]]

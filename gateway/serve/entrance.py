@@ -21,7 +21,7 @@ from gateway.dialect.route import Family
 from gateway.errors import ClientError, Code, InternalError
 from gateway.exchange import refuse
 from gateway.exchange.demand import Consults, Demand
-from gateway.exchange.events import ExchangeRecord, Headers, Inspected, LimitsTaken, RequestStarted
+from gateway.exchange.events import Command, Event, ExchangeRecord, Headers, Inspected, LimitsTaken, RequestStarted
 from gateway.exchange.gate import Gate
 from gateway.exchange.machine import Exchange
 from gateway.exchange.session import Session
@@ -32,12 +32,14 @@ from gateway.serve import upgrade
 from gateway.serve.allowance import Allowance, Loose
 from gateway.serve.answer import Refused
 from gateway.serve.asking import Asker
-from gateway.serve.carrier import Carrier, Course, Machine, Means
+from gateway.serve.carrier import Carrier
+from gateway.serve.course import Course, course_of
 from gateway.serve.denied import Whose
 from gateway.serve.identity import Caller, Known, known_of
+from gateway.serve.judging import Machine
 from gateway.serve.ledger import Ledger
+from gateway.serve.means import Means
 from gateway.serve.posture import Posture
-from gateway.serve.ticket import client_of
 from gateway.serve.upstream import Pool, Upstream
 from gateway.serve.websocket import SocketCarrier
 from gateway.settings import DEFAULT_PRINCIPAL
@@ -50,7 +52,7 @@ _ID_BYTES: Final = 12
 PLACE: Final = web.RequestKey("place", tuple[str, str])
 """Where a request keeps the host that its client chose, as it was spelt, and the path there."""
 
-type MakeExchange = Callable[[Posture, Upstream, Known, str], Machine]
+type MakeExchange = Callable[[Posture, Upstream, Known, str], Machine[Event, Command]]
 """Makes the exchange for an upstream, who asks, and a request id."""
 
 
@@ -271,7 +273,7 @@ class Entrance(ABC):
         self, refusal: Refusal, request: web.BaseRequest, upstream: Upstream | None, began: int, fault: str | None
     ) -> None:
         record = _record(refusal, request, upstream, self.posture.default_gate, fault)
-        self._ledger.finish(record, Course(client_of(request), perf_counter_ns() - began, 0, known_of(request)))
+        self._ledger.finish(record, course_of(request, began))
 
 
 def _answer(refusal: Refusal, family: Family | None) -> Refused:

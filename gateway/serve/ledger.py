@@ -16,7 +16,7 @@ from gateway import record as log
 from gateway.errors import Code
 from gateway.exchange.events import ExchangeRecord
 from gateway.fleet.push import Tally
-from gateway.serve.carrier import Course
+from gateway.serve.course import Course
 from gateway.serve.metrics import Metrics
 
 type Write = Callable[[Mapping[str, Any]], None]

@@ -17,7 +17,8 @@ from time import perf_counter_ns
 from typing import Any, Final, Protocol
 
 from gateway.errors import ConfigError
-from gateway.exchange.conversation import AskAbout, Clock, Conversation, Step, ToClient, ToServer
+from gateway.exchange.conversation import Conversation
+from gateway.exchange.conversation_steps import AskAbout, Clock, Step, ToClient, ToServer
 from gateway.exchange.events import Ask, ExchangeRecord, Finish
 from gateway.policy.call import Answer
 from gateway.segment import Direction

@@ -60,6 +60,22 @@ def left_of(stream: AnswerStream, pieces: list[bytes], answer: Answer) -> bytes:
     return out
 
 
+def whole_left_of(dialect: Dialect, value: Any, answer: Answer) -> tuple[bytes, Calls]:
+    """A whole answer as it leaves, with that answer to whatever is asked, and what was ruled on its calls."""
+    document = parse(json.dumps(value).encode())
+    calls = ruled()
+    calls.take(dialect.calls(document))
+    while questions := calls.ask():
+        calls.answered([answer] * len(questions))
+    return dialect.changed(document, calls.changes), calls
+
+
+def saying(tools: list[str], step: int) -> Say:
+    """An answer with a call of each of these tools, in pieces of `step` characters."""
+    calls = tuple(Call(tool, json.dumps({"what": f"no. {index}"}), f"t{index}") for index, tool in enumerate(tools))
+    return Say("Hm, I see.", calls=calls, step=step)
+
+
 def heard(name: str, raw: bytes) -> list[Any]:
     """Texts and calls in their order: what an agent makes of a stream or a whole answer. Empty texts say nothing."""
     framing = PROVIDERS[name][1]
@@ -125,18 +141,12 @@ def test_a_stream_leaves_as_the_whole_answer_does(
     name: str, tools: list[str], answer: Answer, step: int, cuts: list[int]
 ) -> None:
     dialect, framing, whole, events = PROVIDERS[name]
-    calls = tuple(Call(tool, json.dumps({"what": f"no. {index}"}), f"t{index}") for index, tool in enumerate(tools))
-    say = Say("Hm, I see.", calls=calls, step=step)
+    say = saying(tools, step)
     raw = b"".join(events(say, {}))
-    stream_calls, whole_calls = ruled(), ruled()
+    stream_calls = ruled()
     stream = AnswerStream(GATE, dialect, framing, stream_calls)
     left = left_of(stream, pieces_of(raw, cuts), answer)
-
-    document = parse(json.dumps(whole(say, {})).encode())
-    whole_calls.take(dialect.calls(document))
-    while questions := whole_calls.ask():
-        whole_calls.answered([answer] * len(questions))
-    expected = dialect.changed(document, whole_calls.changes)
+    expected, whole_calls = whole_left_of(dialect, whole(say, {}), answer)
 
     assert stream_calls.changes == whole_calls.changes
     assert heard(name, left) == whole_heard(name, expected)

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from gateway.errors import Code
 from gateway.exchange import conversation
-from gateway.exchange.conversation import METHOD, AskAbout, Clock, Conversation, Step, ToClient, ToServer
+from gateway.exchange.conversation import METHOD, Conversation
+from gateway.exchange.conversation_steps import AskAbout, Clock, Step, ToClient, ToServer
 from gateway.exchange.events import ExchangeRecord, Finish
+from gateway.exchange.open_exchanges import MAX_OPEN
 from gateway.policy.call import Answer
 from gateway.segment import Direction
 from gateway.stops.decision import Every
@@ -374,15 +376,15 @@ class TestEndings:
 
     def test_what_nobody_answers_does_not_grow_for_ever(self) -> None:
         one = talk()
-        steps = [step for n in range(conversation.MAX_OPEN + 2) for step in one.receive(CLIENT, line(call(id=n)))]
+        steps = [step for n in range(MAX_OPEN + 2) for step in one.receive(CLIENT, line(call(id=n)))]
         assert [made.id for made in records(steps)] == ["id-1", "id-2"]
 
     def test_a_batch_is_over_when_nothing_of_it_is_waited_for(self) -> None:
         one = talk()
         one.receive(CLIENT, line([call(id=n) for n in range(3)]))
-        steps = [s for n in range(3, conversation.MAX_OPEN + 2) for s in one.receive(CLIENT, line(call(id=n)))]
+        steps = [s for n in range(3, MAX_OPEN + 2) for s in one.receive(CLIENT, line(call(id=n)))]
         assert records(steps) == []
-        assert len(one.left()) == conversation.MAX_OPEN
+        assert len(one.left()) == MAX_OPEN
 
 
 class TestCalls:

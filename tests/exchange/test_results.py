@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.dialect.families import FAMILIES
-from gateway.exchange.conversation import Clock, Conversation, ToClient, ToServer
+from gateway.exchange.conversation import Conversation
+from gateway.exchange.conversation_steps import Clock, ToClient, ToServer
 from gateway.exchange.demand import Consults
 from gateway.exchange.events import (
     AnswerData,

@@ -21,7 +21,7 @@ from gateway.exchange.gate import Gate
 from gateway.policy.hierarchy import Hierarchy, Mode
 from gateway.policy.profile import PROFILES
 from gateway.serve.base_url import BaseUrl
-from gateway.serve.carrier import Course
+from gateway.serve.course import Course
 from gateway.serve.entrance import MakeExchange, make_exchange
 from gateway.serve.identity import Site
 from gateway.serve.ledger import Ledger, Write

@@ -9,7 +9,7 @@ import structlog
 
 from gateway import record as log
 from gateway.audit import AuditError
-from gateway.serve.carrier import Course
+from gateway.serve.course import Course
 from gateway.serve.ledger import Ledger
 from gateway.serve.metrics import Metrics
 from gateway.settings import Format
