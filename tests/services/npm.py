@@ -58,19 +58,24 @@ def edited(name: str, target: Path, changes: dict[str, str]) -> Path:
     return program
 
 
+MODES: Final = {"http": ("streamableHttp", "mcp"), "sse": ("sse", "sse")}
+"""The argument of `everything` for each transport, and the path that it serves then."""
+
+
 @contextmanager
-def over_http() -> Iterator[str]:
-    """The URL of the server `everything` over streamable HTTP."""
+def serving(transport: str) -> Iterator[str]:
+    """The URL of the server `everything` over HTTP, in either form."""
+    mode, path = MODES[transport]
     port = free_port()
     environ = {**os.environ, "PORT": str(port)}
     with subprocess.Popen(
-        command("everything", "streamableHttp"), env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        command("everything", mode), env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as process:
         try:
             assert process.stderr is not None
-            while f"listening on port {port}".encode() not in (line := process.stderr.readline()):
+            while f"on port {port}".encode() not in (line := process.stderr.readline()):
                 assert line, "the server ended before it listened"
-            yield f"http://{HOST}:{port}/mcp"
+            yield f"http://{HOST}:{port}/{path}"
         finally:
             process.terminate()
             process.communicate()
