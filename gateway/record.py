@@ -22,7 +22,7 @@ from typing import Any, Final, TextIO
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
-from gateway.exchange.events import WITHHELD, ExchangeRecord, Inspected
+from gateway.exchange.events import WITHHELD, ExchangeRecord, Inspected, Settle
 from gateway.json_line import json_line
 from gateway.settings import DEFAULT_PRINCIPAL, Format
 from gateway.verdict import Effect, Reason
@@ -32,6 +32,9 @@ EXCHANGE: Final = "exchange"
 
 CALL: Final = "call"
 """The event name of the line of one call of a tool, which follows that of its exchange."""
+
+CALL_RESULT: Final = "call_result"
+"""The event name of the line of its result, where that comes after the record of the exchange."""
 
 MAX_PATH: Final = 512
 MAX_NAME: Final = 128
@@ -185,6 +188,22 @@ def call_lines(record: ExchangeRecord, time: datetime, duration_ms: float = 0.0)
             **({"result": str(call.became), "duration_ms": round(duration_ms, 1)} if call.became is not None else {}),
         }
         for call in record.calls
+    ]
+
+
+def result_lines(settled: Settle, time: datetime) -> list[dict[str, Any]]:
+    """A line for each call whose result came after the record of its exchange, which has the same id."""
+    return [
+        {
+            Field.TIME: time.isoformat(timespec="milliseconds"),
+            "event": CALL_RESULT,
+            Field.ID: settled.of,
+            "server": call.server,
+            "tool": call.tool[:MAX_NAME],
+            "fingerprint": call.fingerprint,
+            "result": str(call.became),
+        }
+        for call in settled.calls
     ]
 
 

@@ -12,6 +12,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gateway.dialect.apart import Expected
 from gateway.dialect.base import Coverage, Denials
 from gateway.dialect.message import MessageDialect
 from gateway.dialect.route import Family
@@ -25,19 +26,24 @@ from gateway.exchange.collected import Collected
 from gateway.exchange.content import is_told_by_first_bytes
 from gateway.exchange.ending import Ending, Refused, State
 from gateway.exchange.events import (
+    Announced,
     AnswerData,
     Answered,
     AnswerStarted,
     Ask,
     BeginAnswer,
+    CallsOverdue,
     Command,
     Extract,
     Extracted,
     Headers,
     Inspected,
+    Listen,
     Remember,
     RequestData,
     RequestStarted,
+    Settle,
+    StartClock,
     Unread,
 )
 from gateway.exchange.facts import Facts
@@ -50,11 +56,15 @@ from gateway.exchange.sight import sight, told
 from gateway.exchange.stream import AnswerStream
 from gateway.exchange.whole import Outcome
 from gateway.exchange.whole_calls import WholeCalls, whole_calls
+from gateway.policy.tools.wrapper import PATIENCE
 from gateway.segment import Direction, Uninspected
-from gateway.verdict import Effect
+from gateway.verdict import Effect, Reason
 from gateway.wire.coding import Decoder, decode
 from gateway.wire.frames import Framing
 from gateway.wire.media import MediaType, content_type
+
+OVERDUE: Final = Reason(Effect.REWRITE, "tool-timeout", "tool.timeout", 0)
+"""Why a stream says that a call has failed that was sent by an exchange of its own."""
 
 BINARY: Final = (Uninspected("binary_body"),)
 _SWITCHING_PROTOCOLS: Final = 101
@@ -94,6 +104,7 @@ class Answering(Ending, ABC):
         self._bodiless = False
         self._asked_body = b""  # decoded, where calls in the answer will be held against what was said before
         self._reports = 0  # of progress, that began the clock anew
+        self._listens = False  # whether it hears of calls that are answered on its stream
         self._denials: tuple[Denials, ...] = ()  # that were remembered
         self._is_over = False  # whether all of a stream has come
         self._late: list[AnswerData] = []  # what came while somebody was asked
@@ -234,9 +245,11 @@ class Answering(Ending, ABC):
         if stream.cut is not None:
             return self._cut_content(stream, stream.cut)
         out = self._sent(stream.drain())
-        if isinstance(stream, MessageStream) and stream.reports > self._reports and not self._is_over:
-            self._reports = stream.reports
-            out += self._clock()
+        if isinstance(stream, MessageStream) and not self._is_over:
+            out = [*self._listening(stream), *out, *self._renewed(stream)]
+        if isinstance(stream, MessageStream):
+            settled, stream.settled = stream.settled, {}
+            out += map(settle, settled)
         if isinstance(stream, AnswerStream) and (denials := stream.denials()) != self._denials:
             # Before the events that name the answer are with the client, or it could lean on it too soon.
             self._denials = denials
@@ -249,6 +262,34 @@ class Answering(Ending, ABC):
         if isinstance(stream, AnswerStream) and stream.waits:
             raise Malformed("the stream ended within a call of a tool")
         return [*out, *self._end("edited" if stream.totals.edited else "forwarded")]
+
+    def _listening(self, stream: MessageStream) -> list[Command]:
+        """Hear of calls that are answered on the stream, before a client can know where to send them."""
+        if stream.ear is None or self._listens:
+            return []
+        self._listens = True
+        return [Listen(stream.ear)]
+
+    def _renewed(self, stream: MessageStream) -> list[Command]:
+        """Begin clocks anew where progress was reported."""
+        is_own = stream.reports > self._reports
+        self._reports = stream.reports
+        others, stream.renewed = stream.renewed, {}
+        return [*(self._clock() if is_own else ()), *(clock for one in others for clock in clock_of(one))]
+
+    def _on_announced(self, event: Announced) -> list[Command]:
+        return clock_of(event.expected)
+
+    def _on_calls_overdue(self, event: CallsOverdue) -> list[Command]:
+        """Calls that are answered on this stream take too long: their caller is told on it."""
+        expected, stream = event.expected, self._stream
+        if not expected.owed or not isinstance(stream, MessageStream):
+            return []
+        words = expected.calls.overdue()
+        stream.totals.reasons.append(OVERDUE)
+        stream.totals.edited = True
+        refusal = refuse.of(Code.TOOL, self._facts.id, words, rules=(OVERDUE.rule,))
+        return [*self._sent(stream.give_up(expected, refusal)), settle(expected)]
 
     def _caught_up(self) -> list[Command]:
         """What follows from the pieces that came while somebody was asked."""
@@ -346,6 +387,18 @@ class Answering(Ending, ABC):
         outcome = pdf.inspect(self._gate, self._endpoint, reading.direction, reading.body, self._media, event)
         judged = self._request_judged if reading.direction is Direction.REQUEST else self._answer_judged
         return judged(reading.raw, outcome)
+
+
+def clock_of(expected: Expected) -> list[Command]:
+    """The clock of calls that an exchange of their own has sent; none where they are answered already."""
+    seconds = expected.calls.timeout
+    return [StartClock(seconds, seconds * PATIENCE, expected)] if seconds is not None and expected.owed else []
+
+
+def settle(expected: Expected) -> Settle:
+    """What became of such calls."""
+    assert isinstance(expected.calls, Calls), "an exchange has sent them"
+    return Settle(expected.of, tuple(one for one in expected.calls.records() if one.became is not None))
 
 
 def labelled_binary(what: str, limit: int, headers: Headers) -> Collected:

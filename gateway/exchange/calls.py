@@ -162,6 +162,12 @@ class Calls:
         judged.refusal = words
         self.changes[judged.called.key] = Change(refusal=in_place(judged.called.call, words, is_final=is_final))
 
+    def refuse(self, words: str) -> None:
+        """Refuse all that are left, as none of them is made."""
+        for judged in self._judged.values():
+            if judged.refusal is None:
+                self._refuse(judged, words)
+
     @property
     def refused(self) -> Refused | None:
         """Why the first of the refused calls is, for a sender that is told; None where all of them may be made."""
@@ -186,6 +192,18 @@ class Calls:
         if sight is None:
             return None
         return max((sight.terms(one.called.call).timeout for one in self._judged.values()), default=None)
+
+    @property
+    def are_counted(self) -> bool:
+        """Whether the policy says of one of the tools how often it may be called."""
+        sight = self._sight
+        return sight is not None and any(sight.terms(one.called.call).is_counted for one in self._judged.values())
+
+    @property
+    def have_terms_for_results(self) -> bool:
+        """Whether the policy says of one of the tools what it may return."""
+        sight = self._sight
+        return sight is not None and any(sight.terms(one.called.call).results for one in self._judged.values())
 
     def returned(self, id_: str, result: Result) -> str | None:
         """Take the result of a call by its id. Why it may not go on, in words; None where it may."""

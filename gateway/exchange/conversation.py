@@ -15,15 +15,16 @@ from typing import Any, Final
 
 from msgspec import structs
 
-from gateway.dialect.jsonrpc import Id, is_answer, is_request
+from gateway.dialect.jsonrpc import Id, correlated, is_answer, is_request
 from gateway.dialect.mcp import Mcp
 from gateway.dialect.mcp_refusals import cancelled
 from gateway.dialect.message import Instead
 from gateway.errors import Code, LockgateError, Malformed, OverLimit
 from gateway.exchange import refuse
 from gateway.exchange.calls import Calls, Refused
-from gateway.exchange.conversation_steps import AskAbout, Clock, Step, ToClient, ToServer, onward, told
-from gateway.exchange.events import Ask, ExchangeRecord, Finish, Inspected
+from gateway.exchange.conversation_steps import AskAbout, Clock, Count, Step, ToClient, ToServer, onward, told
+from gateway.exchange.demand import Demand
+from gateway.exchange.events import Ask, ExchangeRecord, Finish, Inspected, LimitsTaken
 from gateway.exchange.facts import Facts
 from gateway.exchange.gate import Gate
 from gateway.exchange.listing import server_of
@@ -47,12 +48,14 @@ _BARE_CR: Final = re.compile(rb"\r(?!\n\Z)")
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A message of the client that waits for what is said about its calls: as it came, as it goes on, and its end."""
+    """A message of the client that waits for what is said about its calls: as it came, as it was judged, and the line
+    that goes on, with its end."""
 
     exchange: OpenExchange
     document: Document
     judged: Judged
     end: bytes
+    line: bytes
 
 
 class Conversation:
@@ -90,6 +93,22 @@ class Conversation:
         except Exception as error:  # noqa: BLE001 - the outer boundary, as for a line
             line = held.document.raw
             return list(self._failed(Direction.REQUEST, line, f"{type(error).__name__}: {error}"))
+
+    def limited(self, id_: str, taken: LimitsTaken) -> list[Step]:
+        """What follows from what the limits say to a `Count`; nothing where the message is not waited for any more."""
+        held = self._held.pop(id_, None)
+        if held is None or not held.exchange.waiting:
+            return []
+        exchange = held.exchange
+        exchange.facts.limited(taken)
+        refusal = refuse.limited(taken, exchange.facts.id)
+        if refusal is None:
+            return [ToServer(held.line), *_clock(exchange)]
+        exchange.facts.code, exchange.facts.told = refusal.code, refusal.message
+        exchange.is_refused = True
+        self._open.drop(exchange)
+        instead = told(self._dialect.instead(held.document, refusal))
+        return [*instead, Finish(self._record(exchange, "refused"))]
 
     def overdue(self, id_: str) -> list[Step]:
         """What follows when the time of a `Clock` is over: the client is told, and a late answer goes nowhere."""
@@ -154,7 +173,7 @@ class Conversation:
                 yield onward(sender, plain)
                 yield from self._progressed(sender, document)
             else:
-                yield from self._ruled(_Held(exchanges[0], document, judged, end), made, plain)
+                yield from self._ruled(_Held(exchanges[0], document, judged, end, plain), made)
         for exchange in exchanges:
             yield from self._settled(exchange, sender, messages)
 
@@ -173,7 +192,7 @@ class Conversation:
         calls.take(structs.replace(one, call=structs.replace(one.call, server=server)) for one in made)
         return calls
 
-    def _ruled(self, held: _Held, calls: Calls, plain: bytes) -> Iterator[Step]:
+    def _ruled(self, held: _Held, calls: Calls) -> Iterator[Step]:
         """Send a message whose calls may be made, refuse it, or ask."""
         held.exchange.calls = calls
         held.exchange.tokens = frozenset(self._dialect.progress_tokens(held.document, Direction.REQUEST))
@@ -183,7 +202,15 @@ class Conversation:
         elif calls.refused is not None:
             yield from self._refused_calls(held, calls.refused)
         else:
-            yield ToServer(plain)
+            yield from self._counted(held, calls)
+
+    def _counted(self, held: _Held, calls: Calls) -> Iterator[Step]:
+        """Send a message whose calls may be made, or see first whether the limits allow it."""
+        if calls.are_counted:
+            self._held[held.exchange.facts.id] = held
+            yield Count(held.exchange.facts.id, Demand(tools=calls.names))
+        else:
+            yield ToServer(held.line)
             yield from _clock(held.exchange)
 
     def _progressed(self, sender: Direction, document: Document) -> Iterator[Step]:
@@ -195,31 +222,27 @@ class Conversation:
 
     def _calls_answered(self, sender: Direction, messages: list[Any]) -> list[Calls]:
         """The calls of the client that the messages of a body may answer; they were not looked at yet."""
-        ids = [one.get("id") for one in messages if isinstance(one, dict) and is_answer(one)]
-        found = (self._open.get((_other(sender), id_)) for id_ in ids if isinstance(id_, Id))
-        return [one.calls for one in found if one is not None and one.calls is not None]
+        answers = (one.get("id") for one in messages if isinstance(one, dict) and is_answer(one))
+        ids = {correlated(id_) for id_ in answers if isinstance(id_, Id)}
+        return [one.calls for one in self._open.answered(sender, ids) if one.calls is not None]
 
     def _are_late(self, sender: Direction, messages: list[dict[str, Any]]) -> bool:
-        """Whether a body of the server answers only what nobody waits for any more, which is forgotten with that."""
-        is_late = self._open.is_late
-        if sender is Direction.REQUEST or not all(is_answer(one) and is_late(one.get("id")) for one in messages):
+        """Whether a body of the server answers only what nobody waits for any more."""
+        if sender is Direction.REQUEST or not messages:
             return False
-        for one in messages:
-            self._open.came(one["id"])
-        return bool(messages)
+        return all(is_answer(one) and self._open.is_late(one.get("id")) for one in messages)
 
     def _answered_about(self, held: _Held, answers: Sequence[Answer]) -> Iterator[Step]:
         exchange, calls = held.exchange, held.exchange.calls
         assert calls is not None, "something was asked"
         calls.answered(answers)
         if calls.refused is None:
-            data = held.judged.data
             if calls.changes:
                 arguments = {key: change.arguments for key, change in calls.changes.items()}
-                data = self._dialect.with_arguments(parse(data), arguments)
+                data = self._dialect.with_arguments(parse(held.judged.data), arguments)
                 exchange.facts.edited = True
-            yield ToServer(data + held.end)
-            yield from _clock(exchange)
+                held = replace(held, line=data + held.end)
+            yield from self._counted(held, calls)
             return
         yield from self._refused_calls(held, calls.refused)
         self._open.drop(exchange)
@@ -287,17 +310,23 @@ class Conversation:
             yield from self._superseded(surplus)
 
     def _cancelled(self, sender: Direction, message: dict[str, Any]) -> Iterator[Step]:
-        """Whoever cancels a request waits no more; an answer that still comes is an exchange of its own."""
+        """Whoever cancels a request waits no more; an answer that still comes is an exchange of its own, but one to a
+        call goes nowhere."""
         params = message.get("params")
         id_ = params.get("requestId") if isinstance(params, dict) else None
         if isinstance(id_, str | int):
             exchange = self._open.take((sender, id_))
-            if exchange is not None and not exchange.waiting:
-                yield Finish(self._record(exchange, "client_gone"))
+            if exchange is not None:
+                if exchange.calls is not None:
+                    self._open.give_up((id_,))
+                if not exchange.waiting:
+                    yield Finish(self._record(exchange, "client_gone"))
 
     def _superseded(self, key: Key) -> Iterator[Step]:
         exchange = self._open.take(key)
         if exchange is not None:
+            if exchange.calls is not None:
+                self._open.give_up((key[1],))
             exchange.facts.fault = "upstream.timeout: no answer came"
             if not exchange.waiting:
                 yield Finish(self._record(exchange, "failed"))

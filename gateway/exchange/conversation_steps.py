@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway.dialect.message import Instead
+from gateway.exchange.demand import Demand
 from gateway.exchange.events import Ask, Finish
 from gateway.segment import Direction
 
@@ -38,7 +39,15 @@ class Clock:
     most: float
 
 
-type Step = ToClient | ToServer | AskAbout | Clock | Finish
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Ask the limits for what is demanded, and tell `limited` by this id what they say."""
+
+    id: str
+    demand: Demand
+
+
+type Step = ToClient | ToServer | AskAbout | Clock | Count | Finish
 
 
 def onward(sender: Direction, data: bytes) -> Step:

@@ -29,6 +29,7 @@ from typing import Any, Final
 
 from msgspec import Struct, field
 
+from gateway.dialect.apart import Ear, Expected
 from gateway.dialect.base import Denials
 from gateway.errors import Code
 from gateway.exchange.demand import Counted, Demand, Quota
@@ -170,6 +171,18 @@ class Recalled(Struct, frozen=True):
     denials: tuple[Denials, ...] = ()
 
 
+class Announced(Struct, frozen=True):
+    """Calls were sent, by an exchange of their own, that this one's stream answers."""
+
+    expected: Expected
+
+
+class CallsOverdue(Struct, frozen=True):
+    """The time of such calls is over."""
+
+    expected: Expected
+
+
 type Event = (
     RequestStarted
     | LimitsTaken
@@ -182,6 +195,8 @@ type Event = (
     | Extracted
     | Answered
     | Recalled
+    | Announced
+    | CallsOverdue
     | ClientGone
     | Stopped
     | Overdue
@@ -214,13 +229,35 @@ class Ask(Struct, frozen=True):
 
 
 class StartClock(Struct, frozen=True):
-    """Tell `Overdue` in so many seconds from now, unless the exchange is over by then.
+    """Tell `Overdue` in so many seconds from now, unless the exchange is over by then; `CallsOverdue`, where it is the
+    clock `of` calls that an exchange of their own has sent.
 
     Another one begins anew, but `most` seconds after the first it is over all the same.
     """
 
     seconds: float
     most: float
+    of: Expected | None = None
+
+
+class Listen(Struct, frozen=True):
+    """Tell `Announced` of calls that are answered on this stream, from now on until the exchange is over."""
+
+    ear: Ear
+
+
+class Announce(Struct, frozen=True):
+    """Tell the exchange with the stream on which these calls are answered that they are sent."""
+
+    expected: Expected
+
+
+class Settle(Struct, frozen=True):
+    """Write down what became of the results of calls that were answered on this stream. `of` is the id of the exchange
+    that has sent them, and whose record has all the rest."""
+
+    of: str
+    calls: tuple[CallRecord, ...]
 
 
 class Recall(Struct, frozen=True):
@@ -299,6 +336,9 @@ type Command = (
     | Extract
     | Ask
     | StartClock
+    | Listen
+    | Announce
+    | Settle
     | Recall
     | Remember
     | ReadBody

@@ -36,10 +36,12 @@ from gateway.exchange.content import inspect, is_told_by_first_bytes, readable
 from gateway.exchange.demand import Consults, Demand
 from gateway.exchange.ending import State
 from gateway.exchange.events import (
+    Announced,
     AnswerData,
     Answered,
     AnswerStarted,
     Ask,
+    CallsOverdue,
     ClientGone,
     Command,
     DialDenied,
@@ -80,6 +82,13 @@ from gateway.wire.media import content_type
 
 UNCHANGEABLE: Final = Refused(
     Code.APPROVAL, "it was approved with other arguments, which only the caller can put into an HTTP request", ()
+)
+
+UNCHECKABLE: Final = Refused(
+    Code.TOOL,
+    "its result is held to something, and comes on a stream that this process of the gateway does not serve; use the "
+    "server over streamable HTTP, or set `workers = 1` under [gateway]",
+    ("tool-result",),
 )
 
 _SESSION: Final = "mcp-session-id"
@@ -206,8 +215,7 @@ class Exchange(Consulting):
         if refusal is not None:
             return self._refuse(refusal)
         if self._held is not None:
-            self._state = State.WAITING
-            return [*self._clock(), self._upstream_command(self._held.sent, self._held.headers)]
+            return self._start_upstream(self._held.sent, self._held.headers)
         if not self._request.has_body:
             return self._start_upstream(b"", self._fields(None, b""))
         if self._reads_request:
@@ -318,12 +326,19 @@ class Exchange(Consulting):
         return replace(UNTOLD, session=fields.value(self._request.headers, _SESSION) or "")
 
     def _when_ruled(self, calls: Calls, refuse_it: Refuse, then: Then) -> list[Command]:
-        refused = calls.refused
-        if refused is None and calls.changes and not isinstance(self._endpoint.dialect, MessageDialect):
-            refused = UNCHANGEABLE
+        refused = calls.refused or self._hindrance(calls)
         if refused is None:
             return then()
+        calls.refuse(refused.words)
         return refuse_it(refuse.of(refused.code, self._facts.id, refused.words, rules=refused.rules))
+
+    def _hindrance(self, calls: Calls) -> Refused | None:
+        """Why calls cannot be made here that the policy allows."""
+        if calls.changes and not isinstance(self._endpoint.dialect, MessageDialect):
+            return UNCHANGEABLE
+        if calls.have_terms_for_results and not messages.may_be_checked(self._endpoint):
+            return UNCHECKABLE
+        return None
 
     @override
     def _on_request_answered(self, event: Answered) -> list[Command]:
@@ -352,6 +367,7 @@ class Exchange(Consulting):
         if instead is None:
             return self._refuse(refusal)
         self._facts.edited = True
+        self._facts.code, self._facts.told = refusal.code, refusal.message
         return self._start_upstream(instead, fields.of_edited(headers))
 
     def _fields(self, before: Document | None, body: bytes) -> Headers:
@@ -366,6 +382,8 @@ class Exchange(Consulting):
 
     def _start_upstream(self, body: bytes, headers: Headers) -> list[Command]:
         self._state = State.WAITING
+        if self._made is not None and self._made.refused is None:
+            self._expected = messages.expect(self._endpoint, self._made, self._facts.id)
         return [*self._clock(), self._upstream_command(body, headers)]
 
     def _upstream_command(self, body: bytes | None, headers: Headers) -> StartUpstream:
@@ -384,6 +402,8 @@ _STEPS: Final[Mapping[type[Event], Callable[[Exchange, Any], list[Command]]]] = 
     Extracted: Exchange._on_extracted,
     Answered: Exchange._on_answered,
     Recalled: Exchange._on_recalled,
+    Announced: Exchange._on_announced,
+    CallsOverdue: Exchange._on_calls_overdue,
     RequestBroken: Exchange._on_request_broken,
     ClientGone: Exchange._on_client_gone,
     Stopped: Exchange._on_stopped,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.dialect.jsonrpc import Id
+from gateway.dialect.jsonrpc import Id, correlated
 from gateway.dialect.mcp import Mcp
 from gateway.exchange.calls import Calls
 from gateway.exchange.facts import Facts
@@ -37,12 +37,15 @@ class OpenExchanges:
 
     def __init__(self) -> None:
         self._open: dict[Key, OpenExchange] = {}
-        self._late: dict[Id, None] = {}  # requests of the client whose answers nobody waits for any more
+        # Requests of the client whose answers nobody waits for any more, by ids as they are `correlated`
+        self._late: dict[Id, None] = {}
 
     def add(self, key: Key, exchange: OpenExchange) -> None:
         """Wait for the answer to a request of an exchange."""
         self._open[key] = exchange
         exchange.waiting.add(key[1])
+        if key[0] is Direction.REQUEST:
+            self._late.pop(correlated(key[1]), None)
 
     def get(self, key: Key) -> OpenExchange | None:
         return self._open.get(key)
@@ -77,21 +80,21 @@ class OpenExchanges:
         """The exchange whose progress is reported by that token."""
         return next((one for one in self._open.values() if token in one.tokens), None)
 
+    def answered(self, sender: Direction, ids: Collection[Id]) -> list[OpenExchange]:
+        """The exchanges of the other side that a body of answers with these ids, as they are `correlated`, may mean."""
+        return [one for (who, id_), one in self._open.items() if who is not sender and correlated(id_) in ids]
+
     def only_one(self, sender: Direction) -> list[OpenExchange]:
         """The exchange of the only request of that side; none where several wait, or none does."""
         asked = [exchange for (who, _), exchange in self._open.items() if who is sender]
         return asked if len(asked) == 1 else []
 
     def give_up(self, ids: Iterable[Id]) -> None:
-        """Take the answers to these requests of the client for late, should they still come."""
-        self._late |= dict.fromkeys(ids)
+        """Take the answers to these calls of the client for late: what they say could not be held to anything."""
+        self._late |= dict.fromkeys(map(correlated, ids))
         while len(self._late) > MAX_OPEN:
             del self._late[next(iter(self._late))]
 
     def is_late(self, id_: Id) -> bool:
         """Whether nobody waits any more for the answer to that request of the client."""
-        return id_ in self._late
-
-    def came(self, id_: Id) -> None:
-        """A late answer came, and is expected no more."""
-        self._late.pop(id_, None)
+        return correlated(id_) in self._late

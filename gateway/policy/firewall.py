@@ -24,7 +24,7 @@ from gateway.policy.provenance.judge import Sources, Strictness, judge_provenanc
 from gateway.policy.provenance.spelling import host_of, scalar
 from gateway.policy.tools.hosted import HostedRuling, MayReach, judge_hosted
 from gateway.policy.tools.listing import hidden
-from gateway.policy.tools.pinned import Pinning, pinned_reasons
+from gateway.policy.tools.pinned import Pinning, annotated, pinned_reasons
 from gateway.policy.tools.toolbox import Allowed, Ruled, Toolbox
 from gateway.policy.tools.wrapper import Terms, terms_of
 from gateway.policy.transcript import Defined, Hosted, Said, Transcript
@@ -160,6 +160,8 @@ class Look:
     def _ruled(self, call: Call) -> Ruled:
         policy = self._policy
         defined = self._defined.get(call.name)
+        if policy.pins is not None:
+            defined = annotated(call, defined, policy.pins.known)
         return policy.toolbox.rule(call, defined, policy.allowed, policy.profile, self._isolation)
 
     def _ruling(self, call: Call, ruled: Ruled) -> Ruling:

@@ -44,13 +44,13 @@ type Turn = Said | Made | Returned
 
 class Defined(Struct, frozen=True):
     """A tool that the request offers to the model. `schema` is that of its arguments, None where there is none;
-    `annotations` are what an MCP server says of its own tool."""
+    `annotations` are what MCP servers say of it, each as it stands in a definition of theirs."""
 
     name: str
     description: str = ""
     schema: Any = None
     path: Path = ()  # of the definition in the body
-    annotations: Any = None
+    annotations: tuple[Any, ...] = ()
 
 
 class Hosted(Struct, frozen=True):

@@ -7,7 +7,6 @@ record; where even that fails, the connection is cut. The time that the exchange
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -20,11 +19,14 @@ from gateway.errors import InternalError
 from gateway.exchange import trailers
 from gateway.exchange.demand import Demand
 from gateway.exchange.events import (
+    Announce,
+    Announced,
     AnswerData,
     Answered,
     AnswerStarted,
     Ask,
     BeginAnswer,
+    CallsOverdue,
     ClientGone,
     Command,
     Consult,
@@ -37,6 +39,7 @@ from gateway.exchange.events import (
     Failed,
     Finish,
     LimitsTaken,
+    Listen,
     Overdue,
     ReadBody,
     Recall,
@@ -47,12 +50,14 @@ from gateway.exchange.events import (
     Respond,
     SendAnswer,
     SendUpstream,
+    Settle,
     StartClock,
     StartUpstream,
     Stopped,
     UpstreamFailed,
 )
 from gateway.serve.client_body import BrokenBody, ClientBody
+from gateway.serve.clocks import Clocks
 from gateway.serve.course import course_of
 from gateway.serve.denied import Denied, Whose
 from gateway.serve.dial import Denied as DialRefused
@@ -101,8 +106,8 @@ class Carrier:
         self._body_wanted = False
         self._recorded = False
         self._last: Stopped | Overdue | Failed | None = None
-        self._clock: asyncio.TimerHandle | None = None
-        self._clock_ends = math.inf
+        self._clocks = Clocks()
+        self._asides: set[asyncio.Task[None]] = set()
         self._task = asyncio.current_task()
 
     @property
@@ -142,8 +147,9 @@ class Carrier:
         except Exception as failure:  # noqa: BLE001 -- the outer boundary: whatever it is ends in a refusal and a record
             await self._fail(failure)
         finally:
-            if self._clock is not None:
-                self._clock.cancel()
+            self._clocks.stop()
+            for task in self._asides:
+                task.cancel()
             self._close_upstream()
         if self._reply.answer is None:
             raise InternalError("an exchange ended without an answer")
@@ -274,13 +280,33 @@ class Carrier:
         await self._tell(Answered(await asking))
 
     async def _start_clock(self, command: StartClock) -> None:
-        loop = asyncio.get_running_loop()
-        if self._clock is None:
-            self._clock_ends = loop.time() + command.most
-        else:
-            self._clock.cancel()
-        ends = min(loop.time() + command.seconds, self._clock_ends)
-        self._clock = loop.call_at(ends, self._interrupt, Overdue())
+        ring = partial(self._interrupt, Overdue())
+        if command.of is not None:
+            ring = partial(self._aside, CallsOverdue(command.of))
+        self._clocks.start(command.of, command.seconds, command.most, ring)
+
+    async def _listen(self, command: Listen) -> None:
+        command.ear.open(lambda expected: self._aside(Announced(expected)))
+
+    async def _announce(self, command: Announce) -> None:
+        command.expected.announce()
+
+    async def _settle(self, command: Settle) -> None:
+        self._means.settle(command)
+
+    def _aside(self, event: Event) -> None:
+        """Tell of something that comes from neither side, while both go on."""
+        task = asyncio.create_task(self._overhear(event))
+        self._asides.add(task)
+        task.add_done_callback(self._asides.discard)
+
+    async def _overhear(self, event: Event) -> None:
+        try:
+            await self._tell(event)
+        except ConnectionError:
+            pass  # the client is gone, which ends the task that carries the exchange
+        except Exception as failure:  # noqa: BLE001 -- as in `run`
+            self._interrupt(Failed("serve", f"{type(failure).__name__}: {failure}"))
 
     async def _recall(self, command: Recall) -> None:
         await self._tell(Recalled(await self._denied.recall(self._whose, command.names)))
@@ -347,6 +373,9 @@ _CARRY: Final[Mapping[type[Command], _CarryOut]] = {
     Extract: Carrier._extract,
     Ask: Carrier._ask,
     StartClock: Carrier._start_clock,
+    Listen: Carrier._listen,
+    Announce: Carrier._announce,
+    Settle: Carrier._settle,
     Recall: Carrier._recall,
     Remember: Carrier._remember,
     StartUpstream: Carrier._start_upstream,

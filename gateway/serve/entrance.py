@@ -80,7 +80,7 @@ class Entrance(ABC):
         self.draining = False
         self._store = store
         self._ledger = ledger
-        self._means = Means(pool, ledger.finish)
+        self._means = Means(pool, ledger.finish, settle=ledger.settle)
         self.loose = Loose()  # what is put right after exchanges
         self._exchange = exchange
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.exchange.events import Ask, ExchangeRecord
+from gateway.exchange.events import Ask, ExchangeRecord, Settle
 from gateway.pdf.reader import Reader
 from gateway.policy.call import Answer
 from gateway.serve.course import Course
@@ -21,8 +21,10 @@ type AskAll = Callable[[Ask], Awaitable[tuple[Answer, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What carriers share: the way out, where the record goes, and who reads PDFs."""
+    """What carriers share: the way out, where the record goes, who reads PDFs, and who keeps what became of calls whose
+    results came after their record."""
 
     pool: Pool
     finish: Callable[[ExchangeRecord, Course], None]
     pdf: Reader = field(default_factory=Reader)
+    settle: Callable[[Settle], None] = lambda _: None

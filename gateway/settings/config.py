@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from gateway.limits.claims import Terms
 from gateway.limits.price import Prices
-from gateway.limits.rule import of_tool
+from gateway.limits.rule import Rule, of_tool
 from gateway.policy.egress.entry import Entry
 from gateway.policy.egress.policy import EgressPolicy
 from gateway.policy.egress.providers import PROVIDERS
@@ -116,10 +116,17 @@ class Config(Table):
             for name, table in self.limits.items()
             if (not table.upstreams or upstream in table.upstreams) and principal in self._holders(name, principal)
         )
+        prices = Prices({name: table.price for name, table in self.prices.items()})
+        return Terms((*rules, *self._rules_of_tools(upstream)), prices)
+
+    def terms_of_tools(self, upstream: str) -> Terms:
+        """What calls of tools are held to where nothing else is counted."""
+        return Terms(tuple(self._rules_of_tools(upstream)))
+
+    def _rules_of_tools(self, upstream: str) -> Iterator[Rule]:
         limited = (table.tool(name) for name, table in self.tools.items() if table.requests_per_minute is not None)
         callable_there = (tool for tool in limited if tool.requests or upstream.startswith("mcp/"))
-        rules += tuple(rule for tool in callable_there if (rule := of_tool(tool, self.store.on_error)) is not None)
-        return Terms(rules, Prices({name: table.price for name, table in self.prices.items()}))
+        return (rule for tool in callable_there if (rule := of_tool(tool, self.store.on_error)) is not None)
 
     def egress_policy(self) -> EgressPolicy:
         """Where agents may go: the entries of `[egress]`, and each upstream and MCP server that none of them names."""

@@ -75,10 +75,18 @@ def test_the_oldest_is_surplus_once_there_are_too_many() -> None:
     assert opened.surplus() == (CLIENT, 0)
 
 
-def test_late_answers_are_known_until_they_come_or_too_many_are_missing() -> None:
+def test_answers_are_late_until_their_id_is_used_again_or_too_many_are_missing() -> None:
     opened = OpenExchanges()
     opened.give_up(range(MAX_OPEN))
-    opened.came(1)
-    assert [opened.is_late(id_) for id_ in (0, 1, 2)] == [True, False, True]
+    opened.add((CLIENT, "1"), exchange())
+    assert [opened.is_late(id_) for id_ in (0, 1, "2")] == [True, False, True]
     opened.give_up(["a", "b"])
     assert [opened.is_late(id_) for id_ in (0, 2, "b")] == [False, True, True]
+
+
+def test_an_answer_may_mean_a_request_of_the_other_side_whose_id_is_spelt_otherwise() -> None:
+    opened, one = OpenExchanges(), exchange()
+    opened.add((CLIENT, "7"), one)
+    opened.add((SERVER, 7), exchange())
+    assert opened.answered(SERVER, {7}) == [one]
+    assert opened.answered(SERVER, {8}) == []

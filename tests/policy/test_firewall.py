@@ -17,6 +17,8 @@ from gateway.policy.tools.toolbox import Allowed, Toolbox
 from gateway.policy.transcript import Defined, Hosted, Made, Returned, Said, Transcript, Turn
 from gateway.segment import Role, Trust
 from gateway.verdict import Effect
+from tests.policy.tools.test_pinned import Kept as Pinned
+from tests.policy.tools.test_pinned import tool
 
 EVE = "eve@attacker.example"
 ANN = "ann@work.example"
@@ -47,6 +49,14 @@ class TestLayers:
     def test_a_read_that_the_user_asked_for_is_allowed(self) -> None:
         ruling = look(user("read my inbox")).judge(READ)
         assert (ruling.effect, ruling.tier, ruling.reasons) == (Effect.ALLOW, Tier.READ, ())
+
+    def test_a_server_s_word_on_its_tool_makes_its_tier_stricter(self) -> None:
+        pins = Pinned().put("inbox", tool("read_inbox", annotations={"destructiveHint": True}))
+        ruling = firewall(pins=pins).sight(Transcript(), lambda _: False, None).judge(replace(READ, server="inbox"))
+        assert (ruling.tier, ruling.reasons[0].words) == (
+            Tier.SEND,
+            "`read_inbox` is of tier 3: its server says that it destroys",
+        )
 
     def test_a_call_goes_by_its_tier_where_nothing_else_is_said(self) -> None:
         ruling = look(user(f"send the numbers to {ANN}")).judge(mail(ANN))
