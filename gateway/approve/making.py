@@ -24,13 +24,19 @@ class Unshowable(Exception):
 
 def asked_of(key: bytes, question: Question, principal: str) -> Asked:
     """The question as tickets know it."""
-    call, ruling = question.call, question.ruling
+    call, ruling, session = question.call, question.ruling, question.session
+
+    def named(name: str) -> str:
+        return digest(key, "session", principal, name) if name else ""
+
     return Asked(
         call=digest(key, "call", principal, question.fingerprint),
         agent=principal,
         tool=call.name,
         server=call.server,
-        session=digest(key, "session", principal, question.session) if question.session else "",
+        session=named(session.name),
+        earlier=frozenset(map(named, session.earlier)),
+        opening=named(session.opening),
         aim=digest(key, "target", call.server or "", call.name, ruling.target) if ruling.target else "",
         tier=ruling.tier,
         approver=ruling.approver,
@@ -81,6 +87,7 @@ def made(
         hidden=shown.hidden,
         reasons=asked.reasons,
         session=asked.session,
+        opening=asked.opening,
         aim=asked.aim,
         target=mask(question.ruling.target),
         steps=(Step(What.ASKED, now, asked.agent),),

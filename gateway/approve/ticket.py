@@ -94,6 +94,8 @@ class Ticket(Struct, frozen=True, omit_defaults=True):
     """A question and what became of it. Times are Unix times in seconds.
 
     `call`, `session` and `aim` are keyed digests: of agent, tool and arguments, of the conversation, of the target.
+    `opening` is that of how the conversation began, and `bound` that of the conversation in which the call was made
+    that was approved for its session.
     `arguments` are masked, as JSON text; `hidden` tells where, and is None where names are masked too, which cannot be
     edited. `needs` is how many have to approve, `holds` and `grant` for how many seconds an approval of this call,
     and of all such calls of a session, can be used. `until` is when the decision ends. `recorded` counts the steps
@@ -118,6 +120,8 @@ class Ticket(Struct, frozen=True, omit_defaults=True):
     hidden: tuple[Hidden, ...] | None = ()
     reasons: tuple[Why, ...] = ()
     session: str = ""
+    opening: str = ""
+    bound: str = ""
     aim: str = ""
     target: str = ""
     state: State = State.PENDING

@@ -121,13 +121,26 @@ class Lasts(StrEnum):
     TARGET = "target"  # for this tool with this target, until the session is over
 
 
+class Session(Struct, frozen=True):
+    """What tells the conversation that a call is made in.
+
+    An approval of this call for the session is bound to `name`; empty where nothing tells a conversation. One of an
+    earlier call holds if it is bound to one of `earlier`. `opening` names how the conversation began, which others may
+    have in common with it.
+    """
+
+    name: str = ""
+    earlier: frozenset[str] = frozenset()
+    opening: str = ""
+
+
 class Question(Struct, frozen=True):
-    """A call that needs an approval. `fingerprint` names tool and canonical arguments, `session` the conversation."""
+    """A call that needs an approval. `fingerprint` names tool and canonical arguments."""
 
     call: Call
     ruling: Ruling
     fingerprint: str
-    session: str
+    session: Session
 
 
 class Answer(Struct, frozen=True):

@@ -12,7 +12,7 @@ from gateway.approve.decision import Decision, Person
 from gateway.approve.desk import Desk
 from gateway.approve.terms import Mode, Terms
 from gateway.approve.ticket import State, Step, Ticket
-from gateway.policy.call import Answer, Approver, Call, CallReason, Lasts, Question, Ruling, Tier
+from gateway.policy.call import Answer, Approver, Call, CallReason, Lasts, Question, Ruling, Session, Tier
 from gateway.state.store import Registers
 from gateway.verdict import Effect
 
@@ -41,7 +41,7 @@ def question(
     *,
     name: str = "send_mail",
     server: str | None = None,
-    session: str = "conversation",
+    session: str | Session = "conversation",
     tier: Tier = Tier.SEND,
     approver: Approver = Approver.USER,
     is_once: bool = True,
@@ -51,7 +51,12 @@ def question(
     given = {"to": "a@example.com"} if arguments is None else arguments
     ruling = Ruling(Effect.ASK, Effect.ASK, tier, reasons, approver, is_once, target)
     call = Call(name, given, server=server)
-    return Question(call, ruling, fingerprint(call), session)
+    return Question(call, ruling, fingerprint(call), named(session) if isinstance(session, str) else session)
+
+
+def named(session: str) -> Session:
+    """One that the protocol names."""
+    return Session(session, frozenset({session}), session) if session else Session()
 
 
 def fingerprint(call: Call) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from gateway.policy.call import Approver, Call, Sink, Tier
+from gateway.policy.call import Approver, Call, Session, Sink, Tier
 from gateway.policy.firewall import Firewall, Look, target
 from gateway.policy.profile import PROFILES
 from gateway.policy.provenance.chains import Memory
@@ -101,17 +101,9 @@ class TestNames:
         ).fingerprint(Call("pay", {"a": 1, "b": [2]}))
 
     def test_a_session_is_a_conversation_as_it_grows(self) -> None:
-        assert look(user("hello")).session == look(user("hello"), POISON, user("go on")).session
-        assert look(user("hello")).session != look(user("goodbye")).session
-        assert look().session == ""
-
-    def test_a_session_that_the_protocol_names_is_one_without_a_conversation(self) -> None:
-        def named(session: str, *turns: Turn) -> str:
-            return firewall().sight(Transcript(turns, session=session), lambda _: False, None).session
-
-        assert named("s-1") == named("s-1") != named("s-2")
-        assert "s-1" not in named("s-1")
-        assert named("s-1", user("hello")) == named("s-2", user("hello"))
+        first = look(user("hello")).session(READ, ())
+        assert first.name in look(user("hello"), Made(READ, 1), POISON, user("go on")).session(mail(ANN), ()).earlier
+        assert look().session(READ, ()) == Session()
 
     def test_a_target_is_what_a_call_is_aimed_at_and_not_what_it_carries(self) -> None:
         def aims(call: Call) -> str:
