@@ -160,7 +160,7 @@ class Approvals:
             self._told(ticket, step)  # after that it was approved
         elif not await self._keep(kept, replace(_with(ticket, step), is_used=True)):
             return None
-        call, arguments = asked.call, None
+        passes, arguments = asked.passes, None
         if ticket.edited is not None:
             try:
                 arguments = restored(json.loads(ticket.edited), ticket.hidden, question.call.arguments)
@@ -168,10 +168,10 @@ class Approvals:
                 await self.refused_edited(ticket.id, str(error))
                 return Answer(False, words.withdrawn(replace(ticket, why=str(error))))
             edited = replace(question, fingerprint=self._fingerprint(replace(question.call, arguments=arguments)))
-            call = asked_of(self._key, edited, asked.agent).call
+            passes = asked_of(self._key, edited, asked.agent).passes
         if not asked.is_execution:
             with self._forgiven():  # without a pass the execution is asked about: no reason to refuse this
-                await self._passes.give(call, ticket)
+                await self._passes.give(passes[0], ticket)
         return Answer(True, ticket=ticket.id, by=ticket.decided_by, arguments=arguments)
 
     async def _put(

@@ -18,12 +18,19 @@ from gateway.policy.call import Approver, Lasts, Tier
 class Asked(Struct, frozen=True):
     """A question as tickets know it. `call`, `session`, `opening` and `aim` are the digests of a ticket; the last three
     are empty where there is no conversation or no target. `earlier` are those of the calls before in the same
-    conversation. `is_execution`: the call is made, not proposed by a model. `needs` is how many have to approve."""
+    conversation.
+
+    `at` is the server that the call is for, made there or named by the model, empty where the model names none.
+    `passes` are the names under which a pass for it may be, the closest first. `is_execution`: the call is made, not
+    proposed by a model. `needs` is how many have to approve.
+    """
 
     call: str
     agent: str
     tool: str
     server: str | None
+    at: str
+    passes: tuple[str, ...]
     session: str
     aim: str
     tier: Tier
@@ -72,10 +79,11 @@ def _rank(ticket: Ticket, asked: Asked, now: float) -> int | None:
 
 
 def _is_of_that_tool(ticket: Ticket, asked: Asked) -> bool:
-    """Whether it was asked about that very tool: calls have one name at all servers. How an agent calls a server, whose
-    tool a model proposes, is known to the agent alone."""
+    """Whether it was asked about that very tool: calls have one name at all servers. Between a model's answer and a
+    server the names of tools differ, but not those of servers; where a model names none, it may be any."""
     if (ticket.server is None) is not (asked.server is None):
-        return True
+        proposed, made = (ticket, asked) if ticket.server is None else (asked, ticket)
+        return proposed.at in {"", made.at}
     return (ticket.server, ticket.tool) == (asked.server, asked.tool)
 
 

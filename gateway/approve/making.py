@@ -12,6 +12,7 @@ from gateway.approve.masked import Mask, masked, written
 from gateway.approve.terms import Terms
 from gateway.approve.ticket import Step, Ticket, What, Why, digest, encode, name
 from gateway.policy.call import Approver, Question
+from gateway.policy.fingerprint import server_of
 from gateway.verdict import Effect
 
 MOST: Final = 64 * 1024
@@ -25,6 +26,9 @@ class Unshowable(Exception):
 def asked_of(key: bytes, question: Question, principal: str) -> Asked:
     """The question as tickets know it."""
     call, ruling, session = question.call, question.ruling, question.session
+    at = server_of(call)
+    # Where a call is made it is known at which server; the model that proposed it may have named none.
+    places = (at, "") if at and call.server is not None else (at,)
 
     def named(name: str) -> str:
         return digest(key, "session", principal, name) if name else ""
@@ -34,6 +38,8 @@ def asked_of(key: bytes, question: Question, principal: str) -> Asked:
         agent=principal,
         tool=call.name,
         server=call.server,
+        at=at,
+        passes=tuple(digest(key, "pass", principal, question.fingerprint, one) for one in places),
         session=named(session.name),
         earlier=frozenset(map(named, session.earlier)),
         opening=named(session.opening),
@@ -83,6 +89,7 @@ def made(
         holds=terms.ticket_lifetime,
         grant=terms.grant_lifetime,
         server=asked.server,
+        at=asked.at,
         upstream=upstream,
         hidden=shown.hidden,
         reasons=asked.reasons,

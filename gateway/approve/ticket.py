@@ -93,9 +93,10 @@ class Vote(Struct, frozen=True, omit_defaults=True):
 class Ticket(Struct, frozen=True, omit_defaults=True):
     """A question and what became of it. Times are Unix times in seconds.
 
-    `call`, `session` and `aim` are keyed digests: of agent, tool and arguments, of the conversation, of the target.
-    `opening` is that of how the conversation began, and `bound` that of the conversation in which the call was made
-    that was approved for its session.
+    `at` is the server that the call is for, where it is made there or the model named it. `call`, `session` and `aim`
+    are keyed digests: of agent, tool and arguments, of the conversation, of the target. `opening` is that of how the
+    conversation began, and `bound` that of the conversation in which the call was made that was approved for its
+    session.
     `arguments` are masked, as JSON text; `hidden` tells where, and is None where names are masked too, which cannot be
     edited. `needs` is how many have to approve, `holds` and `grant` for how many seconds an approval of this call,
     and of all such calls of a session, can be used. `until` is when the decision ends. `recorded` counts the steps
@@ -116,6 +117,7 @@ class Ticket(Struct, frozen=True, omit_defaults=True):
     holds: float
     grant: float
     server: str | None = None
+    at: str = ""
     upstream: str | None = None
     hidden: tuple[Hidden, ...] | None = ()
     reasons: tuple[Why, ...] = ()

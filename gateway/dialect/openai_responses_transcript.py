@@ -110,7 +110,7 @@ class _Conversation:
         elif kind in _HOLDING:
             self._define(held.get("tools"), (*path, "tools"))
         elif kind == "mcp_list_tools":
-            self._list(held.get("tools"), (*path, "tools"))
+            self._list(held, (*path, "tools"))
         elif kind.endswith("_output"):
             text = self._joined(path, (("output",), ("result",)))
             made = self._returning(held)
@@ -155,14 +155,15 @@ class _Conversation:
                     if isinstance(item, dict) and item.get("type") in _HOLDING:
                         yield from _run(item.get("tools"), (*place, "tools"))
 
-    def _list(self, value: Any, path: Path) -> None:
-        """What the provider has found a server to offer."""
-        for place, tool in _placed(value, path):
+    def _list(self, item: dict[str, Any], path: Path) -> None:
+        """What the provider has found a server to offer; `path` leads to its tools."""
+        for place, tool in _placed(item.get("tools"), path):
             if not isinstance(tool, dict):
                 continue
             for member in ("name", "description", "input_schema"):
                 self._texts.take((*place, member))
-            name, description = text_of(tool.get("name")), text_of(tool.get("description"))
+            name = items.at_server(item.get("server_label"), tool.get("name"))
+            description = text_of(tool.get("description"))
             self._tools.append(Defined(name, description, tool.get("input_schema"), place))
 
 

@@ -12,6 +12,7 @@ from gateway.approve.decision import Decision, Person
 from gateway.approve.desk import Desk
 from gateway.approve.terms import Mode, Terms
 from gateway.approve.ticket import State, Step, Ticket
+from gateway.policy import fingerprint as policy
 from gateway.policy.call import Answer, Approver, Call, CallReason, Lasts, Question, Ruling, Session, Tier
 from gateway.state.store import Registers
 from gateway.verdict import Effect
@@ -60,7 +61,7 @@ def named(session: str) -> Session:
 
 
 def fingerprint(call: Call) -> str:
-    return f"{call.name} {call.arguments!r}"
+    return policy.fingerprint(call, KEY)
 
 
 def modifying(arguments: Any = None, **more: Any) -> Question:

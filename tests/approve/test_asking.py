@@ -232,6 +232,44 @@ class TestExecutions:
         assert not (await setting.ask(modifying(other, **elsewhere))).is_approved
         assert not (await setting.ask(modifying({"path": "c"}, **elsewhere))).is_approved
 
+    @pytest.mark.parametrize(
+        ("proposed", "at", "passes"),
+        [
+            ("mcp__mail__send", "mail", True),
+            ("mcp__My_Mail__send", "My Mail", True),
+            ("mcp__MAIL__send", "mail", True),
+            ("mcp__mail__send", "other", False),
+            ("mcp__mail__send", "", False),
+            ("send", "mail", True),
+        ],
+    )
+    @pytest.mark.parametrize("is_proposed_again", [True, False])
+    async def test_a_pass_is_for_the_server_that_the_model_named(
+        self, registers: Registers, proposed: str, at: str, passes: bool, is_proposed_again: bool
+    ) -> None:
+        setting = Setting(registers, TICKET)
+        await setting.ask(question(name=proposed))
+        await setting.decide()
+        if is_proposed_again:
+            assert (await setting.ask(question(name=proposed))).is_approved
+        assert (await setting.ask(question(name="send", server=at))).is_approved is passes
+        assert not (await setting.ask(question(name="send", server=at))).is_approved
+
+    async def test_two_servers_with_a_tool_of_one_name_have_each_their_own(self, registers: Registers) -> None:
+        setting = Setting(registers, TICKET)
+        for server in ("a", "b"):
+            assert not (await setting.ask(question(name=f"mcp__{server}__send"))).is_approved
+            await setting.decide()
+            assert (await setting.ask(question(name=f"mcp__{server}__send"))).is_approved
+        answers = [await setting.ask(question(name="send", server=server)) for server in ("a", "a", "b", "b", "c")]
+        assert [answer.is_approved for answer in answers] == [True, False, True, False, False]
+
+    async def test_a_call_waits_for_each_server_by_itself(self, registers: Registers) -> None:
+        setting = Setting(registers, TICKET)
+        tickets = {(await setting.ask(question(name="send", server=server))).ticket for server in ("a", "b")}
+        tickets |= {(await setting.ask(question(name=f"mcp__{server}__send"))).ticket for server in ("a", "c")}
+        assert len(tickets) == 3
+
     async def test_of_many_executions_at_once_one_passes(self, registers: Registers) -> None:
         setting = Setting(registers, TICKET)
         for number in range(2):
@@ -261,7 +299,8 @@ class TestGrants:
         assert (await setting.ask(modifying({"path": "b"}))).is_approved
         assert not (await setting.ask(modifying(session="another"))).is_approved
         assert not (await setting.ask(modifying(name="append"))).is_approved
-        assert setting.happened == ["asked", "approved", "used", "asked", "asked"]
+        assert not (await setting.ask(modifying(name="mcp__files__write"))).is_approved
+        assert setting.happened == ["asked", "approved", "used", "asked", "asked", "asked"]
 
     async def test_for_the_target_only_the_same_target_passes(self, registers: Registers) -> None:
         setting = Setting(registers, TICKET)
