@@ -21,6 +21,7 @@ from typing import Any, Final
 from gateway import config as configuration
 from gateway.approve.decision import Decision, Person, Undecided
 from gateway.approve.desk import Desk
+from gateway.approve.roster import Roster
 from gateway.approve.shown import ticket_json
 from gateway.approve.ticket import State, read_id
 from gateway.cli.admin import PATIENCE, AdminRefused, asked, opened
@@ -155,7 +156,7 @@ async def _desk(config: Config) -> AsyncIterator[Desk]:
     store = OpenRegisters(place, PATIENCE, table.prefix, table.ca_file, state / FILE)
     try:
         assert store.lasting is not None, "there is a file"
-        yield Desk(store.lasting)
+        yield Desk(store.lasting, Roster(config.people))
     finally:
         await store.close()
 

@@ -10,6 +10,7 @@ from typing import Any
 from gateway.approve.asking import Approvals
 from gateway.approve.decision import Decision, Person
 from gateway.approve.desk import Desk
+from gateway.approve.roster import Roster
 from gateway.approve.terms import Mode, Terms
 from gateway.approve.ticket import State, Step, Ticket
 from gateway.policy import fingerprint as policy
@@ -86,7 +87,8 @@ class Setting:
         self.clock = clock or Clock()
         self.told: list[tuple[str, Step]] = []
         self.approvals = Approvals(registers, KEY, terms, mask, fingerprint, self._tell, self.clock)
-        self.desk = Desk(registers, self.clock)
+        self.roster = Roster({one.name: one for one in (ALICE, BOB, USER)})
+        self.desk = Desk(registers, self.roster, self.clock)
 
     def _tell(self, ticket: Ticket, step: Step) -> None:
         self.told.append((ticket.id, step))

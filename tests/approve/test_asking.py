@@ -713,7 +713,7 @@ async def test_desks_see_what_another_desk_decided(registers: Registers) -> None
     setting = Setting(registers, TICKET)
     await setting.ask()
     ticket = await setting.decide()
-    assert (await Desk(registers, setting.clock).find(ticket.id, ALICE)).state is State.APPROVED
+    assert (await Desk(registers, setting.roster, setting.clock).find(ticket.id, ALICE)).state is State.APPROVED
 
 
 def made(name: str, *earlier: str, opening: str = "hi") -> Session:
