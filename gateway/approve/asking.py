@@ -194,7 +194,7 @@ class Approvals:
             if kept is None:
                 ticket = made(id_, question, asked, upstream, terms, self._mask, now, lasts)
             else:
-                ticket = again(id_, kept.ticket, asked, terms, now, lasts)
+                ticket = again(id_, kept.ticket, question, asked, terms, self._mask, now, lasts)
         except Unshowable:
             return Answer(False, words.UNSHOWABLE)
         if not await self._keep(Kept(ticket, 0, 0), ticket):

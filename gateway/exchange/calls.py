@@ -18,7 +18,7 @@ from gateway.detect.ruleset import RuleSet
 from gateway.errors import Code, InternalError
 from gateway.exchange.events import CallRecord
 from gateway.exchange.masking import masked
-from gateway.policy.call import Answer, Call, Called, Change, Question, Ruling, Session
+from gateway.policy.call import Aim, Answer, Call, Called, Change, Question, Ruling, Session
 from gateway.policy.tools.wrapper import Became, Result, Terms
 from gateway.verdict import Effect, Reason
 
@@ -45,6 +45,10 @@ class Sight(Protocol):
 
     def session(self, call: Call, beside: Iterable[Call]) -> Session:
         """The conversation that a call is made in, for approvals that hold for it, with others in the same answer."""
+        ...
+
+    def aims(self, call: Call) -> tuple[Aim, ...]:
+        """What a call is aimed at, for a person."""
         ...
 
     def judge(self, call: Call) -> Ruling: ...
@@ -131,7 +135,8 @@ class Calls:
         assert sight is not None, "a call was ruled on"
         call = judged.called.call
         others = (one.called.call for one in self._judged.values() if one is not judged)
-        return Question(call, judged.ruling, sight.fingerprint(call), sight.session(call, others))
+        session = sight.session(call, others)
+        return Question(call, judged.ruling, sight.fingerprint(call), session, sight.aims(call))
 
     def answered(self, answers: Sequence[Answer]) -> None:
         """Take the answers to what was asked, one for each question."""

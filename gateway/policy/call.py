@@ -121,6 +121,16 @@ class Lasts(StrEnum):
     TARGET = "target"  # for this tool with this target, until the session is over
 
 
+class Aim(Struct, frozen=True, omit_defaults=True):
+    """What a call is aimed at by one of its arguments. `sources` are the texts in which the value stands, in words;
+    none where the model wrote it, None where nothing is known of the conversation."""
+
+    argument: str
+    sink: Sink
+    value: str
+    sources: tuple[str, ...] | None = None
+
+
 class Session(Struct, frozen=True):
     """What tells the conversation that a call is made in.
 
@@ -135,12 +145,14 @@ class Session(Struct, frozen=True):
 
 
 class Question(Struct, frozen=True):
-    """A call that needs an approval. `fingerprint` names tool and canonical arguments."""
+    """A call that needs an approval. `fingerprint` names tool and canonical arguments, `aims` tell what it is aimed at,
+    for a person."""
 
     call: Call
     ruling: Ruling
     fingerprint: str
     session: Session
+    aims: tuple[Aim, ...] = ()
 
 
 class Answer(Struct, frozen=True):

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Protocol
 
-from gateway.policy.call import Argument, Call, CallReason, Ruling, Session, Sink
-from gateway.policy.explained import Explained, Heard, heard, traced
+from gateway.policy.call import Aim, Argument, Call, CallReason, Ruling, Session, Sink
+from gateway.policy.explained import Explained, Heard, heard, sources_of, traced
 from gateway.policy.fingerprint import fingerprint
 from gateway.policy.isolation import Isolation
 from gateway.policy.profile import Profile
@@ -34,6 +34,12 @@ type Instructs = Callable[[str], bool]
 
 AIMED: Final = (Sink.RECIPIENT, Sink.ACCOUNT, Sink.URL, Sink.PATH)
 """Sinks that say at what a call is aimed. An approval for a target holds for other calls with the same values there."""
+
+TOLD: Final = (*AIMED, Sink.COMMAND, Sink.AMOUNT)
+"""Sinks whose values a person is told first."""
+
+MOST_AIMS: Final = 10
+"""Values that a person is told first: of more, all are among the arguments."""
 
 _STRICTNESS: Final = {"strict": Strictness.STRICT}
 
@@ -151,6 +157,21 @@ class Look:
         ruled = self._ruled(call)
         arguments = traced(call, self._defined.get(call.name), ruled.arguments, ruled.tools, self._sources)
         return Explained(self._ruling(call, ruled), ruled.why, ruled.tools, arguments)
+
+    def aims(self, call: Call) -> tuple[Aim, ...]:
+        """What a call is aimed at, and where that came from, for a person."""
+        ruled = self._ruled(call)
+        aimed = [one for one in ruled.arguments if one.sink in TOLD and (scalar(one.value) or "").strip()][:MOST_AIMS]
+        found = traced(call, self._defined.get(call.name), aimed, ruled.tools, self._sources)
+        return tuple(
+            Aim(
+                one.argument.name,
+                one.argument.sink,
+                scalar(one.argument.value) or "",
+                sources_of(one) if self._sources is not None else None,
+            )
+            for one in found
+        )
 
     def _ruled(self, call: Call) -> Ruled:
         policy = self._policy

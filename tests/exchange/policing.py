@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.exchange.gate import Gate, Instructs
-from gateway.policy.call import Call, CallReason, Ruling, Session, Tier
+from gateway.policy.call import Aim, Call, CallReason, Ruling, Session, Sink, Tier
 from gateway.policy.profile import PROFILES
 from gateway.policy.tools.hosted import HostedRuling, judge_hosted
 from gateway.policy.tools.match import match
@@ -50,6 +50,9 @@ class Look:
         """Its name is the call's id."""
         self.beside.append(tuple(beside))
         return Session(call.id)
+
+    def aims(self, call: Call) -> tuple[Aim, ...]:
+        return (Aim("what", Sink.ACCOUNT, str(call.arguments), ("the user's words (message 0)",)),)
 
     def fingerprint(self, call: Call) -> str:
         return json.dumps([call.name, call.arguments], sort_keys=True)

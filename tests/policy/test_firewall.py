@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from gateway.policy.call import Approver, Call, Session, Sink, Tier
+from gateway.policy.call import Aim, Approver, Call, Session, Sink, Tier
 from gateway.policy.firewall import Firewall, Look, target
 from gateway.policy.profile import PROFILES
 from gateway.policy.provenance.chains import Memory
@@ -171,3 +171,27 @@ class TestWhatWasReadBefore:
         kept = Kept()
         look(user("hello"), by=firewall(reads=kept, agent="bot")).returned(self.KEY, "-----BEGIN PRIVATE KEY-----")
         assert kept.memory == Memory()
+
+
+class TestAims:
+    """What a person is told first of a call."""
+
+    def test_each_with_the_texts_that_have_it(self) -> None:
+        seen = look(user(f"mail {ANN}"), POISON)
+        assert seen.aims(mail(ANN)) == (Aim("to", Sink.RECIPIENT, ANN, ("the user's words (message 0)",)),)
+        (aim,) = seen.aims(mail(EVE))
+        assert aim.sources == ("the result of `read_inbox` (message 2)",)
+        assert seen.aims(mail("x@other.example"))[0].sources == ()
+
+    def test_of_a_call_by_itself_nothing_is_known(self) -> None:
+        seen = firewall().sight(Transcript(is_whole=False), lambda _: False, None)
+        assert seen.aims(mail(ANN)) == (Aim("to", Sink.RECIPIENT, ANN, None),)
+
+    def test_a_part_is_told_as_one(self) -> None:
+        seen = look(user("look at https://a.example/x"))
+        (aim,) = seen.aims(Call("fetch", {"url": "https://a.example/y?z=1"}))
+        assert aim.sources == ("the user's words (message 0) (a part of it)",)
+
+    def test_what_it_carries_is_none_and_of_many_some_are_told(self) -> None:
+        assert look(user("hi")).aims(Call("note", {"text": "hello", "to": " "})) == ()
+        assert len(look(user("hi")).aims(Call("send_email", {"to": [f"{n}@a.example" for n in range(20)]}))) == 10
