@@ -21,6 +21,7 @@ from gateway.app import pinning, status
 from gateway.app.approving import Approving
 from gateway.app.doors import Doors
 from gateway.app.purposes import AUDIT_KEY, FINGERPRINT_KEY, HIERARCHY_KEY, SHELF_KEY, STORE_KEY, hop_key
+from gateway.approve.roster import Roster
 from gateway.config import Config
 from gateway.detect import prefilter
 from gateway.detect.memory import VerdictMemory
@@ -106,6 +107,7 @@ class Service:
             _tell,
             lambda what: self.metrics.approval(what),
         )
+        self.roster = Roster()
         self.board = pinning.board_of(self.shared.store.registers, self._note)
         self._posture = self._made(loaded)
         self._listening = False
@@ -231,6 +233,7 @@ class Service:
             self._reads,
         )
         self.approving.take(loaded.config, loaded.secrets, loaded.rules, made.tls)
+        self.roster.take(loaded.config.people, loaded.secrets.approver)
         return replace(made, stops=self._stops, approve=self.approving.answers, denied=self._denied)
 
     def _note(self, event: str, **details: object) -> None:

@@ -7,6 +7,7 @@ that is a PDF is read elsewhere, whichever way it goes.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import Final
 
 from msgspec import Struct
@@ -185,7 +186,8 @@ class Answering(Ending, ABC):
         gate, dialect, body = self._gate, self._endpoint.dialect, self._asked_body
         if gate.firewall is None or self._endpoint.coverage is not Coverage.DIALECT:
             return None
-        return Calls(gate.rules, lambda: sight(gate, told(dialect, body), self._isolation), gate.stopped_tools)
+        seen = partial(told, dialect, body, self._request.session)
+        return Calls(gate.rules, lambda: sight(gate, seen(), self._isolation), gate.stopped_tools)
 
     def _begin_passing(self, event: AnswerStarted, uninspected: tuple[Uninspected, ...]) -> list[Command]:
         self._state = State.PASSING

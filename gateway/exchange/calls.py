@@ -18,7 +18,7 @@ from gateway.detect.ruleset import RuleSet
 from gateway.errors import Code, InternalError
 from gateway.exchange.events import CallRecord
 from gateway.exchange.masking import masked
-from gateway.policy.call import Answer, Call, Called, Change, Question, Ruling
+from gateway.policy.call import Aim, Answer, Call, Called, Change, Question, Ruling, Session
 from gateway.policy.tools.wrapper import Became, Result, Terms
 from gateway.verdict import Effect, Reason
 
@@ -43,9 +43,12 @@ _NAME: Final = re.compile(r"[\w.:/-]{1,64}", re.ASCII)
 class Sight(Protocol):
     """What calls are judged by: the policy, with what is known of the conversation."""
 
-    @property
-    def session(self) -> str:
-        """The name of the conversation, for approvals that hold for it."""
+    def session(self, call: Call, beside: Iterable[Call]) -> Session:
+        """The conversation that a call is made in, for approvals that hold for it, with others in the same answer."""
+        ...
+
+    def aims(self, call: Call) -> tuple[Aim, ...]:
+        """What a call is aimed at, for a person."""
         ...
 
     def judge(self, call: Call) -> Ruling: ...
@@ -131,7 +134,9 @@ class Calls:
         sight = self._sight
         assert sight is not None, "a call was ruled on"
         call = judged.called.call
-        return Question(call, judged.ruling, sight.fingerprint(call), sight.session)
+        others = (one.called.call for one in self._judged.values() if one is not judged)
+        session = sight.session(call, others)
+        return Question(call, judged.ruling, sight.fingerprint(call), session, sight.aims(call))
 
     def answered(self, answers: Sequence[Answer]) -> None:
         """Take the answers to what was asked, one for each question."""

@@ -55,7 +55,7 @@ class RequestStarted(Struct, frozen=True):
     """The head of a request. `target` is path and query after the upstream's name, `/` first, as the client wrote it.
 
     `headers` are end-to-end only (hop-by-hop fields are the shell's). `has_body` is whether a body follows. `host` is
-    set where the client chose it, as it spelt it.
+    set where the client chose it, as it spelt it. `session` is what the client calls the conversation, if it says so.
     """
 
     method: str
@@ -63,6 +63,7 @@ class RequestStarted(Struct, frozen=True):
     headers: Headers
     has_body: bool
     host: str = ""
+    session: str = ""
 
 
 class LimitsTaken(Struct, frozen=True):

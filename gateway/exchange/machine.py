@@ -67,7 +67,7 @@ from gateway.exchange.facts import Facts
 from gateway.exchange.gate import Gate
 from gateway.exchange.judge import STOPPED_TOOL
 from gateway.exchange.requested import requested
-from gateway.exchange.sight import UNTOLD, sight
+from gateway.exchange.sight import UNTOLD, called, sight
 from gateway.exchange.stream import AnswerStream
 from gateway.exchange.target import judge_target
 from gateway.exchange.whole import Outcome
@@ -322,8 +322,9 @@ class Exchange(Consulting):
 
     @property
     def _untold(self) -> Transcript:
-        """What is known of the conversation that a call by itself is part of: the name of an MCP session."""
-        return replace(UNTOLD, session=fields.value(self._request.headers, _SESSION) or "")
+        """What is known of the conversation that a call by itself is part of: what its client calls it, or MCP."""
+        named = fields.value(self._request.headers, _SESSION)
+        return replace(UNTOLD, session=called(self._request.session) or (f"mcp {named}" if named else ""))
 
     def _when_ruled(self, calls: Calls, refuse_it: Refuse, then: Then) -> list[Command]:
         refused = calls.refused or self._hindrance(calls)

@@ -32,11 +32,13 @@ class Made(Struct, frozen=True):
 
 
 class Returned(Struct, frozen=True):
-    """What a call returned: its texts, joined by line feeds. `call` is None where nothing tells which call it was."""
+    """What a call returned: its texts, joined by line feeds. `call` is None where nothing tells which call it was;
+    `id` is then that of a call that the provider keeps."""
 
     text: str
     call: Call | None
     message: int = 0
+    id: str = ""
 
 
 type Turn = Said | Made | Returned
@@ -69,7 +71,7 @@ class Hosted(Struct, frozen=True):
 
 class Transcript(Struct, frozen=True):
     """`is_whole` is false where the provider keeps earlier turns that the request does not repeat. `session` is what
-    the protocol calls the conversation, where it does: an MCP session's id."""
+    the client or the protocol calls the conversation, where one of them does, and who of them: `mcp ID`."""
 
     turns: tuple[Turn, ...] = ()
     tools: tuple[Defined, ...] = ()

@@ -35,6 +35,7 @@ from gateway.serve.asking import Asker
 from gateway.serve.carrier import Carrier
 from gateway.serve.course import Course, course_of
 from gateway.serve.denied import Whose
+from gateway.serve.headers import session_of
 from gateway.serve.identity import Caller, Known, known_of
 from gateway.serve.judging import Machine
 from gateway.serve.ledger import Ledger
@@ -119,9 +120,8 @@ class Entrance(ABC):
             carrier.close_after()
         self.live[carrier] = principal, upstream.name
         try:
-            return await carrier.run(
-                RequestStarted(request.method, caller.target, caller.headers, request.body_exists, upstream.spelt_host)
-            )
+            head = request.method, caller.target, caller.headers, request.body_exists, upstream.spelt_host
+            return await carrier.run(RequestStarted(*head, session_of(request.raw_headers)))
         finally:
             del self.live[carrier]
             allowance.close()
@@ -176,7 +176,8 @@ class Entrance(ABC):
             carrier.close_after()
         self.live[carrier] = principal, upstream.name
         try:
-            return await carrier.run(upgrade.started(caller.target, caller.headers, upstream.spelt_host))
+            named = session_of(request.raw_headers)
+            return await carrier.run(upgrade.started(caller.target, caller.headers, upstream.spelt_host, named))
         finally:
             del self.live[carrier]
             allowance.close()

@@ -9,9 +9,11 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from gateway.approve.decision import Person
 from gateway.limits.claims import Terms
 from gateway.limits.price import Prices
 from gateway.limits.rule import Rule, of_tool
+from gateway.policy.call import Approver
 from gateway.policy.egress.entry import Entry
 from gateway.policy.egress.policy import EgressPolicy
 from gateway.policy.egress.providers import PROVIDERS
@@ -21,7 +23,7 @@ from gateway.policy.tools.match import match
 from gateway.policy.tools.toolbox import Allowed, Toolbox
 from gateway.settings import starter
 from gateway.settings.agents import Agent, AgentName
-from gateway.settings.approvals import ApprovalsTable, ApproverName, ApproverTable
+from gateway.settings.approvals import ADMIN_NAME, ApprovalsTable, ApproverName, ApproverTable
 from gateway.settings.egress import EgressTable
 from gateway.settings.fields import NO_TABLES, Name, Named, Table, over
 from gateway.settings.gateway import Admin, Gateway
@@ -66,6 +68,12 @@ class Config(Table):
         chosen = rules.get("tool_policies") if isinstance(rules, Mapping) else ()
         names = Rules.model_fields["tool_policies"].default if chosen is None else chosen
         return {**data, "tools": starter.over(names, data.get("tools", {}))}
+
+    @property
+    def people(self) -> dict[str, Person]:
+        """Who may approve, by name: each of `[approvers]`, and who has the token of `[admin]`."""
+        found = {name: table.person(name) for name, table in self.approvers.items()}
+        return found | ({ADMIN_NAME: Person(ADMIN_NAME, Approver.APPROVER)} if self.admin.token_env else {})
 
     def toolbox(self) -> Toolbox:
         """What is known of tools, and what their calls are held to."""

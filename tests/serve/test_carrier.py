@@ -39,7 +39,7 @@ from gateway.exchange.events import (
     StartUpstream,
     UpstreamFailed,
 )
-from gateway.policy.call import Answer, Call, Question, Ruling, Tier
+from gateway.policy.call import Answer, Call, Question, Ruling, Session, Tier
 from gateway.serve import carrier, client_body
 from gateway.serve.asking import Asker, nobody_approves
 from gateway.serve.entrance import MakeExchange
@@ -627,7 +627,7 @@ async def test_an_upload_whose_end_the_exchange_holds_back_is_not_taken_for_whol
 class TestAsking:
     """What a client sees while somebody is asked about a call."""
 
-    QUESTION = Question(Call("pay", {}), Ruling(Effect.ASK, Effect.ASK, Tier.SEND), "f", "s")
+    QUESTION = Question(Call("pay", {}), Ruling(Effect.ASK, Effect.ASK, Tier.SEND), "f", Session())
 
     def asking(self, keepalive: bytes) -> Callable[[Event], Sequence[Command]]:
         ask: list[Command] = [BeginAnswer(200, ()), SendAnswer(b"begun\n"), Ask((self.QUESTION,), keepalive)]
