@@ -50,7 +50,7 @@ def _media(voice: Voice) -> Rule:
     return rule
 
 
-def _response(sink: Sink, _value: Any, path: Path) -> None:
+def returned(sink: Sink, _value: Any, path: Path) -> None:
     """The result of a function: an object of the client's. Only strings with white space are marked as data: an id, a
     date or a URL must stay usable in later calls, and a text that instructs has blanks."""
     for part in leaves(sink.document, path, g.RESULT_LABEL):
@@ -84,7 +84,7 @@ def _part(voice: Voice, spoken: Spoken) -> Rule:
     """One part of a content. Thoughts and signed texts go back to the API unchanged, or it refuses them."""
     unknown = g.unknown(voice)
     media = _media(voice)
-    result = {"name": g.skip, "response": _response, "parts": each(fields(_files(media), unknown))}
+    result = {"name": g.skip, "response": returned, "parts": each(fields(_files(media), unknown))}
     table: dict[str, Rule] = {
         **_files(media),
         "functionCall": _function_call(spoken),
@@ -143,7 +143,7 @@ _DEFINED: Final = g.opaque(g.DEFINITION)
 _SCHEMA_TYPES: Final = frozenset(name.upper() for name in g.JSON_TYPES)
 
 
-def _schema(voice: Voice) -> Rule:
+def schema(voice: Voice) -> Rule:
     """A schema in JSON Schema or in the API's own form, whose type names are in capitals."""
     strings = g.schema(voice)
 
@@ -159,9 +159,7 @@ _FUNCTION: Final = fields(
     {
         "name": g.text(g.DEFINITION_NAME),
         "description": g.text(g.DEFINITION),
-        **dict.fromkeys(
-            ("parameters", "parametersJsonSchema", "response", "responseJsonSchema"), _schema(g.DEFINITION)
-        ),
+        **dict.fromkeys(("parameters", "parametersJsonSchema", "response", "responseJsonSchema"), schema(g.DEFINITION)),
         "behavior": g.skip,
     },
     _DEFINED,
@@ -171,8 +169,8 @@ _TOOL: Final = fields({"functionDeclarations": each(_FUNCTION)}, g.uninspected("
 
 _CONFIG: Final = fields(
     {
-        "responseSchema": _schema(g.FORMAT),
-        "responseJsonSchema": _schema(g.FORMAT),
+        "responseSchema": schema(g.FORMAT),
+        "responseJsonSchema": schema(g.FORMAT),
         **g.skipped("responseMimeType"),
         **g.ignored("responseModalities mediaResolution thinkingConfig"),
     },

@@ -108,14 +108,14 @@ def _fetched(value: Any, path: Path) -> Iterator[Hosted]:
             if camel(key) == "fileData" and isinstance(item, dict):
                 media = member(item, "mimeType")
                 is_image = isinstance(media, str) and media.startswith("image/")
-                hosts = _file_hosts(member(item, "fileUri"))
+                hosts = file_hosts(member(item, "fileUri"))
                 if hosts != _NOWHERE:
                     yield Hosted("remote_image" if is_image else "remote_file", key, hosts, (*path, key))
             elif key not in _NOT_FETCHED:
                 yield from _fetched(item, (*path, key))
 
 
-def _file_hosts(uri: Any) -> tuple[str, ...] | None:
+def file_hosts(uri: Any) -> tuple[str, ...] | None:
     if isinstance(uri, str) and uri[:5].lower() == "gs://":
         return _STORAGE
     if isinstance(uri, str) and uri.startswith(_UPLOADED):

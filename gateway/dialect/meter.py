@@ -187,6 +187,11 @@ GEMINI: Final = Meter(
     times=_both_cases("generationConfig", "candidateCount"),
 )
 GEMINI_INPUTS: Final = Meter(usage.GEMINI, told=(("usageMetadata",),), in_path=_BEFORE_METHOD, writes=False)
+INTERACTIONS: Final = Meter(
+    usage.INTERACTIONS,
+    told=(("usage",), ("interaction", "usage")),
+    bounds=_both_cases("generationConfig", "maxOutputTokens"),
+)
 OLLAMA: Final = Meter(usage.OLLAMA, told=((),), bounds=(("options", "num_predict"),))
 OLLAMA_INPUTS: Final = Meter(usage.OLLAMA, told=((),), writes=False)
 CONVERSE: Final = Meter(usage.CONVERSE, model=(), in_path=_BEDROCK, bounds=(("inferenceConfig", "maxTokens"),))
