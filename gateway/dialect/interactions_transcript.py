@@ -23,7 +23,7 @@ from gateway.policy.transcript import Defined, Hosted, Made, Returned, Transcrip
 from gateway.segment import Path
 from gateway.wire.document import Document
 
-_SPOKEN: Final = ("type", "name", "serverName", "server_name", "arguments")
+_SPOKEN: Final = ("type", "name", "arguments")
 """Members of a call whose texts a `Call` holds."""
 
 _ELSEWHERE: Final = ("previousInteractionId", "continuationToken", "cachedContent")
@@ -186,7 +186,8 @@ def _network(environment: dict[str, Any]) -> tuple[str, ...] | None:
         return _NOWHERE
     found: list[str] = []
     for entry in allowed if isinstance(allowed, list) else [None]:
-        hosts = hosts_of(f"https://{entry.get('domain')}") if isinstance(entry, dict) else None
+        domain = entry.get("domain") if isinstance(entry, dict) else None
+        hosts = hosts_of(f"https://{domain}") if isinstance(domain, str) else None
         if not hosts:
             return None
         found += hosts
