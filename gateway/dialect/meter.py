@@ -192,6 +192,7 @@ INTERACTIONS: Final = Meter(
     told=(("usage",), ("interaction", "usage")),
     bounds=_both_cases("generationConfig", "maxOutputTokens"),
 )
+GEMINI_LIVE: Final = Meter(usage.GEMINI_LIVE, told=(("usageMetadata",),), model=("setup", "model"))
 OLLAMA: Final = Meter(usage.OLLAMA, told=((),), bounds=(("options", "num_predict"),))
 OLLAMA_INPUTS: Final = Meter(usage.OLLAMA, told=((),), writes=False)
 CONVERSE: Final = Meter(usage.CONVERSE, model=(), in_path=_BEDROCK, bounds=(("inferenceConfig", "maxTokens"),))

@@ -100,6 +100,14 @@ INTERACTIONS: Final = Shape(
 )
 """Google's Interactions, whose counts are those of its other API under other names."""
 
+GEMINI_LIVE: Final = Shape(
+    GEMINI.input,
+    ("responseTokenCount", "thoughtsTokenCount"),
+    GEMINI.cached,
+    (),
+    GEMINI.reasoning,
+)
+
 OLLAMA: Final = Shape(("prompt_eval_count",), ("eval_count",))
 
 CONVERSE: Final = Shape(
