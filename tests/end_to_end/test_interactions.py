@@ -59,7 +59,8 @@ async def test_a_kept_conversation_goes_on_after_a_call_of_it_was_refused(
     assert first.finish == "completed"
     assert "[The security gateway refused the call of `send_email`: " in first.text
     assert second == Heard("Sales rose, costs fell.", (), "completed")
-    result, turn = upstream.last.json()["input"]  # type: ignore[misc]
+    supplied: Any = upstream.last.json()["input"]
+    result, turn = supplied
     assert (result["call_id"], result["is_error"]) == (STOLEN.id, True)
     assert turn == {"type": "user_input", "content": [{"type": "text", "text": "And in short?"}]}
     await gateway.recorded(2)
