@@ -158,6 +158,12 @@ CHAT: Final = Meter(
     bounds=(("max_completion_tokens",), ("max_tokens",)),
     times=(("n",), ("best_of",)),
 )
+VERTEX_CHAT: Final = Meter(
+    usage.CHAT,
+    in_path=re.compile(r"/models/([^/:]+):[a-zA-Z]+$"),  # and in the body again, so no other one is put there
+    bounds=CHAT.bounds,
+    times=CHAT.times,
+)
 RESPONSES: Final = Meter(
     usage.RESPONSES,
     told=(("usage",), ("response", "usage")),

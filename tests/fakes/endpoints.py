@@ -215,6 +215,7 @@ _TABLE: tuple[tuple[str, str, Endpoint], ...] = (
     ("GET", "/v1[a-z0-9]*/interactions/([^/]+)", _interaction),
     ("POST", "/v1[a-z0-9]*/interactions/([^/]+)/cancel", _interaction),
     ("DELETE", "/v1[a-z0-9]*/interactions/([^/]+)", lambda _: _document({})),
+    ("POST", "/v1/.*/publishers/mistralai/models/[^/]+:(?:rawPredict|streamRawPredict)", _chat),
     ("POST", "/api/chat", _ollama_chat),
     ("POST", "/api/generate", _ollama_generate),
 )
