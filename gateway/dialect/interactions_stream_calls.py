@@ -126,7 +126,7 @@ class StreamedCalls:
         if ends_all:
             called += self.rest()
         for path, call in whole.listed(document, ("interaction",)):
-            found.restated[path] = self._restated(document.get(*path), call, called)
+            found.restated[path] = self._restated(document.get(*path), call, called, found)
         found.waiting = tuple(path for path in _STATUSES if document.get(*path) == whole.ACTION)
         return self._took(found, called)
 
@@ -179,11 +179,11 @@ class StreamedCalls:
         self._calls.append(call)
         return call
 
-    def _restated(self, step: dict[str, Any], call: Call, called: list[Called]) -> _Call:
-        """The call that an interaction restates: one that came in events, or else a new one."""
-        for one in self._calls:
-            if one.call == call:
-                return one
+    def _restated(self, step: dict[str, Any], call: Call, called: list[Called], found: Found) -> _Call:
+        """The call that an interaction restates: one that came in events, each once, or else a new one."""
+        known = (one for one in self._calls if one.call == call and one not in found.restated.values())
+        if (one := next(known, None)) is not None:
+            return one
         new = self._begin(step, STEPS)
         called.append(new.complete())
         return new

@@ -39,9 +39,9 @@ def _routes(prefix: str, flags: re.RegexFlag = re.NOFLAG) -> tuple[Route, ...]:
 _ROUTES: Final[Mapping[str, tuple[Route, ...]]] = {
     "openai": _routes("(?:/v1)?"),
     "gemini": (
-        route("GET", r"/ws/google\.ai\.generativelanguage\.\w+\.GenerativeService\.BidiGenerateContent\w*", _LIVE),
+        route("GET", r"/ws/google\.ai\.generativelanguage\.\w+\.GenerativeService[./]BidiGenerateContent\w*", _LIVE),
     ),
-    "vertex": (route("GET", r"/ws/google\.cloud\.aiplatform\.\w+\.LlmBidiService/BidiGenerateContent", _LIVE),),
+    "vertex": (route("GET", r"/ws/google\.cloud\.aiplatform\.\w+\.LlmBidiService[./]BidiGenerateContent", _LIVE),),
     "azure": _routes("(?:/openai)?(?:/v1|/deployments/[^/]+)?", re.IGNORECASE),
 }
 

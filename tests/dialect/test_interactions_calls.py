@@ -177,6 +177,19 @@ class TestStreams:
         assert [call.arguments for call in out.calls] == [{"to": "a@b.example"}, {"to": "x@evil.example"}]
         assert out.payloads[-1] == ended("completed", steps=[REFUSED_SEND])
 
+    def test_calls_that_are_alike_are_restated_each_for_itself(self) -> None:
+        """One may be approved, and the next not."""
+        stream = [*told(SEND), *told(SEND, index=1), ended(steps=[SEND, SEND, SEND])]
+        seen: list[Call] = []
+
+        def second(call: Call) -> Change | None:
+            seen.append(call)
+            return Change(refusal="No `send`.") if len(seen) == 2 else None
+
+        out = through_reader(stream, second)
+        assert len(out.calls) == 3
+        assert out.payloads[-1] == ended(steps=[SEND, REFUSED_SEND, SEND])
+
     @pytest.mark.parametrize("end", [[ended()], [], "done"])
     def test_a_call_that_nothing_stopped_is_over_at_the_end(self, end: Any) -> None:
         stream: list[StreamEvent] = [(None, doc(one), b"{}") for one in told(SEND, '{"to"')[:-1]]
