@@ -113,8 +113,11 @@ class LiveStream(StreamReader):
         """Note whether the model is at work, what it has cost, and which calls the server does not wait for."""
         content = content_of(document.value)
         counts = usage.GEMINI_LIVE.read(document.get("usageMetadata"))
-        self._turn = counts or self._turn
         self.is_idle = self.is_idle and not (self._waiting[-1] or _speaks(content))
+        if self.is_idle:  # told late, of a turn that is over
+            self._usage = _sum(self._usage, counts)
+        else:
+            self._turn = counts or self._turn
         if _is_over(content):
             self.is_idle = True
             self._usage, self._turn = _sum(self._usage, self._turn), {}

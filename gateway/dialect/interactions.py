@@ -12,7 +12,7 @@ from gateway.dialect import interactions_calls as whole
 from gateway.dialect import interactions_denials as refused
 from gateway.dialect import interactions_transcript, refusals
 from gateway.dialect.base import Denials, Dialect, Reading, StreamReader
-from gateway.dialect.interactions_grammar import ANSWER, REQUEST
+from gateway.dialect.interactions_grammar import ANSWER, CONTENTS, REQUEST
 from gateway.dialect.interactions_stream import InteractionStream
 from gateway.dialect.proto_json import member, spelt
 from gateway.errors import Malformed
@@ -123,14 +123,22 @@ def _beside(document: Document, rules: str) -> Iterator[Patch]:
     part: dict[str, Any] = {"type": "text", "text": rules}
     given = document.get("input")
     if isinstance(given, list):
-        is_parts = any(isinstance(item, dict) and item.get("type") == "text" for item in given)
-        yield document.insert_item(("input",), 0, part if is_parts else {"type": "user_input", "content": [part]})
+        yield document.insert_item(("input",), 0, _in_its_form(part, given))
     elif isinstance(given, str):
         start, end = document.span(("input",))
         yield Patch(start, start, b"[" + orjson.dumps(part) + b',{"type":"text","text":')
         yield Patch(end, end, b"}]")
     else:
         raise Malformed("a request with a cached prefix has no input that the rules can stand beside")
+
+
+def _in_its_form(part: dict[str, Any], given: list[Any]) -> dict[str, Any]:
+    """A part as an item of a list of contents, of turns or of steps."""
+    if any(isinstance(item, dict) and item.get("type") in CONTENTS for item in given):
+        return part
+    if any(map(refused.is_turn, given)):
+        return {"role": "user", "content": [part]}
+    return {"type": "user_input", "content": [part]}
 
 
 INTERACTIONS: Final = Interactions()

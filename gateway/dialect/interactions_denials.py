@@ -14,12 +14,11 @@ import orjson
 
 from gateway.dialect import interactions_calls as whole
 from gateway.dialect.base import Denials
+from gateway.dialect.interactions_grammar import CONTENTS
 from gateway.dialect.openai_calls import text_of
 from gateway.dialect.proto_json import member, spelt
 from gateway.policy.call import Call, Change
 from gateway.wire.document import Document, Patch, apply
-
-_CONTENTS: Final = frozenset({"text", "image", "audio", "video", "document"})
 
 
 def of_interaction(document: Document, changes: Mapping[Hashable, Change]) -> tuple[Denials, ...]:
@@ -78,12 +77,12 @@ def _supplied(document: Document, missing: list[dict[str, Any]]) -> Iterator[Pat
         yield Patch(start, start, b"[" + written + b',{"type":"user_input","content":[{"type":"text","text":')
         yield Patch(end, end, b"}]}]")
     elif isinstance(given, dict):
-        is_content = given.get("type") in _CONTENTS
+        is_content = given.get("type") in CONTENTS
         yield Patch(start, start, b"[" + written + (b',{"type":"user_input","content":[' if is_content else b","))
         yield Patch(end, end, b"]}]" if is_content else b"]")
-    elif any(_is_turn(item) for item in given):
+    elif any(is_turn(item) for item in given):
         yield document.insert_item(("input",), 0, {"role": "user", "content": missing})
-    elif any(isinstance(item, dict) and item.get("type") in _CONTENTS for item in given):
+    elif any(isinstance(item, dict) and item.get("type") in CONTENTS for item in given):
         yield Patch(start, start, b"[" + written + b',{"type":"user_input","content":')
         yield Patch(end, end, b"}]")
     else:
@@ -95,7 +94,8 @@ def _put(document: Document, missing: list[dict[str, Any]]) -> Patch:
     return document.append_member((), "input", missing) if key is None else document.replace((key,), missing)
 
 
-def _is_turn(item: Any) -> bool:
+def is_turn(item: Any) -> bool:
+    """Whether an item of an input is a turn, as earlier revisions have them."""
     return isinstance(item, dict) and item.get("type") is None and "role" in item
 
 

@@ -33,6 +33,9 @@ _ground: Final = g.opaque(replace(g.RESULT_LABEL, kind=Kind.DOCUMENT))
 MEDIA: Final[Mapping[str, str]] = {"image": "image", "audio": "audio", "video": "video", "document": "file"}
 """Contents that are no text, by their type: what they are named as."""
 
+CONTENTS: Final = frozenset({"text", *MEDIA})
+"""Contents by their type. A list of the input holds either these or steps."""
+
 
 # --- contents
 

@@ -178,7 +178,7 @@ def _environment(value: Any, path: Path) -> Iterator[Hosted]:
 
 
 def _network(environment: dict[str, Any]) -> tuple[str, ...] | None:
-    network = environment.get("network")
+    network = None if member(environment, "environmentId") else environment.get("network")
     if network == "disabled":
         return _NOWHERE
     allowed = network.get("allowlist") if isinstance(network, dict) else None

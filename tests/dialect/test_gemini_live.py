@@ -297,14 +297,12 @@ class TestTexts:
         assert LiveSocket().after_edit(document, ("serverContent",)) == ()
 
     def test_turns_add_up_to_what_the_session_costs(self) -> None:
-        found = readings([*live.over(), {"usageMetadata": live.USAGE}, *live.over()])
-        assert [one.usage for one in found] == [
-            {},
-            {"input": 9, "output": 12, "reasoning": 2},
-            {"input": 18, "output": 24, "reasoning": 4},
-            {"input": 18, "output": 24, "reasoning": 4},
-            {"input": 18, "output": 24, "reasoning": 4},
-        ]
+        one, two = live.said("Hi.", 2)
+        counted, late = {**one, "usageMetadata": live.USAGE}, {"usageMetadata": live.USAGE}
+        found = readings([counted, two, *live.over(), late, one, *live.over()])
+        once, twice = ({"input": 9 * many, "output": 12 * many, "reasoning": 2 * many} for many in (1, 2))
+        thrice = {"input": 27, "output": 36, "reasoning": 6}
+        assert [reading.usage for reading in found] == [once, once, once, once, twice, twice, twice, thrice]
 
     @pytest.mark.parametrize(
         ("messages", "is_idle"),

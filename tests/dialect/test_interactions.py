@@ -311,6 +311,7 @@ class TestTranscripts:
         assert call == Call("space_call", strange, "c", is_readable=False)
 
 
+IMAGE = {"type": "image", "data": "aGk="}
 ANY_NETWORK: list[Any] = [{"allowlist": [{"domain": "a.example"}, "b"]}, {"allowlist": [{}]}, {}, None, 3]
 
 
@@ -347,6 +348,10 @@ class TestHosted:
             ),
             ({"agent": "deep-research"}, Hosted("agent", "deep-research", None, ("agent",))),
             ({"environment": "env_1"}, Hosted("code", "environment", None, ("environment",))),
+            (
+                {"environment": {"environment_id": "env_1", "network": "disabled"}},
+                Hosted("code", "environment", None, ("environment",)),
+            ),
             ({"environment": {"network": "disabled"}}, Hosted("code", "environment", (), ("environment",))),
             (
                 {"environment": {"network": {"allowlist": "disabled"}}},
@@ -436,6 +441,11 @@ class TestRules:
         [
             ("hi", [text("RULES"), text("hi")]),
             ([text("hi")], [text("RULES"), text("hi")]),
+            ([IMAGE], [text("RULES"), IMAGE]),
+            (
+                [{"role": "user", "content": "hi"}],
+                [{"role": "user", "content": [text("RULES")]}, {"role": "user", "content": "hi"}],
+            ),
             ([CALLED], [step("user_input", content=[text("RULES")]), CALLED]),
         ],
     )
