@@ -54,17 +54,8 @@ def _media(kind: str, voice: Voice) -> Rule:
     return g.both(g.uninspected(MEDIA[kind]), members)
 
 
-def _annotation() -> Rule:
-    """Where a piece of a text comes from. What spells the text again, word by word, is named: an edit empties it."""
-    known = g.by("type", {"word_info": g.uninspected("word_info")}, _ground)
-
-    def rule(sink: Sink, value: Any, path: Path) -> None:
-        known(sink, value, path)
-
-    return rule
-
-
-ANNOTATIONS: Final[Rule] = g.each(_annotation(), _ground)
+ANNOTATIONS: Final[Rule] = g.each(g.by("type", {"word_info": g.uninspected("word_info")}, _ground), _ground)
+"""Where the pieces of a text come from. What spells it again, word by word, is named: an edit empties it."""
 
 
 def contents(voice: Voice) -> dict[str, Rule]:
@@ -149,10 +140,6 @@ _OF_RESULTS: Final = tuple(kind.removesuffix("_call") + "_result" for kind in so
 _IDS: Final = g.skipped("type id callId isError searchType retrievalType") | g.ignored("signature")
 
 
-def _call(sink: Sink, value: Any, path: Path) -> None:
-    _CALL(sink, value, path)
-
-
 _CALL: Final = fields(
     {
         "name": g.text(g.CALL_NAME),
@@ -168,7 +155,7 @@ _UNNAMED: Final = HOSTED - {"mcp_server_tool_call"}
 def _named(sink: Sink, value: Any, path: Path) -> None:
     """A call of a tool that the API knows itself: its type is its only name."""
     sink.segments.append(g.CALL_NAME.segment((*path, "type"), value["type"].removesuffix("_call")))
-    _call(sink, value, path)
+    _CALL(sink, value, path)
 
 
 _FOUND: Final = fields({"result": g.opaque(g.RESULT_LABEL), **_IDS}, g.opaque(g.RESULT_LABEL))
@@ -180,7 +167,7 @@ _LISTED: Final = fields({"result": g.each(DEFINED, g.opaque(g.DEFINITION)), **_I
 
 
 def _step(thoughts: Voice, unknown: Rule, voice: Voice) -> Rule:
-    """A step, a content that stands in its place, or a turn with a `role`; contents in `voice`."""
+    """A step, or a content that stands in its place, in `voice`; what the provider thought in `thoughts`."""
     status = fields({"message": g.text(g.RESULT_LABEL), "code": g.skip}, g.opaque(g.RESULT_LABEL))
 
     def said(by: Voice) -> Rule:
@@ -195,7 +182,7 @@ def _step(thoughts: Voice, unknown: Rule, voice: Voice) -> Rule:
             {"summary": g.each(thought, g.text(thoughts)), **_IDS},
             g.unknown(thoughts),
         ),
-        **dict.fromkeys(AGENTS | HOSTED, _call),
+        **dict.fromkeys(AGENTS | HOSTED, _CALL),
         **dict.fromkeys(_UNNAMED, _named),
         **dict.fromkeys(_OF_RESULTS, _FOUND),
         **dict.fromkeys(("function_result", "mcp_server_tool_result"), _RETURNED),

@@ -166,6 +166,25 @@ async def test_a_secret_ends_the_session(gate: Proxied, upstream: Upstream, plac
     assert SECRET not in json.dumps(upstream.messages)
 
 
+async def test_what_comes_in_real_time_passes_and_a_new_instruction_gets_the_rules(
+    gate: Proxied, upstream: Upstream
+) -> None:
+    async with speaking(upstream) as session:
+        sound = genai_types.Blob(data=b"\x00\x7f" * 24, mime_type="audio/pcm;rate=16000")
+        await session.send_realtime_input(audio=sound)
+        await session.send_realtime_input(text=f"My card is {CARD}.")
+        await session.send_context_update(system_instruction="Be kind.")
+        await say(session, "hi")
+        await turn(session)
+    sent: Any = upstream.messages
+    _, audio, text, update, _ = sent
+    assert audio["realtime_input"]["audio"]["data"] == live.SOUND.replace("/", "_")
+    assert text["realtime_input"]["text"] == "My card is [CARD]."
+    told = update["contextUpdate"]["systemInstruction"]["parts"]
+    assert [part["text"][:14] for part in told] == ["Be kind.", "Security rules"]
+    assert "audio" in (await gate.gate.recorded())["request"]["uninspected"]
+
+
 async def test_what_the_provider_would_run_is_judged_in_the_setup(gate: Proxied, upstream: Upstream) -> None:
     with pytest.raises(genai_errors.APIError, match="tool_denied"):
         async with speaking(upstream, tools=[{"url_context": {}}]):
