@@ -44,10 +44,16 @@ def wanted(step: Any) -> Call | None:
 
 
 def listed(document: Document, root: Path = ()) -> Iterator[tuple[Path, Call]]:
-    """The calls of the interaction at `root`, in order, with the paths of their steps."""
+    """The calls of the interaction at `root` that wait to be made, in order, with the paths of their steps.
+
+    What is stored of one also has what the agent brought; a call whose result is there is over.
+    """
     body = members_of(document.get(*root), "interaction")
     for name in LISTS:
-        yield from _calls(items_of(body.get(name), name), (*root, name))
+        steps = items_of(body.get(name), name)
+        results = [step for step in steps if isinstance(step, dict) and step.get("type") == "function_result"]
+        over = {text_of(result.get("call_id")) for result in results} - {""}
+        yield from ((path, call) for path, call in _calls(steps, (*root, name)) if call.id not in over)
 
 
 def _calls(steps: list[Any], path: Path) -> Iterator[tuple[Path, Call]]:

@@ -85,6 +85,14 @@ class TestWhole:
         assert INTERACTIONS.changed(document, changes) == raw[:start] + words + raw[end:]
         assert INTERACTIONS.changed(document, {}) == raw
 
+    def test_a_call_whose_result_is_stored_beside_it_is_over(self) -> None:
+        """So nobody is asked about it again, and the provider is brought no second result."""
+        document = doc(answer(SEND, {"type": "function_result", "call_id": "c1", "result": "gone"}, LOOK))
+        changes = decided(INTERACTIONS.calls(document), refused("send", "look"))
+        assert list(changes) == [("steps", 2)]
+        (kept,) = INTERACTIONS.denials(document, changes)
+        assert [item["call_id"] for item in kept.items] == ["c2"]
+
     @pytest.mark.parametrize("value", [{}, 3, {"steps": None}, {"steps": [3, {"type": 3}]}, {"error": {}}])
     def test_an_answer_of_another_form_has_no_calls(self, value: Any) -> None:
         assert INTERACTIONS.calls(doc(value)) == ()
