@@ -32,7 +32,7 @@ _CALLING: Final = re.compile(rb"_call|Call|tool_use")
 """What the APIs write around calls of tools."""
 
 _ENDING: Final = re.compile(
-    rb'_stop"|\.done"|\.completed"|\[DONE\]|"functionCall"|"function_call"|"done"'
+    rb'[._]stop"|\.done"|\.completed"|\[DONE\]|"functionCalls?"|"function_calls?"|"done"'
     rb'|"(?:finish_reason|finishReason)"\s*:\s*"'
 )
 """What stands in an event with which a call is complete."""

@@ -11,7 +11,8 @@ from gateway.dialect.route import Form
 DIALECT, TEXT, PASS = Coverage.DIALECT, Coverage.TEXT, Coverage.PASS
 JSON, LINES, BYTES, ARRAY, MEDIA = Form.JSON, Form.LINES, Form.BYTES, Form.ARRAY, Form.MEDIA
 GOOGLE = "/v1/projects/p/locations/us/publishers/google/models/gemini-2.5-pro"
-CLAUDE = "/v1/projects/p/locations/us/publishers/anthropic/models"
+PUBLISHERS = "/v1/projects/p/locations/us/publishers"
+CLAUDE = f"{PUBLISHERS}/anthropic/models"
 BEDROCK = "/model/us.anthropic.claude-sonnet-4-5-v1%3A0"
 
 type Row = tuple[str, str, str, str, Coverage, bool, Form, Form]
@@ -49,6 +50,10 @@ ROWS: list[Row] = [
     ("vertex", "POST", f"{CLAUDE}/claude-sonnet-4-5@20250929:rawPredict", "anthropic", DIALECT, True, JSON, JSON),
     ("vertex", "POST", f"{CLAUDE}/claude-x:streamRawPredict", "anthropic", DIALECT, True, JSON, JSON),
     ("vertex", "POST", f"{CLAUDE}/count-tokens:rawPredict", "anthropic", DIALECT, False, JSON, JSON),
+    ("vertex", "POST", f"{PUBLISHERS}/mistralai/models/mistral-3:rawPredict", "openai_chat", DIALECT, True, JSON, JSON),
+    ("vertex", "POST", f"{PUBLISHERS}/ai21/models/j@1:streamRawPredict", "openai_chat", DIALECT, True, JSON, JSON),
+    ("vertex", "POST", f"{PUBLISHERS}/mistralai/models/mistral-ocr-3:rawPredict", "plain", TEXT, False, JSON, JSON),
+    ("vertex", "POST", f"{PUBLISHERS}/somebody/models/m:rawPredict", "plain", TEXT, False, JSON, JSON),
     ("vertex", "POST", "/v1/projects/p/locations/us/cachedContents", "gemini", DIALECT, True, JSON, JSON),
     ("vertex", "POST", f"{GOOGLE}:predict", "plain", TEXT, False, JSON, JSON),
     ("bedrock", "POST", f"{BEDROCK}/invoke", "anthropic", DIALECT, False, JSON, JSON),

@@ -18,6 +18,7 @@ from tests.dialect.replay import document, made
 CHAT = "/v1/chat/completions"
 GEMINI = "/v1beta/models/gemini-2.5-pro:generateContent"
 CLAUDE = "/model/eu.anthropic.claude-x-v1%3A0/invoke"
+MISTRAL = "/v1/projects/p/locations/l/publishers/mistralai/models/mistral-3@2:rawPredict"
 VERTEX = "/v1/projects/p/locations/l/publishers/anthropic/models/claude-x@1:rawPredict"
 
 ASKED: list[tuple[str, str, dict[str, Any], str | None, int]] = [
@@ -35,6 +36,9 @@ ASKED: list[tuple[str, str, dict[str, Any], str | None, int]] = [
     ("azure", "/openai/v1/chat/completions", {"model": "m"}, "m", UNSAID),
     ("anthropic", "/v1/messages", {"model": "c", "max_tokens": 8}, "c", 8),
     ("vertex", VERTEX, {"max_tokens": 8}, "claude-x@1", 8),
+    ("vertex", MISTRAL, {"model": "mistral-3", "max_tokens": 8}, "mistral-3@2", 8),
+    ("gemini", "/v1beta/interactions", {"model": "g", "generation_config": {"max_output_tokens": 4}}, "g", 4),
+    ("gemini", "/v1beta/interactions", {"agent": "deep-research"}, None, UNSAID),
     ("bedrock", CLAUDE, {"max_tokens": 8}, "eu.anthropic.claude-x-v1:0", 8),
     ("bedrock", "/model/amazon.nova/converse", {"inferenceConfig": {"maxTokens": 6}}, "amazon.nova", 6),
     ("gemini", GEMINI, {"generationConfig": {"maxOutputTokens": 4, "candidateCount": 2}}, "gemini-2.5-pro", 8),
@@ -172,6 +176,7 @@ class TestAnotherModel:
             (meter.GEMINI, "/v1beta/models/gemini-pro%3AgenerateContent"),  # in another spelling
             (meter.CHAT, "/openai/deployments/dep/chat/completions"),
             (meter.ANTHROPIC, CLAUDE),
+            (meter.VERTEX_CHAT, MISTRAL),
             (meter.CHAT, CHAT),  # names none
         ],
     )

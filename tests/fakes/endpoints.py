@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from email import message_from_bytes
 
-from tests.fakes import anthropic_messages, gemini, ollama, openai_chat, openai_responses
+from tests.fakes import anthropic_messages, gemini, interactions, ollama, openai_chat, openai_responses
 from tests.fakes.pieces import Json, dumps
 from tests.fakes.script import Fail, Say, Seen
 
@@ -99,6 +99,18 @@ def _generate_stream(asked: Asked) -> Reply:
     if "alt=sse" in asked.seen.target:
         return Reply(gemini.events(asked.say, asked.body), SSE_TYPE, streamed=True)
     return Reply(gemini.array(asked.say, asked.body), JSON_TYPE, streamed=True)
+
+
+def _interactions(asked: Asked) -> Reply:
+    if asked.body.get("stream"):
+        return Reply(interactions.events(asked.say, asked.body), SSE_TYPE, streamed=True)
+    return _document(interactions.whole(asked.say, asked.body))
+
+
+def _interaction(asked: Asked) -> Reply:
+    if "stream=true" in asked.seen.target:
+        return Reply(interactions.events(asked.say, {}, asked.name), SSE_TYPE, streamed=True)
+    return _document(interactions.whole(asked.say, {}, asked.name))
 
 
 def _ollama_chat(asked: Asked) -> Reply:
@@ -199,6 +211,11 @@ _TABLE: tuple[tuple[str, str, Endpoint], ...] = (
     ("POST", "/v1[a-z0-9]*/models/[^/]+:generateContent", lambda a: _document(gemini.whole(a.say, a.body))),
     ("POST", "/v1[a-z0-9]*/models/[^/]+:streamGenerateContent", _generate_stream),
     ("POST", "/v1[a-z0-9]*/models/[^/]+:batchEmbedContents", lambda a: _document(gemini.embeddings(a.body))),
+    ("POST", "/v1[a-z0-9]*/interactions", _interactions),
+    ("GET", "/v1[a-z0-9]*/interactions/([^/]+)", _interaction),
+    ("POST", "/v1[a-z0-9]*/interactions/([^/]+)/cancel", _interaction),
+    ("DELETE", "/v1[a-z0-9]*/interactions/([^/]+)", lambda _: _document({})),
+    ("POST", "/v1/.*/publishers/mistralai/models/[^/]+:(?:rawPredict|streamRawPredict)", _chat),
     ("POST", "/api/chat", _ollama_chat),
     ("POST", "/api/generate", _ollama_generate),
 )
@@ -207,6 +224,7 @@ _TABLE: tuple[tuple[str, str, Endpoint], ...] = (
 _ERRORS: tuple[tuple[str, Callable[[int, str], Json]], ...] = (
     ("/v1/messages", anthropic_messages.error),
     ("/v1[a-z0-9]*/models/[^/]+:", gemini.error),
+    ("/v1[a-z0-9]*/interactions", interactions.error),
     ("/api/", ollama.error),
 )
 """Start of the path, and the shape of its errors; OpenAI's for the rest."""
