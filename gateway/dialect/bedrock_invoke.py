@@ -1,0 +1,87 @@
+"""Anthropic's models through Bedrock's `invoke`: the bodies of the Messages API, and its events in chunks of a binary
+stream.
+
+Source: "Anthropic Claude Messages API" in the user guide of Bedrock, "ResponseStream" in the API reference of Bedrock
+Runtime, and `lib/bedrock` of anthropic-sdk-python 2.12 (2026-11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Final, override
+
+import orjson
+
+from gateway.dialect.anthropic import Messages
+from gateway.dialect.anthropic_stream import MessageStream
+from gateway.dialect.base import EventReading, Payload, StreamReader
+from gateway.dialect.bedrock_refusals import Refusals
+from gateway.dialect.bedrock_stream import KEEPALIVE, is_exception, read_other
+from gateway.policy.call import Called, Change
+from gateway.verdict import Refusal
+from gateway.wire.amazon_chunk import CHUNK
+from gateway.wire.document import Document
+from gateway.wire.frame import amazon_event
+from gateway.wire.frames import Framing
+
+_VERSION: Final = "bedrock-"
+"""How `anthropic_version` begins, which Bedrock demands in a body for a model of Anthropic's, and for no other."""
+
+
+def is_for_anthropic(document: Document) -> bool:
+    """Whether a request's body is for a model of Anthropic's, whatever its model is called."""
+    version = document.get("anthropic_version")
+    return isinstance(version, str) and version.startswith(_VERSION)
+
+
+class Invoke(Refusals, Messages):
+    """`invoke` and `invoke-with-response-stream`."""
+
+    name = "bedrock_messages"
+
+    @override
+    def stream(self, framing: Framing) -> StreamReader:
+        return ChunkStream() if framing is Framing.AMAZON else MessageStream()
+
+
+class ChunkStream(StreamReader):
+    """The events of a message, each in a chunk; exceptions of Bedrock end it."""
+
+    keepalive = KEEPALIVE
+
+    def __init__(self) -> None:
+        self._message = MessageStream()
+        self._ended = False
+
+    @override
+    def read(self, event: str | None, document: Document | None, data: bytes) -> EventReading:
+        if event == CHUNK:
+            return self._message.read(None, document, data)
+        return read_other(event, document, data)
+
+    @override
+    def changed(
+        self, event: str | None, document: Document | None, data: bytes, changes: Mapping[Hashable, Change]
+    ) -> Sequence[Payload]:
+        if event != CHUNK:
+            return ((event, data),)
+        return [(CHUNK, changed) for _, changed in self._message.changed(None, document, data, changes)]
+
+    @override
+    def unfinished(self) -> tuple[Called, ...]:
+        return self._message.unfinished()
+
+    @override
+    def sent(self, event: str | None, document: Document | None, data: bytes) -> None:
+        if event == CHUNK:
+            self._message.sent(None, document, data)
+        self._ended = self._ended or is_exception(event)
+
+    @override
+    def ending(self, refusal: Refusal) -> bytes:
+        if self._ended:
+            return b""
+        return b"".join(amazon_event(CHUNK, orjson.dumps(event)) for event in self._message.last_events(refusal))
+
+
+INVOKE: Final = Invoke()
