@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from gateway.dialect import meter
 from gateway.dialect.base import Coverage, Fields
+from gateway.dialect.bedrock_converse import CONVERSE
 from gateway.dialect.bedrock_invoke import INVOKE, is_for_anthropic
 from gateway.dialect.bedrock_refusals import Refusals
 from gateway.dialect.plain import Plain
@@ -26,7 +27,7 @@ class _Rest(Refusals, Plain):
 _PLAIN: Final = _Rest(Shape.BEDROCK)
 _TEXT: Final = Endpoint(_PLAIN, Coverage.TEXT, meter=meter.UNCOUNTED)
 _TEXT_STREAM: Final = replace(_TEXT, answer_form=Form.BYTES)
-_CONVERSE: Final = Endpoint(_PLAIN, Coverage.TEXT, meter=meter.CONVERSE)
+_CONVERSE: Final = Endpoint(CONVERSE, Coverage.DIALECT, generates=True, meter=meter.CONVERSE)
 _CLAUDE: Final = Endpoint(INVOKE, Coverage.DIALECT, generates=True, meter=meter.ANTHROPIC)
 
 
@@ -54,8 +55,7 @@ BEDROCK: Final[Family] = family(
     (
         route("POST", _NAMED_CLAUDE + "/invoke", _CLAUDE),
         route("POST", _NAMED_CLAUDE + "/invoke-with-response-stream", _CLAUDE),
-        route("POST", _MODEL + "/converse", _CONVERSE),
-        route("POST", _MODEL + "/converse-stream", replace(_CONVERSE, answer_form=Form.BYTES)),
+        route("POST", _MODEL + "/converse(-stream)?", _CONVERSE),
         route("POST", _MODEL + "/invoke", _of_anybody(_TEXT)),
         route("POST", _MODEL + "/invoke-with-response-stream", _of_anybody(_TEXT_STREAM)),
         route(

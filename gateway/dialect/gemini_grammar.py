@@ -13,9 +13,9 @@ from msgspec.structs import replace
 
 from gateway.dialect import grammar as g
 from gateway.dialect.grammar import Rule, Sink
-from gateway.dialect.plain import ANSWERED, Voice, leaves
+from gateway.dialect.plain import ANSWERED, Voice
 from gateway.dialect.proto_json import fields, member
-from gateway.segment import Kind, Path, Segment, Uninspected
+from gateway.segment import Kind, Path, Uninspected
 
 type Spoken = Callable[[Voice], Rule]
 """How a text that may go on in later events is read."""
@@ -50,14 +50,6 @@ def _media(voice: Voice) -> Rule:
     return rule
 
 
-def _response(sink: Sink, _value: Any, path: Path) -> None:
-    """The result of a function: an object of the client's. Only strings with white space are marked as data: an id, a
-    date or a URL must stay usable in later calls, and a text that instructs has blanks."""
-    for part in leaves(sink.document, path, g.RESULT_LABEL):
-        prose = isinstance(part, Segment) and part.editable and any(map(str.isspace, part.text))
-        sink.take((replace(part, wrappable=True) if isinstance(part, Segment) and prose else part,))
-
-
 def _function_call(spoken: Spoken) -> Rule:
     """A call. Where the model streams its arguments, they come as pieces of single values (`partialArgs`)."""
     piece = {"stringValue": spoken(g.CALL)}
@@ -84,7 +76,7 @@ def _part(voice: Voice, spoken: Spoken) -> Rule:
     """One part of a content. Thoughts and signed texts go back to the API unchanged, or it refuses them."""
     unknown = g.unknown(voice)
     media = _media(voice)
-    result = {"name": g.skip, "response": _response, "parts": each(fields(_files(media), unknown))}
+    result = {"name": g.skip, "response": g.structured(g.RESULT), "parts": each(fields(_files(media), unknown))}
     table: dict[str, Rule] = {
         **_files(media),
         "functionCall": _function_call(spoken),

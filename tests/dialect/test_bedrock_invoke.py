@@ -19,24 +19,17 @@ from gateway.policy.call import Call as Made
 from gateway.policy.call import Called, Change
 from gateway.wire.document import parse
 from gateway.wire.frames import Framing, framer
-from tests.dialect.laws import doc, joined, sse_payloads
+from tests.dialect.laws import doc, joined
 from tests.dialect.refusing import CUTS, REFUSAL, Decide, pieces_of, through
 from tests.dialect.replay import REFUSAL as CUT
-from tests.fakes import amazon, anthropic_messages
+from tests.fakes import amazon, anthropic_messages, bedrock
 from tests.fakes.script import Call, Say
 
 SEND = Call("send_mail", '{"to": "x@evil.example"}', "toolu_1")
-METRICS = {"inputTokenCount": 9, "outputTokenCount": 12, "invocationLatency": 700, "firstByteLatency": 300}
 
 
 def chunks(say: Say) -> list[bytes]:
-    """A message's events in chunks, as Bedrock sends them: the last one tells how long it took."""
-    events = [one for sse in anthropic_messages.events(say, {}) for one in sse_payloads(sse)]
-    return [amazon.chunk({**one, **_metrics(one)}) for one in events if one["type"] != "ping"]
-
-
-def _metrics(event: dict[str, Any]) -> dict[str, Any]:
-    return {"amazon-bedrock-invocationMetrics": METRICS} if event["type"] == "message_stop" else {}
+    return list(bedrock.chunks(say, {}))
 
 
 def received(body: bytes) -> anthropic.types.Message:

@@ -56,8 +56,8 @@ ROWS: list[Row] = [
     ("bedrock", "POST", f"{BEDROCK}/invoke-with-response-stream", "bedrock_messages", DIALECT, True, JSON, JSON),
     ("bedrock", "POST", f"{PROFILE}/invoke", "bedrock_messages", DIALECT, True, JSON, JSON),
     ("bedrock", "POST", f"{PROFILE}/invoke-with-response-stream", "bedrock_messages", DIALECT, True, JSON, JSON),
-    ("bedrock", "POST", f"{BEDROCK}/converse", "plain", TEXT, False, JSON, JSON),
-    ("bedrock", "POST", f"{BEDROCK}/converse-stream", "plain", TEXT, False, JSON, BYTES),
+    ("bedrock", "POST", f"{PROFILE}/converse", "bedrock_converse", DIALECT, True, JSON, JSON),
+    ("bedrock", "POST", f"{BEDROCK}/converse-stream", "bedrock_converse", DIALECT, True, JSON, JSON),
     ("bedrock", "POST", "/model/m/invoke-with-bidirectional-stream", "plain", PASS, False, BYTES, BYTES),
     ("http", "POST", "/anything", "plain", TEXT, False, MEDIA, MEDIA),
 ]
