@@ -24,14 +24,14 @@ from gateway.wire.document import Document
 from gateway.wire.frame import amazon_event
 from gateway.wire.frames import Framing
 
-_VERSION: Final = "bedrock-"
-"""How `anthropic_version` begins, which Bedrock demands in a body for a model of Anthropic's, and for no other."""
+_VERSION: Final = "anthropic_version"
+"""The member that Bedrock demands in a body for a model of Anthropic's, and no other publisher's model takes. Its value
+tells nothing: it is "bedrock-2023-05-31" in the user guide, and a date from Anthropic's own SDK."""
 
 
 def is_for_anthropic(document: Document) -> bool:
     """Whether a request's body is for a model of Anthropic's, whatever its model is called."""
-    version = document.get("anthropic_version")
-    return isinstance(version, str) and version.startswith(_VERSION)
+    return isinstance(document.value, dict) and _VERSION in document.value
 
 
 class Invoke(Refusals, Messages):

@@ -75,9 +75,10 @@ def test_each_path_has_a_declared_coverage(row: Row) -> None:
 @pytest.mark.parametrize(("method", "form"), [("invoke", JSON), ("invoke-with-response-stream", BYTES)])
 def test_a_body_tells_whose_a_model_is_where_its_id_does_not(path: str, method: str, form: Form) -> None:
     found = FAMILIES["bedrock"].endpoint("POST", f"{path}/{method}")
-    for claude in (b'{"anthropic_version": "bedrock-2023-05-31", "messages": []}', b"no JSON", b""):
+    versions = (b'{"anthropic_version": "bedrock-2023-05-31"}', b'{"anthropic_version": "2026-10-21"}')
+    for claude in (*versions, b'{"anthropic_version": null}', b"no JSON", b""):
         assert found.told_by(claude) is found
-    for other in (b'{"prompt": "x"}', b'{"anthropic_version": 1}', b'{"anthropic_version": "2023-06-01"}', b"[]"):
+    for other in (b'{"prompt": "x"}', b'{"messages": []}', b'["anthropic_version"]'):
         told = found.told_by(other)
         assert (told.dialect.name, told.coverage, told.answer_form) == ("plain", TEXT, form)
     assert (found.told_by(b"{}") is FAMILIES["bedrock"].fallback) is (method == "invoke")

@@ -55,6 +55,8 @@ def test_web_pages_need_an_accepted_origin(origin: str | None, fetch_site: str |
         ("x-api-key", KEY),
         ("X-Goog-Api-Key", KEY),
         ("api-key", KEY),
+        ("Authorization", f"AWS4-HMAC-SHA256 Credential={KEY}/20261101/us-east-1/bedrock/aws4_request, Signature=0"),
+        ("Authorization", f"AWS4-HMAC-SHA256 SignedHeaders=host,Credential={KEY}/20261101/r/s/aws4_request"),
     ],
 )
 def test_a_gateway_key_is_found_where_sdks_put_keys_and_taken_out(name: str, value: str) -> None:
