@@ -8,12 +8,14 @@ import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from traceback import clear_frames
 from typing import Any
 
 import anthropic
 import boto3
 import httpx2
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from tests.fakes.anthropic_agents import heard_message, messages_request
 from tests.fakes.talk import DESCRIPTION, SCHEMA, Heard, Talk
@@ -58,6 +60,9 @@ def client(way: Way) -> Iterator[Any]:
     )
     try:
         yield made
+    except ClientError as error:
+        clear_frames(error.__traceback__)  # which refer to the connections; urllib3 closes them once nothing does
+        raise
     finally:
         made.close()
 
