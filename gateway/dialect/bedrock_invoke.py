@@ -17,6 +17,7 @@ from gateway.dialect.anthropic_stream import MessageStream
 from gateway.dialect.base import EventReading, Payload, StreamReader
 from gateway.dialect.bedrock_refusals import Refusals
 from gateway.dialect.bedrock_stream import KEEPALIVE, is_exception, read_other
+from gateway.dialect.plain import PlainStream
 from gateway.policy.call import Called, Change
 from gateway.verdict import Refusal
 from gateway.wire.amazon_chunk import CHUNK
@@ -44,6 +45,10 @@ class Invoke(Refusals, Messages):
         return ChunkStream() if framing is Framing.AMAZON else MessageStream()
 
 
+_OLDER: Final = PlainStream()
+"""For events without a type, as models before the Messages API write theirs."""
+
+
 class ChunkStream(StreamReader):
     """The events of a message, each in a chunk; exceptions of Bedrock end it."""
 
@@ -56,7 +61,8 @@ class ChunkStream(StreamReader):
     @override
     def read(self, event: str | None, document: Document | None, data: bytes) -> EventReading:
         if event == CHUNK:
-            return self._message.read(None, document, data)
+            is_known = document is None or document.get("type") is not None
+            return (self._message if is_known else _OLDER).read(None, document, data)
         return read_other(event, document, data)
 
     @override

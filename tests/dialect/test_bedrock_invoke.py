@@ -77,6 +77,11 @@ class TestReading:
         (delta,) = ChunkStream().read(frame.event, None, frame.data or b"").deltas
         assert (delta.text, delta.whole, delta.editable) == ("hello", True, False)
 
+    def test_events_of_older_models_are_named_as_not_joined(self) -> None:
+        _, (reading,) = played([amazon.chunk({"completion": " Hello", "stop_reason": None})])
+        assert [delta.text for delta in reading.deltas] == [" Hello"]
+        assert [part.what for part in reading.uninspected] == ["unjoined_stream"]
+
     @pytest.mark.parametrize(
         ("raw", "text", "ends"),
         [

@@ -101,7 +101,7 @@ SIGNED = ("authorization", "AWS4-HMAC-SHA256 Credential=AKID/20261101/us-east-1/
         ((), "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=0", True),
         ((KEY,), "", False),
         ((KEY,), "X-Amz-Signature=0", False),
-        ((KEY, SIGNED), "", True),
+        ((KEY, SIGNED), "", False),
         ((), "", False),
     ],
 )

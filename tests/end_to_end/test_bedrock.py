@@ -109,6 +109,18 @@ class TestByBaseUrl:
         assert upstream.requests == []
 
     @EACH
+    async def test_who_shows_no_gateway_key_is_told_so_once(
+        self, agent: Agent, gateway: Running, upstream: Upstream
+    ) -> None:
+        stranger = Way(f"{gateway.url}/bedrock", NAMED, key="AKIASTRANGER")
+        with pytest.raises((ClientError, anthropic.AuthenticationError), match="wants a gateway key") as raised:
+            await agent.speak(stranger, ask("hello"))
+        if isinstance(raised.value, ClientError):
+            assert type(raised.value).__name__ == "AccessDeniedException"
+        await gateway.recorded()
+        assert (len(gateway.records()), upstream.requests) == (1, [])
+
+    @EACH
     async def test_an_upstream_error_is_raised_as_the_sdks_own(
         self, agent: Agent, gateway: Running, upstream: Upstream
     ) -> None:

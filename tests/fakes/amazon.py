@@ -59,7 +59,7 @@ def event(name: str, value: Any) -> bytes:
 
 def chunk(value: Any) -> bytes:
     """The event of a model, in a chunk; the padding makes its length say nothing."""
-    inner = json.dumps(value, ensure_ascii=False).encode()
+    inner = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
     return event("chunk", {"bytes": base64.b64encode(inner).decode(), "p": "abcdefghijk"[: len(inner) % 11]})
 
 
