@@ -1,4 +1,4 @@
-"""Calls in streams of Anthropic and Gemini, through the queue of an exchange: allowed, refused, approved otherwise."""
+"""Calls in streams of Anthropic, Gemini and Bedrock, through the queue of an exchange: allowed, refused, approved."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from hypothesis import strategies as st
 
 from gateway.dialect.anthropic import MESSAGES
 from gateway.dialect.base import Dialect
+from gateway.dialect.bedrock_converse import CONVERSE
+from gateway.dialect.bedrock_invoke import INVOKE
 from gateway.dialect.gemini import GENERATE
 from gateway.exchange.calls import Calls
 from gateway.exchange.stream import AnswerStream
 from gateway.policy.call import Answer
 from gateway.policy.transcript import Transcript
 from gateway.wire.document import parse
-from gateway.wire.frames import Framing
+from gateway.wire.frames import Framing, framer
 from tests.dialect.refusing import CUTS, pieces_of
+from tests.dialect.test_bedrock_calls import heard as by_boto3
 from tests.dialect.test_gemini_calls import payloads_of
 from tests.exchange.policing import Look, policed
-from tests.fakes import anthropic_messages, gemini
+from tests.fakes import anthropic_messages, bedrock, gemini
 from tests.fakes.script import Call, Say
 
 GATE = policed()
@@ -38,6 +41,8 @@ PROVIDERS: dict[str, tuple[Dialect, Framing, Callable[[Say, Any], Any], Callable
     "anthropic": (MESSAGES, Framing.SSE, anthropic_messages.whole, anthropic_messages.events),
     "gemini": (GENERATE, Framing.SSE, gemini.whole, gemini.events),
     "gemini-array": (GENERATE, Framing.ARRAY, gemini.whole, gemini.array),
+    "bedrock-converse": (CONVERSE, Framing.AMAZON, bedrock.whole, bedrock.events),
+    "bedrock-chunks": (INVOKE, Framing.AMAZON, anthropic_messages.whole, bedrock.chunks),
 }
 
 
@@ -63,12 +68,26 @@ def left_of(stream: AnswerStream, pieces: list[bytes], answer: Answer) -> bytes:
 def heard(name: str, raw: bytes) -> list[Any]:
     """Texts and calls in their order: what an agent makes of a stream or a whole answer. Empty texts say nothing."""
     framing = PROVIDERS[name][1]
+    if name == "bedrock-converse":
+        return _converse(by_boto3(raw)[0])
+    if name == "bedrock-chunks":
+        return _anthropic([json.loads(frame.data or b"") for frame in framer(framing, 1_000_000).feed(raw)])
     if name == "anthropic":
         return _anthropic(payloads_of(raw, framing))
     events = [json.loads(raw)] if raw.startswith(b"{") else payloads_of(raw, framing)
     parts = [part for one in events for part in one["candidates"][0]["content"]["parts"]]
     told = [part.get("text") if "text" in part else part["functionCall"] for part in parts]
     return _joined(told)
+
+
+def _converse(blocks: list[Any]) -> list[Any]:
+    calls = [block.get("toolUse") for block in blocks]
+    return _joined(
+        [
+            {"id": call["toolUseId"], "name": call["name"], "args": call["input"]} if call else block["text"]
+            for call, block in zip(calls, blocks, strict=True)
+        ]
+    )
 
 
 def _anthropic(events: list[Any]) -> list[Any]:
@@ -103,7 +122,9 @@ def _joined(told: list[Any]) -> list[Any]:
 
 def whole_heard(name: str, raw: bytes) -> list[Any]:
     message = json.loads(raw)
-    if name != "anthropic":
+    if name == "bedrock-converse":
+        return _converse(message["output"]["message"]["content"])
+    if name.startswith("gemini"):
         return heard(name, raw)
     return _joined(
         [
@@ -153,7 +174,9 @@ def test_nothing_of_a_call_leaves_before_it_is_ruled_on(name: str) -> None:
     for piece in events(say, {}):
         stream.feed(piece)
     out = stream.drain()
+    if name == "bedrock-chunks":
+        out = b"".join(frame.data or b"" for frame in framer(framing, 1_000_000).feed(out))
     assert b'"Hm, ' in out
-    for word in (b"pay", b"STOP", b"tool_use"):
+    for word in (b"pay", b"STOP", b"tool_use", b"toolUse"):
         assert word not in out
     assert len(stream.ask()) == 1
