@@ -256,7 +256,8 @@ class Entrance(ABC):
             answer.force_close()
         await answer.prepare(request)
         await answer.write_eof()
-        self._note(refusal, request, upstream, began, fault)
+        given = Refusal(refusal.code, answer.status, refusal.message, refusal.request_id)
+        self._note(given, request, upstream, began, fault)
         return answer
 
     def unread(self, request: web.BaseRequest, why: str) -> web.StreamResponse:

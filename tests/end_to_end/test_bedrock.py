@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError, EventStreamError
 from tests.end_to_end.proxy.proxied import HOST, Proxied, private_authority, proxied
 from tests.end_to_end.running import CARD, ORDER, SECRET, Running, configured, running
 from tests.end_to_end.test_firewall import STOLEN, TASK, calls
+from tests.end_to_end.test_stop import lockgate
 from tests.fakes import amazon, bedrock
 from tests.fakes.bedrock_agents import AGENTS, NAMED, PROFILE, REGION, SIGNING, Agent, Way
 from tests.fakes.script import Call, Fail, Raw, Say, Seen
@@ -119,6 +120,14 @@ class TestByBaseUrl:
             assert type(raised.value).__name__ == "AccessDeniedException"
         await gateway.recorded()
         assert (len(gateway.records()), upstream.requests) == (1, [])
+
+    async def test_who_is_stopped_does_not_try_again(self, gateway: Running, upstream: Upstream) -> None:
+        await lockgate(gateway, "stop", "--why", "it leaks")
+        with pytest.raises(ClientError, match="it leaks") as raised:
+            await AGENTS[0].speak(by_url(gateway), ask("hello"))
+        assert type(raised.value).__name__ == "AccessDeniedException"
+        assert [record["status"] for record in gateway.records() if record["code"] == "stopped"] == [403]
+        assert upstream.requests == []
 
     @EACH
     async def test_an_upstream_error_is_raised_as_the_sdks_own(
