@@ -13,9 +13,9 @@ from msgspec.structs import replace
 
 from gateway.dialect import grammar as g
 from gateway.dialect.grammar import Rule, Sink
-from gateway.dialect.plain import ANSWERED, Voice, leaves
+from gateway.dialect.plain import ANSWERED, Voice
 from gateway.dialect.proto_json import fields, member
-from gateway.segment import Kind, Path, Segment, Uninspected
+from gateway.segment import Kind, Path, Uninspected
 
 type Spoken = Callable[[Voice], Rule]
 """How a text that may go on in later events is read."""
@@ -48,14 +48,6 @@ def media(voice: Voice) -> Rule:
         inside(sink, value, path)
 
     return rule
-
-
-def returned(sink: Sink, _value: Any, path: Path) -> None:
-    """The result of a function: an object of the client's. Only strings with white space are marked as data: an id, a
-    date or a URL must stay usable in later calls, and a text that instructs has blanks."""
-    for part in leaves(sink.document, path, g.RESULT_LABEL):
-        prose = isinstance(part, Segment) and part.editable and any(map(str.isspace, part.text))
-        sink.take((replace(part, wrappable=True) if isinstance(part, Segment) and prose else part,))
 
 
 def function_call(spoken: Spoken) -> Rule:
@@ -120,7 +112,7 @@ def _files(voice: Voice) -> dict[str, Rule]:
 
 def function_response(files: Mapping[str, Rule], unknown: Rule) -> Rule:
     """What a function returned; `files` reads those that it has beside its `response`."""
-    result = {"name": g.skip, "response": returned, "parts": each(fields(files, unknown))}
+    result = {"name": g.skip, "response": g.structured(g.RESULT), "parts": each(fields(files, unknown))}
     return fields({**result, **g.skipped("id willContinue scheduling")}, g.unknown(g.RESULT))
 
 

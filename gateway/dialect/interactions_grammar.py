@@ -17,7 +17,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from gateway.dialect import grammar as g
-from gateway.dialect.gemini_grammar import returned, schema
+from gateway.dialect.gemini_grammar import schema
 from gateway.dialect.grammar import Rule, Sink
 from gateway.dialect.plain import ANSWERED, Voice
 from gateway.dialect.proto_json import fields
@@ -28,6 +28,7 @@ _given: Final = g.opaque(g.UNKNOWN_DATA)
 _answered: Final = g.opaque(ANSWERED)
 _stored: Final = g.uninspected("stored_context")
 _hosted: Final = g.uninspected("hosted_tool")
+_object: Final = g.structured(g.RESULT)
 _ground: Final = g.opaque(replace(g.RESULT_LABEL, kind=Kind.DOCUMENT))
 
 MEDIA: Final[Mapping[str, str]] = {"image": "image", "audio": "audio", "video": "video", "document": "file"}
@@ -70,7 +71,7 @@ def _content(voice: Voice, unknown: Rule) -> Rule:
 
 def _result(sink: Sink, value: Any, path: Path) -> None:
     """What a tool returned: a text, an object of the client's, or a list of contents."""
-    (_RESULTS if isinstance(value, list) else returned)(sink, value, path)
+    (_RESULTS if isinstance(value, list) else _object)(sink, value, path)
 
 
 # --- definitions
@@ -110,8 +111,8 @@ TOOL: Final[Rule] = g.by(
 )
 
 _RESULTS: Final = g.each(
-    g.by("type", {**contents(g.RESULT), "function": DEFINED}, returned),
-    returned,
+    g.by("type", {**contents(g.RESULT), "function": DEFINED}, _object),
+    _object,
 )
 
 

@@ -150,7 +150,7 @@ deployment), or the path is signed (Bedrock): another one may not be put in its 
 
 _DEPLOYMENT: Final = re.compile(r"/deployments/([^/]+)/", re.IGNORECASE)  # Azure does not mind the case
 _BEFORE_METHOD: Final = re.compile(rf"/(?P<{_NAMED}>[^/:]+):[a-zA-Z]+$")
-_BEDROCK: Final = re.compile(r"/model/([^/]+)/")
+_BEDROCK: Final = re.compile(r"/model/(.+)/[a-z-]+$")  # an ARN has slashes of its own
 
 CHAT: Final = Meter(
     usage.CHAT,

@@ -28,14 +28,15 @@ MASKED: Final = frozenset({"secret", "pii"})
 TOLD: Final = 3
 """Reasons that a model is told of: enough to do otherwise."""
 
-_CALLING: Final = re.compile(rb"_call|Call|tool_use")
+_CALLING: Final = re.compile(rb"_call|Call|tool_use|toolUse")
 """What the APIs write around calls of tools."""
 
 _ENDING: Final = re.compile(
     rb'[._]stop"|\.done"|\.completed"|\[DONE\]|"functionCalls?"|"function_calls?"|"done"'
     rb'|"(?:finish_reason|finishReason)"\s*:\s*"'
+    rb"|contentBlockStop|messageStop|eyJ0eXBlIjoi(?:Y29udGVudF9ibG9ja19zdG9|bWVzc2FnZV9zdG9)"
 )
-"""What stands in an event with which a call is complete."""
+"""What stands in an event with which a call is complete; in a chunk of Bedrock's, `{"type":"…_stop` in base64."""
 
 _NAME: Final = re.compile(r"[\w.:/-]{1,64}", re.ASCII)
 

@@ -13,7 +13,7 @@ from typing import Final
 from gateway.dialect.apart import Expected
 from gateway.dialect.route import Family
 from gateway.errors import ClientError, Code, LockgateError, Malformed, OverLimit, UpstreamError
-from gateway.exchange import messages, quota_fields, refuse
+from gateway.exchange import quota_fields, refuse
 from gateway.exchange.bill import Bill
 from gateway.exchange.calls import Calls
 from gateway.exchange.events import (
@@ -183,9 +183,9 @@ class Ending:
         drop: list[Command] = [DropUpstream()] if self._state in _UPSTREAM_OPEN else []
         if self._begun:
             return [*drop, *self._end(outcome, clean=False)]
-        headers = self._with_limits(refuse.headers(refusal))
-        status = messages.status(self._endpoint, refusal)
-        return [*drop, *self._respond(status, headers, self._endpoint.dialect.refusal(refusal), outcome)]
+        dialect = self._endpoint.dialect
+        headers = self._with_limits((*refuse.headers(refusal), *dialect.refusal_fields(refusal)))
+        return [*drop, *self._respond(dialect.status(refusal), headers, dialect.refusal(refusal), outcome)]
 
     def _cut(self, out: bytes, refusal: Refusal, outcome: str = "cut") -> list[Command]:
         """End a stream early: what may leave, then the dialect's ending; a reset where the dialect has none."""

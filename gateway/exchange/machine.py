@@ -24,10 +24,10 @@ from msgspec.structs import replace
 
 from gateway.dialect.base import Coverage
 from gateway.dialect.message import MessageDialect
-from gateway.dialect.route import Family, Form
+from gateway.dialect.route import Endpoint, Family, Form
 from gateway.errors import Code, InternalError, LockgateError
 from gateway.exchange import headers as fields
-from gateway.exchange import hosted, messages, pdf, refuse
+from gateway.exchange import hosted, messages, pdf, refuse, signed
 from gateway.exchange.answering import BINARY, Reading, labelled_binary
 from gateway.exchange.bill import Bill, meter_for
 from gateway.exchange.calls import Calls, Refused, may_complete
@@ -122,6 +122,7 @@ class Exchange(Consulting):
         super().__init__(gate, family, Facts(id, upstream, principal, gate.rules.digest), isolation, consults)
         self._family = family
         self._uploading = False
+        self._is_signed = False  # over its bytes, so that any change makes it worthless
         self._leaning: _Leaning | None = None
         self._then: Then = list  # what follows once calls that the request makes are answered
 
@@ -176,22 +177,26 @@ class Exchange(Consulting):
         path = event.target.partition("?")[0]
         self._request = event
         self._facts.method = event.method
-        self._endpoint = self._family.endpoint(event.method, path)
-        self._unknown = self._endpoint is self._family.fallback and self._endpoint.coverage is Coverage.TEXT
+        self._is_signed = self._family.is_signed(event.headers, event.target.partition("?")[2])
+        self._lead_to(self._family.endpoint(event.method, path))
         if self._unknown and self._gate.profile.unknown_json is UnknownJson.PASS:
             self._endpoint = replace(self._endpoint, coverage=Coverage.PASS)
-        self._facts.dialect = self._endpoint.dialect.name
         self._media = content_type(event.headers)
         headers = messages.unrepeated(self._endpoint, event.headers)
         head = judge_target(self._gate, self._family, event.host, event.target, headers)
         self._facts.add_head(head)
         if head.total.effect >= Effect.ASK:
             return self._refuse(self._content_refusal(head.total.verdict))
-        self._bill = Bill(meter_for(self._endpoint.meter, event.method))
         if not event.has_body or not self._reads_request:
             # What is known of it now is all that will be, but for a body that turns out to be text.
             return self._rule(self._requested(None), self._refuse, self._begin_consulting)
         return self._begin_consulting()
+
+    def _lead_to(self, endpoint: Endpoint) -> None:
+        self._unknown = endpoint is self._family.fallback and endpoint.coverage is Coverage.TEXT
+        self._endpoint = signed.unmarked(endpoint) if self._is_signed else endpoint
+        self._facts.dialect = endpoint.dialect.name
+        self._bill = Bill(meter_for(endpoint.meter, self._request.method))
 
     def _begin_consulting(self) -> list[Command]:
         if self._consults is Consults.LATE and self._request.has_body and self._reads_request:
@@ -254,6 +259,8 @@ class Exchange(Consulting):
     def _judge_request(self, raw: bytes) -> list[Command]:
         coding = fields.value(self._request.headers, "content-encoding")
         body = decode(raw, coding, self._gate.limits.request) if coding else raw
+        if self._endpoint.doubt is not None:
+            self._lead_to(self._endpoint.told_by(body))
         self._refuse_unknown_json(body, self._media)
         if self._gate.firewall is not None and self._endpoint.coverage is Coverage.DIALECT:
             self._asked_body = body
@@ -291,6 +298,8 @@ class Exchange(Consulting):
         if messages.calls_stopped(self._gate, self._endpoint.dialect, outcome.document):
             outcome = replace(outcome, verdict=STOPPED_TOOL)
         self._facts.add(Direction.REQUEST, outcome)
+        if self._is_signed:
+            self._facts.add_reasons(Effect.ALLOW, Effect.ALLOW, signed.notes(self._gate, self._endpoint))
         if self._bill.meter is not None:
             self._facts.model = self._bill.meter.model_of(self._path, outcome.document) or self._facts.model
         self._facts.operation = messages.operation(self._endpoint, outcome.document, named=not outcome.findings)
@@ -298,6 +307,8 @@ class Exchange(Consulting):
         headers = self._fields(outcome.document, outcome.body)
         if outcome.verdict.effect >= Effect.ASK:
             return self._refuse_request(outcome.document, headers, self._content_refusal(outcome.verdict))
+        if self._is_signed and outcome.edited:
+            return self._refuse(signed.refusal(outcome.verdict, self._facts.id))
         refused = hosted.refused(self._gate, self._endpoint, outcome, self._asked_body, self._facts)
         if refused is not None:
             return self._refuse(refuse.of(refused.code, self._facts.id, refused.words, rules=refused.rules))
@@ -375,11 +386,13 @@ class Exchange(Consulting):
         return messages.request_fields(self._endpoint, self._onward_headers(), before, body)
 
     def _onward_headers(self) -> Headers:
-        """The request's fields for the upstream; where the answer will be read, it must come without coding."""
+        """The request's fields for the upstream; where the answer will be read, it is to come without coding, unless
+        the fields are signed."""
         if self._endpoint.coverage is Coverage.PASS or self._endpoint.answer_form is Form.BYTES:
             return self._request.headers
+        headers = self._request.headers if self._is_signed else fields.uncoded(self._request.headers)
         # A part of a body could be read in slices that no rule sees whole.
-        return fields.without(fields.uncoded(self._request.headers), ("range", "if-range"))
+        return fields.without(headers, ("range", "if-range"))
 
     def _start_upstream(self, body: bytes, headers: Headers) -> list[Command]:
         self._state = State.WAITING

@@ -214,11 +214,6 @@ def is_message(endpoint: Endpoint, body: bytes) -> bool:
     return isinstance(endpoint.dialect, RpcDialect) and endpoint.dialect.is_message(glance(body))
 
 
-def status(endpoint: Endpoint, refusal: Refusal) -> int:
-    """The HTTP status of a refusal."""
-    return endpoint.dialect.status(refusal) if isinstance(endpoint.dialect, RpcDialect) else refusal.status
-
-
 def instead(endpoint: Endpoint, document: Document | None, refusal: Refusal) -> bytes | None:
     """What goes upstream in place of a refused request body; None where its sender is told instead."""
     if document is None or not isinstance(endpoint.dialect, MessageDialect):

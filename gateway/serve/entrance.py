@@ -16,7 +16,7 @@ from typing import Final
 
 from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 
-from gateway.dialect import refusals
+from gateway.dialect.plain import PLAIN
 from gateway.dialect.route import Family
 from gateway.errors import ClientError, Code, InternalError
 from gateway.exchange import refuse
@@ -259,7 +259,8 @@ class Entrance(ABC):
             answer.force_close()
         await answer.prepare(request)
         await answer.write_eof()
-        self._note(refusal, request, upstream, began, fault)
+        given = Refusal(refusal.code, answer.status, refusal.message, refusal.request_id)
+        self._note(given, request, upstream, began, fault)
         return answer
 
     def unread(self, request: web.BaseRequest, why: str) -> web.StreamResponse:
@@ -278,13 +279,15 @@ class Entrance(ABC):
 
 
 def _answer(refusal: Refusal, family: Family | None) -> Refused:
+    dialect = PLAIN if family is None else family.fallback.dialect
     headers = (
         *refuse.headers(refusal),
+        *dialect.refusal_fields(refusal),
         ("x-lockgate-id", refusal.request_id),
         ("x-lockgate-effect", Effect.BLOCK.name.lower()),
         *challenge(refusal.status),
     )
-    return Refused(refusal.status, headers, _refusal_body(refusal, family))
+    return Refused(dialect.status(refusal), headers, dialect.refusal(refusal))
 
 
 def _leads_to(upstream: Upstream) -> tuple[str, str, str]:
@@ -315,12 +318,6 @@ CHALLENGE: Final = 'Basic realm="lockgate", charset="UTF-8"'
 def new_id() -> str:
     """The id of a request, under which its record is found."""
     return secrets.token_hex(_ID_BYTES)
-
-
-def _refusal_body(refusal: Refusal, family: Family | None) -> bytes:
-    if family is None:
-        return refusals.body(refusals.Shape.PLAIN, refusal)
-    return family.fallback.dialect.refusal(refusal)
 
 
 def _record(

@@ -1,4 +1,4 @@
-"""Calls in streams of Anthropic and Gemini, through the queue of an exchange: allowed, refused, approved otherwise."""
+"""Calls in streams of Anthropic, Gemini and Bedrock, through the queue of an exchange: allowed, refused, approved."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from gateway.dialect.anthropic import MESSAGES
 from gateway.dialect.base import Dialect
+from gateway.dialect.bedrock_converse import CONVERSE
+from gateway.dialect.bedrock_invoke import INVOKE
 from gateway.dialect.gemini import GENERATE
 from gateway.dialect.interactions import INTERACTIONS
 from gateway.exchange.calls import Calls
@@ -19,11 +21,12 @@ from gateway.exchange.stream import AnswerStream
 from gateway.policy.call import Answer
 from gateway.policy.transcript import Transcript
 from gateway.wire.document import parse
-from gateway.wire.frames import Framing
+from gateway.wire.frames import Framing, framer
 from tests.dialect.refusing import CUTS, pieces_of
+from tests.dialect.test_bedrock_calls import heard as by_boto3
 from tests.dialect.test_gemini_calls import payloads_of
 from tests.exchange.policing import Look, policed
-from tests.fakes import anthropic_messages, gemini, interactions
+from tests.fakes import anthropic_messages, bedrock, gemini, interactions
 from tests.fakes.script import Call, Say
 
 GATE = policed()
@@ -40,6 +43,8 @@ PROVIDERS: dict[str, tuple[Dialect, Framing, Callable[[Say, Any], Any], Callable
     "gemini": (GENERATE, Framing.SSE, gemini.whole, gemini.events),
     "interactions": (INTERACTIONS, Framing.SSE, interactions.whole, interactions.events),
     "gemini-array": (GENERATE, Framing.ARRAY, gemini.whole, gemini.array),
+    "bedrock-converse": (CONVERSE, Framing.AMAZON, bedrock.whole, bedrock.events),
+    "bedrock-chunks": (INVOKE, Framing.AMAZON, anthropic_messages.whole, bedrock.chunks),
 }
 
 
@@ -81,6 +86,10 @@ def saying(tools: list[str], step: int) -> Say:
 def heard(name: str, raw: bytes) -> list[Any]:
     """Texts and calls in their order: what an agent makes of a stream or a whole answer. Empty texts say nothing."""
     framing = PROVIDERS[name][1]
+    if name == "bedrock-converse":
+        return _converse(by_boto3(raw)[0])
+    if name == "bedrock-chunks":
+        return _anthropic([json.loads(frame.data or b"") for frame in framer(framing, 1_000_000).feed(raw)])
     if name == "anthropic":
         return _anthropic(payloads_of(raw, framing))
     if name == "interactions":
@@ -89,6 +98,16 @@ def heard(name: str, raw: bytes) -> list[Any]:
     parts = [part for one in events for part in one["candidates"][0]["content"]["parts"]]
     told = [part.get("text") if "text" in part else part["functionCall"] for part in parts]
     return _joined(told)
+
+
+def _converse(blocks: list[Any]) -> list[Any]:
+    calls = [block.get("toolUse") for block in blocks]
+    return _joined(
+        [
+            {"id": call["toolUseId"], "name": call["name"], "args": call["input"]} if call else block["text"]
+            for call, block in zip(calls, blocks, strict=True)
+        ]
+    )
 
 
 def _anthropic(events: list[Any]) -> list[Any]:
@@ -150,7 +169,9 @@ def whole_heard(name: str, raw: bytes) -> list[Any]:
                 for step in message["steps"]
             ]
         )
-    if name != "anthropic":
+    if name == "bedrock-converse":
+        return _converse(message["output"]["message"]["content"])
+    if name.startswith("gemini"):
         return heard(name, raw)
     return _joined(
         [
@@ -194,7 +215,9 @@ def test_nothing_of_a_call_leaves_before_it_is_ruled_on(name: str) -> None:
     for piece in events(say, {}):
         stream.feed(piece)
     out = stream.drain()
+    if name == "bedrock-chunks":
+        out = b"".join(frame.data or b"" for frame in framer(framing, 1_000_000).feed(out))
     assert b'"Hm, ' in out
-    for word in (b"pay", b"STOP", b"tool_use", b"requires_action"):
+    for word in (b"pay", b"STOP", b"tool_use", b"toolUse", b"requires_action"):
         assert word not in out
     assert len(stream.ask()) == 1

@@ -184,7 +184,8 @@ class TestOtherApis:
         document = parse(b"{}")
         told = refuse.of(Code.SECRET, "id", "why")
         assert messages.bound(endpoint, document, Direction.REQUEST) is endpoint
-        assert messages.status(endpoint, told) == 400
+        assert endpoint.dialect.status(told) == 400
+        assert endpoint.dialect.refusal_fields(told) == ()
         assert messages.instead(endpoint, document, told) is None
         assert messages.request_fields(endpoint, (("mcp-name", "x"),), document, b"{}") == (("mcp-name", "x"),)
         assert endpoint.dialect.answer_fields((("location", "x"),)) == (("location", "x"),)
