@@ -22,7 +22,8 @@ from typing import Any, Final, TextIO
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
-from gateway.exchange.events import WITHHELD, ExchangeRecord, Inspected, Settle
+from gateway.exchange.events import Settle
+from gateway.exchange.recorded import WITHHELD, ExchangeRecord, Inspected
 from gateway.json_line import json_line
 from gateway.settings import DEFAULT_PRINCIPAL, Format
 from gateway.verdict import Effect, Reason

@@ -16,7 +16,8 @@ from msgspec import structs
 from gateway import record
 from gateway.errors import Code
 from gateway.exchange.demand import Counted
-from gateway.exchange.events import WITHHELD, CallRecord, ExchangeRecord, Inspected, Settle
+from gateway.exchange.events import Settle
+from gateway.exchange.recorded import WITHHELD, CallRecord, ExchangeRecord, Inspected
 from gateway.policy.call import CallReason, Tier
 from gateway.policy.tools.wrapper import Became
 from gateway.record import (

@@ -19,8 +19,9 @@ from gateway.approve.shown import shown_time
 from gateway.approve.ticket import State, Step, Ticket, What
 from gateway.config import Config, Secrets
 from gateway.detect.ruleset import RuleSet
-from gateway.exchange.events import Ask, CallRecord, ExchangeRecord
+from gateway.exchange.events import Ask
 from gateway.exchange.masking import without
+from gateway.exchange.recorded import CallRecord, ExchangeRecord
 from gateway.policy.call import Answer, Call
 from gateway.policy.fingerprint import fingerprint
 from gateway.serve.asking import Asker

@@ -31,8 +31,9 @@ from gateway.detect.memory import VerdictMemory
 from gateway.errors import ConfigError
 from gateway.exchange.conversation import Conversation
 from gateway.exchange.demand import Demand
-from gateway.exchange.events import Ask, ExchangeRecord, LimitsTaken
+from gateway.exchange.events import Ask, LimitsTaken
 from gateway.exchange.gate import Gate
+from gateway.exchange.recorded import ExchangeRecord
 from gateway.limits.claims import Caller, Terms
 from gateway.policy.call import Answer
 from gateway.policy.egress.host import parse_host

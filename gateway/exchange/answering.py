@@ -38,7 +38,6 @@ from gateway.exchange.events import (
     Extract,
     Extracted,
     Headers,
-    Inspected,
     Listen,
     Remember,
     RequestData,
@@ -52,6 +51,7 @@ from gateway.exchange.first_bytes import FirstBytes
 from gateway.exchange.gate import Gate
 from gateway.exchange.listing import server_of, shown
 from gateway.exchange.messages import MessageStream
+from gateway.exchange.recorded import Inspected
 from gateway.exchange.results import checked, misfit
 from gateway.exchange.sight import sight, told
 from gateway.exchange.stream import AnswerStream

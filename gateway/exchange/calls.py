@@ -16,8 +16,8 @@ from msgspec.structs import replace
 
 from gateway.detect.ruleset import RuleSet
 from gateway.errors import Code, InternalError
-from gateway.exchange.events import CallRecord
 from gateway.exchange.masking import masked
+from gateway.exchange.recorded import CallRecord
 from gateway.policy.call import Aim, Answer, Call, Called, Change, Question, Ruling, Session
 from gateway.policy.tools.wrapper import Became, Result, Terms
 from gateway.verdict import Effect, Reason

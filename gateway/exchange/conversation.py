@@ -24,12 +24,13 @@ from gateway.exchange import refuse
 from gateway.exchange.calls import Calls, Refused
 from gateway.exchange.conversation_steps import AskAbout, Clock, Count, Step, ToClient, ToServer, onward, told
 from gateway.exchange.demand import Demand
-from gateway.exchange.events import Ask, ExchangeRecord, Finish, Inspected, LimitsTaken
+from gateway.exchange.events import Ask, Finish, LimitsTaken
 from gateway.exchange.facts import Facts
 from gateway.exchange.gate import Gate
 from gateway.exchange.listing import server_of
 from gateway.exchange.messages import Judged, judge_message
 from gateway.exchange.open_exchanges import Key, OpenExchange, OpenExchanges
+from gateway.exchange.recorded import ExchangeRecord, Inspected
 from gateway.exchange.sight import UNTOLD, sight
 from gateway.exchange.whole import Outcome
 from gateway.policy.call import Answer

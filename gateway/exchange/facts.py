@@ -11,7 +11,8 @@ from gateway.dialect.usage import Usage
 from gateway.errors import Code
 from gateway.exchange.calls import Calls
 from gateway.exchange.demand import Counted
-from gateway.exchange.events import CallRecord, ExchangeRecord, Inspected, LimitsTaken
+from gateway.exchange.events import LimitsTaken
+from gateway.exchange.recorded import CallRecord, ExchangeRecord, Inspected
 from gateway.exchange.stream import StreamTotals
 from gateway.exchange.target import Head
 from gateway.exchange.whole import Outcome

@@ -49,7 +49,6 @@ from gateway.exchange.events import (
     Extracted,
     Failed,
     Headers,
-    Inspected,
     LimitsTaken,
     Overdue,
     ReadBody,
@@ -66,6 +65,7 @@ from gateway.exchange.events import (
 from gateway.exchange.facts import Facts
 from gateway.exchange.gate import Gate
 from gateway.exchange.judge import STOPPED_TOOL
+from gateway.exchange.recorded import Inspected
 from gateway.exchange.requested import requested
 from gateway.exchange.sight import UNTOLD, called, sight
 from gateway.exchange.stream import AnswerStream

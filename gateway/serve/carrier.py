@@ -34,7 +34,6 @@ from gateway.exchange.events import (
     DropUpstream,
     EndAnswer,
     Event,
-    ExchangeRecord,
     Extract,
     Failed,
     Finish,
@@ -56,6 +55,7 @@ from gateway.exchange.events import (
     Stopped,
     UpstreamFailed,
 )
+from gateway.exchange.recorded import ExchangeRecord
 from gateway.serve.client_body import BrokenBody, ClientBody
 from gateway.serve.clocks import Clocks
 from gateway.serve.course import course_of

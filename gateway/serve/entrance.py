@@ -21,9 +21,10 @@ from gateway.dialect.route import Family
 from gateway.errors import ClientError, Code, InternalError
 from gateway.exchange import refuse
 from gateway.exchange.demand import Consults, Demand
-from gateway.exchange.events import Command, Event, ExchangeRecord, Headers, Inspected, LimitsTaken, RequestStarted
+from gateway.exchange.events import Command, Event, Headers, LimitsTaken, RequestStarted
 from gateway.exchange.gate import Gate
 from gateway.exchange.machine import Exchange
+from gateway.exchange.recorded import ExchangeRecord, Inspected
 from gateway.exchange.session import Session
 from gateway.exchange.target import recordable
 from gateway.limits.claims import Caller as Asking

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from gateway import record as log
 from gateway.errors import Code
-from gateway.exchange.events import ExchangeRecord, Settle
+from gateway.exchange.events import Settle
+from gateway.exchange.recorded import ExchangeRecord
 from gateway.fleet.push import Tally
 from gateway.serve.course import Course
 from gateway.serve.metrics import Metrics

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.exchange.events import Ask, ExchangeRecord, Settle
+from gateway.exchange.events import Ask, Settle
+from gateway.exchange.recorded import ExchangeRecord
 from gateway.pdf.reader import Reader
 from gateway.policy.call import Answer
 from gateway.serve.course import Course

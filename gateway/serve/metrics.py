@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 
 from gateway.approve.ticket import What
 from gateway.errors import Code
-from gateway.exchange.events import ExchangeRecord
+from gateway.exchange.recorded import ExchangeRecord
 from gateway.serve.allowance import Bill
 from gateway.serve.totals import Counts, Merge, counted
 from gateway.verdict import Effect

@@ -9,7 +9,7 @@ from typing import Final
 from aiohttp import hdrs
 
 from gateway.errors import Code
-from gateway.exchange.events import ExchangeRecord, Inspected
+from gateway.exchange.recorded import ExchangeRecord, Inspected
 from gateway.exchange.target import WITHHELD, recordable
 from gateway.serve.course import Course
 from gateway.serve.identity import NOBODY, Known

@@ -14,7 +14,8 @@ from typing import Final
 from gateway.dialect.families import FAMILIES
 from gateway.errors import ClientError, Code
 from gateway.exchange import refuse
-from gateway.exchange.events import Fault, Inspected
+from gateway.exchange.events import Fault
+from gateway.exchange.recorded import Inspected
 from gateway.exchange.target import judge_target
 from gateway.policy.egress.entry import Action, Scheme
 from gateway.policy.egress.host import Authority

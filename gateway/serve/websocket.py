@@ -21,7 +21,6 @@ from gateway.exchange.events import (
     Ask,
     ClientGone,
     Consult,
-    ExchangeRecord,
     Failed,
     Fault,
     Finish,
@@ -30,6 +29,7 @@ from gateway.exchange.events import (
     Stopped,
     UpstreamFailed,
 )
+from gateway.exchange.recorded import ExchangeRecord
 from gateway.exchange.session_events import (
     Accept,
     Accepted,

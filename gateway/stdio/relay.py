@@ -20,7 +20,8 @@ from gateway.errors import ConfigError
 from gateway.exchange.conversation import Conversation
 from gateway.exchange.conversation_steps import AskAbout, Clock, Count, Step, ToClient, ToServer
 from gateway.exchange.demand import Demand
-from gateway.exchange.events import Ask, ExchangeRecord, Finish, LimitsTaken
+from gateway.exchange.events import Ask, Finish, LimitsTaken
+from gateway.exchange.recorded import ExchangeRecord
 from gateway.policy.call import Answer
 from gateway.segment import Direction
 from gateway.stdio.pipes import Sink, Source

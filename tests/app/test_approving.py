@@ -22,7 +22,8 @@ from gateway.approve.roster import Roster
 from gateway.approve.ticket import Ticket
 from gateway.audit import files
 from gateway.config import parse, secrets
-from gateway.exchange.events import Ask, CallRecord
+from gateway.exchange.events import Ask
+from gateway.exchange.recorded import CallRecord
 from gateway.policy.call import Answer, Approver, Call, Question, Tier
 from gateway.policy.fingerprint import fingerprint
 from gateway.serve.asking import Asker

@@ -17,8 +17,9 @@ from gateway.exchange import conversation
 from gateway.exchange.conversation import METHOD, Conversation
 from gateway.exchange.conversation_steps import AskAbout, Clock, Count, Step, ToClient, ToServer
 from gateway.exchange.demand import Demand
-from gateway.exchange.events import ExchangeRecord, Finish, LimitsTaken
+from gateway.exchange.events import Finish, LimitsTaken
 from gateway.exchange.open_exchanges import MAX_OPEN
+from gateway.exchange.recorded import ExchangeRecord
 from gateway.policy.call import Answer
 from gateway.policy.tools.wrapper import Terms
 from gateway.segment import Direction

@@ -16,7 +16,6 @@ from gateway.exchange.events import (
     AnswerStarted,
     Command,
     EndAnswer,
-    ExchangeRecord,
     Headers,
     LimitsTaken,
     RequestData,
@@ -26,6 +25,7 @@ from gateway.exchange.events import (
 )
 from gateway.exchange.gate import Gate
 from gateway.exchange.machine import Exchange
+from gateway.exchange.recorded import ExchangeRecord
 from gateway.policy.hierarchy import Mode
 from gateway.verdict import Effect
 from tests.dialect.test_bedrock_invoke import chunks, received

@@ -22,10 +22,8 @@ from gateway.exchange.events import (
     Command,
     EndAnswer,
     Event,
-    ExchangeRecord,
     Failed,
     Finish,
-    Inspected,
     LimitsTaken,
     Listen,
     ReadBody,
@@ -39,6 +37,7 @@ from gateway.exchange.events import (
     StartUpstream,
     UpstreamFailed,
 )
+from gateway.exchange.recorded import ExchangeRecord, Inspected
 from gateway.policy.call import Answer, Call, Question, Ruling, Session, Tier
 from gateway.serve import carrier, client_body
 from gateway.serve.asking import Asker, nobody_approves

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from gateway.errors import Code, InternalError
-from gateway.exchange.events import ExchangeRecord
+from gateway.exchange.recorded import ExchangeRecord
 from gateway.serve import proxy as proxy_module
 from gateway.serve import relay, threshold, tunnel, tunnel_unread
 from gateway.verdict import Effect

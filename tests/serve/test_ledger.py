@@ -9,7 +9,8 @@ import structlog
 
 from gateway import record as log
 from gateway.audit import AuditError
-from gateway.exchange.events import CallRecord, Settle
+from gateway.exchange.events import Settle
+from gateway.exchange.recorded import CallRecord
 from gateway.policy.call import Tier
 from gateway.policy.tools.wrapper import Became
 from gateway.serve.course import Course

@@ -17,8 +17,9 @@ import pytest
 from gateway.errors import Code, ConfigError
 from gateway.exchange.conversation import Conversation
 from gateway.exchange.demand import Demand
-from gateway.exchange.events import Ask, ExchangeRecord, LimitsTaken
+from gateway.exchange.events import Ask, LimitsTaken
 from gateway.exchange.gate import Gate
+from gateway.exchange.recorded import ExchangeRecord
 from gateway.policy.call import Answer
 from gateway.policy.tools.wrapper import Terms
 from gateway.stdio import relay
