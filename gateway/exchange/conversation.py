@@ -22,7 +22,7 @@ from gateway.dialect.message import Instead
 from gateway.errors import Code, LockgateError, Malformed, OverLimit
 from gateway.exchange import refuse
 from gateway.exchange.calls import Calls, Refused
-from gateway.exchange.conversation_steps import AskAbout, Clock, Count, Step, ToClient, ToServer, onward, told
+from gateway.exchange.conversation_steps import AskAbout, Count, Step, ToClient, ToServer, clock, onward, told
 from gateway.exchange.demand import Demand
 from gateway.exchange.events import Ask, Finish, LimitsTaken
 from gateway.exchange.facts import Facts
@@ -34,7 +34,6 @@ from gateway.exchange.recorded import ExchangeRecord, Inspected
 from gateway.exchange.sight import UNTOLD, sight
 from gateway.exchange.whole import Outcome
 from gateway.policy.call import Answer
-from gateway.policy.tools.wrapper import PATIENCE
 from gateway.segment import Direction
 from gateway.verdict import Refusal
 from gateway.wire.document import Document, glance, parse
@@ -104,7 +103,7 @@ class Conversation:
         exchange.facts.limited(taken)
         refusal = refuse.limited(taken, exchange.facts.id)
         if refusal is None:
-            return [ToServer(held.line), *_clock(exchange)]
+            return [ToServer(held.line), *clock(exchange)]
         exchange.facts.code, exchange.facts.told = refusal.code, refusal.message
         exchange.is_refused = True
         self._open.drop(exchange)
@@ -212,14 +211,14 @@ class Conversation:
             yield Count(held.exchange.facts.id, Demand(tools=calls.names))
         else:
             yield ToServer(held.line)
-            yield from _clock(held.exchange)
+            yield from clock(held.exchange)
 
     def _progressed(self, sender: Direction, document: Document) -> Iterator[Step]:
         """A server that reports progress of a call has more time for it."""
         if sender is Direction.ANSWER:
             for token in self._dialect.progress_tokens(document, sender):
                 exchange = self._open.by_token(token)
-                yield from _clock(exchange) if exchange is not None else ()
+                yield from clock(exchange) if exchange is not None else ()
 
     def _calls_answered(self, sender: Direction, messages: list[Any]) -> list[Calls]:
         """The calls of the client that the messages of a body may answer; they were not looked at yet."""
@@ -374,12 +373,6 @@ class Conversation:
     def _refusal(self, facts: Facts, code: Code, message: str, rules: tuple[str, ...] = ()) -> Refusal:
         facts.code, facts.told = code, message
         return refuse.of(code, facts.id, message, rules=rules)
-
-
-def _clock(exchange: OpenExchange) -> Iterator[Step]:
-    seconds = exchange.calls.timeout if exchange.calls is not None else None
-    if seconds is not None:
-        yield Clock(exchange.facts.id, seconds, seconds * PATIENCE)
 
 
 def _glanced(line: bytes | None) -> Document | None:

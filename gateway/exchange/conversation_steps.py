@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from gateway.dialect.message import Instead
 from gateway.exchange.demand import Demand
 from gateway.exchange.events import Ask, Finish
+from gateway.exchange.open_exchanges import OpenExchange
+from gateway.policy.tools.wrapper import PATIENCE
 from gateway.segment import Direction
 
 
@@ -61,3 +63,10 @@ def told(instead: Instead) -> Iterator[Step]:
         yield ToServer(instead.onward + b"\n")
     if instead.back is not None:
         yield ToClient(instead.back + b"\n")
+
+
+def clock(exchange: OpenExchange) -> Iterator[Step]:
+    """Begin the clock of the calls of an exchange, or begin it anew; none where they have no time."""
+    seconds = exchange.calls.timeout if exchange.calls is not None else None
+    if seconds is not None:
+        yield Clock(exchange.facts.id, seconds, seconds * PATIENCE)
