@@ -17,21 +17,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final, override
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.dialect.base import Coverage
-from gateway.dialect.message import MessageDialect
 from gateway.dialect.route import Endpoint, Family, Form
-from gateway.errors import Code, InternalError, LockgateError
+from gateway.errors import InternalError, LockgateError
 from gateway.exchange import headers as fields
 from gateway.exchange import hosted, messages, pdf, refuse, signed
-from gateway.exchange.answering import BINARY, Reading, labelled_binary
 from gateway.exchange.bill import Bill, meter_for
-from gateway.exchange.calls import Calls, Refused, may_complete
-from gateway.exchange.consulting import Consulting, Held
+from gateway.exchange.calls import may_complete
+from gateway.exchange.collecting import BINARY, Reading, labelled_binary
+from gateway.exchange.consulting import Held
 from gateway.exchange.content import inspect, is_told_by_first_bytes, readable
 from gateway.exchange.demand import Consults, Demand
 from gateway.exchange.ending import State
@@ -40,7 +39,6 @@ from gateway.exchange.events import (
     AnswerData,
     Answered,
     AnswerStarted,
-    Ask,
     CallsOverdue,
     ClientGone,
     Command,
@@ -65,37 +63,17 @@ from gateway.exchange.events import (
 from gateway.exchange.facts import Facts
 from gateway.exchange.gate import Gate
 from gateway.exchange.judge import STOPPED_TOOL
+from gateway.exchange.making import Making
 from gateway.exchange.recorded import Inspected
-from gateway.exchange.requested import requested
-from gateway.exchange.sight import UNTOLD, called, sight
 from gateway.exchange.stream import AnswerStream
 from gateway.exchange.target import judge_target
 from gateway.exchange.whole import Outcome
-from gateway.policy.call import Called
 from gateway.policy.profile import UnknownJson
-from gateway.policy.transcript import Transcript
 from gateway.segment import Direction, Uninspected
 from gateway.verdict import Effect, Refusal
 from gateway.wire.coding import decode
 from gateway.wire.document import Document, glance, parse
 from gateway.wire.media import content_type
-
-UNCHANGEABLE: Final = Refused(
-    Code.APPROVAL, "it was approved with other arguments, which only the caller can put into an HTTP request", ()
-)
-
-UNCHECKABLE: Final = Refused(
-    Code.TOOL,
-    "its result is held to something, and comes on a stream that this process of the gateway does not serve; use the "
-    "server over streamable HTTP, or set `workers = 1` under [gateway]",
-    ("tool-result",),
-)
-
-_SESSION: Final = "mcp-session-id"
-"""The field of MCP's streamable HTTP until 2025-11-25; later versions know no sessions."""
-
-type Then = Callable[[], list[Command]]
-type Refuse = Callable[[Refusal], list[Command]]
 
 
 class _Leaning(Struct, frozen=True):
@@ -105,7 +83,7 @@ class _Leaning(Struct, frozen=True):
     document: Document
 
 
-class Exchange(Consulting):
+class Exchange(Making):
     """One request and its answer. Feed it events until `finished`; it never raises."""
 
     def __init__(
@@ -124,7 +102,6 @@ class Exchange(Consulting):
         self._uploading = False
         self._is_signed = False  # over its bytes, so that any change makes it worthless
         self._leaning: _Leaning | None = None
-        self._then: Then = list  # what follows once calls that the request makes are answered
 
     @property
     def finished(self) -> bool:
@@ -203,10 +180,6 @@ class Exchange(Consulting):
             self._state = State.BODY
             return [ReadBody()]
         return self._consult(Demand(asked=self._asked(None), tools=self._called(None)))
-
-    def _requested(self, outcome: Outcome | None) -> tuple[Called, ...]:
-        """The tools that the request calls by its method and path."""
-        return requested(self._gate, self._request, self._facts.upstream, outcome, self._media)
 
     def _on_limits(self, event: LimitsTaken) -> list[Command]:
         if self._state is not State.LIMITS:
@@ -317,46 +290,6 @@ class Exchange(Consulting):
             partial(self._refuse_request, outcome.document, headers),
             partial(self._request_ruled, raw, outcome, headers),
         )
-
-    def _rule(self, made: tuple[Called, ...], refuse_it: Refuse, then: Then) -> list[Command]:
-        """Rule on the calls of tools that the request itself makes, and go on where all of them may be made."""
-        if self._gate.firewall is None or not made:
-            return then()
-        seen = partial(sight, self._gate, self._untold, self._isolation)
-        calls = self._made = Calls(self._gate.rules, seen, self._gate.stopped_tools)
-        self._then = partial(self._when_ruled, calls, refuse_it, then)
-        calls.take(made)
-        if questions := calls.ask():
-            self._state = State.ASKING
-            return [Ask(questions)]
-        return self._then()
-
-    @property
-    def _untold(self) -> Transcript:
-        """What is known of the conversation that a call by itself is part of: what its client calls it, or MCP."""
-        named = fields.value(self._request.headers, _SESSION)
-        return replace(UNTOLD, session=called(self._request.session) or (f"mcp {named}" if named else ""))
-
-    def _when_ruled(self, calls: Calls, refuse_it: Refuse, then: Then) -> list[Command]:
-        refused = calls.refused or self._hindrance(calls)
-        if refused is None:
-            return then()
-        calls.refuse(refused.words)
-        return refuse_it(refuse.of(refused.code, self._facts.id, refused.words, rules=refused.rules))
-
-    def _hindrance(self, calls: Calls) -> Refused | None:
-        """Why calls cannot be made here that the policy allows."""
-        if calls.changes and not isinstance(self._endpoint.dialect, MessageDialect):
-            return UNCHANGEABLE
-        if calls.have_terms_for_results and not messages.may_be_checked(self._endpoint):
-            return UNCHECKABLE
-        return None
-
-    @override
-    def _on_request_answered(self, event: Answered) -> list[Command]:
-        assert self._made is not None, "something was asked"
-        self._made.answered(event.answers)
-        return self._then()
 
     def _request_ruled(self, raw: bytes, outcome: Outcome, headers: Headers) -> list[Command]:
         """Send the request, or see first whether the limits allow it."""
