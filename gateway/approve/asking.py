@@ -207,8 +207,10 @@ class Approvals:
         return await self._decided(ticket, asked) if may_wait else Answer(False, words.waits(ticket), ticket.id)
 
     async def _decided(self, ticket: Ticket, asked: Asked) -> Answer | None:
-        """Wait until there is a decision, on this ticket or one for the session; an answer where there is none."""
-        while (left := ticket.deadline - self._now()) > 0:
+        """Wait until there is a decision, on this ticket or one for the session; an answer where there is none. The
+        question may stay open for longer than a call is held: somebody asked it who was not."""
+        until = min(ticket.deadline, self._now() + self._terms.deadline)
+        while (left := until - self._now()) > 0:
             changed = self._changed
             try:
                 found = await self._book.look()
@@ -231,6 +233,8 @@ class Approvals:
         """The end of waiting: an answer, but where somebody decided after all."""
         try:
             kept = (await self._book.look()).get(ticket.id)
+            if kept is not None and kept.ticket.state_at(self._now()) is State.PENDING:
+                return Answer(False, words.waits(ticket), ticket.id)
             if kept is not None and kept.ticket.state is State.PENDING:
                 await self._expire(kept)
                 kept = (await self._book.look()).get(ticket.id)

@@ -53,7 +53,7 @@ def show_all(path: Path | None, admin: str | None, *, everything: bool, as_json:
         print(json.dumps(chosen, indent=2))
         return 0
     for one in chosen:
-        print(line(one, time.time()))
+        print(line(one, time.time(), columns=_columns()))
     if not chosen:
         print("no call waits for an approval" if not everything else "there are no tickets")
     return 0
@@ -75,14 +75,14 @@ def decide(path: Path | None, admin: str | None, id_: str, decision: Decision) -
     """Approve or deny, print the ticket, and return 0; 1 where the decision cannot be taken."""
     config = _config(path)
     if admin is None:
-        return _told(lambda: asyncio.run(_at(config, lambda desk, me: _decided(desk, id_, decision, me))), outcome)
+        return _told(lambda: asyncio.run(_at(config, lambda desk, me: _decided(desk, id_, decision, me))), _outcome)
     body: dict[str, Any] = {"decision": "approve" if decision.is_approval else "deny", "why": decision.why}
     body |= {"by": myself()}
     if decision.lasts is not None:
         body["lasts"] = decision.lasts
     if decision.edited is not None:
         body["arguments"] = json.loads(decision.edited)
-    return _told(lambda: asked(config, admin, f"/approvals/{_id(id_)}", body, (TOKEN,)), outcome)
+    return _told(lambda: asked(config, admin, f"/approvals/{_id(id_)}", body, (TOKEN,)), _outcome)
 
 
 def watch(path: Path | None, admin: str | None, *, as_json: bool) -> int:
@@ -243,6 +243,10 @@ def _shown(ticket: Ticket, path: Path | None, admin: str | None, *, cut: bool = 
     """With the commands as they are to be given from here."""
     options = (*(("--config", str(path)) if path is not None else ()), *(("--admin", admin) if admin else ()))
     return full(ticket, time.time(), options=options, columns=_columns(), cut=cut)
+
+
+def _outcome(ticket: Ticket) -> str:
+    return outcome(ticket, columns=_columns())
 
 
 def _columns() -> int | None:

@@ -44,13 +44,13 @@ _SINKS: Final = {"url": "address", "path": "path", "recipient": "recipient"}
 """What values are called that a call is aimed at, where that is not the name of their sink."""
 
 
-def line(ticket: Ticket, now: float) -> str:
-    """One ticket on one line."""
+def line(ticket: Ticket, now: float, *, columns: int | None = None) -> str:
+    """One ticket on one line, which the terminal may be too narrow for."""
     state = _left(ticket, now) if ticket["state"] == "pending" else ticket["state"]
     aims = ", ".join(_quoted(aim["value"], 60) for aim in ticket["aims"][:2])
     why = "; ".join(dict.fromkeys(plain(reason["words"]) for reason in ticket["reasons"][:2]))
     told = f"{_who(ticket)}{f' with {aims}' if aims else ''}{f': {why}' if why else ''}"
-    return f"{ticket['id']}  {state:<12} tier {ticket['tier']}  {told}"
+    return broken(f"{ticket['id']}  {state:<12} tier {ticket['tier']}  {told}", _INDENT, columns)
 
 
 def full(
@@ -61,12 +61,12 @@ def full(
     return "\n".join(broken(one, _INDENT, columns) for one in _lines(ticket, now, options, cut=cut))
 
 
-def outcome(ticket: Ticket) -> str:
+def outcome(ticket: Ticket, *, columns: int | None = None) -> str:
     """What became of a ticket, for who decided it."""
     told = [f"{ticket['id']}  {ticket['state']}: {_who(ticket)}", *_became(ticket)]
     if ticket["state"] == "pending":
         told.append(_row("still needs", f"{ticket['needs'] - len(ticket['votes'])} more to approve"))
-    return "\n".join(told)
+    return "\n".join(broken(one, _INDENT, columns) for one in told)
 
 
 def _lines(ticket: Ticket, now: float, options: Sequence[str], *, cut: bool) -> Iterator[str]:

@@ -36,6 +36,7 @@ from tests.approve.setting import (
     modifying,
     question,
 )
+from tests.serve.loopback import until
 
 EXECUTED = {"server": "files"}
 
@@ -408,6 +409,19 @@ class TestWaiting:
             assert (answer.is_approved, answer.ticket) == (False, None)
             assert answer.words.startswith(f"nobody approved this call in time (ticket {ticket.id})")
             assert setting.happened == ["asked", "expired"]
+
+    async def test_a_call_is_held_no_longer_where_its_question_stays_open(self, registers: Registers) -> None:
+        earlier = Setting(registers, TICKET)
+        first = await earlier.ask()
+        async with followed(Setting(registers, WAIT, earlier.clock)) as setting:
+            asked = asyncio.create_task(setting.ask())
+            await until(lambda: len(setting.approvals._changed._waiters) > 0)
+            setting.clock.at += WAIT.deadline
+            setting.approvals._wake()
+            assert await asked == first, "the ticket, and to come again"
+            assert (await setting.desk.find(first.ticket or "", ALICE)).state is State.PENDING
+            await setting.decide()
+            assert (await setting.ask()).is_approved
 
     async def test_the_deadline_needs_no_follower(self, registers: Registers) -> None:
         setting = Setting(registers, Terms(deadline=0.05))

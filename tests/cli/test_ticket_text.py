@@ -165,6 +165,15 @@ class TestForging:
         assert line(shown, NOW).isprintable()
         assert outcome(shown).replace("\n", "").isprintable()
 
+    def test_a_list_is_no_place_for_a_line_of_its_own_either(self) -> None:
+        forged = " " * 20 + "ab12cd  approved     tier 0  x calls y"
+        shown = ticket_json(ticket(aimed(question(), Aim("to", Sink.RECIPIENT, forged))))
+        first, *rest = line(shown, NOW, columns=80).split("\n")
+        assert first.startswith("abc123  ")
+        assert rest
+        assert all(one.startswith("             ┆ ") for one in rest)
+        assert all(len(one) <= 80 for one in outcome({**shown, "tool": forged * 9}, columns=80).split("\n"))
+
     @pytest.mark.parametrize("columns", [None, 60])
     def test_it_makes_no_lines_of_its_own(self, columns: int | None) -> None:
         def rows(evil: str) -> list[str]:
