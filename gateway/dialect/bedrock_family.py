@@ -39,6 +39,10 @@ def _of_anybody(otherwise: Endpoint) -> Endpoint:
 _MODEL: Final = "/model/.+"
 _NAMED_CLAUDE: Final = "/model/.*anthropic[.].*"
 
+_PROMPT: Final = "/model/arn:aws[^/]*:bedrock:[^/]*:prompt(?:/|%2[fF])[^/]+"
+"""A prompt that Bedrock keeps stands in for a model. It has a system prompt of its own, so a request that brings one is
+refused ("Converse" in the API reference): the hierarchy cannot be applied."""
+
 
 def is_signed(fields: Fields, query: str) -> bool:
     """Whether a request carries a signature, in its fields or, where no credential stands there, in its query.
@@ -58,6 +62,7 @@ BEDROCK: Final[Family] = family(
     (
         route("POST", _NAMED_CLAUDE + "/invoke", _CLAUDE),
         route("POST", _NAMED_CLAUDE + "/invoke-with-response-stream", _CLAUDE),
+        route("POST", _PROMPT + "/converse(-stream)?", replace(_CONVERSE, generates=False)),
         route("POST", _MODEL + "/converse(-stream)?", _CONVERSE),
         route("POST", _MODEL + "/invoke", _of_anybody(_TEXT)),
         route("POST", _MODEL + "/invoke-with-response-stream", _of_anybody(_TEXT_STREAM)),

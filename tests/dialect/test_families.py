@@ -14,6 +14,7 @@ GOOGLE = "/v1/projects/p/locations/us/publishers/google/models/gemini-2.5-pro"
 PUBLISHERS = "/v1/projects/p/locations/us/publishers"
 CLAUDE = f"{PUBLISHERS}/anthropic/models"
 PROFILE = "/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Aapplication-inference-profile%2Fa1b2c3"
+PROMPT = "/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Aprompt%2FABCDEFGHIJ"
 BEDROCK = "/model/us.anthropic.claude-sonnet-4-5-v1%3A0"
 
 type Row = tuple[str, str, str, str, Coverage, bool, Form, Form]
@@ -61,6 +62,9 @@ ROWS: list[Row] = [
     ("bedrock", "POST", f"{BEDROCK}/invoke-with-response-stream", "bedrock_messages", DIALECT, True, JSON, JSON),
     ("bedrock", "POST", f"{PROFILE}/invoke", "bedrock_messages", DIALECT, True, JSON, JSON),
     ("bedrock", "POST", f"{PROFILE}/invoke-with-response-stream", "bedrock_messages", DIALECT, True, JSON, JSON),
+    ("bedrock", "POST", f"{PROMPT}/converse", "bedrock_converse", DIALECT, False, JSON, JSON),
+    ("bedrock", "POST", f"{PROMPT}%3A1/converse-stream", "bedrock_converse", DIALECT, False, JSON, JSON),
+    ("bedrock", "POST", "/model/anthropic.c%3Aprompt%2Fx/converse", "bedrock_converse", DIALECT, True, JSON, JSON),
     ("bedrock", "POST", f"{PROFILE}/converse", "bedrock_converse", DIALECT, True, JSON, JSON),
     ("bedrock", "POST", f"{BEDROCK}/converse-stream", "bedrock_converse", DIALECT, True, JSON, JSON),
     ("bedrock", "POST", "/model/m/invoke-with-bidirectional-stream", "plain", PASS, False, BYTES, BYTES),
