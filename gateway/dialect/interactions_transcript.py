@@ -86,7 +86,9 @@ class _Teller:
         found = self._texts.joined((*path, "result"))
         text = orjson.dumps(result).decode() if isinstance(result, dict) else found
         parts = filter(None, (text, self._texts.joined(path)))
-        self.turns.append(Returned("\n".join(parts), self._calls.get(text_of(member(step, "callId"))), index))
+        made = text_of(member(step, "callId"))
+        call = self._calls.get(made)
+        self.turns.append(Returned("\n".join(parts), call, index, made if call is None else ""))
 
     def _define(self, tool: Any, path: Path) -> None:
         """A function, or the search through those that are not told yet, which the agent may run too."""

@@ -121,6 +121,42 @@ def ollama_calls(_: str, path: str) -> Json:
     return {"model": "m", "message": ollama_call(path), "done": True, "done_reason": "stop"}
 
 
+def step(id: str, path: str) -> Json:
+    return {"type": "function_call", "id": id, "name": "write_file", "arguments": {"path": path}}
+
+
+def returned(id: str) -> Json:
+    return {"type": "function_result", "call_id": id, "name": "write_file", "result": "done"}
+
+
+def interactions_asks(first: str, made: tuple[tuple[str, str], ...]) -> Json:
+    steps: list[Json] = [{"type": "user_input", "content": [{"type": "text", "text": first}]}]
+    for called, path in made:
+        steps += [step(called, path), returned(called)]
+    return {"model": "m", "input": steps}
+
+
+def interactions_calls(id: str, path: str) -> Json:
+    return {"id": "int_1", "object": "interaction", "status": "requires_action", "steps": [step(id, path)]}
+
+
+def block(id: str, path: str) -> Json:
+    call = {"toolUseId": id, "name": "write_file", "input": {"path": path}}
+    return {"role": "assistant", "content": [{"toolUse": call}]}
+
+
+def converse_asks(first: str, made: tuple[tuple[str, str], ...]) -> Json:
+    messages: list[Json] = [{"role": "user", "content": [{"text": first}]}]
+    for called, path in made:
+        result = {"toolUseId": called, "content": [{"text": "done"}]}
+        messages += [block(called, path), {"role": "user", "content": [{"toolResult": result}]}]
+    return {"messages": messages}
+
+
+def converse_calls(id: str, path: str) -> Json:
+    return {"output": {"message": block(id, path)}, "stopReason": "tool_use"}
+
+
 NONE = ("", "")
 GEMINI = "/v1beta/models/m:generateContent"
 APIS = {
@@ -130,6 +166,9 @@ APIS = {
     "anthropic": Api("anthropic", "/v1/messages", anthropic_asks, anthropic_calls),
     "gemini": Api("gemini", GEMINI, gemini_asks, gemini_calls),
     "gemini-without-ids": Api("gemini", GEMINI, gemini_asks, gemini_calls, NONE),
+    "interactions": Api("gemini", "/v1beta/interactions", interactions_asks, interactions_calls),
+    "converse": Api("bedrock", "/model/m/converse", converse_asks, converse_calls),
+    "bedrock-messages": Api("bedrock", "/model/anthropic.m/invoke", anthropic_asks, anthropic_calls),
     "ollama": Api("ollama", "/api/chat", ollama_asks, ollama_calls, NONE),
 }
 
@@ -181,7 +220,7 @@ def test_what_the_client_calls_it_counts_alone(api: Api) -> None:
 
 
 class TestKept:
-    """Conversations that the provider of the Responses API keeps."""
+    """Conversations that the providers of the Responses and Interactions APIs keep."""
 
     @staticmethod
     def turn(body: Json, now: tuple[str, str]) -> Session:
@@ -200,3 +239,15 @@ class TestKept:
         output = [{"type": "function_call_output", "call_id": one, "output": "done"}]
         assert holds(approved, self.turn({"previous_response_id": "resp_1", "input": output}, (two, "b")))
         assert not holds(approved, self.turn({"previous_response_id": "resp_1", "input": "more"}, (two, "b")))
+
+    def test_so_is_a_chain_of_interactions(self) -> None:
+        one, two = APIS["interactions"].ids
+        kept = {"model": "m", "previous_interaction_id": "int_1"}
+        approved = turn(APIS["interactions"], "hi", (), (one, "a"))
+
+        def later(given: Any) -> Session:
+            body = {**kept, "input": given}
+            return asked("gemini", "/v1beta/interactions", body, interactions_calls(two, "b")).session
+
+        assert holds(approved, later([returned(one)]))
+        assert not holds(approved, later("more"))
