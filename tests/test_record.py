@@ -13,7 +13,7 @@ import pytest
 import structlog
 from msgspec import structs
 
-from gateway import record
+from gateway import line_out
 from gateway.errors import Code
 from gateway.exchange.demand import Counted
 from gateway.exchange.events import Settle
@@ -295,7 +295,7 @@ class TestInALoop:
     """Lines wait for others there."""
 
     async def test_lines_leave_together_and_soon(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(record, "WAIT", 0.001)
+        monkeypatch.setattr(line_out, "WAIT", 0.001)
         stream = Writes()
         configure(Format.CONSOLE, "info", stream)
         for _ in range(3):
