@@ -243,8 +243,9 @@ def _approvers(config: Config, values: Mapping[str, str], agents: Mapping[str, s
     """By the digests of their tokens. An agent that had one of these could approve its own calls."""
     admin = values.get("admin.token_env")
     found = {_digest(admin): ADMIN_NAME} if admin is not None else {}
-    for name in config.approvers:
-        digest = _digest(values[f"approvers.{name}.token_env"])
+    for name, table in config.approvers.items():
+        token = values.get(f"approvers.{name}.token_env")
+        digest = table.token_sha256 or _digest(token or "")
         if (other := found.get(digest) or agents.get(digest)) is not None:
             raise ConfigError((f"approvers.{name}: has the same token as `{other}`; accepted: a token of its own",))
         found[digest] = name

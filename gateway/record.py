@@ -9,12 +9,9 @@ does. Lines wait a moment for others, to leave in one write; messages keep their
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, TextIO
@@ -22,8 +19,10 @@ from typing import Any, Final, TextIO
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
-from gateway.exchange.events import WITHHELD, ExchangeRecord, Inspected
+from gateway.exchange.events import Settle
+from gateway.exchange.recorded import WITHHELD, ExchangeRecord, Inspected
 from gateway.json_line import json_line
+from gateway.line_out import Out
 from gateway.settings import DEFAULT_PRINCIPAL, Format
 from gateway.verdict import Effect, Reason
 
@@ -32,6 +31,9 @@ EXCHANGE: Final = "exchange"
 
 CALL: Final = "call"
 """The event name of the line of one call of a tool, which follows that of its exchange."""
+
+CALL_RESULT: Final = "call_result"
+"""The event name of the line of its result, where that comes after the record of the exchange."""
 
 MAX_PATH: Final = 512
 MAX_NAME: Final = 128
@@ -42,9 +44,6 @@ MAX_FINGERPRINTS: Final = 64
 MAX_REASONS: Final = 20
 MAX_SOURCES: Final = 10
 """Of one call, and of one reason: the strongest come first, and more tell nobody anything."""
-
-WAIT: Final = 0.05
-"""Seconds that a line waits for others: too short to notice, and at high rates a hundred lines in one write."""
 
 
 class Field:
@@ -188,47 +187,20 @@ def call_lines(record: ExchangeRecord, time: datetime, duration_ms: float = 0.0)
     ]
 
 
-class _Out:
-    """A text stream that is written to once for many lines. One that is closed or broken loses them, and stops nothing.
-
-    Lines wait only while an event loop runs that can wake up for them; a message, which structlog gives to the method
-    named as its level, waits for nothing.
-    """
-
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = stream
-        self._waiting: list[str] = []
-        self._due_in: asyncio.AbstractEventLoop | None = None
-
-    def line(self, text: str) -> None:
-        self._waiting.append(text)
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self.flush()
-            return
-        if self._due_in is not loop:
-            self._due_in = loop
-            loop.call_later(WAIT, self._due)
-
-    def message(self, text: str) -> None:
-        self._waiting.append(text)
-        self.flush()
-
-    debug = info = warning = error = critical = message
-
-    def flush(self) -> None:
-        lines, self._waiting = self._waiting, []
-        if not lines:
-            return
-        stream = self._stream or sys.stderr
-        with suppress(OSError, ValueError):
-            stream.write("\n".join((*lines, "")))
-            stream.flush()
-
-    def _due(self) -> None:
-        self._due_in = None
-        self.flush()
+def result_lines(settled: Settle, time: datetime) -> list[dict[str, Any]]:
+    """A line for each call whose result came after the record of its exchange, which has the same id."""
+    return [
+        {
+            Field.TIME: time.isoformat(timespec="milliseconds"),
+            "event": CALL_RESULT,
+            Field.ID: settled.of,
+            "server": call.server,
+            "tool": call.tool[:MAX_NAME],
+            "fingerprint": call.fingerprint,
+            "result": str(call.became),
+        }
+        for call in settled.calls
+    ]
 
 
 def _as_json(line: Mapping[str, Any]) -> str:
@@ -297,7 +269,7 @@ class _Lines:
     """Where canonical lines go, and in which form; None where the level leaves them out."""
 
     def __init__(self) -> None:
-        self.out = _Out()
+        self.out = Out()
         self.form: Callable[[Mapping[str, Any]], str] | None = _for_people
 
 
@@ -308,7 +280,7 @@ def configure(format_: Format, level: str, stream: TextIO | None = None) -> None
     """Set up the log. It goes to standard error unless `stream` says otherwise; the output belongs to commands."""
     least = logging.getLevelNamesMapping()[level.upper()]
     flush()
-    _lines.out = _Out(stream)
+    _lines.out = Out(stream)
     _lines.form = _FORMS[format_] if least <= logging.INFO else None
     structlog.configure(
         processors=[
@@ -329,7 +301,7 @@ def log() -> FilteringBoundLogger:
 
 
 def write(line: Mapping[str, Any]) -> None:
-    """Log one canonical line: within `WAIT` seconds in a running event loop, at once elsewhere."""
+    """Log one canonical line: within `line_out.WAIT` seconds in a running event loop, at once elsewhere."""
     if _lines.form is not None:
         _lines.out.line(_lines.form(line))
 

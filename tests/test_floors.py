@@ -22,7 +22,7 @@ STEPS: tuple[tuple[int, tuple[str, ...]], ...] = (
     (3, ("dialect",)),
     (4, ("exchange",)),
     (5, ("private_file",)),
-    (5, ("units", "resources", "keys", "toml_lines", "json_line")),
+    (5, ("units", "resources", "keys", "toml_lines", "json_line", "line_out")),
     (5, ("launch",)),
     (5, ("trust", "chain")),
     (5, ("state", "audit")),

@@ -13,11 +13,13 @@ import pytest
 import structlog
 from msgspec import structs
 
-from gateway import record
+from gateway import line_out
 from gateway.errors import Code
 from gateway.exchange.demand import Counted
-from gateway.exchange.events import WITHHELD, CallRecord, ExchangeRecord, Inspected
+from gateway.exchange.events import Settle
+from gateway.exchange.recorded import WITHHELD, CallRecord, ExchangeRecord, Inspected
 from gateway.policy.call import CallReason, Tier
+from gateway.policy.tools.wrapper import Became
 from gateway.record import (
     MAX_FINGERPRINTS,
     MAX_NAME,
@@ -29,6 +31,7 @@ from gateway.record import (
     configure,
     flush,
     log,
+    result_lines,
     write,
 )
 from gateway.segment import Uninspected
@@ -292,7 +295,7 @@ class TestInALoop:
     """Lines wait for others there."""
 
     async def test_lines_leave_together_and_soon(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(record, "WAIT", 0.001)
+        monkeypatch.setattr(line_out, "WAIT", 0.001)
         stream = Writes()
         configure(Format.CONSOLE, "info", stream)
         for _ in range(3):
@@ -352,6 +355,20 @@ class TestCalls:
 
     def test_an_exchange_without_calls_has_no_such_line(self) -> None:
         assert call_lines(RECORD, self.AT) == []
+
+    def test_a_result_that_came_later_has_a_line_with_the_id_of_who_called(self) -> None:
+        settled = Settle("id-7", (structs.replace(self.CALL, server="crm", became=Became.TOO_LARGE),))
+        assert result_lines(settled, self.AT) == [
+            {
+                "time": "2026-11-25T00:00:00.000+00:00",
+                "event": "call_result",
+                "id": "id-7",
+                "server": "crm",
+                "tool": "send_mail",
+                "fingerprint": "f-1",
+                "result": "too_large",
+            }
+        ]
 
     def test_a_line_says_who_called_what_and_what_was_decided_why_and_by_whom(self) -> None:
         (found,) = call_lines(self.RECORDED, self.AT)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from gateway import config as configuration
 from gateway.app import doors, status
-from gateway.app.approving import people
 from gateway.app.front import Front
 from gateway.app.service import Service
 from gateway.approve.desk import Desk
@@ -50,8 +49,7 @@ class Alone(Service):
         opened = doors.opened(self.config, self._listen, has_mitmproxy=self._has_mitmproxy)
         try:
             await self.start(opened, follow=follow)
-            desk = Desk(self.shared.store.registers)
-            pages = Approvals(desk, people(self.config, self.secrets), is_guarded=bool(self.secrets.approvers))
+            pages = Approvals(Desk(self.shared.store.registers, self.roster), self.roster)
             self.admin = await self._front.open(
                 View(self._text, self._readiness, self._told, self.switch, pages, Pins(self.board))
             )

@@ -14,21 +14,20 @@ from urllib.parse import urlsplit
 from gateway import keys
 from gateway.app.purposes import APPROVALS_KEY, HIERARCHY_KEY
 from gateway.approve.asking import Approvals
-from gateway.approve.decision import Person
 from gateway.approve.notice import TOLD, notice, slack
 from gateway.approve.shown import shown_time
 from gateway.approve.ticket import State, Step, Ticket, What
 from gateway.config import Config, Secrets
 from gateway.detect.ruleset import RuleSet
-from gateway.exchange.events import Ask, CallRecord, ExchangeRecord
+from gateway.exchange.events import Ask
 from gateway.exchange.masking import without
-from gateway.policy.call import Answer, Approver, Call
+from gateway.exchange.recorded import CallRecord, ExchangeRecord
+from gateway.policy.call import Answer, Call
 from gateway.policy.fingerprint import fingerprint
-from gateway.serve.approvals import Known
 from gateway.serve.asking import Asker
 from gateway.serve.dial import is_near
 from gateway.serve.webhook import Webhook
-from gateway.settings import ADMIN_NAME, Form
+from gateway.settings import Form
 from gateway.state.store import Registers
 from gateway.verdict import Effect
 
@@ -197,18 +196,3 @@ class Approving:
 def _refusal(call: CallRecord) -> str:
     rules = dict.fromkeys(reason.rule for reason in call.reasons)
     return f"the policy refuses the call with these arguments too ({', '.join(rules)})"
-
-
-def people(config: Config, secrets: Secrets) -> Known:
-    """Whose token one is."""
-
-    def known(token: str) -> Person | None:
-        name = secrets.approver(token)
-        if name is None:
-            return None
-        if name == ADMIN_NAME:
-            return Person(name, Approver.APPROVER)
-        table = config.approvers[name]
-        return Person(name, table.role, frozenset(table.agents) or None)
-
-    return known

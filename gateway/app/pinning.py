@@ -8,7 +8,7 @@ from typing import Final
 
 from gateway.app.approving import Note
 from gateway.errors import LockgateError
-from gateway.exchange.events import WITHHELD
+from gateway.exchange.recorded import WITHHELD
 from gateway.pins.board import Board, Turn
 from gateway.policy.integrity import Pin, digest
 from gateway.state.store import Registers

@@ -21,6 +21,7 @@ from gateway.app import pinning, status
 from gateway.app.approving import Approving
 from gateway.app.doors import Doors
 from gateway.app.purposes import AUDIT_KEY, FINGERPRINT_KEY, HIERARCHY_KEY, SHELF_KEY, STORE_KEY, hop_key
+from gateway.approve.roster import Roster
 from gateway.config import Config
 from gateway.detect import prefilter
 from gateway.detect.memory import VerdictMemory
@@ -106,6 +107,7 @@ class Service:
             _tell,
             lambda what: self.metrics.approval(what),
         )
+        self.roster = Roster()
         self.board = pinning.board_of(self.shared.store.registers, self._note)
         self._posture = self._made(loaded)
         self._listening = False
@@ -119,12 +121,17 @@ class Service:
         self._watch_fault: str | None = None
         self._watch_restarts = 0
         self._reloads: set[asyncio.Task[object]] = set()
-        self.metrics = Metrics(self.in_flight)
-        self.metrics.ruleset(self._posture.digest)
-        self.metrics.stops(self._stops.count)
-        self.metrics.store_up(lambda: self.shared.is_up)
-        self.metrics.approvals_pending(lambda: self.approving.pending)
-        self.metrics.pins_waiting(lambda: len(self.board.waiting))
+        self.metrics = self._counting()
+
+    def _counting(self) -> Metrics:
+        """The metrics, with what they show from the start, and how they ask for what changes by itself."""
+        metrics = Metrics(self.in_flight)
+        metrics.ruleset(self._posture.digest)
+        metrics.stops(self._stops.count)
+        metrics.store_up(lambda: self.shared.is_up)
+        metrics.approvals_pending(lambda: self.approving.pending)
+        metrics.pins_waiting(lambda: len(self.board.waiting))
+        return metrics
 
     async def start(self, doors: Doors, *, follow: bool = True) -> None:
         """Open the audit file, and serve at these sockets, which are closed with it. `follow` is whether edited files
@@ -226,6 +233,7 @@ class Service:
             self._reads,
         )
         self.approving.take(loaded.config, loaded.secrets, loaded.rules, made.tls)
+        self.roster.take(loaded.config.people, loaded.secrets.approver)
         return replace(made, stops=self._stops, approve=self.approving.answers, denied=self._denied)
 
     def _note(self, event: str, **details: object) -> None:

@@ -17,21 +17,22 @@ from typing import Any, Final
 from gateway import audit, keys, record
 from gateway import config as configuration
 from gateway.app import doors, sharing, status
-from gateway.app.approving import people
 from gateway.app.front import Front
 from gateway.app.orders import DIGEST, GRACE, Ask, Order
 from gateway.app.post import Post, State
 from gateway.app.purposes import AUDIT_KEY, hop_key
+from gateway.app.roll import Roll
 from gateway.app.service import ensured
 from gateway.approve.desk import Desk
+from gateway.approve.roster import Roster
 from gateway.config import Config
 from gateway.errors import ConfigError, InternalError
 from gateway.pins.board import Board
 from gateway.serve import totals
 from gateway.serve.admin import Readiness, View
 from gateway.serve.approvals import Approvals
-from gateway.serve.carrier import LAST_WORDS
 from gateway.serve.listener import standing
+from gateway.serve.means import LAST_WORDS
 from gateway.serve.pins import Pins
 from gateway.serve.totals import Totals
 from gateway.state.shared import OpenRegisters
@@ -74,7 +75,9 @@ class Supervisor:
         place = configuration.store(self.config, environ)
         self._store = OpenRegisters(place, table.timeout, table.prefix, table.ca_file, state / REGISTERS)
         assert self._store.lasting is not None, "there is a file"
-        self._pages = Approvals(Desk(self._store.lasting), people(self.config, shown), is_guarded=bool(shown.approvers))
+        roster = Roster()
+        self._roll = Roll(path, environ, self.config, shown, roster)
+        self._pages = Approvals(Desk(self._store.lasting, roster), roster)
         folder = Folder(state)
         self.switch = Switch(folder, self._store.registers, lambda _: None)
         self._began = datetime.now(UTC)
@@ -84,6 +87,7 @@ class Supervisor:
         self.listeners: dict[str, str | None] = {}
         self.posts: list[Post] = []
         self._beating: asyncio.Task[None] | None = None
+        self._rolling: asyncio.Task[None] | None = None
         self._draining = False
 
     async def open(self) -> None:
@@ -142,9 +146,10 @@ class Supervisor:
         """End everything at once."""
         self._draining = True
         self._shut()
-        if self._beating is not None:
-            self._beating.cancel()
-            await asyncio.gather(self._beating, return_exceptions=True)
+        minding = [task for task in (self._beating, self._rolling) if task is not None]
+        for task in minding:
+            task.cancel()
+        await asyncio.gather(*minding, return_exceptions=True)
         await self._front.close_mitmproxy()
         await self._leave(Ask.END, END)
         await self._front.close()
@@ -175,12 +180,14 @@ class Supervisor:
         """Have all workers load the files again."""
         for post in self.posts:
             post.reload()
+        self._rolling = asyncio.create_task(self._roll.load())
 
     # -- what it says of all of them
 
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(BEAT)
+            await self._roll.look()
             await self._count()
 
     async def _count(self) -> list[dict[str, Any] | None]:

@@ -38,7 +38,7 @@ from gateway.app.orders import (
 )
 from gateway.app.service import Service
 from gateway.errors import LockgateError, OperatorError
-from gateway.serve.carrier import LAST_WORDS
+from gateway.serve.means import LAST_WORDS
 
 FAILED: Final = 2
 """The exit code of a worker that could not start."""

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from gateway.approve import words
 from gateway.approve.book import Book, Kept
-from gateway.approve.earlier import Asked, standing
+from gateway.approve.earlier import Asked, grants, is_mistaken, standing
 from gateway.approve.making import Unshowable, again, asked_of, free_id, is_stricter, made
 from gateway.approve.masked import Mask, restored
 from gateway.approve.passes import Passes
@@ -133,6 +133,7 @@ class Approvals:
     async def _answer(self, question: Question, asked: Asked, upstream: str | None, may_wait: bool) -> Answer:
         for _ in range(ROUNDS):
             found = await self._book.look()
+            await self._end_mistaken(found, asked)
             known = standing((kept.ticket for kept in found.values()), asked, self._now())
             if known is not None and known.state is not State.PENDING:
                 answer = await self._by(found[known.id], question, asked)
@@ -152,12 +153,14 @@ class Approvals:
         if ticket.state is State.DENIED:
             return Answer(False, words.denied(ticket), by=ticket.decided_by)
         if ticket.lasts is not Lasts.ONCE:
-            if ticket.recorded < len(ticket.steps):
-                await self._keep(kept, ticket)  # that it was approved is told before that it was used
-            self._told(ticket, step)
+            bound = ticket if grants(ticket, asked) else replace(ticket, bound=asked.session)
+            is_news = bound != ticket or ticket.recorded < len(ticket.steps)
+            if is_news and not await self._keep(kept, bound):
+                return None
+            self._told(ticket, step)  # after that it was approved
         elif not await self._keep(kept, replace(_with(ticket, step), is_used=True)):
             return None
-        call, arguments = asked.call, None
+        passes, arguments = asked.passes, None
         if ticket.edited is not None:
             try:
                 arguments = restored(json.loads(ticket.edited), ticket.hidden, question.call.arguments)
@@ -165,10 +168,10 @@ class Approvals:
                 await self.refused_edited(ticket.id, str(error))
                 return Answer(False, words.withdrawn(replace(ticket, why=str(error))))
             edited = replace(question, fingerprint=self._fingerprint(replace(question.call, arguments=arguments)))
-            call = asked_of(self._key, edited, asked.agent).call
+            passes = asked_of(self._key, edited, asked.agent).passes
         if not asked.is_execution:
             with self._forgiven():  # without a pass the execution is asked about: no reason to refuse this
-                await self._passes.give(call, ticket)
+                await self._passes.give(passes[0], ticket)
         return Answer(True, ticket=ticket.id, by=ticket.decided_by, arguments=arguments)
 
     async def _put(
@@ -191,7 +194,7 @@ class Approvals:
             if kept is None:
                 ticket = made(id_, question, asked, upstream, terms, self._mask, now, lasts)
             else:
-                ticket = again(id_, kept.ticket, asked, terms, now, lasts)
+                ticket = again(id_, kept.ticket, question, asked, terms, self._mask, now, lasts)
         except Unshowable:
             return Answer(False, words.UNSHOWABLE)
         if not await self._keep(Kept(ticket, 0, 0), ticket):
@@ -204,8 +207,10 @@ class Approvals:
         return await self._decided(ticket, asked) if may_wait else Answer(False, words.waits(ticket), ticket.id)
 
     async def _decided(self, ticket: Ticket, asked: Asked) -> Answer | None:
-        """Wait until there is a decision, on this ticket or one for the session; an answer where there is none."""
-        while (left := ticket.deadline - self._now()) > 0:
+        """Wait until there is a decision, on this ticket or one for the session; an answer where there is none. The
+        question may stay open for longer than a call is held: somebody asked it who was not."""
+        until = min(ticket.deadline, self._now() + self._terms.deadline)
+        while (left := until - self._now()) > 0:
             changed = self._changed
             try:
                 found = await self._book.look()
@@ -228,6 +233,8 @@ class Approvals:
         """The end of waiting: an answer, but where somebody decided after all."""
         try:
             kept = (await self._book.look()).get(ticket.id)
+            if kept is not None and kept.ticket.state_at(self._now()) is State.PENDING:
+                return Answer(False, words.waits(ticket), ticket.id)
             if kept is not None and kept.ticket.state is State.PENDING:
                 await self._expire(kept)
                 kept = (await self._book.look()).get(ticket.id)
@@ -265,6 +272,17 @@ class Approvals:
     async def _withdraw(self, id_: str, why: str) -> None:
         step = Step(What.WITHDRAWN, self._now(), why=one_line(why))
         await self._amend(id_, lambda known: replace(_with(known, step), state=State.WITHDRAWN, why=step.why))
+
+    async def _end_mistaken(self, found: Mapping[str, Kept], asked: Asked) -> None:
+        step = Step(What.WITHDRAWN, self._now(), why=words.MISTAKEN)
+
+        def ended(known: Ticket) -> Ticket:
+            ended = replace(_with(known, step), state=State.WITHDRAWN, why=step.why)
+            return ended if is_mistaken(known, asked) else known
+
+        for kept in found.values():
+            if is_mistaken(kept.ticket, asked):
+                await self._amend(kept.ticket.id, ended)
 
     async def _expire(self, kept: Kept) -> None:
         step = Step(What.EXPIRED, self._now())

@@ -67,7 +67,7 @@ class Undecided(LockgateError):
 
 def decided(ticket: Ticket, decision: Decision, person: Person, now: float) -> Ticket:
     """The ticket after the decision. Raises Undecided."""
-    _may(ticket, person)
+    _check(ticket, person)
     state = ticket.state_at(now)
     if state is State.APPROVED and not decision.is_approval and not ticket.is_used and now < ticket.until:
         return _denied(ticket, decision, person, now)  # taken back, before it was used up
@@ -79,11 +79,16 @@ def decided(ticket: Ticket, decision: Decision, person: Person, now: float) -> T
     return _approved(ticket, decision, person, now) if decision.is_approval else _denied(ticket, decision, person, now)
 
 
-def _may(ticket: Ticket, person: Person) -> None:
+def may(ticket: Ticket, person: Person) -> bool:
+    """Whether the person may approve it."""
+    return person.may_see(ticket) and (ticket.approver is not Approver.APPROVER or person.role is Approver.APPROVER)
+
+
+def _check(ticket: Ticket, person: Person) -> None:
     if not person.may_see(ticket):
         # Of a ticket that is none of theirs they are not even told that it is there.
         raise Undecided(Fault.UNKNOWN, f"there is no `{ticket.id}`")
-    if ticket.approver is Approver.APPROVER and person.role is not Approver.APPROVER:
+    if not may(ticket, person):
         raise Undecided(Fault.FORBIDDEN, f"`{ticket.id}` needs an approver; {person.name} decides as a user")
 
 

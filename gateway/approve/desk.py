@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from gateway.approve.book import Book
 from gateway.approve.decision import Decision, Fault, Person, Undecided, decided
+from gateway.approve.roster import Roster
 from gateway.approve.ticket import State, Ticket, read_id
 from gateway.state.store import Registers
 
@@ -19,10 +20,12 @@ LOOK: Final = 0.25
 
 
 class Desk:
-    """Shows tickets and takes decisions. `now` is Unix time in seconds."""
+    """Shows tickets and takes decisions. `now` is Unix time in seconds; `roster` tells whose approval counts where
+    several have to approve."""
 
-    def __init__(self, registers: Registers, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, registers: Registers, roster: Roster, now: Callable[[], float] = time.time) -> None:
         self._book = Book(registers, now)
+        self._roster = roster
         self._now = now
 
     async def tickets(self, person: Person) -> tuple[Ticket, ...]:
@@ -37,11 +40,12 @@ class Desk:
             raise _unknown(id)
         return self._at_now(kept.ticket)
 
-    async def decide(self, id: str, decision: Decision, person: Person) -> Ticket:
-        """Take a decision; when this returns, it holds at every gateway within a second. Raises Undecided and
-        StoreError."""
+    async def decide(self, id: str, decision: Decision, who: Person | Callable[[], Person]) -> Ticket:
+        """Take a decision; when this returns, it holds at every gateway within a second. `who` may be found out at the
+        last moment. Raises Undecided and StoreError."""
         while (kept := (await self._book.look()).get(read_id(id))) is not None:
-            after = decided(kept.ticket, decision, person, self._now())
+            person = who if isinstance(who, Person) else who()
+            after = decided(self._counted(kept.ticket), decision, person, self._now())
             if await self._book.put(after, kept.version):
                 return after
         raise _unknown(id)
@@ -62,7 +66,13 @@ class Desk:
             await asyncio.sleep(LOOK)
 
     def _at_now(self, ticket: Ticket) -> Ticket:
-        return replace(ticket, state=ticket.state_at(self._now()))
+        return replace(self._counted(ticket), state=ticket.state_at(self._now()))
+
+    def _counted(self, ticket: Ticket) -> Ticket:
+        """A ticket that waits with the approvals of those who may still give one."""
+        if ticket.state is not State.PENDING or not ticket.votes:
+            return ticket
+        return replace(ticket, votes=tuple(vote for vote in ticket.votes if self._roster.counts(vote, ticket)))
 
 
 def _unknown(id: str) -> Undecided:

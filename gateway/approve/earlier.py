@@ -16,14 +16,21 @@ from gateway.policy.call import Approver, Lasts, Tier
 
 
 class Asked(Struct, frozen=True):
-    """A question as tickets know it. `call`, `session` and `aim` are the digests of a ticket; the last two are empty
-    where there is no conversation or no target. `is_execution`: the call is made, not proposed by a model. `needs` is
-    how many have to approve."""
+    """A question as tickets know it. `call`, `session`, `opening` and `aim` are the digests of a ticket; the last three
+    are empty where there is no conversation or no target. `earlier` are those of the calls before in the same
+    conversation.
+
+    `at` is the server that the call is for, made there or named by the model, empty where the model names none.
+    `passes` are the names under which a pass for it may be, the closest first. `is_execution`: the call is made, not
+    proposed by a model. `needs` is how many have to approve.
+    """
 
     call: str
     agent: str
     tool: str
     server: str | None
+    at: str
+    passes: tuple[str, ...]
     session: str
     aim: str
     tier: Tier
@@ -31,6 +38,8 @@ class Asked(Struct, frozen=True):
     is_once: bool
     is_execution: bool
     reasons: tuple[Why, ...]
+    earlier: frozenset[str] = frozenset()
+    opening: str = ""
     needs: int = 1
 
 
@@ -62,7 +71,7 @@ def _rank(ticket: Ticket, asked: Asked, now: float) -> int | None:
             return _DENIED
         case State.APPROVED if now < ticket.until and covers(ticket, asked):
             if ticket.lasts is not Lasts.ONCE:
-                return _GRANTED if _grants(ticket, asked) else None
+                return _GRANTED if grants(ticket, asked) or (same and _may_begin(ticket, asked)) else None
             return _APPROVED if same and not ticket.is_used else None
         case State.PENDING if same:
             return _PENDING
@@ -70,20 +79,37 @@ def _rank(ticket: Ticket, asked: Asked, now: float) -> int | None:
 
 
 def _is_of_that_tool(ticket: Ticket, asked: Asked) -> bool:
-    """Whether it was asked about that very tool: calls have one name at all servers. How an agent calls a server, whose
-    tool a model proposes, is known to the agent alone."""
+    """Whether it was asked about that very tool: calls have one name at all servers. Between a model's answer and a
+    server the names of tools differ, but not those of servers; where a model names none, it may be any."""
     if (ticket.server is None) is not (asked.server is None):
-        return True
+        proposed, made = (ticket, asked) if ticket.server is None else (asked, ticket)
+        return proposed.at in {"", made.at}
     return (ticket.server, ticket.tool) == (asked.server, asked.tool)
 
 
-def _grants(ticket: Ticket, asked: Asked) -> bool:
+def grants(ticket: Ticket, asked: Asked) -> bool:
     """Whether it was approved for all such calls of this session."""
     if asked.is_once or (ticket.agent, ticket.tool, ticket.server) != (asked.agent, asked.tool, asked.server):
         return False
-    if not asked.session or ticket.session != asked.session:
+    if (ticket.bound or ticket.session) not in asked.earlier:
         return False
     return ticket.lasts is Lasts.SESSION or bool(asked.aim and ticket.aim == asked.aim)
+
+
+def _may_begin(ticket: Ticket, asked: Asked) -> bool:
+    """Whether this is the call that was approved for its session, to be made for the first time: that binds the
+    approval to it. Where the call was refused meanwhile the model proposes it anew, under another name; then it has to
+    be in a conversation that began with the same words."""
+    if ticket.bound or not asked.session or asked.is_once:
+        return False
+    return ticket.session == asked.session or bool(asked.opening and ticket.opening == asked.opening)
+
+
+def is_mistaken(ticket: Ticket, asked: Asked) -> bool:
+    """Whether the call has the very name to which an approval for a session is bound, and is not of that session: two
+    conversations cannot be told apart, so that the approval may hold in neither."""
+    is_bound = ticket.state is State.APPROVED and bool(ticket.bound) and ticket.bound == asked.session
+    return is_bound and ticket.bound not in asked.earlier
 
 
 def covers(ticket: Ticket, asked: Asked) -> bool:

@@ -11,11 +11,16 @@ from gateway.approve.earlier import Asked, knows
 from gateway.approve.masked import Mask, masked, written
 from gateway.approve.terms import Terms
 from gateway.approve.ticket import Step, Ticket, What, Why, digest, encode, name
-from gateway.policy.call import Approver, Question
+from gateway.policy.call import Aim, Approver, Question
+from gateway.policy.fingerprint import server_of
 from gateway.verdict import Effect
 
 MOST: Final = 64 * 1024
 """Bytes of a ticket. What nobody would read to its end, nobody can approve."""
+
+
+MOST_AIM: Final = 200
+"""Characters of a value that is told first; the arguments have it whole."""
 
 
 class Unshowable(Exception):
@@ -24,13 +29,24 @@ class Unshowable(Exception):
 
 def asked_of(key: bytes, question: Question, principal: str) -> Asked:
     """The question as tickets know it."""
-    call, ruling = question.call, question.ruling
+    call, ruling, session = question.call, question.ruling, question.session
+    at = server_of(call)
+    # Where a call is made it is known at which server; the model that proposed it may have named none.
+    places = (at, "") if at and call.server is not None else (at,)
+
+    def named(name: str) -> str:
+        return digest(key, "session", principal, name) if name else ""
+
     return Asked(
         call=digest(key, "call", principal, question.fingerprint),
         agent=principal,
         tool=call.name,
         server=call.server,
-        session=digest(key, "session", principal, question.session) if question.session else "",
+        at=at,
+        passes=tuple(digest(key, "pass", principal, question.fingerprint, one) for one in places),
+        session=named(session.name),
+        earlier=frozenset(map(named, session.earlier)),
+        opening=named(session.opening),
         aim=digest(key, "target", call.server or "", call.name, ruling.target) if ruling.target else "",
         tier=ruling.tier,
         approver=ruling.approver,
@@ -77,17 +93,28 @@ def made(
         holds=terms.ticket_lifetime,
         grant=terms.grant_lifetime,
         server=asked.server,
+        at=asked.at,
         upstream=upstream,
         hidden=shown.hidden,
         reasons=asked.reasons,
         session=asked.session,
+        opening=asked.opening,
         aim=asked.aim,
         target=mask(question.ruling.target),
+        aims=_aims(question, mask),
         steps=(Step(What.ASKED, now, asked.agent),),
     )
     if len(encode(ticket)) > MOST:
         raise Unshowable
     return ticket
+
+
+def _aims(question: Question, mask: Mask) -> tuple[Aim, ...]:
+    return tuple(replace(one, argument=mask(one.argument), value=_short(mask(one.value))) for one in question.aims)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MOST_AIM else f"{text[:MOST_AIM]}… ({len(text):,} characters)"
 
 
 def is_stricter(ticket: Ticket, asked: Asked) -> bool:
@@ -96,7 +123,9 @@ def is_stricter(ticket: Ticket, asked: Asked) -> bool:
     return is_higher or asked.tier > ticket.tier or (asked.is_once and not ticket.is_once) or not knows(ticket, asked)
 
 
-def again(id_: str, ticket: Ticket, asked: Asked, terms: Terms, now: float, lasts: float) -> Ticket:
+def again(
+    id_: str, ticket: Ticket, question: Question, asked: Asked, terms: Terms, mask: Mask, now: float, lasts: float
+) -> Ticket:
     """A ticket in the place of one that waits, with all that there is to be said against the call since. It has another
     id: whoever looked at the first has not seen this."""
     approver = Approver.APPROVER if Approver.APPROVER in {ticket.approver, asked.approver} else Approver.USER
@@ -104,6 +133,7 @@ def again(id_: str, ticket: Ticket, asked: Asked, terms: Terms, now: float, last
         ticket,
         id=id_,
         reasons=tuple(dict.fromkeys((*ticket.reasons, *asked.reasons))),
+        aims=_aims(question, mask),
         tier=max(ticket.tier, asked.tier),
         approver=approver,
         is_once=ticket.is_once or asked.is_once,

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from gateway.approve.masked import Mask, masked
 from gateway.approve.shown import shown_time
-from gateway.approve.ticket import Step, Ticket, What
+from gateway.approve.ticket import Step, Ticket, What, one_line
 from gateway.policy.call import Approver
 
 TIMESTAMP: Final = "X-Lockgate-Timestamp"
@@ -61,7 +61,7 @@ def slack(ticket: Ticket, step: Step, mask: Mask) -> dict[str, Any]:
     What came from a call is `plain_text` alone: in `mrkdwn` it could link, and call people.
     """
     head = f"Lockgate {ticket.id}: {step.what}" + (f" by {step.by}" if step.by and step.what is not What.ASKED else "")
-    lines = [f"{ticket.agent} calls {mask(ticket.tool)[:100]} (tier {int(ticket.tier)})"]
+    lines = [f"{ticket.agent} calls {one_line(mask(ticket.tool))[:100]} (tier {int(ticket.tier)})"]
     lines += [f"• {why.words}" for why in ticket.reasons if why.asks]
     if step.why:
         lines.append(f"Because: {step.why}")

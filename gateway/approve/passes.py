@@ -1,7 +1,8 @@
 """Passes: a call that was approved in a model's answer is not asked about again when the agent then makes it.
 
-One pass is one execution of one call (agent, tool and arguments), at an MCP server or as an HTTP request. It is spent
-by a compare-and-set, so that of two who show it one gets through.
+One pass is one execution of one call (agent, tool and arguments), at an MCP server or as an HTTP request: at the one
+that the model named, or at any where it named none. It is spent by a compare-and-set, so that of two who show it one
+gets through.
 """
 
 from __future__ import annotations
@@ -35,36 +36,42 @@ class _Pass(Struct, frozen=True):
 
 
 class Passes:
-    """By the digest of a call."""
+    """By the digest of a call and its server (`Asked.passes`)."""
 
     def __init__(self, registers: Registers) -> None:
         self._registers = registers
 
-    async def give(self, call: str, ticket: Ticket) -> None:
+    async def give(self, name: str, ticket: Ticket) -> None:
         """Allow one more execution, as the ticket was approved. Raises StoreError."""
         while True:
             found = await self._registers.read(REGISTER)
-            entry = found.get(call)
+            entry = found.get(name)
             if entry is None and len(found) >= MOST:
                 return
             before = _read(entry.value) if entry is not None else NONE
             value, version = _ENCODER.encode(_with(before, ticket)), entry.version if entry is not None else 0
-            if await self._registers.write(REGISTER, call, value, version=version, ttl=LIFETIME) is not None:
+            if await self._registers.write(REGISTER, name, value, version=version, ttl=LIFETIME) is not None:
                 return
 
     async def spend(self, asked: Asked) -> str | None:
         """The ticket by which the call may be made, now once less; None where there is no pass that is enough for it.
         Raises StoreError."""
-        while (entry := (await self._registers.read(REGISTER)).get(asked.call)) is not None:
+        for name in asked.passes:
+            if (ticket := await self._spend(name, asked)) is not None:
+                return ticket
+        return None
+
+    async def _spend(self, name: str, asked: Asked) -> str | None:
+        while (entry := (await self._registers.read(REGISTER)).get(name)) is not None:
             one = _read(entry.value)
             if one.left and not suffices(one.role, one.votes, one.tier, asked):
                 return None
             if one.left > 1:
                 value = _ENCODER.encode(replace(one, left=one.left - 1))
-                spent = await self._registers.write(REGISTER, asked.call, value, version=entry.version, ttl=LIFETIME)
+                spent = await self._registers.write(REGISTER, name, value, version=entry.version, ttl=LIFETIME)
                 if spent is not None:
                     return one.ticket
-            elif await self._registers.remove(REGISTER, asked.call, version=entry.version):
+            elif await self._registers.remove(REGISTER, name, version=entry.version):
                 return one.ticket if one.left == 1 else None
         return None
 

@@ -20,11 +20,23 @@ def ticket_json(ticket: Ticket) -> dict[str, Any]:
         "upstream": ticket.upstream,
         "arguments": json.loads(ticket.arguments),
         "target": ticket.target,
+        "aims": [
+            {
+                "argument": aim.argument,
+                "sink": str(aim.sink),
+                "value": aim.value,
+                "sources": list(aim.sources) if aim.sources is not None else None,
+            }
+            for aim in ticket.aims
+        ],
         "tier": int(ticket.tier),
         "approver": str(ticket.approver),
         "needs": ticket.needs,
         "is_once": ticket.is_once,
         "session": ticket.session[:8],
+        "usual": str(ticket.usual),
+        "holds": ticket.holds,
+        "grant": ticket.grant,
         "reasons": [
             {"rule": why.rule, "words": why.words, "argument": why.argument, "sources": list(why.sources)}
             for why in ticket.reasons

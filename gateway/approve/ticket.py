@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from gateway.policy.call import Approver, Lasts, Tier
+from gateway.policy.call import Aim, Approver, Lasts, Tier
 from gateway.segment import Path
 
 KEPT: Final = 3600.0
@@ -93,11 +93,17 @@ class Vote(Struct, frozen=True, omit_defaults=True):
 class Ticket(Struct, frozen=True, omit_defaults=True):
     """A question and what became of it. Times are Unix times in seconds.
 
-    `call`, `session` and `aim` are keyed digests: of agent, tool and arguments, of the conversation, of the target.
-    `arguments` are masked, as JSON text; `hidden` tells where, and is None where names are masked too, which cannot be
-    edited. `needs` is how many have to approve, `holds` and `grant` for how many seconds an approval of this call,
-    and of all such calls of a session, can be used. `until` is when the decision ends. `recorded` counts the steps
-    that are in an audit.
+    `at` is the server that the call is for, where it is made there or the model named it. `call`, `session` and `aim`
+    are keyed digests: of agent, tool and arguments, of the conversation, of the target. `opening` is that of how the
+    conversation began, and `bound` that of the conversation in which the call was made that was approved for its
+    session.
+
+    `arguments` and `aims` are masked, the first as JSON text; `hidden` tells where, and is None where names are masked
+    too, which cannot be edited.
+
+    `needs` is how many have to approve, `holds` and `grant` for how many seconds an approval of this call, and of all
+    such calls of a session, can be used. `until` is when the decision ends. `recorded` counts the steps that are in an
+    audit.
     """
 
     id: str
@@ -114,12 +120,16 @@ class Ticket(Struct, frozen=True, omit_defaults=True):
     holds: float
     grant: float
     server: str | None = None
+    at: str = ""
     upstream: str | None = None
     hidden: tuple[Hidden, ...] | None = ()
     reasons: tuple[Why, ...] = ()
     session: str = ""
+    opening: str = ""
+    bound: str = ""
     aim: str = ""
     target: str = ""
+    aims: tuple[Aim, ...] = ()
     state: State = State.PENDING
     steps: tuple[Step, ...] = ()
     votes: tuple[Vote, ...] = ()

@@ -15,6 +15,9 @@ UNSHOWABLE: Final = (
 )
 TOO_MANY: Final = "this call needs an approval, and too many wait for one already; it was not made"
 
+MISTAKEN: Final = "another conversation cannot be told from the one that it was approved for"
+"""Why an approval for a session ends: for who looks at the ticket."""
+
 
 def denied(ticket: Ticket) -> str:
     return f"a person denied this call{_why(ticket)}; it was not made, and is not to be made again"

@@ -1,21 +1,25 @@
-"""The command line. Exit codes: 0 all is well; 1 problems were found; 2 wrong usage, configuration or environment."""
+"""The command line. Exit codes: 0 all is well; 1 problems were found; 2 wrong usage, configuration or environment.
+
+Groups of commands (`lockgate rules …`) have a module each, `*_commands.py`.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gateway import __version__
 from gateway.cli.approvals_commands import approvals_app
+from gateway.cli.audit_commands import audit_app
+from gateway.cli.ca_commands import ca_app
+from gateway.cli.mitm_commands import mitm_app
 from gateway.cli.options import (
     AdminUrl,
     AgentName,
     AsJson,
-    CertificateForm,
     ConfigFile,
     ExplainedAgent,
     LaunchedAgent,
@@ -26,6 +30,7 @@ from gateway.cli.options import (
     StoppedUpstream,
 )
 from gateway.cli.pins_commands import pins_app
+from gateway.cli.rules_commands import rules_app
 from gateway.errors import LockgateError, OperatorError
 
 app = typer.Typer(
@@ -36,15 +41,11 @@ app = typer.Typer(
     help="A gateway between agents and the APIs they call: inspects every request and every answer.\n\n"
     "Exit codes: 0 all is well; 1 problems were found; 2 wrong usage, configuration or environment.",
 )
-rules_app = typer.Typer(no_args_is_help=True, help="Show the rules, and run their proofs.")
-audit_app = typer.Typer(no_args_is_help=True, help="Check and read the audit files.")
-ca_app = typer.Typer(no_args_is_help=True, help="Show, hand out and renew the certificate authority.")
 app.add_typer(rules_app, name="rules")
 app.add_typer(ca_app, name="ca")
 app.add_typer(audit_app, name="audit")
 app.add_typer(approvals_app, name="approvals")
 app.add_typer(pins_app, name="pins")
-mitm_app = typer.Typer(no_args_is_help=True, help="What a mitmproxy that you start yourself is given.")
 app.add_typer(mitm_app, name="mitm")
 
 
@@ -250,37 +251,6 @@ def doctor(
     raise typer.Exit(examine(config, command or []))
 
 
-@ca_app.command("show")
-def ca_show(config: ConfigFile = None) -> None:
-    """Show what agents are to trust: subject, fingerprint, validity, and the names it signs for."""
-    from gateway.cli.ca import show
-
-    show(config)
-
-
-@ca_app.command("export")
-def ca_export(
-    config: ConfigFile = None,
-    form: Annotated[
-        CertificateForm,
-        typer.Option("--format", help="pem and der: the authority; bundle: with the roots of this machine."),
-    ] = CertificateForm.PEM,
-    to: Annotated[Path | None, typer.Option("--output", "-o", help="The file, in place of standard output.")] = None,
-) -> None:
-    """Write the certificates that agents are to trust."""
-    from gateway.cli.ca import export
-
-    export(config, form, to)
-
-
-@ca_app.command("rotate")
-def ca_rotate(config: ConfigFile = None) -> None:
-    """Make a new certificate authority; the certificate of the old one stays trusted until it expires."""
-    from gateway.cli.ca import rotate
-
-    rotate(config)
-
-
 @app.command(context_settings={"allow_interspersed_args": False})
 def mcp(
     command: Annotated[list[str], typer.Argument(help="The MCP server and its arguments, after `--`.")],
@@ -291,113 +261,3 @@ def mcp(
     from gateway.cli.mcp import run as relayed
 
     raise typer.Exit(relayed(config, name, command))
-
-
-@mitm_app.command("path")
-def mitm_path() -> None:
-    """Print where the addon is: mitmdump -s "$(lockgate mitm path)"."""
-    from gateway.cli.mitm import path
-
-    path()
-
-
-@mitm_app.command("env")
-def mitm_env(
-    config: ConfigFile = None,
-    form: Annotated[ShellForm, typer.Option("--format", help="Who reads it.")] = ShellForm.SH,
-) -> None:
-    r"""Print the environment that the addon needs; with a key, so keep it to yourself. Wants \[proxy] hop."""
-    from gateway.cli.mitm import env
-
-    env(config, form)
-
-
-@rules_app.command("list")
-def rules_list(
-    config: ConfigFile = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, with every field that decides.")] = False,
-) -> None:
-    """Show the rules that are loaded."""
-    from gateway.cli.rules import show
-
-    show(config, as_json=as_json)
-
-
-@rules_app.command("test")
-def rules_test(
-    folders: Annotated[
-        list[Path] | None, typer.Argument(help="Folders with packs; without any, those that ship.")
-    ] = None,
-) -> None:
-    """Run the proof of each rule: what it must hit, and what it must leave alone."""
-    from gateway.cli.rules import prove
-
-    raise typer.Exit(prove(tuple(folders or ())))
-
-
-@rules_app.command("push")
-def rules_push(
-    folder: Annotated[Path, typer.Argument(help="The packs, *.toml; they take the place of those pushed before.")],
-    config: ConfigFile = None,
-    canary: Annotated[int, typer.Option(min=1, max=100, help="Per cent of the gateways that get them first.")] = 10,
-    watch: Annotated[str, typer.Option(help="How long they are watched there, and then everywhere.")] = "5m",
-    why: Annotated[str, typer.Option(help="The reason, for who looks later.")] = "",
-) -> None:
-    """Push rule packs to all gateways that share a store: to some first, then to all.
-
-    They come beside each gateway's own. Where one cannot load them, or block rate, error rate or the time of inspecting
-    jump, the push goes back by itself.
-    """
-    from gateway import units
-    from gateway.cli.push import push
-
-    try:
-        seconds = units.seconds(watch)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--watch") from None
-    raise typer.Exit(push(config, folder, canary / 100, seconds, why))
-
-
-@rules_app.command("pushed")
-def rules_pushed(config: ConfigFile = None) -> None:
-    """Show how the last push stands, and which rules and configuration each worker of the fleet serves by."""
-    from gateway.cli.push import show
-
-    raise typer.Exit(show(config))
-
-
-@rules_app.command("rollback")
-def rules_rollback(
-    config: ConfigFile = None, why: Annotated[str, typer.Option(help="The reason, for who looks later.")] = ""
-) -> None:
-    """Take the last push back, everywhere."""
-    from gateway.cli.push import rollback
-
-    raise typer.Exit(rollback(config, why))
-
-
-@audit_app.command("verify")
-def audit_verify(
-    config: ConfigFile = None,
-    folder: Annotated[
-        Path | None, typer.Option(help="The folder of the audit files, in place of the configured one.")
-    ] = None,
-) -> None:
-    """Find lines that were changed, dropped or reordered."""
-    from gateway.cli.audit import verify
-
-    raise typer.Exit(verify(config, folder))
-
-
-@audit_app.command("tail")
-def audit_tail(
-    config: ConfigFile = None,
-    folder: Annotated[
-        Path | None, typer.Option(help="The folder of the audit files, in place of the configured one.")
-    ] = None,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many.")] = 10,
-) -> None:
-    """Show the last lines, oldest first."""
-    from gateway.cli.audit import tail
-
-    tail(config, folder, lines)

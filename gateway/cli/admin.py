@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from http import HTTPStatus
 from http.client import HTTPResponse
 from typing import Any, Final
 
@@ -72,7 +73,10 @@ def opened(
     try:
         answer = opener.open(request, timeout=timeout)
     except urllib.error.HTTPError as error:
-        raise AdminRefused(admin, error.code, error.read(4096).decode(errors="replace").strip()) from error
+        words = error.read(4096).decode(errors="replace").strip()
+        if error.code == HTTPStatus.UNAUTHORIZED:
+            words = f"{words} (taken from the first of these variables that is set: {', '.join(names)})"
+        raise AdminRefused(admin, error.code, words) from error
     except (OSError, ValueError) as error:
         raise _unanswered(admin, error) from error
     with answer:

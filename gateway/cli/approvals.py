@@ -11,6 +11,7 @@ import getpass
 import json
 import os
 import platform
+import shutil
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -21,10 +22,12 @@ from typing import Any, Final
 from gateway import config as configuration
 from gateway.approve.decision import Decision, Person, Undecided
 from gateway.approve.desk import Desk
+from gateway.approve.roster import Roster
 from gateway.approve.shown import ticket_json
 from gateway.approve.ticket import State, read_id
 from gateway.cli.admin import PATIENCE, AdminRefused, asked, opened
-from gateway.cli.ticket_text import Ticket, full, line, plain
+from gateway.cli.terminal import plain
+from gateway.cli.ticket_text import Ticket, full, line, outcome
 from gateway.config import Config
 from gateway.errors import ConfigError, OperatorError
 from gateway.policy.call import Approver, Lasts
@@ -50,43 +53,51 @@ def show_all(path: Path | None, admin: str | None, *, everything: bool, as_json:
         print(json.dumps(chosen, indent=2))
         return 0
     for one in chosen:
-        print(line(one, time.time()))
+        print(line(one, time.time(), columns=_columns()))
     if not chosen:
         print("no call waits for an approval" if not everything else "there are no tickets")
     return 0
 
 
-def show_one(path: Path | None, admin: str | None, id_: str, *, as_json: bool) -> int:
-    """Print one ticket in full, and return 0; 1 where there is none."""
+def show_one(path: Path | None, admin: str | None, id_: str, *, as_json: bool, whole: bool) -> int:
+    """Print one ticket, and return 0; 1 where there is none. `whole` is with long values to their ends."""
     config = _config(path)
-    if admin is not None:
-        return _told(lambda: asked(config, admin, f"/approvals/{_id(id_)}", None, (TOKEN,)), as_json=as_json)
-    return _told(lambda: asyncio.run(_at(config, lambda desk, me: _found(desk, id_, me))), as_json=as_json)
+
+    def found() -> Ticket:
+        if admin is not None:
+            return asked(config, admin, f"/approvals/{_id(id_)}", None, (TOKEN,))
+        return asyncio.run(_at(config, lambda desk, me: _found(desk, id_, me)))
+
+    return _told(found, _as_json if as_json else lambda ticket: _shown(ticket, path, admin, cut=not whole))
 
 
 def decide(path: Path | None, admin: str | None, id_: str, decision: Decision) -> int:
     """Approve or deny, print the ticket, and return 0; 1 where the decision cannot be taken."""
     config = _config(path)
     if admin is None:
-        return _told(lambda: asyncio.run(_at(config, lambda desk, me: _decided(desk, id_, decision, me))))
+        return _told(lambda: asyncio.run(_at(config, lambda desk, me: _decided(desk, id_, decision, me))), _outcome)
     body: dict[str, Any] = {"decision": "approve" if decision.is_approval else "deny", "why": decision.why}
     body |= {"by": myself()}
     if decision.lasts is not None:
         body["lasts"] = decision.lasts
     if decision.edited is not None:
         body["arguments"] = json.loads(decision.edited)
-    return _told(lambda: asked(config, admin, f"/approvals/{_id(id_)}", body, (TOKEN,)))
+    return _told(lambda: asked(config, admin, f"/approvals/{_id(id_)}", body, (TOKEN,)), _outcome)
 
 
 def watch(path: Path | None, admin: str | None, *, as_json: bool) -> int:
     """Print what waits, and what becomes of it, until interrupted; then return 0."""
     config = _config(path)
+
+    def tell(ticket: Ticket) -> None:
+        print(json.dumps(ticket) if as_json else _event(ticket, path, admin), flush=True)
+
     with suppress(KeyboardInterrupt):
         if admin is None:
-            asyncio.run(_watched(config, as_json=as_json))
+            asyncio.run(_watched(config, tell))
         else:
             for ticket in _events(config, admin):
-                _print_event(ticket, as_json=as_json)
+                tell(ticket)
     return 0
 
 
@@ -139,10 +150,10 @@ async def _decided(desk: Desk, id_: str, decision: Decision, me: Person) -> Tick
     return ticket_json(await desk.decide(id_, decision, me))
 
 
-async def _watched(config: Config, *, as_json: bool) -> None:
+async def _watched(config: Config, tell: Callable[[Ticket], None]) -> None:
     async with _desk(config) as desk, aclosing(desk.watch(Person(myself(), Approver.APPROVER))) as watching:
         async for ticket in watching:
-            _print_event(ticket_json(ticket), as_json=as_json)
+            tell(ticket_json(ticket))
 
 
 @asynccontextmanager
@@ -155,7 +166,7 @@ async def _desk(config: Config) -> AsyncIterator[Desk]:
     store = OpenRegisters(place, PATIENCE, table.prefix, table.ca_file, state / FILE)
     try:
         assert store.lasting is not None, "there is a file"
-        yield Desk(store.lasting)
+        yield Desk(store.lasting, Roster(config.people))
     finally:
         await store.close()
 
@@ -209,7 +220,7 @@ def _config(path: Path | None) -> Config:
     return configuration.load(path) if path is not None else Config()
 
 
-def _told(get: Callable[[], Ticket], *, as_json: bool = False) -> int:
+def _told(get: Callable[[], Ticket], shown: Callable[[Ticket], str]) -> int:
     try:
         ticket = get()
     except Undecided as error:
@@ -220,18 +231,30 @@ def _told(get: Callable[[], Ticket], *, as_json: bool = False) -> int:
             raise
         print(f"error: {plain(error.words)}", file=sys.stderr)
         return 1
-    print(json.dumps(ticket, indent=2) if as_json else full(ticket, time.time()))
+    print(shown(ticket))
     return 0
 
 
-def _print_event(ticket: Ticket, *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(ticket), flush=True)
-    elif ticket["state"] == State.PENDING:
-        print(full(ticket, time.time()), flush=True)
-    else:
-        by = f" by {plain(ticket['by'])}" if ticket["by"] else ""
-        print(
-            f"{ticket['id']}  {ticket['state']}{by}" + (f": {plain(ticket['why'])}" if ticket["why"] else ""),
-            flush=True,
-        )
+def _as_json(ticket: Ticket) -> str:
+    return json.dumps(ticket, indent=2)
+
+
+def _shown(ticket: Ticket, path: Path | None, admin: str | None, *, cut: bool = True) -> str:
+    """With the commands as they are to be given from here."""
+    options = (*(("--config", str(path)) if path is not None else ()), *(("--admin", admin) if admin else ()))
+    return full(ticket, time.time(), options=options, columns=_columns(), cut=cut)
+
+
+def _outcome(ticket: Ticket) -> str:
+    return outcome(ticket, columns=_columns())
+
+
+def _columns() -> int | None:
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _event(ticket: Ticket, path: Path | None, admin: str | None) -> str:
+    if ticket["state"] == State.PENDING:
+        return _shown(ticket, path, admin)
+    by = f" by {plain(ticket['by'])}" if ticket["by"] else ""
+    return f"{ticket['id']}  {ticket['state']}{by}" + (f": {plain(ticket['why'])}" if ticket["why"] else "")

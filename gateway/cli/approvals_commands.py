@@ -30,11 +30,17 @@ def approvals_list(
 
 
 @approvals_app.command("show")
-def approvals_show(id_: TicketId, config: ConfigFile = None, admin: DeskUrl = None, as_json: AsJson = False) -> None:
-    """Show all that is needed to decide: the call, why it is asked, where its values came from, until when."""
+def approvals_show(
+    id_: TicketId,
+    config: ConfigFile = None,
+    admin: DeskUrl = None,
+    whole: Annotated[bool, typer.Option("--whole", help="Long values to their ends, and all of them.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what is needed to decide: the call, where its values came from, why it is asked, until when, and how."""
     from gateway.cli.approvals import show_one
 
-    raise typer.Exit(show_one(config, admin, id_, as_json=as_json))
+    raise typer.Exit(show_one(config, admin, id_, as_json=as_json, whole=whole))
 
 
 @approvals_app.command("approve")

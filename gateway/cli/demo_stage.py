@@ -11,6 +11,7 @@ from openai import APIStatusError, AsyncOpenAI
 
 from gateway.approve.decision import Decision, Person
 from gateway.approve.desk import Desk
+from gateway.approve.roster import Roster
 from gateway.approve.ticket import State, Ticket
 from gateway.cli.demo_upstream import Call, Upstream
 from gateway.policy.call import Approver
@@ -51,7 +52,7 @@ class Stage:
         """Wait for the one call that waits, approve it as `lockgate approvals approve` does, and return its ticket."""
         registers = SqliteRegisters(self.folder / FILE)
         try:
-            desk = Desk(registers)
+            desk = Desk(registers, Roster())
             async with asyncio.timeout(_PATIENCE):
                 # A store tells nobody of what comes to it.
                 while not (found := await _waiting(desk)):  # noqa: ASYNC110

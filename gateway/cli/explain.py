@@ -22,7 +22,7 @@ from gateway.cli.call_reasons import answer, named, of_call, of_texts, verdict_o
 from gateway.cli.explain_text import show
 from gateway.cli.remedy import remedies
 from gateway.cli.saved import Saved, called, conversation, read
-from gateway.cli.ticket_text import plain
+from gateway.cli.terminal import plain
 from gateway.detect.memory import VerdictMemory
 from gateway.errors import ConfigError, LockgateError, OperatorError
 from gateway.exchange.gate import Gate

@@ -9,7 +9,8 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from gateway.cli.ticket_text import TIERS, plain
+from gateway.cli.terminal import plain
+from gateway.cli.ticket_text import TIERS
 
 type Found = Mapping[str, Any]
 """As `gateway.cli.explain.explained` gives it."""

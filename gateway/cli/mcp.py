@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import platform
 import re
 import secrets
 import sys
@@ -20,7 +21,7 @@ from typing import Any, Final
 
 from gateway import app, audit, keys, record
 from gateway import config as configuration
-from gateway.app import pinning
+from gateway.app import pinning, purposes
 from gateway.app.approving import Approving, Note
 from gateway.app.loop import loop_factory
 from gateway.audit import AuditError
@@ -29,16 +30,22 @@ from gateway.config import Config
 from gateway.detect.memory import VerdictMemory
 from gateway.errors import ConfigError
 from gateway.exchange.conversation import Conversation
-from gateway.exchange.events import Ask, ExchangeRecord
+from gateway.exchange.demand import Demand
+from gateway.exchange.events import Ask, LimitsTaken
 from gateway.exchange.gate import Gate
+from gateway.exchange.recorded import ExchangeRecord
+from gateway.limits.claims import Caller, Terms
 from gateway.policy.call import Answer
+from gateway.policy.egress.host import parse_host
 from gateway.reload import Loaded, Loader
+from gateway.serve.allowance import Allowance, Loose
 from gateway.serve.asking import Asker, nobody_approves
 from gateway.serve.gates import firewall_of, gate_of, hierarchy_of
 from gateway.serve.reads import Reads
 from gateway.settings import DEFAULT_PRINCIPAL
 from gateway.shelf import Shelf
-from gateway.state.shared import OpenRegisters
+from gateway.state.redis.place import Place
+from gateway.state.shared import Means, OpenRegisters, OpenStore
 from gateway.state.sqlite import FILE
 from gateway.stdio.relay import Relay, Standard, Times
 from gateway.stops.decision import Every
@@ -53,6 +60,7 @@ AUDITS: Final = 64
 
 _ID_BYTES: Final = 12  # as the ids of exchanges over HTTP
 _NAME: Final = re.compile(r"[^a-z0-9-]+")
+_HERE: Final = parse_host("localhost")  # where the server is
 
 
 def run(path: Path | None, name: str | None, command: Sequence[str]) -> int:
@@ -95,6 +103,9 @@ class _Session:
         self._approving = _approving(self._registers, secret, config, self._note)
         self._pins = self._registers or _of_this_machine(config, environ)
         self._board = pinning.board_of(self._pins.lasting, self._note)
+        self._counting = _counting(config, environ, secret, name)
+        self._loose = Loose()
+        self._terms = Terms()
         self._times = Times(lambda: secrets.token_hex(_ID_BYTES))
         self._conversation = Conversation(
             self._gate(self._loader.load()), upstream=self._upstream, principal=DEFAULT_PRINCIPAL, new_id=self._times
@@ -103,12 +114,13 @@ class _Session:
 
     async def relay(self, command: Sequence[str]) -> int:
         await pinning.read(self._board)
+        await self._counting.open()
         following = (self._loader.watch(), self._switch.follow(), self._board.follow())
         tasks = [asyncio.create_task(one) for one in following]
         if self._approving is not None:
             tasks.append(asyncio.create_task(self._approving.follow()))
         try:
-            relay = Relay(self._conversation, Standard(), self._times, self._finish, self._approve)
+            relay = Relay(self._conversation, Standard(), self._times, self._finish, self._approve, self._take)
             return await relay.run(command, self._environ)
         finally:
             for task in tasks:
@@ -118,6 +130,7 @@ class _Session:
                 await self._approving.close()
             await pinning.read(self._board)  # what was listed last is to be known next time
             await self._pins.close()
+            await self._counting.close()
 
     def close(self) -> None:
         record.flush()
@@ -133,6 +146,7 @@ class _Session:
         profile = config.profile_for(DEFAULT_PRINCIPAL)
         hierarchy = hierarchy_of(config, self._key)
         toolbox, egress = config.toolbox(), config.egress_policy()
+        self._terms = config.terms_of_tools(self._upstream)
         firewall = firewall_of(
             config, DEFAULT_PRINCIPAL, toolbox, egress, self._key, pins=self._board, reads=self._reads
         )
@@ -146,6 +160,11 @@ class _Session:
     async def _approve(self, ask: Ask) -> tuple[Answer, ...]:
         asker = Asker(DEFAULT_PRINCIPAL, self._upstream, "")
         return await (self._approving.answers if self._approving is not None else nobody_approves)(asker, ask)
+
+    async def _take(self, id_: str, demand: Demand) -> LimitsTaken:
+        caller = Caller(DEFAULT_PRINCIPAL, self._upstream, _HERE)
+        allowance = Allowance(self._counting.store.counters, self._loose, lambda: self._terms, caller, id_)
+        return await allowance.take(demand)
 
     def _note(self, event: str, **details: object) -> None:
         """Record what became of a question, as a gateway's ledger does."""
@@ -184,6 +203,25 @@ def _registers(config: Config, environ: Mapping[str, str]) -> OpenRegisters | No
     table = config.store
     file = configuration.state_folder(config, environ) / FILE
     return OpenRegisters(place, table.timeout, table.prefix, table.ca_file, file)
+
+
+def _counting(config: Config, environ: Mapping[str, str], secret: bytes, name: str) -> OpenStore:
+    """Where calls are counted: with the gateways, where this process is told of the store that they share, or else by
+    itself. Where nothing is to be counted as it starts it joins nobody, as what a gateway lets pass without the store
+    is a share by the number of those who use it."""
+    is_needed = bool(config.terms_of_tools(f"mcp/{name}").rules)
+    table = config.store
+    means = Means(table.timeout, table.prefix, keys.derive(secret, purposes.STORE_KEY), table.ca_file)
+    me = f"{platform.node()}/mcp-{name}/{secrets.token_hex(4)}"
+    return OpenStore(_place(config, environ) if is_needed else None, means, me, lambda line: record.log().warning(line))
+
+
+def _place(config: Config, environ: Mapping[str, str]) -> Place | None:
+    """Where the store is; None where there is none, or this process is not told."""
+    try:
+        return configuration.store(config, environ)
+    except ConfigError:
+        return None
 
 
 def _of_this_machine(config: Config, environ: Mapping[str, str]) -> OpenRegisters:

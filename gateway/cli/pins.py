@@ -20,7 +20,7 @@ from urllib.parse import quote
 from gateway import config as configuration
 from gateway.cli.admin import PATIENCE, AdminRefused, asked
 from gateway.cli.approvals import myself
-from gateway.cli.ticket_text import plain
+from gateway.cli.terminal import plain
 from gateway.config import Config
 from gateway.errors import ConfigError, StoreError
 from gateway.pins.board import Board, PinsError

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.cli.ticket_text import plain
+from gateway.cli.terminal import plain
 from gateway.dialect.base import Dialect
 from gateway.dialect.families import FAMILIES
 from gateway.dialect.route import Endpoint

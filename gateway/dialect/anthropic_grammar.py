@@ -79,7 +79,7 @@ def _search_result(voice: Voice) -> Rule:
     return g.members({**table, **g.skipped("type"), **g.ignored("cache_control citations")}, unknown)
 
 
-def _data(role: Role, of: Callable[[Voice], Rule]) -> Rule:
+def data(role: Role, of: Callable[[Voice], Rule]) -> Rule:
     """A block of data from elsewhere. With citations on it is not marked: those count the characters of its text."""
     voice = Voice(role, Trust.UNTRUSTED, Kind.DOCUMENT)
     marked, bare = of(replace(voice, wrappable=True)), of(voice)
@@ -93,7 +93,7 @@ def _data(role: Role, of: Callable[[Voice], Rule]) -> Rule:
 
 
 def _nested(role: Role) -> dict[str, Rule]:
-    return {"document": _data(role, _document), "search_result": _data(role, _search_result)}
+    return {"document": data(role, _document), "search_result": data(role, _search_result)}
 
 
 def _call(spoken: Callable[[Voice], Rule]) -> Rule:
@@ -213,7 +213,7 @@ CLIENT_RUN: Final = ("custom", "bash_", "text_editor_", "memory_", "computer_", 
 """Beginnings of the types of tools that the client runs; of all others the provider does."""
 
 
-def _tool(sink: Sink, value: Any, path: Path) -> None:
+def tool(sink: Sink, value: Any, path: Path) -> None:
     kind = value.get("type") if isinstance(value, dict) else None
     if kind is not None and not str(kind).startswith(CLIENT_RUN):
         g.uninspected("hosted_tool")(sink, value, path)
@@ -229,7 +229,7 @@ REQUEST: Final[Rule] = g.members(
     {
         "system": g.either(g.SYSTEM, g.by("type", {"text": _text(g.SYSTEM)}, g.unknown(g.SYSTEM))),
         "messages": g.independent(_MESSAGE, g.opaque(g.UNKNOWN_DATA), _lead),
-        "tools": g.independent(_tool, g.opaque(g.DEFINITION)),
+        "tools": g.independent(tool, g.opaque(g.DEFINITION)),
         "mcp_servers": g.each(g.uninspected("hosted_tool"), g.uninspected("hosted_tool")),
         "container": g.uninspected("stored_context"),
         "thread": g.uninspected("stored_context"),

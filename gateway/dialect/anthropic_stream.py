@@ -5,7 +5,7 @@ Source: "Streaming messages" in Anthropic's API guides and `lib/streaming` of an
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any, Final, override
 
 import orjson
@@ -160,18 +160,22 @@ class MessageStream(StreamReader):
 
     @override
     def ending(self, refusal: Refusal) -> bytes:
+        return b"".join(_written(event) for event in self.last_events(refusal))
+
+    def last_events(self, refusal: Refusal) -> Iterator[dict[str, Any]]:
         """What is open is stopped, and the message ends with `stop_reason: refusal`, which says why in `stop_details`.
 
-        A client that has seen no message yet gets the start of an empty one first.
+        A client that has seen no message yet gets the start of an empty one first; one that has seen the end, nothing.
         """
         if self._ended:
-            return b""
-        out = [] if self._started else [_event("message_start", message=self._empty(refusal))]
-        out += [_event("content_block_stop", index=index) for index in self._open]
+            return
+        if not self._started:
+            yield {"type": "message_start", "message": self._empty(refusal)}
+        yield from ({"type": "content_block_stop", "index": index} for index in self._open)
         details = {"type": "refusal", "category": None, "explanation": refusal.message}
         stopped = {"stop_reason": "refusal", "stop_sequence": None, "stop_details": details}
-        out.append(_event("message_delta", delta=stopped, usage={"output_tokens": self._output}))
-        return b"".join((*out, _event("message_stop")))
+        yield {"type": "message_delta", "delta": stopped, "usage": {"output_tokens": self._output}}
+        yield {"type": "message_stop"}
 
     def _empty(self, refusal: Refusal) -> dict[str, Any]:
         return {
@@ -186,8 +190,8 @@ class MessageStream(StreamReader):
         }
 
 
-def _event(kind: str, **members: Any) -> bytes:
-    return b"event: " + kind.encode() + b"\ndata: " + orjson.dumps({"type": kind, **members}) + b"\n\n"
+def _written(event: dict[str, Any]) -> bytes:
+    return f"event: {event['type']}\ndata: ".encode() + orjson.dumps(event) + b"\n\n"
 
 
 def _index(document: Document) -> int:

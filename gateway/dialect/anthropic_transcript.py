@@ -65,6 +65,12 @@ def hosted_in_batch(document: Document) -> tuple[Hosted, ...]:
     return tuple(tool for root in _requests(document) for tool in _Conversation(document, root).hosted())
 
 
+def offered(document: Document, root: Path, texts: Texts) -> tuple[tuple[Defined, ...], tuple[Hosted, ...]]:
+    """The tools that the members of a request at `root` offer: those that the agent runs, and those of the provider."""
+    conversation = _Conversation(document, root)
+    return tuple(conversation.defined(texts)), tuple(conversation.hosted())
+
+
 def _requests(document: Document) -> Iterator[Path]:
     requests = document.get("requests")
     count = len(requests) if isinstance(requests, list) else 0
@@ -87,7 +93,7 @@ class _Conversation:
             if key == "messages":
                 turns += self._turns(texts)
             elif key == "tools":
-                tools += self._defined(texts)
+                tools += self.defined(texts)
             turns += texts.said((*self._root, key))
         turns += texts.said(self._root)
         is_whole = all(self._body.get(key) is None for key in _KEPT)
@@ -113,7 +119,7 @@ class _Conversation:
             self._calls[call.id] = call
         return call
 
-    def _defined(self, texts: Texts) -> Iterator[Defined]:
+    def defined(self, texts: Texts) -> Iterator[Defined]:
         """The tools that the agent runs. A built-in one has no schema: the model knows it."""
         for index, tool in _items(self._body, "tools"):
             path: Path = (*self._root, "tools", index)

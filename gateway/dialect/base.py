@@ -243,3 +243,11 @@ class Dialect(Protocol):
     def refusal(self, refusal: Refusal) -> bytes:
         """The JSON body of a refused request, in the dialect's own error shape."""
         ...
+
+    def status(self, refusal: Refusal) -> int:
+        """The HTTP status of a refused request."""
+        return refusal.status
+
+    def refusal_fields(self, refusal: Refusal) -> Fields:  # noqa: ARG002 -- for those whose clients look there
+        """Fields in which clients of this API look for what is wrong, beside those of all refusals."""
+        return ()

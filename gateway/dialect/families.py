@@ -9,7 +9,8 @@ from typing import Final
 from gateway.dialect.a2a_family import A2A
 from gateway.dialect.anthropic_family import ANTHROPIC
 from gateway.dialect.base import Coverage
-from gateway.dialect.cloud_family import BEDROCK, VERTEX
+from gateway.dialect.bedrock_family import BEDROCK
+from gateway.dialect.cloud_family import VERTEX
 from gateway.dialect.gemini_family import GEMINI
 from gateway.dialect.openai_family import AZURE, OLLAMA, OPENAI
 from gateway.dialect.plain import PLAIN

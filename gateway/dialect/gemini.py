@@ -69,7 +69,7 @@ class Generate(Dialect):
         refused with 400.
         """
         part = {"text": rules}
-        return tuple(patch for root in _prompts(document) for patch in _instruct(document, root, part))
+        return tuple(patch for root in _prompts(document) for patch in instructed(document, root, part))
 
     @override
     def after_edit(self, document: Document, path: Path) -> tuple[Patch, ...]:
@@ -102,7 +102,8 @@ def _prompts(document: Document) -> Iterator[Path]:
     yield from ((*root, index, "request") for index in range(len(requests)))
 
 
-def _instruct(document: Document, root: Path, part: dict[str, str]) -> Iterator[Patch]:
+def instructed(document: Document, root: Path, part: dict[str, str]) -> Iterator[Patch]:
+    """The patches that add a part to the instruction of the request at `root`."""
     body = document.get(*root)
     if not isinstance(body, dict):
         raise Malformed("a request is not an object")

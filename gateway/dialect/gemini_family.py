@@ -1,6 +1,6 @@
 """Which endpoint of the Gemini API speaks what, and the methods it has in common with Vertex AI.
 
-Source: the REST reference of generativelanguage.googleapis.com, the paths of google-genai 3.4, and "OpenAI
+Source: the REST reference of generativelanguage.googleapis.com, the paths of google-genai 3.6, and "OpenAI
 compatibility" in the Gemini API guides (2026-11).
 """
 
@@ -12,6 +12,7 @@ from typing import Final
 from gateway.dialect import meter
 from gateway.dialect.base import Coverage
 from gateway.dialect.gemini import GENERATE
+from gateway.dialect.interactions import INTERACTIONS
 from gateway.dialect.openai_family import OPENAI
 from gateway.dialect.plain import Plain
 from gateway.dialect.refusals import Shape
@@ -27,11 +28,14 @@ _JOBS: Final = Endpoint(GENERATE, Coverage.DIALECT, generates=True, meter=meter.
 _EMBEDS: Final = Endpoint(GENERATE, Coverage.DIALECT, meter=meter.GEMINI_INPUTS)
 _READS_LATER: Final = Endpoint(GENERATE, Coverage.DIALECT, meter=meter.UNCOUNTED)
 _READS: Final = Endpoint(GENERATE, Coverage.DIALECT)
+_INTERACTS: Final = Endpoint(INTERACTIONS, Coverage.DIALECT, generates=True, meter=meter.INTERACTIONS)
+_INTERACTIONS: Final = Endpoint(INTERACTIONS, Coverage.DIALECT)
 _BYTES: Final = Endpoint(REST.dialect, Coverage.PASS, request_form=Form.BYTES, answer_form=Form.BYTES)
 
 
 def methods(prefix: str) -> tuple[Route, ...]:
-    """Methods of models, and cached contents, which instructions go into as they are prompts of later requests."""
+    """Methods of models, interactions, and cached contents, which instructions go into as they are prompts of later
+    requests."""
     return (
         route("POST", prefix + "/.+:streamGenerateContent", _STREAMS),
         route("POST", prefix + "/.+:generateContent", _GENERATES),
@@ -40,6 +44,8 @@ def methods(prefix: str) -> tuple[Route, ...]:
         route("POST", prefix + "/.+:(embedContent|batchEmbedContents)", _EMBEDS),
         route("POST", prefix + "/.+:asyncBatchEmbedContent", _READS_LATER),
         route("POST", prefix + "/(?:.+/)?cachedContents", _JOBS),
+        route("POST", prefix + "/(?:.+/)?interactions", _INTERACTS),
+        route("*", prefix + "/(?:.+/)?interactions(/[^/]+(/cancel)?)?", _INTERACTIONS),
     )
 
 

@@ -13,9 +13,9 @@ from msgspec.structs import replace
 
 from gateway.dialect import grammar as g
 from gateway.dialect.grammar import Rule, Sink
-from gateway.dialect.plain import ANSWERED, Voice, leaves
+from gateway.dialect.plain import ANSWERED, Voice
 from gateway.dialect.proto_json import fields, member
-from gateway.segment import Kind, Path, Segment, Uninspected
+from gateway.segment import Kind, Path, Uninspected
 
 type Spoken = Callable[[Voice], Rule]
 """How a text that may go on in later events is read."""
@@ -24,7 +24,7 @@ _asked: Final = g.opaque(g.UNKNOWN)
 _answered: Final = g.opaque(ANSWERED)
 
 _GROUND: Final = replace(g.RESULT_LABEL, kind=Kind.DOCUMENT)
-_FOUND: Final = g.opaque(_GROUND)
+FOUND: Final = g.opaque(_GROUND)
 """Reads what an answer quotes from searches and pages."""
 
 
@@ -33,7 +33,7 @@ def each(item: Rule) -> Rule:
     return g.each(item, item)
 
 
-def _media(voice: Voice) -> Rule:
+def media(voice: Voice) -> Rule:
     """Bytes in the body, or the address of a file: named by what they are. An address is read."""
     address = replace(voice, kind=Kind.OPAQUE, wrappable=False)
     inside = fields(
@@ -42,23 +42,15 @@ def _media(voice: Voice) -> Rule:
     )
 
     def rule(sink: Sink, value: Any, path: Path) -> None:
-        media = member(value, "mimeType") if isinstance(value, dict) else None
-        top = media.partition("/")[0] if isinstance(media, str) else ""
+        kind = member(value, "mimeType") if isinstance(value, dict) else None
+        top = kind.partition("/")[0] if isinstance(kind, str) else ""
         sink.uninspected.append(Uninspected(top if top in ("image", "audio", "video") else "file", path))
         inside(sink, value, path)
 
     return rule
 
 
-def _response(sink: Sink, _value: Any, path: Path) -> None:
-    """The result of a function: an object of the client's. Only strings with white space are marked as data: an id, a
-    date or a URL must stay usable in later calls, and a text that instructs has blanks."""
-    for part in leaves(sink.document, path, g.RESULT_LABEL):
-        prose = isinstance(part, Segment) and part.editable and any(map(str.isspace, part.text))
-        sink.take((replace(part, wrappable=True) if isinstance(part, Segment) and prose else part,))
-
-
-def _function_call(spoken: Spoken) -> Rule:
+def function_call(spoken: Spoken) -> Rule:
     """A call. Where the model streams its arguments, they come as pieces of single values (`partialArgs`)."""
     piece = {"stringValue": spoken(g.CALL)}
     partial = fields({**piece, **g.skipped("jsonPath willContinue boolValue numberValue nullValue")}, g.unknown(g.CALL))
@@ -83,12 +75,11 @@ def goes_on(call: dict[str, Any]) -> bool:
 def _part(voice: Voice, spoken: Spoken) -> Rule:
     """One part of a content. Thoughts and signed texts go back to the API unchanged, or it refuses them."""
     unknown = g.unknown(voice)
-    media = _media(voice)
-    result = {"name": g.skip, "response": _response, "parts": each(fields(_files(media), unknown))}
+    files = _files(voice)
     table: dict[str, Rule] = {
-        **_files(media),
-        "functionCall": _function_call(spoken),
-        "functionResponse": fields({**result, **g.skipped("id willContinue scheduling")}, g.unknown(g.RESULT)),
+        **files,
+        "functionCall": function_call(spoken),
+        "functionResponse": function_response(files, unknown),
         "executableCode": fields({"code": g.text(g.CALL), **g.skipped("id language")}, unknown),
         "codeExecutionResult": fields({"output": g.text(g.RESULT_LABEL), **g.skipped("id outcome")}, unknown),
         "toolCall": fields({"args": g.opaque(g.CALL), **g.skipped("id toolType")}, g.unknown(g.CALL)),
@@ -115,24 +106,33 @@ def _part(voice: Voice, spoken: Spoken) -> Rule:
     return rule
 
 
-def _files(media: Rule) -> dict[str, Rule]:
-    return {"inlineData": media, "fileData": media}
+def _files(voice: Voice) -> dict[str, Rule]:
+    return dict.fromkeys(("inlineData", "fileData"), media(voice))
 
 
-def _parts(voice: Voice, spoken: Spoken = g.text) -> Rule:
+def function_response(files: Mapping[str, Rule], unknown: Rule) -> Rule:
+    """What a function returned; `files` reads those that it has beside its `response`."""
+    result = {"name": g.skip, "response": g.structured(g.RESULT), "parts": each(fields(files, unknown))}
+    return fields({**result, **g.skipped("id willContinue scheduling")}, g.unknown(g.RESULT))
+
+
+FUNCTION_RESPONSE: Final[Rule] = function_response(_files(g.RESULT), g.unknown(g.RESULT))
+
+
+def parts(voice: Voice, spoken: Spoken = g.text) -> Rule:
     return fields({"role": g.skip, "parts": each(_part(voice, spoken))}, g.unknown(voice))
 
 
 _ROLES: Final[Mapping[Any, Rule]] = {
-    None: _parts(g.USER),
-    "user": _parts(g.USER),
-    "model": _parts(g.ASSISTANT),
-    "function": _parts(g.RESULT),
+    None: parts(g.USER),
+    "user": parts(g.USER),
+    "model": parts(g.ASSISTANT),
+    "function": parts(g.RESULT),
 }
 _any_role: Final = g.opaque(g.UNKNOWN_DATA)
 
 
-def _content(sink: Sink, value: Any, path: Path) -> None:
+def content(sink: Sink, value: Any, path: Path) -> None:
     """A turn. One without a role is the user's; a role that is not known may be anyone's."""
     role = value.get("role") if isinstance(value, dict) else None
     rule = _ROLES.get(role, _any_role) if role is None or isinstance(role, str) else _any_role
@@ -143,7 +143,7 @@ _DEFINED: Final = g.opaque(g.DEFINITION)
 _SCHEMA_TYPES: Final = frozenset(name.upper() for name in g.JSON_TYPES)
 
 
-def _schema(voice: Voice) -> Rule:
+def schema(voice: Voice) -> Rule:
     """A schema in JSON Schema or in the API's own form, whose type names are in capitals."""
     strings = g.schema(voice)
 
@@ -159,20 +159,18 @@ _FUNCTION: Final = fields(
     {
         "name": g.text(g.DEFINITION_NAME),
         "description": g.text(g.DEFINITION),
-        **dict.fromkeys(
-            ("parameters", "parametersJsonSchema", "response", "responseJsonSchema"), _schema(g.DEFINITION)
-        ),
+        **dict.fromkeys(("parameters", "parametersJsonSchema", "response", "responseJsonSchema"), schema(g.DEFINITION)),
         "behavior": g.skip,
     },
     _DEFINED,
 )
 
-_TOOL: Final = fields({"functionDeclarations": each(_FUNCTION)}, g.uninspected("hosted_tool"))
+TOOL: Final = fields({"functionDeclarations": each(_FUNCTION)}, g.uninspected("hosted_tool"))
 
-_CONFIG: Final = fields(
+CONFIG: Final = fields(
     {
-        "responseSchema": _schema(g.FORMAT),
-        "responseJsonSchema": _schema(g.FORMAT),
+        "responseSchema": schema(g.FORMAT),
+        "responseJsonSchema": schema(g.FORMAT),
         **g.skipped("responseMimeType"),
         **g.ignored("responseModalities mediaResolution thinkingConfig"),
     },
@@ -194,11 +192,11 @@ def request(sink: Sink, value: Any, path: Path) -> None:
 
 _BODY: Final = fields(
     {
-        "contents": g.independent(_content, _content),
-        "content": _content,
-        "systemInstruction": _parts(g.SYSTEM),
-        "tools": g.independent(_TOOL, _TOOL),
-        "generationConfig": _CONFIG,
+        "contents": g.independent(content, content),
+        "content": content,
+        "systemInstruction": parts(g.SYSTEM),
+        "tools": g.independent(TOOL, TOOL),
+        "generationConfig": CONFIG,
         "cachedContent": g.uninspected("stored_context"),
         **dict.fromkeys(NESTED_REQUESTS, each(request)),
         **g.skipped("model taskType serviceTier"),
@@ -216,9 +214,9 @@ def answer(spoken: Spoken = g.text) -> Rule:
 
     candidate = fields(
         {
-            "content": _parts(g.ASSISTANT, spoken),
+            "content": parts(g.ASSISTANT, spoken),
             "logprobsResult": g.uninspected("logprobs"),
-            **dict.fromkeys(("groundingMetadata", "citationMetadata", "urlContextMetadata"), _FOUND),
+            **dict.fromkeys(("groundingMetadata", "citationMetadata", "urlContextMetadata"), FOUND),
             **g.skipped("finishReason"),
             **g.ignored("safetyRatings continuationToken"),
         },

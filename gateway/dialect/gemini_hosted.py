@@ -50,6 +50,23 @@ def of_request(document: Document) -> tuple[Hosted, ...]:
     return tuple(_body(document.value, ()))
 
 
+def of_message(document: Document) -> tuple[Hosted, ...]:
+    """What a message of a Live client has the provider run or fetch."""
+    return tuple(_message(document.value))
+
+
+def _message(value: Any) -> Iterator[Hosted]:
+    for key, part in value.items() if isinstance(value, dict) else ():
+        for name, inner in part.items() if isinstance(part, dict) else ():
+            at: Path = (key, name)
+            if camel(name) == "tools":
+                is_wrapped = isinstance(inner, dict) and "tools" in inner  # as a change of the context has them
+                for place, tool in items(inner["tools"] if is_wrapped else inner, (*at, "tools") if is_wrapped else at):
+                    yield from _tools(tool, place)
+            else:
+                yield from _fetched(inner, at)
+
+
 def _body(value: Any, path: Path) -> Iterator[Hosted]:
     for key, part in value.items() if isinstance(value, dict) else ():
         name, at = camel(key), (*path, key)
@@ -108,14 +125,14 @@ def _fetched(value: Any, path: Path) -> Iterator[Hosted]:
             if camel(key) == "fileData" and isinstance(item, dict):
                 media = member(item, "mimeType")
                 is_image = isinstance(media, str) and media.startswith("image/")
-                hosts = _file_hosts(member(item, "fileUri"))
+                hosts = file_hosts(member(item, "fileUri"))
                 if hosts != _NOWHERE:
                     yield Hosted("remote_image" if is_image else "remote_file", key, hosts, (*path, key))
             elif key not in _NOT_FETCHED:
                 yield from _fetched(item, (*path, key))
 
 
-def _file_hosts(uri: Any) -> tuple[str, ...] | None:
+def file_hosts(uri: Any) -> tuple[str, ...] | None:
     if isinstance(uri, str) and uri[:5].lower() == "gs://":
         return _STORAGE
     if isinstance(uri, str) and uri.startswith(_UPLOADED):

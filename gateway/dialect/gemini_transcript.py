@@ -7,7 +7,7 @@ they belong to. Source: the REST reference of generativelanguage.googleapis.com 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import orjson
@@ -18,7 +18,7 @@ from gateway.dialect.proto_json import camel, items, member, spelt
 from gateway.dialect.texts import Texts
 from gateway.policy.call import Call
 from gateway.policy.transcript import Defined, Made, Returned, Transcript, Turn
-from gateway.segment import Path
+from gateway.segment import Path, Segment
 from gateway.wire.document import Document
 
 CODE: Final = "code_execution"
@@ -36,19 +36,43 @@ def of_request(document: Document) -> Transcript:
     return Transcript(tuple(teller.turns), tuple(teller.tools), gemini_hosted.of_request(document), teller.is_whole)
 
 
+def of_message(document: Document, segments: Iterable[Segment], calls: Iterable[Call]) -> Transcript:
+    """What one message of a Live client tells, in which `segments` were found. `calls` are those of the session that
+    nothing was returned for yet; the server keeps the conversation."""
+    teller = _Teller(Texts(segments), calls)
+    for key, value in document.value.items() if isinstance(document.value, dict) else ():
+        teller.message(value, (key,))
+    return Transcript(tuple(teller.turns), tuple(teller.tools), gemini_hosted.of_message(document), is_whole=False)
+
+
 class _Teller:
-    def __init__(self, texts: Texts) -> None:
+    def __init__(self, texts: Texts, open_: Iterable[Call] = ()) -> None:
         self.turns: list[Turn] = []
         self.tools: list[Defined] = []
         self.is_whole = True
         self._texts = texts
-        self._open: list[Call] = []  # calls that nothing was returned for yet
+        self._open = list(open_)  # calls that nothing was returned for yet
 
     def body(self, value: Any, path: Path) -> None:
         if isinstance(value, dict):
             self._open = []
             for key, part in value.items():
                 self._member(camel(key), part, (*path, key))
+        self.turns += self._texts.said(path)
+
+    def message(self, value: Any, path: Path) -> None:
+        """A member of a Live client's message."""
+        for key, part in value.items() if isinstance(value, dict) else ():
+            name, at = camel(key), (*path, key)
+            if name == "turns":
+                self._member("contents", part, at)
+            elif name == "functionResponses":
+                for index, (place, result) in enumerate(items(part, at)):
+                    if isinstance(result, dict):
+                        self.turns += self._told("functionResponse", result, place, index)
+            elif name == "tools":
+                is_wrapped = isinstance(part, dict) and "tools" in part  # as a change of the context has them
+                self._member(name, part["tools"] if is_wrapped else part, (*at, "tools") if is_wrapped else at)
         self.turns += self._texts.said(path)
 
     def _member(self, name: str, value: Any, path: Path) -> None:

@@ -133,6 +133,22 @@ def unknown(voice: Voice) -> Rule:
     return opaque(replace(voice, kind=Kind.OPAQUE, wrappable=False))
 
 
+def structured(voice: Voice) -> Rule:
+    """A result that is JSON: a value of the client's. Only strings with white space are marked as data: an id, a date
+    or a URL must stay usable in later calls, and a text that instructs has blanks."""
+
+    def rule(sink: Sink, _value: Any, path: Path) -> None:
+        sink.take(map(_marked_as_prose, leaves(sink.document, path, voice)))
+
+    return rule
+
+
+def _marked_as_prose(part: Segment | Uninspected) -> Segment | Uninspected:
+    if isinstance(part, Uninspected) or any(map(str.isspace, part.text)):
+        return part
+    return replace(part, wrappable=False)
+
+
 def text(voice: Voice) -> Rule:
     """A string; anything else in its place is read as unknown."""
     otherwise = unknown(voice)

@@ -5,7 +5,9 @@ Source: the specification of JSON-RPC 2.0 (2013-01-04).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from math import isfinite, nan
 from typing import Any, Final
 
 from gateway.errors import Code, Malformed
@@ -21,6 +23,8 @@ ENVELOPE: Final = frozenset({"jsonrpc", "id", "method", "params", "result", "err
 
 INVALID_REQUEST: Final = -32600
 INTERNAL_ERROR: Final = -32603
+
+_NUMBERS: Final[tuple[Callable[[str], float], ...]] = (int, partial(int, base=0), float)
 
 _CODES: Final[Mapping[Code, int]] = {
     Code.UNREADABLE: INVALID_REQUEST,
@@ -44,6 +48,25 @@ def is_answer(message: Mapping[str, Any]) -> bool:
 
 def is_id(value: Any) -> bool:
     return isinstance(value, Id) and not isinstance(value, bool) and len(str(value)) <= MAX_ID
+
+
+def correlated(id_: Id) -> Id:
+    """An id as clients may find their request by it: SDKs take `"7"` for 7, by `int` in Python and `Number` in
+    JavaScript, to which nothing and blanks are 0. Not all do, so such an answer is one, and the answer may still come.
+    """
+    if isinstance(id_, int):
+        return id_
+    text = (id_ or "").strip()
+    numbers = (_read(read, text or "0") for read in _NUMBERS)
+    return next((int(number) for number in numbers if isfinite(number) and number == int(number)), id_)
+
+
+def _read(read: Callable[[str], float], text: str) -> float:
+    """The number that a text is to a reader; NaN where it is none."""
+    try:
+        return read(text)
+    except ValueError:
+        return nan
 
 
 def refuse_ambiguity(message: Any) -> None:

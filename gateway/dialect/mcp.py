@@ -15,8 +15,9 @@ from msgspec import structs
 
 from gateway.dialect import grammar as g
 from gateway.dialect import mcp_fields, mcp_refusals, mcp_results
+from gateway.dialect.apart import Awaited, Ear, Expected
 from gateway.dialect.base import EventReading, Fields, Reading
-from gateway.dialect.jsonrpc import CONTENT, is_answer
+from gateway.dialect.jsonrpc import CONTENT, Id, correlated, is_answer
 from gateway.dialect.mcp_door import Door, Inner, Street
 from gateway.dialect.mcp_grammar import MESSAGES, TARGETS
 from gateway.dialect.mcp_listing import listed
@@ -24,7 +25,7 @@ from gateway.dialect.mcp_refusals import Owed
 from gateway.dialect.message import Instead, Listing, MessageDialect, MessageReader, Returned
 from gateway.dialect.plain import wholes
 from gateway.dialect.refusals import encode
-from gateway.errors import Malformed, UpstreamError
+from gateway.errors import ClientError, Code, Malformed, UpstreamError
 from gateway.policy.call import Call, Called
 from gateway.segment import Direction, Path
 from gateway.verdict import Refusal
@@ -184,7 +185,7 @@ class Mcp(MessageDialect):
                 call = Call(
                     str(params.get("name")),
                     {} if arguments is None else arguments,
-                    str(message.get("id", "")),
+                    str(correlated(message.get("id"))),
                     is_readable=arguments is None or isinstance(arguments, dict),
                 )
                 found.append(Called(number, call))
@@ -216,6 +217,27 @@ class Mcp(MessageDialect):
     @override
     def progress_tokens(self, document: Document, direction: Direction) -> tuple[Hashable, ...]:
         return mcp_results.progress_tokens(document, direction)
+
+    @property
+    @override
+    def is_heard(self) -> bool:
+        return not self.asked.answers_apart or self._ear is not None
+
+    @property
+    def _ear(self) -> Ear | None:
+        """The stream whose messages are sent to what is asked, where it is served here."""
+        way = self.way
+        return way.answers.ears.at(way.origin + self.asked.target) if way is not None else None
+
+    @override
+    def expect(self, calls: Awaited, of: str) -> Expected | None:
+        ear = self._ear
+        owed = {one.id: one.token for one in self.owed if one.is_call}
+        if ear is None or not owed:
+            return None
+        if any(map(ear.expects, owed)):
+            raise ClientError("another call with the same `id` is not answered yet", code=Code.UNREADABLE)
+        return ear.expect(calls, of, owed)
 
     @override
     def operation(self, document: Document, *, named: bool) -> str | None:
@@ -277,11 +299,20 @@ class McpStream(MessageReader):
         if event != "endpoint" or way is None:
             raise Malformed("an event of the stream is no JSON-RPC message")
         # A frame is UTF-8.
-        address = way.for_messages(data.decode(), self._dialect.asked.target)
-        if address is None:
+        found = way.for_messages(data.decode(), self._dialect.asked.target)
+        if found is None:
             raise Malformed("the server wants messages to be sent to another server")
-        self._address, outward = address
+        address, outward = found
+        if self.ear is None:
+            self._address, self.ear = address, way.answers.ears.begin(way.origin + address)
+        elif self._address != address:
+            raise Malformed("the server wants messages to be sent to a second address")
         return outward.encode()
+
+    @override
+    def close(self) -> None:
+        if self.ear is not None and self._dialect.way is not None:
+            self._dialect.way.answers.ears.end(self.ear)
 
     @override
     def kept(self, document: Document) -> bytes | None:
@@ -289,6 +320,24 @@ class McpStream(MessageReader):
         if way is None or not isinstance(message, dict) or not is_answer(message):
             return None
         return way.answers.take(self._address, message.get("id"))
+
+    @override
+    def settled(self, document: Document) -> tuple[Expected, ...]:
+        ear = self.ear
+        found = map(ear.answered, _answered(document)) if ear is not None else ()
+        return tuple(one for one in found if one is not None)
+
+    @override
+    def is_late(self, document: Document) -> bool:
+        if self.ear is None:
+            return False
+        late = [self.ear.is_late(id_) for id_ in _answered(document)]
+        return bool(late) and len(late) == len(_messages(document)) and all(late)
+
+    @override
+    def give_up(self, expected: Expected, refusal: Refusal) -> bytes:
+        owed = (Owed(id_, is_call=True) for id_ in expected.ear.give_up(expected))
+        return b"".join(_event(refusal, one) for one in owed)
 
     @override
     def sent(self, event: str | None, document: Document | None, data: bytes) -> None:
@@ -299,5 +348,14 @@ class McpStream(MessageReader):
     @override
     def ending(self, refusal: Refusal) -> bytes:
         """An answer to each request that still waits; nothing on a stream that answers none, which then is reset."""
-        answers = (encode(mcp_refusals.answer(refusal, one)) for one in self._open.values())
-        return b"".join(b"event: message\ndata: " + answer + b"\n\n" for answer in answers)
+        return b"".join(_event(refusal, one) for one in self._open.values())
+
+
+def _event(refusal: Refusal, owed: Owed) -> bytes:
+    """The event that refuses a request."""
+    return b"event: message\ndata: " + encode(mcp_refusals.answer(refusal, owed)) + b"\n\n"
+
+
+def _answered(document: Document) -> tuple[Id, ...]:
+    """The ids of the requests that a body answers."""
+    return tuple(one.get("id") for one in _messages(document) if is_answer(one))

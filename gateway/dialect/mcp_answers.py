@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Final
 
+from gateway.dialect.apart import Ears
 from gateway.dialect.jsonrpc import Id
 
 CAPACITY: Final = 10_000
@@ -18,9 +19,10 @@ attack."""
 
 
 class Answers:
-    """Answers by the address that the request was sent to, and its id."""
+    """Answers by the address that the request was sent to, and its id. `ears` are the streams on which others come."""
 
     def __init__(self) -> None:
+        self.ears = Ears()
         self._kept: OrderedDict[tuple[str, Id], bytes] = OrderedDict()
 
     def keep(self, address: str, id: Id, answer: bytes) -> None:

@@ -31,11 +31,13 @@ _MODERN: Final = "io.modelcontextprotocol/protocolVersion"
 @dataclass(frozen=True, slots=True)
 class Owed:
     """An answer that somebody waits for. `is_call` is whether it is one to a call of a tool; `is_modern`, whether it is
-    in the protocol of 2026-07-28, where a result says of which type it is."""
+    in the protocol of 2026-07-28, where a result says of which type it is. `token` is that by which its progress may be
+    reported."""
 
     id: Id
     is_call: bool = False
     is_modern: bool = False
+    token: str | int | None = None
 
 
 def owed(value: Any, direction: Direction) -> tuple[Owed, ...]:
@@ -43,7 +45,7 @@ def owed(value: Any, direction: Direction) -> tuple[Owed, ...]:
     is_owed = is_request if direction is Direction.REQUEST else is_answer
     messages = value if isinstance(value, list) else [value]
     return tuple(
-        Owed(message.get("id"), _is_call(message), _is_modern(message))
+        Owed(message.get("id"), _is_call(message), _is_modern(message), _token(message))
         for message in messages
         if isinstance(message, dict) and is_owed(message)
     )
@@ -60,6 +62,13 @@ def _is_modern(message: Mapping[str, Any]) -> bool:
     params, result = message.get("params"), message.get("result")
     meta = params.get("_meta") if isinstance(params, dict) else None
     return (isinstance(meta, dict) and _MODERN in meta) or (isinstance(result, dict) and "resultType" in result)
+
+
+def _token(message: Mapping[str, Any]) -> str | int | None:
+    params = message.get("params")
+    meta = params.get("_meta") if isinstance(params, dict) else None
+    token = meta.get("progressToken") if isinstance(meta, dict) else None
+    return token if isinstance(token, str | int) else None
 
 
 def body(refusal: Refusal, answers: tuple[Owed, ...], *, batch: bool) -> bytes:

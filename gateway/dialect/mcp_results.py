@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from typing import Any
 
+from gateway.dialect.jsonrpc import correlated
 from gateway.dialect.message import Returned
 from gateway.segment import Direction, Path
 from gateway.wire.document import Document, Patch
@@ -30,7 +31,7 @@ def _returned(at: Path, message: dict[str, Any]) -> Returned:
     texts = (block.get("text") for block in blocks if isinstance(block, dict) and block.get("type") == "text")
     return Returned(
         at,
-        str(message.get("id", "")),
+        str(correlated(message.get("id"))),
         tuple(text for text in texts if isinstance(text, str)),
         result.get("structuredContent"),
         has_structure=result.get("structuredContent") is not None,

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from msgspec import Struct
 
+from gateway.dialect.apart import Awaited, Ear, Expected
 from gateway.dialect.base import Dialect, Fields, StreamReader
 from gateway.policy.call import Called
 from gateway.segment import Direction, Path
@@ -52,7 +53,25 @@ class Returned(Struct, frozen=True):
 
 
 class MessageReader(StreamReader):
-    """Reads a stream of messages."""
+    """Reads a stream of messages. `ear` is what it waits for, where requests of their own are answered on it."""
+
+    ear: Ear | None = None
+
+    @abstractmethod
+    def close(self) -> None:
+        """The stream is over."""
+
+    @abstractmethod
+    def settled(self, document: Document) -> tuple[Expected, ...]:
+        """Whose answers are in a message, or what clients may take for them."""
+
+    @abstractmethod
+    def is_late(self, document: Document) -> bool:
+        """Whether a message answers only what was given up."""
+
+    @abstractmethod
+    def give_up(self, expected: Expected, refusal: Refusal) -> bytes:
+        """Answer what did not come by a refusal, as events; what still comes is late."""
 
     @abstractmethod
     def other(self, event: str | None, data: bytes) -> bytes:
@@ -128,6 +147,16 @@ class MessageDialect(RpcDialect):
     @abstractmethod
     def progress_tokens(self, document: Document, direction: Direction) -> tuple[Hashable, ...]:
         """By what a server may report progress of the requests that a client sends, or reports it in a message."""
+
+    @property
+    @abstractmethod
+    def is_heard(self) -> bool:
+        """Whether the answers to what is asked come with it, or on a stream that is served here."""
+
+    @abstractmethod
+    def expect(self, calls: Awaited, of: str) -> Expected | None:
+        """Leave the calls of a request, sent by the exchange of that id, to the stream on which they are answered; None
+        where it is not served here, or none is answered. Raises ClientError where another call of the same id waits."""
 
     @abstractmethod
     def repeats(self, name: str) -> bool:

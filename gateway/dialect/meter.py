@@ -150,13 +150,19 @@ deployment), or the path is signed (Bedrock): another one may not be put in its 
 
 _DEPLOYMENT: Final = re.compile(r"/deployments/([^/]+)/", re.IGNORECASE)  # Azure does not mind the case
 _BEFORE_METHOD: Final = re.compile(rf"/(?P<{_NAMED}>[^/:]+):[a-zA-Z]+$")
-_BEDROCK: Final = re.compile(r"/model/([^/]+)/")
+_BEDROCK: Final = re.compile(r"/model/(.+)/[a-z-]+$")  # an ARN has slashes of its own
 
 CHAT: Final = Meter(
     usage.CHAT,
     in_path=_DEPLOYMENT,
     bounds=(("max_completion_tokens",), ("max_tokens",)),
     times=(("n",), ("best_of",)),
+)
+VERTEX_CHAT: Final = Meter(
+    usage.CHAT,
+    in_path=re.compile(r"/models/([^/:]+):[a-zA-Z]+$"),  # and in the body again, so no other one is put there
+    bounds=CHAT.bounds,
+    times=CHAT.times,
 )
 RESPONSES: Final = Meter(
     usage.RESPONSES,
@@ -187,6 +193,12 @@ GEMINI: Final = Meter(
     times=_both_cases("generationConfig", "candidateCount"),
 )
 GEMINI_INPUTS: Final = Meter(usage.GEMINI, told=(("usageMetadata",),), in_path=_BEFORE_METHOD, writes=False)
+INTERACTIONS: Final = Meter(
+    usage.INTERACTIONS,
+    told=(("usage",), ("interaction", "usage")),
+    bounds=_both_cases("generationConfig", "maxOutputTokens"),
+)
+GEMINI_LIVE: Final = Meter(usage.GEMINI_LIVE, told=(("usageMetadata",),), model=("setup", "model"))
 OLLAMA: Final = Meter(usage.OLLAMA, told=((),), bounds=(("options", "num_predict"),))
 OLLAMA_INPUTS: Final = Meter(usage.OLLAMA, told=((),), writes=False)
 CONVERSE: Final = Meter(usage.CONVERSE, model=(), in_path=_BEDROCK, bounds=(("inferenceConfig", "maxTokens"),))

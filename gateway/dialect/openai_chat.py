@@ -6,7 +6,7 @@ API add (DeepSeek, vLLM, OpenRouter, Azure) are marked. How an answer finds this
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -21,6 +21,15 @@ from gateway.wire.document import Document, Patch
 _unknown: Final = g.opaque(g.UNKNOWN)
 
 
+_REMOTE: Final[Mapping[str, str]] = {
+    "video_url": "video",  # vLLM and others
+    "audio_url": "audio",
+    "file_url": "file",
+    "document_url": "file",  # Mistral
+}
+"""Parts of other servers that are an address, and what it leads to."""
+
+
 def _part(voice: Voice) -> Rule:
     """One part of a message's content, spoken in `voice`."""
     unknown = g.unknown(voice)
@@ -33,6 +42,7 @@ def _part(voice: Voice) -> Rule:
         "image_url": g.both(g.uninspected("image"), g.members({"image_url": image, **cache}, unknown)),
         "input_audio": g.both(g.uninspected("audio"), g.members({"input_audio": g.ignore, **cache}, unknown)),
         "file": g.both(g.uninspected("file"), g.members({"file": file, **cache}, unknown)),
+        **{kind: g.both(g.uninspected(what), unknown) for kind, what in _REMOTE.items()},
     }
     return g.by("type", table, unknown)
 

@@ -15,6 +15,7 @@ _MEMBERS: Final[Mapping[str, str]] = {
     "file_url": "remote_file",
     "video_url": "remote_file",  # vLLM and others
     "audio_url": "remote_file",
+    "document_url": "remote_file",  # Mistral
 }
 """Members of a part that are an address, or an object with one in `url`."""
 

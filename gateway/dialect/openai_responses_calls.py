@@ -35,6 +35,15 @@ def _function(item: dict[str, Any]) -> Call:
     return function_call(name, item.get("arguments"), _identity(item))
 
 
+def at_server(label: Any, name: Any) -> str:
+    """The name of a tool of an MCP server that the provider calls, as agents write those of theirs."""
+    return f"mcp__{text_of(label)}__{text_of(name)}" if text_of(label) else text_of(name)
+
+
+def _remote(item: dict[str, Any]) -> Call:
+    return function_call(at_server(item.get("server_label"), item.get("name")), item.get("arguments"), _identity(item))
+
+
 def _custom(item: dict[str, Any]) -> Call:
     name = qualified(text_of(item.get("namespace")), text_of(item.get("name")))
     return custom_call(name, item.get("input"), _identity(item))
@@ -77,12 +86,12 @@ AGENTS: Final[Mapping[str, _Reader]] = {
     "apply_patch_call": _built_in("apply_patch", "operation"),
     "tool_search_call": _built_in("tool_search", "arguments"),
     # A call that the provider will make once the agent approves: for the agent, approving it is making it.
-    "mcp_approval_request": _function,
+    "mcp_approval_request": _remote,
 }
 """Calls that the agent runs, by the type of their item; some of them the provider may run as well."""
 
 HOSTED: Final[Mapping[str, _Reader]] = {
-    "mcp_call": _function,
+    "mcp_call": _remote,
     "web_search_call": _search,
     "file_search_call": _keyed("file_search", "queries"),
     "code_interpreter_call": _keyed("code_interpreter", "code"),

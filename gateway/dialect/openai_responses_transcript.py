@@ -86,7 +86,15 @@ class _Conversation:
                 self._define(value, path)
             turns += self._texts.said(path)
         turns += self._texts.said(())
-        return Transcript(tuple(turns), tuple(self._tools), tuple(self.hosted()), is_whole and self._is_whole)
+        is_whole = is_whole and self._is_whole
+        return Transcript(tuple(turns), tuple(self._tools), tuple(self.hosted()), is_whole, self._named)
+
+    @property
+    def _named(self) -> str:
+        """The conversation that the provider keeps, where the request names one."""
+        told = self._body.get("conversation")
+        name = text_of(told.get("id")) if isinstance(told, dict) else text_of(told)
+        return f"conversation {name}" if name else ""
 
     def _turns(self, value: Any, path: Path) -> Iterator[Turn]:
         for index, (place, item) in enumerate(_placed(value, path)):
@@ -102,9 +110,11 @@ class _Conversation:
         elif kind in _HOLDING:
             self._define(held.get("tools"), (*path, "tools"))
         elif kind == "mcp_list_tools":
-            self._list(held.get("tools"), (*path, "tools"))
+            self._list(held, (*path, "tools"))
         elif kind.endswith("_output"):
-            yield Returned(self._joined(path, (("output",), ("result",))), self._returning(held), index)
+            text = self._joined(path, (("output",), ("result",)))
+            made = self._returning(held)
+            yield Returned(text, made, index, _returned_id(held) if made is None else "")
         elif kind in _ELSEWHERE:
             self._is_whole = False
         yield from self._texts.said(path, index)
@@ -127,7 +137,7 @@ class _Conversation:
 
     def _returning(self, item: dict[str, Any]) -> Call | None:
         """The call that a result is of; that of a local shell names it by `id`."""
-        return self._calls.get(text_of(item.get("call_id")) or text_of(item.get("id")))
+        return self._calls.get(_returned_id(item))
 
     def _define(self, value: Any, path: Path) -> None:
         for place, tool in _placed(value, path):
@@ -145,15 +155,20 @@ class _Conversation:
                     if isinstance(item, dict) and item.get("type") in _HOLDING:
                         yield from _run(item.get("tools"), (*place, "tools"))
 
-    def _list(self, value: Any, path: Path) -> None:
-        """What the provider has found a server to offer."""
-        for place, tool in _placed(value, path):
+    def _list(self, item: dict[str, Any], path: Path) -> None:
+        """What the provider has found a server to offer; `path` leads to its tools."""
+        for place, tool in _placed(item.get("tools"), path):
             if not isinstance(tool, dict):
                 continue
             for member in ("name", "description", "input_schema"):
                 self._texts.take((*place, member))
-            name, description = text_of(tool.get("name")), text_of(tool.get("description"))
+            name = items.at_server(item.get("server_label"), tool.get("name"))
+            description = text_of(tool.get("description"))
             self._tools.append(Defined(name, description, tool.get("input_schema"), place))
+
+
+def _returned_id(item: dict[str, Any]) -> str:
+    return text_of(item.get("call_id")) or text_of(item.get("id"))
 
 
 def _run(value: Any, path: Path) -> Iterator[Hosted]:

@@ -20,6 +20,7 @@ class Shape(StrEnum):
     ANTHROPIC = "anthropic"
     GEMINI = "gemini"
     OLLAMA = "ollama"
+    BEDROCK = "bedrock"
     PLAIN = "plain"
 
 
@@ -31,6 +32,16 @@ def body(shape: Shape, refusal: Refusal) -> bytes:
 def encode(value: Any) -> bytes:
     """Compact JSON in ASCII, so that no client can trip over a line separator within a string."""
     return json.dumps(value, separators=(",", ":")).encode()
+
+
+SOON: Final = 60
+"""Seconds of waiting up to which a client is told to try again by itself: beyond, the OpenAI and Anthropic SDKs heed no
+`Retry-After` and come back within seconds (`_calculate_retry_timeout` of openai-python 3.54)."""
+
+
+def is_soon(refusal: Refusal) -> bool:
+    """Whether a client may try again by itself, for all that is known of when."""
+    return refusal.retry_after is not None and refusal.retry_after <= SOON
 
 
 def error_type(types: Mapping[int, str], status: int) -> str:
@@ -135,6 +146,16 @@ def _ollama(refusal: Refusal) -> dict[str, Any]:
     }
 
 
+def _bedrock(refusal: Refusal) -> dict[str, Any]:
+    """Amazon's clients read the message alone; what is wrong they read from a field of the answer."""
+    return {
+        "message": refusal.message,
+        "reason": refusal.code,
+        "request_id": refusal.request_id,
+        "rules": refusal.rules,
+    }
+
+
 def _plain(refusal: Refusal) -> dict[str, Any]:
     return {
         "error": {
@@ -151,5 +172,6 @@ _BUILDERS: Final[Mapping[Shape, Callable[[Refusal], dict[str, Any]]]] = {
     Shape.ANTHROPIC: _anthropic,
     Shape.GEMINI: _gemini,
     Shape.OLLAMA: _ollama,
+    Shape.BEDROCK: _bedrock,
     Shape.PLAIN: _plain,
 }

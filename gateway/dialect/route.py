@@ -10,16 +10,26 @@ of them finds holds. Only the look-up knows these spellings: what is forwarded i
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 
 from msgspec import Struct
 
-from gateway.dialect.base import Coverage, Dialect
+from gateway.dialect.base import Coverage, Dialect, Fields
 from gateway.dialect.meter import Meter
 from gateway.dialect.spelling import decoded, normal_form
+from gateway.errors import Malformed
+from gateway.wire.document import Document, glance
+
+type IsSigned = Callable[[Fields, str], bool]
+"""Whether a request with these fields and that query is signed over its bytes."""
+
+
+def never_signed(_fields: Fields, _query: str) -> bool:
+    """For APIs whose clients show a key."""
+    return False
 
 
 class Form(StrEnum):
@@ -37,7 +47,8 @@ class Form(StrEnum):
 class Endpoint(Struct, frozen=True):
     """What an endpoint's bodies are. `generates` is whether a request makes a model read it (hierarchy applies).
 
-    `meter` tells what a request costs; None where it costs nothing that is counted in tokens.
+    `meter` tells what a request costs; None where it costs nothing that is counted in tokens. `doubt` is what the path
+    leaves open, if anything.
     """
 
     dialect: Dialect
@@ -46,6 +57,26 @@ class Endpoint(Struct, frozen=True):
     answer_form: Form = Form.JSON
     generates: bool = False
     meter: Meter | None = None
+    doubt: Doubt | None = None
+
+    def told_by(self, body: bytes) -> Endpoint:
+        """The endpoint of a request with this decoded body."""
+        if self.doubt is None:
+            return self
+        try:
+            return self if self.doubt.holds(glance(body)) else self.doubt.otherwise
+        except Malformed:
+            return self
+
+
+class Doubt(Struct, frozen=True):
+    """An endpoint that only the bodies of requests tell for sure: those for which `holds` is false have another one.
+
+    Until the body is there, and where it is no JSON, the first one holds; so it is the stricter one.
+    """
+
+    holds: Callable[[Document], bool]
+    otherwise: Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +96,8 @@ class Family:
     """One kind of upstream: its routes, what every other path gets, and which header carries its key.
 
     `key_header` and `key_prefix` say how an injected key is shown: ("authorization", "Bearer "), ("x-api-key", "").
-    `query_keys` are the query parameters in which the API takes a key.
+    `query_keys` are the query parameters in which the API takes a key. `is_signed` tells from its fields and its query
+    whether a request is signed over its bytes, so that it can be refused, and not edited.
     """
 
     name: str
@@ -74,6 +106,7 @@ class Family:
     key_header: str
     key_prefix: str = ""
     query_keys: frozenset[str] = frozenset()
+    is_signed: IsSigned = never_signed
 
     def endpoint(self, method: str, path: str) -> Endpoint:
         """The endpoint that a path (no query) leads to, in the strictest reading of how it is spelt."""
@@ -117,5 +150,6 @@ def family(
     key_header: str,
     key_prefix: str = "",
     query_keys: frozenset[str] = frozenset(),
+    is_signed: IsSigned = never_signed,
 ) -> Family:
-    return Family(name, tuple(routes), fallback, key_header, key_prefix, query_keys)
+    return Family(name, tuple(routes), fallback, key_header, key_prefix, query_keys, is_signed)

@@ -6,9 +6,10 @@ HTTP, it is made for one session and may remember what that session has seen.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Protocol, override
 
-from gateway.dialect.base import Dialect
+from gateway.dialect.base import Denials, Dialect
 from gateway.dialect.plain import Plain
 from gateway.dialect.refusals import Shape
 from gateway.verdict import Refusal
@@ -16,7 +17,9 @@ from gateway.wire.document import Document
 
 
 class Socket(Dialect, Protocol):
-    """One session's dialect."""
+    """One session's dialect. `takes_binary` is whether its JSON may come in binary messages as well."""
+
+    takes_binary: bool = False
 
     @property
     def is_idle(self) -> bool:
@@ -37,6 +40,10 @@ class Socket(Dialect, Protocol):
         After it the session may go on, and the refused message counts as never sent.
         """
         ...
+
+    def owed(self, denials: Sequence[Denials]) -> bytes:  # noqa: ARG002 -- for the few that wait
+        """What the server waits for since these calls were refused; empty where it goes on without."""
+        return b""
 
 
 class PlainSocket(Plain, Socket):

@@ -1,6 +1,6 @@
 """Which sessions each family of upstreams speaks over a WebSocket: the same tables of routes as for requests.
 
-Source: the paths of openai-python 3.54 and the REST reference of Azure OpenAI (2026-11).
+Source: the paths of openai-python 3.54, the REST reference of Azure OpenAI and the paths of google-genai 3.6 (2026-11).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from gateway.dialect import meter
 from gateway.dialect.base import Coverage
+from gateway.dialect.gemini_live import LiveSocket
 from gateway.dialect.openai_sockets import RealtimeSocket, ResponsesSocket
 from gateway.dialect.route import Endpoint, Family, Route, family, route
 from gateway.dialect.socket import PLAIN_SOCKET, Socket
@@ -22,8 +23,10 @@ _ROWS: Final[tuple[tuple[str, Endpoint], ...]] = (
     ("/realtime(/.*)?", Endpoint(RealtimeSocket(), Coverage.DIALECT, generates=True, meter=meter.REALTIME)),
     ("/responses", Endpoint(ResponsesSocket(), Coverage.DIALECT, generates=True, meter=meter.RESPONSES)),
 )
+_LIVE: Final = Endpoint(LiveSocket(), Coverage.DIALECT, generates=True, meter=meter.GEMINI_LIVE)
 _OTHER: Final = Endpoint(PLAIN_SOCKET, Coverage.TEXT)
 _MAKERS: Final[Mapping[str, Callable[[], Socket]]] = {
+    "gemini_live": LiveSocket,
     "openai_realtime": RealtimeSocket,
     "openai_responses": ResponsesSocket,
 }
@@ -35,6 +38,10 @@ def _routes(prefix: str, flags: re.RegexFlag = re.NOFLAG) -> tuple[Route, ...]:
 
 _ROUTES: Final[Mapping[str, tuple[Route, ...]]] = {
     "openai": _routes("(?:/v1)?"),
+    "gemini": (
+        route("GET", r"/ws/google\.ai\.generativelanguage\.\w+\.GenerativeService[./]BidiGenerateContent\w*", _LIVE),
+    ),
+    "vertex": (route("GET", r"/ws/google\.cloud\.aiplatform\.\w+\.LlmBidiService[./]BidiGenerateContent", _LIVE),),
     "azure": _routes("(?:/openai)?(?:/v1|/deployments/[^/]+)?", re.IGNORECASE),
 }
 

@@ -3,7 +3,7 @@
 `input` is all that the model read and `output` all that it wrote. Of the input, `cached` came from the provider's cache
 and `written` went into it; of the output, `reasoning` was thought and not said. A part that is 0 is left out.
 
-Source: the types of openai-python 3.54, anthropic-sdk-python 2.12 and google-genai 3.4, "TokenUsage" in the API
+Source: the types of openai-python 3.54, anthropic-sdk-python 2.12 and google-genai 3.6, "TokenUsage" in the API
 reference of Bedrock Runtime, and docs/api.md of Ollama (all 2026-11).
 """
 
@@ -89,6 +89,23 @@ GEMINI: Final = Shape(
     ("cachedContentTokenCount",),
     (),
     ("thoughtsTokenCount",),
+)
+
+INTERACTIONS: Final = Shape(
+    ("total_input_tokens", "total_tool_use_tokens"),
+    ("total_output_tokens", "total_thought_tokens"),
+    ("total_cached_tokens",),
+    (),
+    ("total_thought_tokens",),
+)
+"""Google's Interactions, whose counts are those of its other API under other names."""
+
+GEMINI_LIVE: Final = Shape(
+    GEMINI.input,
+    ("responseTokenCount", "thoughtsTokenCount"),
+    GEMINI.cached,
+    (),
+    GEMINI.reasoning,
 )
 
 OLLAMA: Final = Shape(("prompt_eval_count",), ("eval_count",))

@@ -38,6 +38,8 @@ def framing(endpoint: Endpoint, media: MediaType, status: int) -> Framing | None
         return Framing.SSE
     if media.is_lines:
         return Framing.LINES
+    if media.is_amazon_stream and endpoint.coverage is Coverage.DIALECT:
+        return Framing.AMAZON
     if endpoint.answer_form is Form.ARRAY and status < 400 and media.is_json:
         return Framing.ARRAY
     return None

@@ -1,17 +1,15 @@
-"""What an exchange does with the answer: it is read whole, as a stream, or passes; `machine.py` has what comes before.
-
-Bodies of both directions are collected here, since a body that no rule reads passes from its first bytes on, and one
-that is a PDF is read elsewhere, whichever way it goes.
-"""
+"""What an exchange does with the answer: read whole, as a stream, or passed on. `machine.py` has what comes before."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Final
+from functools import partial
+from typing import Final, override
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gateway.dialect.apart import Expected
 from gateway.dialect.base import Coverage, Denials
 from gateway.dialect.message import MessageDialect
 from gateway.dialect.route import Family
@@ -19,54 +17,48 @@ from gateway.errors import Code, InternalError, Malformed
 from gateway.exchange import answer as answers
 from gateway.exchange import headers as fields
 from gateway.exchange import messages, pdf, refuse
-from gateway.exchange.body import is_json
 from gateway.exchange.calls import Calls
 from gateway.exchange.collected import Collected
+from gateway.exchange.collecting import BINARY, Collecting, Reading, labelled_binary
 from gateway.exchange.content import is_told_by_first_bytes
-from gateway.exchange.ending import Ending, Refused, State
+from gateway.exchange.ending import State
 from gateway.exchange.events import (
+    Announced,
     AnswerData,
     Answered,
     AnswerStarted,
     Ask,
     BeginAnswer,
+    CallsOverdue,
     Command,
-    Extract,
-    Extracted,
     Headers,
-    Inspected,
+    Listen,
     Remember,
-    RequestData,
-    RequestStarted,
-    Unread,
+    Settle,
+    StartClock,
 )
 from gateway.exchange.facts import Facts
-from gateway.exchange.first_bytes import FirstBytes
 from gateway.exchange.gate import Gate
 from gateway.exchange.listing import server_of, shown
 from gateway.exchange.messages import MessageStream
+from gateway.exchange.recorded import Inspected
 from gateway.exchange.results import checked, misfit
 from gateway.exchange.sight import sight, told
 from gateway.exchange.stream import AnswerStream
 from gateway.exchange.whole import Outcome
 from gateway.exchange.whole_calls import WholeCalls, whole_calls
+from gateway.policy.tools.wrapper import PATIENCE
 from gateway.segment import Direction, Uninspected
-from gateway.verdict import Effect
+from gateway.verdict import Effect, Reason
 from gateway.wire.coding import Decoder, decode
 from gateway.wire.frames import Framing
-from gateway.wire.media import MediaType, content_type
+from gateway.wire.media import content_type
 
-BINARY: Final = (Uninspected("binary_body"),)
+OVERDUE: Final = Reason(Effect.REWRITE, "tool-timeout", "tool.timeout", 0)
+"""Why a stream says that a call has failed that was sent by an exchange of its own."""
+
 _SWITCHING_PROTOCOLS: Final = 101
 """RFC 9110, section 15.2.2. No `Upgrade` leaves with an exchange: a WebSocket has a session."""
-
-
-class Reading(Struct, frozen=True):
-    """A body whose text is being read: as it came, and decoded."""
-
-    direction: Direction
-    raw: bytes
-    body: bytes
 
 
 class _Whole(Struct, frozen=True):
@@ -77,72 +69,25 @@ class _Whole(Struct, frozen=True):
     calls: WholeCalls | None = None
 
 
-class Answering(Ending, ABC):
+class Answering(Collecting, ABC):
     """An exchange from the upstream's first word on."""
 
     def __init__(self, gate: Gate, family: Family, facts: Facts, isolation: int | None) -> None:
-        super().__init__(family, facts)
-        self._gate = gate
+        super().__init__(gate, family, facts)
         self._isolation = isolation
-        self._unknown = True
-        self._request = RequestStarted("", "/", (), has_body=False)
-        self._media = MediaType()
-        self._body = Collected("request", gate.limits.request)
-        self._may_outgrow = False  # whether the body is collected as a PDF alone, and passes where it is too large
-        self._reading: Reading | None = None
         self._decoder: Decoder | None = None
         self._bodiless = False
         self._asked_body = b""  # decoded, where calls in the answer will be held against what was said before
         self._reports = 0  # of progress, that began the clock anew
+        self._listens = False  # whether it hears of calls that are answered on its stream
         self._denials: tuple[Denials, ...] = ()  # that were remembered
         self._is_over = False  # whether all of a stream has come
         self._late: list[AnswerData] = []  # what came while somebody was asked
         self._whole: _Whole | None = None  # an answer that waits for what is said about its calls
 
     @abstractmethod
-    def _request_judged(self, raw: bytes, outcome: Outcome) -> list[Command]:
-        """What follows from a request that was judged."""
-
-    @abstractmethod
     def _on_request_answered(self, event: Answered) -> list[Command]:
         """What follows once it is said what is to become of calls that the request makes."""
-
-    # --- a body of either direction ---------------------------------------------------------------------------------
-
-    def _passing(self, event: RequestData | AnswerData) -> tuple[Uninspected, ...]:
-        """What a body is called that passes unread from here on; nothing while it is collected.
-
-        Its first bytes tell that it is no text, or its size that its text will not be read.
-        """
-        told = self._body.are_binary(event.data, last=event.last)
-        if told:
-            self._may_outgrow = pdf.is_pdf(self._body.head, self._media)
-        if self._may_outgrow:
-            may_pass = self._body.size > pdf.MOST and not self._gate.profile.refuses_unknown
-            return (Uninspected(Unread.TOO_LARGE),) if may_pass else ()
-        return BINARY if told else ()
-
-    def _taken(self) -> bytes:
-        self._may_outgrow = False
-        return self._body.take()
-
-    def _refuse_unknown_json(self, body: bytes, media: MediaType) -> None:
-        """A profile may refuse JSON on paths that no dialect knows instead of reading it as text."""
-        if self._refuses_unknown and (media.is_json or media.is_lines or is_json(body)):
-            raise Refused(
-                refuse.of(
-                    Code.CONTENT,
-                    self._facts.id,
-                    f"no dialect knows `{self._facts.path}` and the profile `{self._gate.profile.name}` refuses JSON "
-                    'that cannot be understood; set `unknown_json = "scan"` under [rules] to read it as text',
-                )
-            )
-
-    @property
-    def _refuses_unknown(self) -> bool:
-        return self._unknown and self._gate.profile.refuses_unknown
-
-    # --- the answer ------------------------------------------------------------------------------------------------
 
     def _on_answer(self, event: AnswerStarted) -> list[Command]:
         self._answer = event
@@ -174,7 +119,8 @@ class Answering(Ending, ABC):
         gate, dialect, body = self._gate, self._endpoint.dialect, self._asked_body
         if gate.firewall is None or self._endpoint.coverage is not Coverage.DIALECT:
             return None
-        return Calls(gate.rules, lambda: sight(gate, told(dialect, body), self._isolation), gate.stopped_tools)
+        seen = partial(told, dialect, body, self._request.session)
+        return Calls(gate.rules, lambda: sight(gate, seen(), self._isolation), gate.stopped_tools)
 
     def _begin_passing(self, event: AnswerStarted, uninspected: tuple[Uninspected, ...]) -> list[Command]:
         self._state = State.PASSING
@@ -234,9 +180,11 @@ class Answering(Ending, ABC):
         if stream.cut is not None:
             return self._cut_content(stream, stream.cut)
         out = self._sent(stream.drain())
-        if isinstance(stream, MessageStream) and stream.reports > self._reports and not self._is_over:
-            self._reports = stream.reports
-            out += self._clock()
+        if isinstance(stream, MessageStream) and not self._is_over:
+            out = [*self._listening(stream), *out, *self._renewed(stream)]
+        if isinstance(stream, MessageStream):
+            settled, stream.settled = stream.settled, {}
+            out += map(settle, settled)
         if isinstance(stream, AnswerStream) and (denials := stream.denials()) != self._denials:
             # Before the events that name the answer are with the client, or it could lean on it too soon.
             self._denials = denials
@@ -249,6 +197,34 @@ class Answering(Ending, ABC):
         if isinstance(stream, AnswerStream) and stream.waits:
             raise Malformed("the stream ended within a call of a tool")
         return [*out, *self._end("edited" if stream.totals.edited else "forwarded")]
+
+    def _listening(self, stream: MessageStream) -> list[Command]:
+        """Hear of calls that are answered on the stream, before a client can know where to send them."""
+        if stream.ear is None or self._listens:
+            return []
+        self._listens = True
+        return [Listen(stream.ear)]
+
+    def _renewed(self, stream: MessageStream) -> list[Command]:
+        """Begin clocks anew where progress was reported."""
+        is_own = stream.reports > self._reports
+        self._reports = stream.reports
+        others, stream.renewed = stream.renewed, {}
+        return [*(self._clock() if is_own else ()), *(clock for one in others for clock in clock_of(one))]
+
+    def _on_announced(self, event: Announced) -> list[Command]:
+        return clock_of(event.expected)
+
+    def _on_calls_overdue(self, event: CallsOverdue) -> list[Command]:
+        """Calls that are answered on this stream take too long: their caller is told on it."""
+        expected, stream = event.expected, self._stream
+        if not expected.owed or not isinstance(stream, MessageStream):
+            return []
+        words = expected.calls.overdue()
+        stream.totals.reasons.append(OVERDUE)
+        stream.totals.edited = True
+        refusal = refuse.of(Code.TOOL, self._facts.id, words, rules=(OVERDUE.rule,))
+        return [*self._sent(stream.give_up(expected, refusal)), settle(expected)]
 
     def _caught_up(self) -> list[Command]:
         """What follows from the pieces that came while somebody was asked."""
@@ -265,6 +241,7 @@ class Answering(Ending, ABC):
         status = self._answer.status
         return self._answer_judged(raw, answers.inspect_answer(self._gate, self._endpoint, self._media, status, body))
 
+    @override
     def _answer_judged(self, raw: bytes, outcome: Outcome) -> list[Command]:
         outcome = self._without_hidden(outcome)
         if self._made is not None and not isinstance(self._endpoint.dialect, MessageDialect):
@@ -326,28 +303,14 @@ class Answering(Ending, ABC):
         self._calls.answered(event.answers)
         return self._respond_with(self._whole)
 
-    # --- either body as a PDF ---------------------------------------------------------------------------------------
 
-    def _extract(self, reading: Reading) -> list[Command]:
-        self._reading, self._state = reading, State.READING
-        if len(reading.body) > pdf.MOST:
-            return self._on_extracted(Extracted(unread=Unread.TOO_LARGE))
-        return [Extract(reading.body)]
-
-    def _on_extracted(self, event: Extracted) -> list[Command]:
-        reading = self._reading
-        if reading is None:
-            raise InternalError("the text of a PDF came that nobody asked for")
-        self._reading = None
-        if event.unread is not None and (
-            why := pdf.refusal(self._gate.profile, reading.body, self._media, event.unread)
-        ):
-            raise Refused(refuse.of(Code.CONTENT, self._facts.id, why))
-        outcome = pdf.inspect(self._gate, self._endpoint, reading.direction, reading.body, self._media, event)
-        judged = self._request_judged if reading.direction is Direction.REQUEST else self._answer_judged
-        return judged(reading.raw, outcome)
+def clock_of(expected: Expected) -> list[Command]:
+    """The clock of calls that an exchange of their own has sent; none where they are answered already."""
+    seconds = expected.calls.timeout
+    return [StartClock(seconds, seconds * PATIENCE, expected)] if seconds is not None and expected.owed else []
 
 
-def labelled_binary(what: str, limit: int, headers: Headers) -> Collected:
-    """A body whose label says that it is no text, to be collected until its first bytes have told."""
-    return Collected(what, limit, FirstBytes(fields.value(headers, "content-encoding"), limit))
+def settle(expected: Expected) -> Settle:
+    """What became of such calls."""
+    assert isinstance(expected.calls, Calls), "an exchange has sent them"
+    return Settle(expected.of, tuple(one for one in expected.calls.records() if one.became is not None))

@@ -16,9 +16,9 @@ from msgspec.structs import replace
 
 from gateway.detect.ruleset import RuleSet
 from gateway.errors import Code, InternalError
-from gateway.exchange.events import CallRecord
 from gateway.exchange.masking import masked
-from gateway.policy.call import Answer, Call, Called, Change, Question, Ruling
+from gateway.exchange.recorded import CallRecord
+from gateway.policy.call import Aim, Answer, Call, Called, Change, Question, Ruling, Session
 from gateway.policy.tools.wrapper import Became, Result, Terms
 from gateway.verdict import Effect, Reason
 
@@ -28,14 +28,15 @@ MASKED: Final = frozenset({"secret", "pii"})
 TOLD: Final = 3
 """Reasons that a model is told of: enough to do otherwise."""
 
-_CALLING: Final = re.compile(rb"_call|Call|tool_use")
+_CALLING: Final = re.compile(rb"_call|Call|tool_use|toolUse")
 """What the APIs write around calls of tools."""
 
 _ENDING: Final = re.compile(
-    rb'_stop"|\.done"|\.completed"|\[DONE\]|"functionCall"|"function_call"|"done"'
+    rb'[._]stop"|\.done"|\.completed"|\[DONE\]|"functionCalls?"|"function_calls?"|"done"'
     rb'|"(?:finish_reason|finishReason)"\s*:\s*"'
+    rb"|contentBlockStop|messageStop|eyJ0eXBlIjoi(?:Y29udGVudF9ibG9ja19zdG9|bWVzc2FnZV9zdG9)"
 )
-"""What stands in an event with which a call is complete."""
+"""What stands in an event with which a call is complete; in a chunk of Bedrock's, `{"type":"…_stop` in base64."""
 
 _NAME: Final = re.compile(r"[\w.:/-]{1,64}", re.ASCII)
 
@@ -43,9 +44,12 @@ _NAME: Final = re.compile(r"[\w.:/-]{1,64}", re.ASCII)
 class Sight(Protocol):
     """What calls are judged by: the policy, with what is known of the conversation."""
 
-    @property
-    def session(self) -> str:
-        """The name of the conversation, for approvals that hold for it."""
+    def session(self, call: Call, beside: Iterable[Call]) -> Session:
+        """The conversation that a call is made in, for approvals that hold for it, with others in the same answer."""
+        ...
+
+    def aims(self, call: Call) -> tuple[Aim, ...]:
+        """What a call is aimed at, for a person."""
         ...
 
     def judge(self, call: Call) -> Ruling: ...
@@ -131,7 +135,9 @@ class Calls:
         sight = self._sight
         assert sight is not None, "a call was ruled on"
         call = judged.called.call
-        return Question(call, judged.ruling, sight.fingerprint(call), sight.session)
+        others = (one.called.call for one in self._judged.values() if one is not judged)
+        session = sight.session(call, others)
+        return Question(call, judged.ruling, sight.fingerprint(call), session, sight.aims(call))
 
     def answered(self, answers: Sequence[Answer]) -> None:
         """Take the answers to what was asked, one for each question."""
@@ -162,6 +168,12 @@ class Calls:
         judged.refusal = words
         self.changes[judged.called.key] = Change(refusal=in_place(judged.called.call, words, is_final=is_final))
 
+    def refuse(self, words: str) -> None:
+        """Refuse all that are left, as none of them is made."""
+        for judged in self._judged.values():
+            if judged.refusal is None:
+                self._refuse(judged, words)
+
     @property
     def refused(self) -> Refused | None:
         """Why the first of the refused calls is, for a sender that is told; None where all of them may be made."""
@@ -186,6 +198,18 @@ class Calls:
         if sight is None:
             return None
         return max((sight.terms(one.called.call).timeout for one in self._judged.values()), default=None)
+
+    @property
+    def are_counted(self) -> bool:
+        """Whether the policy says of one of the tools how often it may be called."""
+        sight = self._sight
+        return sight is not None and any(sight.terms(one.called.call).is_counted for one in self._judged.values())
+
+    @property
+    def have_terms_for_results(self) -> bool:
+        """Whether the policy says of one of the tools what it may return."""
+        sight = self._sight
+        return sight is not None and any(sight.terms(one.called.call).results for one in self._judged.values())
 
     def returned(self, id_: str, result: Result) -> str | None:
         """Take the result of a call by its id. Why it may not go on, in words; None where it may."""

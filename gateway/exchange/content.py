@@ -18,9 +18,9 @@ from gateway.dialect.route import Endpoint, Form
 from gateway.errors import Malformed
 from gateway.exchange import hidden, whole
 from gateway.exchange.body import is_json
-from gateway.exchange.events import Inspected
 from gateway.exchange.gate import Gate
 from gateway.exchange.judge import judge
+from gateway.exchange.recorded import Inspected
 from gateway.exchange.whole import Outcome, unread
 from gateway.policy.decide import decide
 from gateway.segment import Direction, Segment, Span, Uninspected

@@ -10,12 +10,14 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
+from gateway.dialect.apart import Expected
 from gateway.dialect.route import Family
 from gateway.errors import ClientError, Code, LockgateError, Malformed, OverLimit, UpstreamError
-from gateway.exchange import messages, quota_fields, refuse
+from gateway.exchange import quota_fields, refuse
 from gateway.exchange.bill import Bill
 from gateway.exchange.calls import Calls
 from gateway.exchange.events import (
+    Announce,
     AnswerStarted,
     ClientGone,
     Command,
@@ -90,6 +92,7 @@ class Ending:
         self._stream: AnswerStream | MessageStream | None = None
         self._begun = False  # whether the client has the head of an answer
         self._made: Calls | None = None  # of tools, by the request itself
+        self._expected: Expected | None = None  # the same, where they are answered on another stream
         self._calls: Calls | None = None  # of tools, in the answer; None where nobody rules on them
 
     # --- failures --------------------------------------------------------------------------------------------------
@@ -97,7 +100,7 @@ class Ending:
     def _on_upstream_failed(self, event: UpstreamFailed) -> list[Command]:
         self._facts.fault = f"upstream.{event.fault}: {event.detail}"
         if event.fault in _UNHEARD:
-            self._bill.turned_down()
+            self._turned_down()
         if self._stream is not None and self._begun:
             self._stream.break_off()
             if self._stream.cut is not None:
@@ -110,8 +113,14 @@ class Ending:
         return self._refuse(refuse.of(code, self._facts.id, refuse.FAULTS[event.fault]), outcome="failed")
 
     def _on_dial_denied(self, event: DialDenied) -> list[Command]:
-        self._bill.turned_down()
+        self._turned_down()
         return self._refuse(refuse.of(Code.EGRESS, self._facts.id, event.reason))
+
+    def _turned_down(self) -> None:
+        """The upstream has not seen the request. One that has may answer calls whatever else it says of them."""
+        self._bill.turned_down()
+        if self._expected is not None:
+            self._expected.withdraw()
 
     def _on_request_broken(self, event: RequestBroken) -> list[Command]:
         self._facts.fault = f"request_body: {event.detail}"
@@ -125,9 +134,10 @@ class Ending:
         return self._guarded(lambda: self._refuse(refusal, outcome="cut" if self._begun else "refused"))
 
     def _clock(self) -> list[Command]:
-        """Have it told when the calls that the request makes take too long."""
+        """Have it told when the calls that the request makes take too long; and where else they may be answered."""
+        announced: list[Command] = [Announce(self._expected)] if self._expected is not None else []
         seconds = self._made.timeout if self._made is not None else None
-        return [StartClock(seconds, seconds * PATIENCE)] if seconds is not None else []
+        return [*announced, StartClock(seconds, seconds * PATIENCE)] if seconds is not None else []
 
     def _on_overdue(self, _: Overdue) -> list[Command]:
         """A tool takes too long: its caller is told, and what it still says is not waited for."""
@@ -173,9 +183,9 @@ class Ending:
         drop: list[Command] = [DropUpstream()] if self._state in _UPSTREAM_OPEN else []
         if self._begun:
             return [*drop, *self._end(outcome, clean=False)]
-        headers = self._with_limits(refuse.headers(refusal))
-        status = messages.status(self._endpoint, refusal)
-        return [*drop, *self._respond(status, headers, self._endpoint.dialect.refusal(refusal), outcome)]
+        dialect = self._endpoint.dialect
+        headers = self._with_limits((*refuse.headers(refusal), *dialect.refusal_fields(refusal)))
+        return [*drop, *self._respond(dialect.status(refusal), headers, dialect.refusal(refusal), outcome)]
 
     def _cut(self, out: bytes, refusal: Refusal, outcome: str = "cut") -> list[Command]:
         """End a stream early: what may leave, then the dialect's ending; a reset where the dialect has none."""
@@ -218,9 +228,12 @@ class Ending:
         if self._stream is not None:
             self._facts.add_stream(self._stream.totals, self._endpoint)
             self._bill.streamed(self._stream.totals, to_its_end=outcome in _WHOLE)
-        for calls in (self._made, self._calls):
-            if calls is not None:
-                self._facts.add_calls(calls)
+        if isinstance(self._stream, MessageStream):
+            self._stream.close()
+        if self._made is not None:
+            self._facts.add_calls(self._made, apart=self._expected is not None)
+        if self._calls is not None:
+            self._facts.add_calls(self._calls)
         self._facts.usage, self._facts.counted = self._bill.settled()
         return Finish(self._facts.record(outcome))
 

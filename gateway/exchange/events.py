@@ -23,19 +23,16 @@ Every exchange ends with exactly one `Finish`, which carries the record.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Final
 
-from msgspec import Struct, field
+from msgspec import Struct
 
+from gateway.dialect.apart import Ear, Expected
 from gateway.dialect.base import Denials
 from gateway.errors import Code
-from gateway.exchange.demand import Counted, Demand, Quota
-from gateway.policy.call import Answer, CallReason, Question, Tier
-from gateway.policy.tools.wrapper import Became
-from gateway.segment import Uninspected
-from gateway.verdict import Effect, Reason
+from gateway.exchange.demand import Demand, Quota
+from gateway.exchange.recorded import CallRecord, ExchangeRecord
+from gateway.policy.call import Answer, Question
 
 type Headers = tuple[tuple[str, str], ...]
 """Header fields in order, names as they came; repeated fields stay repeated."""
@@ -54,7 +51,7 @@ class RequestStarted(Struct, frozen=True):
     """The head of a request. `target` is path and query after the upstream's name, `/` first, as the client wrote it.
 
     `headers` are end-to-end only (hop-by-hop fields are the shell's). `has_body` is whether a body follows. `host` is
-    set where the client chose it, as it spelt it.
+    set where the client chose it, as it spelt it. `session` is what the client calls the conversation, if it says so.
     """
 
     method: str
@@ -62,6 +59,7 @@ class RequestStarted(Struct, frozen=True):
     headers: Headers
     has_body: bool
     host: str = ""
+    session: str = ""
 
 
 class LimitsTaken(Struct, frozen=True):
@@ -170,6 +168,18 @@ class Recalled(Struct, frozen=True):
     denials: tuple[Denials, ...] = ()
 
 
+class Announced(Struct, frozen=True):
+    """Calls were sent, by an exchange of their own, that this one's stream answers."""
+
+    expected: Expected
+
+
+class CallsOverdue(Struct, frozen=True):
+    """The time of such calls is over."""
+
+    expected: Expected
+
+
 type Event = (
     RequestStarted
     | LimitsTaken
@@ -182,6 +192,8 @@ type Event = (
     | Extracted
     | Answered
     | Recalled
+    | Announced
+    | CallsOverdue
     | ClientGone
     | Stopped
     | Overdue
@@ -214,13 +226,35 @@ class Ask(Struct, frozen=True):
 
 
 class StartClock(Struct, frozen=True):
-    """Tell `Overdue` in so many seconds from now, unless the exchange is over by then.
+    """Tell `Overdue` in so many seconds from now, unless the exchange is over by then; `CallsOverdue`, where it is the
+    clock `of` calls that an exchange of their own has sent.
 
     Another one begins anew, but `most` seconds after the first it is over all the same.
     """
 
     seconds: float
     most: float
+    of: Expected | None = None
+
+
+class Listen(Struct, frozen=True):
+    """Tell `Announced` of calls that are answered on this stream, from now on until the exchange is over."""
+
+    ear: Ear
+
+
+class Announce(Struct, frozen=True):
+    """Tell the exchange with the stream on which these calls are answered that they are sent."""
+
+    expected: Expected
+
+
+class Settle(Struct, frozen=True):
+    """Write down what became of the results of calls that were answered on this stream. `of` is the id of the exchange
+    that has sent them, and whose record has all the rest."""
+
+    of: str
+    calls: tuple[CallRecord, ...]
 
 
 class Recall(Struct, frozen=True):
@@ -299,6 +333,9 @@ type Command = (
     | Extract
     | Ask
     | StartClock
+    | Listen
+    | Announce
+    | Settle
     | Recall
     | Remember
     | ReadBody
@@ -311,75 +348,3 @@ type Command = (
     | DropUpstream
     | Finish
 )
-
-
-class Inspected(Struct, frozen=True):
-    """What was really read in one direction, and what was not."""
-
-    bytes: int = 0
-    segments: int = 0
-    events: int = 0
-    coverage: str = "none"  # "dialect", "text", "pass", "none"
-    uninspected: tuple[Uninspected, ...] = ()
-
-
-class CallRecord(Struct, frozen=True):
-    """What is recorded of one call of a tool. `arguments` are masked; `by` is who decided where it was
-    `asked`. `became` is of the result, where the exchange itself made the call and it came to that."""
-
-    tool: str
-    server: str | None
-    tier: Tier
-    effect: Effect
-    would_be: Effect
-    reasons: tuple[CallReason, ...]
-    arguments: Any
-    fingerprint: str
-    asked: bool = False
-    by: str | None = None
-    ticket: str | None = None
-    became: Became | None = None
-
-
-WITHHELD: Final = "[withheld]"
-"""What a record has in place of a host or a path in which something was found: it may be a secret."""
-
-
-class ExchangeRecord(Struct, frozen=True):
-    """All that is recorded of one exchange. Holds no body text, credential or matched text by type.
-
-    `effect` is what was done, `would_be` what would have been done without shadow and monitoring. `outcome` is one of
-    "forwarded", "edited", "refused", "cut", "failed", "client_gone". `status` is what the client got (0: nothing).
-    The shell adds time, duration, client address.
-    """
-
-    id: str
-    upstream: str
-    principal: str
-    dialect: str
-    method: str
-    path: str  # without the query, which may hold credentials
-    ruleset: str  # digest of the rule set that judged
-    status: int
-    outcome: str
-    effect: Effect
-    would_be: Effect
-    code: Code | None
-    reasons: tuple[Reason, ...]
-    fingerprints: tuple[str, ...]
-    request: Inspected
-    answer: Inspected
-    model: str | None = None
-    host: str = ""  # as the client spelt it, where it chose it
-    operation: str | None = None  # what a message asks for: its method, and the tool or prompt that it names
-    streamed: bool = False
-    wrapped: int = 0  # segments marked as data
-    held_max: int = 0  # most code points held back in the answer stream
-    usage: Mapping[str, int] = field(default_factory=dict)  # tokens, as in gateway.dialect.usage
-    counted: Counted = Counted.NOBODY  # by whom
-    switched_from: str | None = None  # the model that the client asked for, where a limit had another one asked
-    limit: str | None = None  # the limit that refused
-    limits: str | None = None  # who counted: "shared", "local", "unchecked"; None where nothing was to be counted
-    fault: str | None = None  # stage and kind of a failure, for the log
-    told: str | None = None  # why the client was refused, in the words that it was told
-    calls: tuple[CallRecord, ...] = ()  # of tools, in the order in which they came

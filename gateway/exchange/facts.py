@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from gateway.dialect.route import Endpoint
 from gateway.dialect.usage import Usage
 from gateway.errors import Code
 from gateway.exchange.calls import Calls
 from gateway.exchange.demand import Counted
-from gateway.exchange.events import CallRecord, ExchangeRecord, Inspected, LimitsTaken
+from gateway.exchange.events import LimitsTaken
+from gateway.exchange.recorded import CallRecord, ExchangeRecord, Inspected
 from gateway.exchange.stream import StreamTotals
 from gateway.exchange.target import Head
 from gateway.exchange.whole import Outcome
@@ -77,10 +80,10 @@ class Facts:
         self.answer = Inspected(totals.bytes, 0, totals.events, endpoint.coverage.value, tuple(totals.uninspected))
         self.held_max = totals.held_max
 
-    def add_calls(self, calls: Calls) -> None:
-        """Add what became of the calls of tools."""
+    def add_calls(self, calls: Calls, *, apart: bool = False) -> None:
+        """Add what became of the calls of tools; not of their results where those come `apart`, at their own time."""
         self._judge(calls.effect, calls.would_be, tuple(calls.reasons()), ())
-        self.calls += calls.records()
+        self.calls += (replace(one, became=None) if apart else one for one in calls.records())
 
     def add_reasons(self, effect: Effect, would_be: Effect, reasons: Sequence[Reason]) -> None:
         """Add why something was decided that is no text."""

@@ -17,39 +17,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final, override
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.dialect.base import Coverage
-from gateway.dialect.message import MessageDialect
-from gateway.dialect.meter import Asked
-from gateway.dialect.route import Family, Form
-from gateway.dialect.spelling import resolved
-from gateway.errors import Code, InternalError, LockgateError, Malformed
+from gateway.dialect.route import Endpoint, Family, Form
+from gateway.errors import InternalError, LockgateError
 from gateway.exchange import headers as fields
-from gateway.exchange import hosted, messages, pdf, refuse
-from gateway.exchange.answering import BINARY, Answering, Reading, labelled_binary
+from gateway.exchange import hosted, messages, pdf, refuse, signed
 from gateway.exchange.bill import Bill, meter_for
-from gateway.exchange.calls import Calls, Refused, may_complete
+from gateway.exchange.calls import may_complete
+from gateway.exchange.collecting import BINARY, Reading, labelled_binary
+from gateway.exchange.consulting import Held
 from gateway.exchange.content import inspect, is_told_by_first_bytes, readable
 from gateway.exchange.demand import Consults, Demand
 from gateway.exchange.ending import State
 from gateway.exchange.events import (
+    Announced,
     AnswerData,
     Answered,
     AnswerStarted,
-    Ask,
+    CallsOverdue,
     ClientGone,
     Command,
-    Consult,
     DialDenied,
     Event,
     Extracted,
     Failed,
     Headers,
-    Inspected,
     LimitsTaken,
     Overdue,
     ReadBody,
@@ -66,37 +63,17 @@ from gateway.exchange.events import (
 from gateway.exchange.facts import Facts
 from gateway.exchange.gate import Gate
 from gateway.exchange.judge import STOPPED_TOOL
-from gateway.exchange.requested import requested
-from gateway.exchange.sight import UNTOLD, sight
+from gateway.exchange.making import Making
+from gateway.exchange.recorded import Inspected
 from gateway.exchange.stream import AnswerStream
 from gateway.exchange.target import judge_target
 from gateway.exchange.whole import Outcome
-from gateway.policy.call import Called
 from gateway.policy.profile import UnknownJson
-from gateway.policy.transcript import Transcript
 from gateway.segment import Direction, Uninspected
 from gateway.verdict import Effect, Refusal
 from gateway.wire.coding import decode
 from gateway.wire.document import Document, glance, parse
 from gateway.wire.media import content_type
-
-UNCHANGEABLE: Final = Refused(
-    Code.APPROVAL, "it was approved with other arguments, which only the caller can put into an HTTP request", ()
-)
-
-_SESSION: Final = "mcp-session-id"
-"""The field of MCP's streamable HTTP until 2025-11-25; later versions know no sessions."""
-
-type Then = Callable[[], list[Command]]
-type Refuse = Callable[[Refusal], list[Command]]
-
-
-class Held(Struct, frozen=True):
-    """A request that was judged and waits for the limits: the bytes to send, the same decoded, and its fields."""
-
-    sent: bytes
-    body: bytes
-    headers: Headers
 
 
 class _Leaning(Struct, frozen=True):
@@ -106,7 +83,7 @@ class _Leaning(Struct, frozen=True):
     document: Document
 
 
-class Exchange(Answering):
+class Exchange(Making):
     """One request and its answer. Feed it events until `finished`; it never raises."""
 
     def __init__(
@@ -120,14 +97,11 @@ class Exchange(Answering):
         consults: Consults = Consults.EARLY,
         isolation: int | None = None,
     ) -> None:
-        super().__init__(gate, family, Facts(id, upstream, principal, gate.rules.digest), isolation)
-        self._consults = consults
-        self._demand = Demand()
-        self._held: Held | None = None
+        super().__init__(gate, family, Facts(id, upstream, principal, gate.rules.digest), isolation, consults)
         self._family = family
         self._uploading = False
+        self._is_signed = False  # over its bytes, so that any change makes it worthless
         self._leaning: _Leaning | None = None
-        self._then: Then = list  # what follows once calls that the request makes are answered
 
     @property
     def finished(self) -> bool:
@@ -180,53 +154,32 @@ class Exchange(Answering):
         path = event.target.partition("?")[0]
         self._request = event
         self._facts.method = event.method
-        self._endpoint = self._family.endpoint(event.method, path)
-        self._unknown = self._endpoint is self._family.fallback and self._endpoint.coverage is Coverage.TEXT
+        self._is_signed = self._family.is_signed(event.headers, event.target.partition("?")[2])
+        self._lead_to(self._family.endpoint(event.method, path))
         if self._unknown and self._gate.profile.unknown_json is UnknownJson.PASS:
             self._endpoint = replace(self._endpoint, coverage=Coverage.PASS)
-        self._facts.dialect = self._endpoint.dialect.name
         self._media = content_type(event.headers)
         headers = messages.unrepeated(self._endpoint, event.headers)
         head = judge_target(self._gate, self._family, event.host, event.target, headers)
         self._facts.add_head(head)
         if head.total.effect >= Effect.ASK:
             return self._refuse(self._content_refusal(head.total.verdict))
-        self._bill = Bill(meter_for(self._endpoint.meter, event.method))
         if not event.has_body or not self._reads_request:
             # What is known of it now is all that will be, but for a body that turns out to be text.
             return self._rule(self._requested(None), self._refuse, self._begin_consulting)
         return self._begin_consulting()
+
+    def _lead_to(self, endpoint: Endpoint) -> None:
+        self._unknown = endpoint is self._family.fallback and endpoint.coverage is Coverage.TEXT
+        self._endpoint = signed.unmarked(endpoint) if self._is_signed else endpoint
+        self._facts.dialect = endpoint.dialect.name
+        self._bill = Bill(meter_for(endpoint.meter, self._request.method))
 
     def _begin_consulting(self) -> list[Command]:
         if self._consults is Consults.LATE and self._request.has_body and self._reads_request:
             self._state = State.BODY
             return [ReadBody()]
         return self._consult(Demand(asked=self._asked(None), tools=self._called(None)))
-
-    def _called(self, document: Document | None) -> tuple[str, ...]:
-        """The tools that the request calls by itself, one name for each call: as ruled on, or else as it says."""
-        return self._made.names if self._made is not None else messages.called(self._endpoint, document)
-
-    def _requested(self, outcome: Outcome | None) -> tuple[Called, ...]:
-        """The tools that the request calls by its method and path."""
-        return requested(self._gate, self._request, self._facts.upstream, outcome, self._media)
-
-    def _asked(self, document: Document | None, unread: tuple[Uninspected, ...] = ()) -> Asked | None:
-        """What the request may cost; None where nobody asks, or nothing is counted."""
-        meter = self._bill.meter
-        if meter is None or self._consults is Consults.EARLY:
-            return None
-        return meter.asked(self._path, document, unread)
-
-    @property
-    def _path(self) -> str:
-        return resolved(self._request.target.partition("?")[0])
-
-    def _consult(self, demand: Demand) -> list[Command]:
-        self._state = State.LIMITS
-        self._demand = demand
-        self._bill.asked = demand.asked
-        return [Consult(demand)]
 
     def _on_limits(self, event: LimitsTaken) -> list[Command]:
         if self._state is not State.LIMITS:
@@ -240,8 +193,7 @@ class Exchange(Answering):
         if refusal is not None:
             return self._refuse(refusal)
         if self._held is not None:
-            self._state = State.WAITING
-            return [*self._clock(), self._upstream_command(self._held.sent, self._held.headers)]
+            return self._start_upstream(self._held.sent, self._held.headers)
         if not self._request.has_body:
             return self._start_upstream(b"", self._fields(None, b""))
         if self._reads_request:
@@ -256,22 +208,6 @@ class Exchange(Answering):
     @property
     def _reads_request(self) -> bool:
         return self._refuses_unknown or readable(self._endpoint, self._endpoint.request_form, self._media)
-
-    def _switched(self, event: LimitsTaken) -> list[Command]:
-        """Ask again with the request for another model, where the limit names one and the request can be changed."""
-        held, meter, demand = self._held, self._bill.meter, self._demand
-        if event.switch_to is None or held is None or meter is None or demand.asked is None or demand.switched:
-            return []
-        renamed = meter.renamed(self._request.target, held.body, event.switch_to)
-        if renamed is None:
-            return []
-        target, body = renamed
-        self._request = replace(self._request, target=target)
-        if body is not held.body:
-            self._held = Held(body, body, fields.of_edited(held.headers))
-        self._facts.switched_from, self._facts.model = demand.asked.model, event.switch_to
-        self._facts.edited = True
-        return self._consult(replace(demand, asked=replace(demand.asked, model=event.switch_to), switched=True))
 
     def _begin_upload(self, uninspected: tuple[Uninspected, ...]) -> StartUpstream:
         self._state = State.WAITING
@@ -296,6 +232,8 @@ class Exchange(Answering):
     def _judge_request(self, raw: bytes) -> list[Command]:
         coding = fields.value(self._request.headers, "content-encoding")
         body = decode(raw, coding, self._gate.limits.request) if coding else raw
+        if self._endpoint.doubt is not None:
+            self._lead_to(self._endpoint.told_by(body))
         self._refuse_unknown_json(body, self._media)
         if self._gate.firewall is not None and self._endpoint.coverage is Coverage.DIALECT:
             self._asked_body = body
@@ -333,6 +271,8 @@ class Exchange(Answering):
         if messages.calls_stopped(self._gate, self._endpoint.dialect, outcome.document):
             outcome = replace(outcome, verdict=STOPPED_TOOL)
         self._facts.add(Direction.REQUEST, outcome)
+        if self._is_signed:
+            self._facts.add_reasons(Effect.ALLOW, Effect.ALLOW, signed.notes(self._gate, self._endpoint))
         if self._bill.meter is not None:
             self._facts.model = self._bill.meter.model_of(self._path, outcome.document) or self._facts.model
         self._facts.operation = messages.operation(self._endpoint, outcome.document, named=not outcome.findings)
@@ -340,6 +280,8 @@ class Exchange(Answering):
         headers = self._fields(outcome.document, outcome.body)
         if outcome.verdict.effect >= Effect.ASK:
             return self._refuse_request(outcome.document, headers, self._content_refusal(outcome.verdict))
+        if self._is_signed and outcome.edited:
+            return self._refuse(signed.refusal(outcome.verdict, self._facts.id))
         refused = hosted.refused(self._gate, self._endpoint, outcome, self._asked_body, self._facts)
         if refused is not None:
             return self._refuse(refuse.of(refused.code, self._facts.id, refused.words, rules=refused.rules))
@@ -348,38 +290,6 @@ class Exchange(Answering):
             partial(self._refuse_request, outcome.document, headers),
             partial(self._request_ruled, raw, outcome, headers),
         )
-
-    def _rule(self, made: tuple[Called, ...], refuse_it: Refuse, then: Then) -> list[Command]:
-        """Rule on the calls of tools that the request itself makes, and go on where all of them may be made."""
-        if self._gate.firewall is None or not made:
-            return then()
-        seen = partial(sight, self._gate, self._untold, self._isolation)
-        calls = self._made = Calls(self._gate.rules, seen, self._gate.stopped_tools)
-        self._then = partial(self._when_ruled, calls, refuse_it, then)
-        calls.take(made)
-        if questions := calls.ask():
-            self._state = State.ASKING
-            return [Ask(questions)]
-        return self._then()
-
-    @property
-    def _untold(self) -> Transcript:
-        """What is known of the conversation that a call by itself is part of: the name of an MCP session."""
-        return replace(UNTOLD, session=fields.value(self._request.headers, _SESSION) or "")
-
-    def _when_ruled(self, calls: Calls, refuse_it: Refuse, then: Then) -> list[Command]:
-        refused = calls.refused
-        if refused is None and calls.changes and not isinstance(self._endpoint.dialect, MessageDialect):
-            refused = UNCHANGEABLE
-        if refused is None:
-            return then()
-        return refuse_it(refuse.of(refused.code, self._facts.id, refused.words, rules=refused.rules))
-
-    @override
-    def _on_request_answered(self, event: Answered) -> list[Command]:
-        assert self._made is not None, "something was asked"
-        self._made.answered(event.answers)
-        return self._then()
 
     def _request_ruled(self, raw: bytes, outcome: Outcome, headers: Headers) -> list[Command]:
         """Send the request, or see first whether the limits allow it."""
@@ -396,37 +306,31 @@ class Exchange(Answering):
         asked = self._asked(document, outcome.inspected.uninspected)
         return self._consult(Demand(asked=asked, tools=self._called(outcome.document)))
 
-    def _reread(self, raw: bytes, outcome: Outcome) -> Document | None:
-        """The whole of a body whose beginning was known and left out, where a limit needs it; None for no document."""
-        is_needed = self._bill.meter is not None and self._consults is Consults.LATE
-        if not is_needed or outcome.inspected.coverage != Coverage.DIALECT:
-            return None
-        coding = fields.value(self._request.headers, "content-encoding")
-        try:
-            return glance(decode(raw, coding, self._gate.limits.request) if coding else raw)
-        except Malformed:
-            return None
-
     def _refuse_request(self, document: Document | None, headers: Headers, refusal: Refusal) -> list[Command]:
         """Refuse what a client sends: tell it, or its receiver where it is that one who waits."""
         instead = messages.instead(self._endpoint, document, refusal)
         if instead is None:
             return self._refuse(refusal)
         self._facts.edited = True
+        self._facts.code, self._facts.told = refusal.code, refusal.message
         return self._start_upstream(instead, fields.of_edited(headers))
 
     def _fields(self, before: Document | None, body: bytes) -> Headers:
         return messages.request_fields(self._endpoint, self._onward_headers(), before, body)
 
     def _onward_headers(self) -> Headers:
-        """The request's fields for the upstream; where the answer will be read, it must come without coding."""
+        """The request's fields for the upstream; where the answer will be read, it is to come without coding, unless
+        the fields are signed."""
         if self._endpoint.coverage is Coverage.PASS or self._endpoint.answer_form is Form.BYTES:
             return self._request.headers
+        headers = self._request.headers if self._is_signed else fields.uncoded(self._request.headers)
         # A part of a body could be read in slices that no rule sees whole.
-        return fields.without(fields.uncoded(self._request.headers), ("range", "if-range"))
+        return fields.without(headers, ("range", "if-range"))
 
     def _start_upstream(self, body: bytes, headers: Headers) -> list[Command]:
         self._state = State.WAITING
+        if self._made is not None and self._made.refused is None:
+            self._expected = messages.expect(self._endpoint, self._made, self._facts.id)
         return [*self._clock(), self._upstream_command(body, headers)]
 
     def _upstream_command(self, body: bytes | None, headers: Headers) -> StartUpstream:
@@ -445,6 +349,8 @@ _STEPS: Final[Mapping[type[Event], Callable[[Exchange, Any], list[Command]]]] = 
     Extracted: Exchange._on_extracted,
     Answered: Exchange._on_answered,
     Recalled: Exchange._on_recalled,
+    Announced: Exchange._on_announced,
+    CallsOverdue: Exchange._on_calls_overdue,
     RequestBroken: Exchange._on_request_broken,
     ClientGone: Exchange._on_client_gone,
     Stopped: Exchange._on_stopped,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from gateway.dialect.apart import Awaited, Ear, Expected
 from gateway.dialect.base import Fields
 from gateway.dialect.message import MessageDialect, RpcDialect
 from gateway.dialect.route import Endpoint
@@ -54,7 +55,7 @@ def judge_message(
     direction: Direction,
     document: Document,
     upstream: str,
-    calls: Iterable[Calls] = (),
+    calls: Iterable[Awaited] = (),
 ) -> Judged:
     """Judge one message from or for that upstream. `calls` are those that it may answer. Raises Malformed for what is
     none."""
@@ -99,6 +100,8 @@ class MessageStream:
         calls: Calls | None = None,
     ) -> None:
         self.reports = 0  # of progress, that have come
+        self.renewed: dict[Expected, None] = {}  # calls of others whose progress was reported since this was emptied
+        self.settled: dict[Expected, None] = {}  # likewise, whose answers have all come
         self._calls = (calls,) if calls is not None else ()
         self._gate = gate
         self._dialect = dialect
@@ -119,6 +122,19 @@ class MessageStream:
 
     def break_off(self) -> None:
         """The upstream stopped in the middle. Nothing is held; half an event does not leave."""
+
+    @property
+    def ear(self) -> Ear | None:
+        """What it waits for, once it has named the address of requests that are answered on it."""
+        return self._reader.ear
+
+    def close(self) -> None:
+        """It is over, for whoever sends requests that are answered on it."""
+        self._reader.close()
+
+    def give_up(self, expected: Expected, refusal: Refusal) -> bytes:
+        """Answers in place of those that did not come in time, as events; what still comes of them does not leave."""
+        return self._reader.give_up(expected, refusal)
 
     def ending(self, refusal: Refusal) -> bytes:
         """Answers to what a client still waits for; empty where it waits for nothing."""
@@ -147,8 +163,13 @@ class MessageStream:
             document = parse(frame.data)
         except NotJson:
             return self._with_data(frame, self._reader.other(frame.event, frame.data))
-        judged = judge_message(self._gate, self._dialect, Direction.ANSWER, document, self._upstream, self._calls)
-        self.reports += len(self._dialect.progress_tokens(document, Direction.ANSWER))
+        if self._reader.is_late(document):
+            return b""
+        settled = self._reader.settled(document)
+        self.settled.update((one, None) for one in settled if not one.owed)
+        calls = (*self._calls, *(one.calls for one in settled))
+        judged = judge_message(self._gate, self._dialect, Direction.ANSWER, document, self._upstream, calls)
+        self._progress(self._dialect.progress_tokens(document, Direction.ANSWER))
         self._reader.sent(frame.event, document, frame.data)
         if (kept := self._reader.kept(document)) is not None:
             return self._with_data(frame, kept)
@@ -158,6 +179,12 @@ class MessageStream:
         if judged.refused:
             return self._with_data(frame, self._dialect.in_place(document, self._refusal(judged.verdict)))
         return self._with_data(frame, judged.data)
+
+    def _progress(self, tokens: tuple[Hashable, ...]) -> None:
+        self.reports += len(tokens)
+        if self.ear is not None:
+            found = (self.ear.reported(token) for token in tokens)
+            self.renewed.update((one, None) for one in found if one is not None)
 
     def _with_data(self, frame: Frame, data: bytes) -> bytes:
         if data == frame.data:
@@ -185,11 +212,6 @@ def bound(endpoint: Endpoint, document: Document | None, direction: Direction) -
 def is_message(endpoint: Endpoint, body: bytes) -> bool:
     """Whether a JSON body claims to be a message of the endpoint's API."""
     return isinstance(endpoint.dialect, RpcDialect) and endpoint.dialect.is_message(glance(body))
-
-
-def status(endpoint: Endpoint, refusal: Refusal) -> int:
-    """The HTTP status of a refusal."""
-    return endpoint.dialect.status(refusal) if isinstance(endpoint.dialect, RpcDialect) else refusal.status
 
 
 def instead(endpoint: Endpoint, document: Document | None, refusal: Refusal) -> bytes | None:
@@ -228,6 +250,17 @@ def made(endpoint: Endpoint, document: Document | None, upstream: str) -> tuple[
         return ()
     server = server_of(upstream)
     return tuple(replace(one, call=replace(one.call, server=server)) for one in endpoint.dialect.made(document))
+
+
+def expect(endpoint: Endpoint, calls: Calls, of: str) -> Expected | None:
+    """Leave the calls of a request, sent by the exchange of that id, to the stream on which they are answered; None
+    where that is not another one, or not known. Raises ClientError where it could not tell them from others."""
+    return endpoint.dialect.expect(calls, of) if isinstance(endpoint.dialect, MessageDialect) else None
+
+
+def may_be_checked(endpoint: Endpoint) -> bool:
+    """Whether what a request is answered comes here, or on a stream that is served here."""
+    return not isinstance(endpoint.dialect, MessageDialect) or endpoint.dialect.is_heard
 
 
 def with_arguments(endpoint: Endpoint, document: Document, changes: Mapping[Hashable, Change]) -> bytes:

@@ -16,9 +16,10 @@ from gateway.dialect.plain import ANSWERED, ASKED
 from gateway.dialect.route import Endpoint, Form
 from gateway.exchange import content
 from gateway.exchange.content import Piece, is_told_by_first_bytes, joined
-from gateway.exchange.events import Extracted, Inspected, Unread
+from gateway.exchange.events import Extracted, Unread
 from gateway.exchange.gate import Gate
 from gateway.exchange.judge import judge
+from gateway.exchange.recorded import Inspected
 from gateway.exchange.whole import Outcome
 from gateway.policy.profile import Profile
 from gateway.segment import Direction, Uninspected

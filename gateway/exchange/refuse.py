@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from gateway.dialect.refusals import is_soon
 from gateway.errors import Code
 from gateway.exchange.events import Fault, Headers, LimitsTaken
 from gateway.verdict import Effect, Reason, Refusal
@@ -69,10 +70,6 @@ def of(
     return Refusal(code, STATUS[code], message, request_id, rules, retry_after)
 
 
-SOON: Final = 60
-"""Seconds of waiting up to which a client is told to try again by itself: beyond, the OpenAI and Anthropic SDKs heed no
-`Retry-After` and come back within seconds (`_calculate_retry_timeout` of openai-python 3.54)."""
-
 STORE_RETRY: Final = 5
 """Seconds after which a client may try again while the store that counts is away: a fail-over takes about so long."""
 
@@ -101,11 +98,16 @@ def rules_of(reasons: Iterable[Reason]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(reason.rule for reason in enforced if reason.effect >= Effect.ASK))
 
 
+def words_of(code: Code) -> str:
+    """What was found in a text that is refused, in words."""
+    return _WORDS.get(code, _WORDS[Code.CONTENT])
+
+
 def content_message(code: Code, rules: tuple[str, ...]) -> str:
     """Why content was refused, by which rules, and the way out; never the text itself."""
     named = ", ".join(f"`{rule}`" for rule in rules)
     return (
-        f"{_WORDS.get(code, _WORDS[Code.CONTENT])} (rule {named}); do not retry it unchanged: remove it, or ask the "
+        f"{words_of(code)} (rule {named}); do not retry it unchanged: remove it, or ask the "
         "operator of the gateway to adjust the rule"
     )
 
@@ -114,8 +116,7 @@ def headers(refusal: Refusal) -> Headers:
     """The fields of a refusal; `x-should-retry` is what the OpenAI and Anthropic SDKs obey."""
     found: list[tuple[str, str]] = [("content-type", "application/json")]
     if refusal.code is Code.RATE:
-        is_soon = refusal.retry_after is not None and refusal.retry_after <= SOON
-        found.append(("x-should-retry", "true" if is_soon else "false"))
+        found.append(("x-should-retry", "true" if is_soon(refusal) else "false"))
     elif refusal.code not in _RETRIABLE:
         found.append(("x-should-retry", "false"))
     if refusal.retry_after is not None:

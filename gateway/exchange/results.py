@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from gateway.dialect.apart import Awaited
 from gateway.dialect.message import MessageDialect
 from gateway.exchange.calls import Calls
 from gateway.policy.tools.wrapper import Result
@@ -22,7 +23,7 @@ def misfit(calls: Calls, status: int, came: bytes, document: Document | None) ->
     return calls.returned("", Result(len(came), text, value, document is not None, is_error=status >= BAD))
 
 
-def checked(dialect: object, calls: Iterable[Calls], document: Document | None, body: bytes) -> bytes:
+def checked(dialect: object, calls: Iterable[Awaited], document: Document | None, body: bytes) -> bytes:
     """The body of a server as it goes on, by what holds for the calls that it answers. `document` is what came: how
     large a result is, is told by that."""
     known = tuple(calls)

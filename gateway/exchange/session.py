@@ -232,7 +232,9 @@ class Session(SessionOpening):
         return [ToClient(Message(message.opcode, outcome.body))]
 
     def _on_stream(self, stream: AnswerStream, message: Message) -> list[SessionCommand]:
-        check_text(message)
+        if not self._socket.takes_binary:
+            check_text(message)
+        self._opcode = message.opcode
         stream.feed(message.data)
         return self._released(stream)
 
@@ -248,8 +250,11 @@ class Session(SessionOpening):
         if stream.cut is not None:
             return self._cut(self._content(stream.cut))
         out = self._departed()
-        for denial in stream.denials():
+        denials = stream.denials()
+        for denial in denials:
             self._denials |= dict.fromkeys(denial.names, denial)
+        if owed := self._socket.owed(denials):
+            out.append(ToServer(Message(Opcode.TEXT, owed)))
         if questions := stream.ask():
             return [*out, Ask(questions, is_patient=True)]
         if stream.at_rest and self._socket.is_idle:
@@ -259,6 +264,8 @@ class Session(SessionOpening):
 
     def _inspect(self, direction: Direction, message: Message) -> Outcome:
         """Judge a message alone, and note what was found. Raises what `read` does."""
+        if self._socket.takes_binary:
+            message = Message(Opcode.TEXT, message.data)
         outcome = read(self._gate(), self._endpoint, self._facts.path, direction, message)
         self._facts.judged(direction, outcome)
         return outcome

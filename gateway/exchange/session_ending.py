@@ -76,6 +76,7 @@ class SessionEnding:
         self._calls: Calls | None = None  # of tools, in the stream; None where nobody rules on them
         self._used_before: Usage = {}  # when an answer was last asked for
         self._ending = False
+        self._opcode = Opcode.TEXT  # in which the server sends its messages
 
     @property
     def finished(self) -> bool:
@@ -209,13 +210,13 @@ class SessionEnding:
         self._facts.code, self._facts.told = refusal.code, refusal.message
         out = self._departed()
         if self._stream is not None:
-            out += [ToClient(Message(Opcode.TEXT, line)) for line in self._stream.ending(refusal).splitlines()]
+            out += [ToClient(Message(self._opcode, line)) for line in self._stream.ending(refusal).splitlines()]
         return [*out, *self._close(close_code, refusal, outcome)]
 
     def _departed(self) -> list[SessionCommand]:
         """What the server said that is decided, and may leave."""
         frames = self._stream.departed() if self._stream is not None else []
-        return [ToClient(Message(Opcode.TEXT, frame)) for frame in frames]
+        return [ToClient(Message(self._opcode, frame)) for frame in frames]
 
     # --- endings ---------------------------------------------------------------------------------------------------
 

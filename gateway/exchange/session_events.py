@@ -72,12 +72,14 @@ class Cause(StrEnum):
 @dataclass(frozen=True, slots=True)
 class SessionStarted:
     """The head of an upgrade request, with `target`, `headers` and `host` as in RequestStarted, but without the fields
-    of the handshake. `protocols` are the subprotocols that the client offers, which may hold credentials."""
+    of the handshake, and `session` likewise. `protocols` are the subprotocols that the client offers, which may hold
+    credentials."""
 
     target: str
     headers: Headers
     protocols: tuple[str, ...] = ()
     host: str = ""
+    session: str = ""
 
 
 @dataclass(frozen=True, slots=True)

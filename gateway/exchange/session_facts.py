@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import override
 
-from gateway.exchange.events import ExchangeRecord, Inspected
 from gateway.exchange.facts import Facts
 from gateway.exchange.judge import Judgement
+from gateway.exchange.recorded import ExchangeRecord, Inspected
 from gateway.exchange.stream import KEPT, StreamTotals
 from gateway.exchange.whole import Outcome
 from gateway.segment import Direction, Uninspected

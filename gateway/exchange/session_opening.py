@@ -26,7 +26,7 @@ from gateway.exchange.gate import Gate
 from gateway.exchange.session_ending import SessionEnding, State
 from gateway.exchange.session_events import Accept, Accepted, Declined, Dial, SessionCommand, SessionStarted
 from gateway.exchange.session_facts import SessionFacts
-from gateway.exchange.sight import joined, sight
+from gateway.exchange.sight import called, joined, sight
 from gateway.exchange.stream import AnswerStream
 from gateway.exchange.target import judge_target
 from gateway.exchange.whole import unread
@@ -121,8 +121,9 @@ class SessionOpening(SessionEnding):
         self._facts.ruleset = gate.rules.digest
         if self._endpoint.coverage is Coverage.DIALECT:
             if gate.firewall is not None:
+                named = called(self._started.session) or f"connection {self._facts.id}"
                 self._calls = Calls(
-                    gate.rules, lambda: sight(gate, joined(self._said), self._isolation), gate.stopped_tools
+                    gate.rules, lambda: sight(gate, joined(self._said, named), self._isolation), gate.stopped_tools
                 )
             self._stream = AnswerStream(gate, self._endpoint.dialect, Framing.MESSAGE, self._calls)
 

@@ -25,18 +25,26 @@ UNTOLD: Final = Transcript(is_whole=False)
 """What is known of the conversation behind a call that comes without one: a message, or an HTTP request."""
 
 
-def told(dialect: Dialect, body: bytes) -> Transcript:
-    """What a decoded request body tells; nothing where it is empty."""
-    return dialect.transcript(glance(body)) if body.strip() else UNTOLD
+def told(dialect: Dialect, body: bytes, session: str = "") -> Transcript:
+    """What a decoded request body tells; nothing where it is empty. `session` is what its client calls the
+    conversation, before what the protocol does."""
+    transcript = dialect.transcript(glance(body)) if body.strip() else UNTOLD
+    return replace(transcript, session=called(session)) if session else transcript
 
 
-def joined(transcripts: Iterable[Transcript]) -> Transcript:
+def called(session: str) -> str:
+    """A conversation as its client calls it, apart from what protocols do."""
+    return f"client {session}" if session else ""
+
+
+def joined(transcripts: Iterable[Transcript], session: str) -> Transcript:
     """One conversation of which several messages told, in their order. Tools are those that were last named."""
     all_of_them = tuple(transcripts)
     return Transcript(
         tuple(turn for one in all_of_them for turn in one.turns),
         next((one.tools for one in reversed(all_of_them) if one.tools), ()),
         is_whole=False,
+        session=session,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from gateway.exchange.events import ExchangeRecord, Inspected
+from gateway.exchange.recorded import ExchangeRecord, Inspected
 from gateway.segment import Uninspected
 
 _TRAILERS: Final = Uninspected("trailers")

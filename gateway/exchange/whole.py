@@ -22,11 +22,11 @@ from gateway.exchange import part
 from gateway.exchange.beginning import HEAVIEST, LEAST, Beginning, Trail
 from gateway.exchange.body import Unit, edited_text, form_units, json_unit, line_units, read_text
 from gateway.exchange.combine import combined
-from gateway.exchange.events import Inspected
 from gateway.exchange.gate import Gate
 from gateway.exchange.growth import Piece, Regions
 from gateway.exchange.judge import judge
 from gateway.exchange.parted import judge_parted
+from gateway.exchange.recorded import Inspected
 from gateway.exchange.total import Total
 from gateway.policy.hierarchy import Mode
 from gateway.segment import Direction, Segment, Uninspected

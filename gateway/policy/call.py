@@ -121,13 +121,38 @@ class Lasts(StrEnum):
     TARGET = "target"  # for this tool with this target, until the session is over
 
 
+class Aim(Struct, frozen=True, omit_defaults=True):
+    """What a call is aimed at by one of its arguments. `sources` are the texts in which the value stands, in words;
+    none where the model wrote it, None where nothing is known of the conversation."""
+
+    argument: str
+    sink: Sink
+    value: str
+    sources: tuple[str, ...] | None = None
+
+
+class Session(Struct, frozen=True):
+    """What tells the conversation that a call is made in.
+
+    An approval of this call for the session is bound to `name`; empty where nothing tells a conversation. One of an
+    earlier call holds if it is bound to one of `earlier`. `opening` names how the conversation began, which others may
+    have in common with it.
+    """
+
+    name: str = ""
+    earlier: frozenset[str] = frozenset()
+    opening: str = ""
+
+
 class Question(Struct, frozen=True):
-    """A call that needs an approval. `fingerprint` names tool and canonical arguments, `session` the conversation."""
+    """A call that needs an approval. `fingerprint` names tool and canonical arguments, `aims` tell what it is aimed at,
+    for a person."""
 
     call: Call
     ruling: Ruling
     fingerprint: str
-    session: str
+    session: Session
+    aims: tuple[Aim, ...] = ()
 
 
 class Answer(Struct, frozen=True):

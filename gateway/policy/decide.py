@@ -156,7 +156,12 @@ def _edits_text(profile: Profile, ruling: _Ruling) -> bool:
 
 
 def _code(effect: Effect, category: str) -> Code:
-    return Code.APPROVAL if effect is Effect.ASK else _CODES.get(category.partition(".")[0], Code.CONTENT)
+    return Code.APPROVAL if effect is Effect.ASK else code_of(category)
+
+
+def code_of(category: str) -> Code:
+    """What a client is refused with for something of that category."""
+    return _CODES.get(category.partition(".")[0], Code.CONTENT)
 
 
 def _edits(changes: Mapping[_Leaf, Iterable[tuple[Span, str]]]) -> tuple[Edit, ...]:

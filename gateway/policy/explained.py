@@ -113,6 +113,16 @@ def traced(
     )
 
 
+def sources_of(traced: Traced) -> tuple[str, ...]:
+    """The texts that have the values of an argument, in words, and those that have parts of them."""
+    places = (
+        f"{place.whence} (a part of it)" if trace.is_part else place.whence
+        for trace in traced.traces
+        for place in trace.places
+    )
+    return tuple(dict.fromkeys(places))
+
+
 def _declared(argument: Argument, tools: Sequence[Tool]) -> str:
     """The closest table that declares the argument; empty where none does."""
     if not argument.is_declared:

@@ -6,16 +6,14 @@ is fooled leaves the others standing. Pure: a conversation and a call in, a ruli
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Protocol
 
-from gateway.policy.call import Argument, Call, CallReason, Ruling, Sink
-from gateway.policy.explained import Explained, Heard, heard, traced
+from gateway.policy.call import Aim, Argument, Call, CallReason, Ruling, Session, Sink
+from gateway.policy.explained import Explained, Heard, heard, sources_of, traced
 from gateway.policy.fingerprint import fingerprint
 from gateway.policy.isolation import Isolation
 from gateway.policy.profile import Profile
@@ -23,13 +21,13 @@ from gateway.policy.provenance.chains import Memory, judge_chains, remembered
 from gateway.policy.provenance.judge import Sources, Strictness, judge_provenance
 from gateway.policy.provenance.spelling import host_of, scalar
 from gateway.policy.provenance.weighing import Weigher
+from gateway.policy.session import Thread
 from gateway.policy.tools.hosted import HostedRuling, MayReach, judge_hosted
 from gateway.policy.tools.listing import hidden
-from gateway.policy.tools.pinned import Pinning, pinned_reasons
+from gateway.policy.tools.pinned import Pinning, annotated, pinned_reasons
 from gateway.policy.tools.toolbox import Allowed, Ruled, Toolbox
 from gateway.policy.tools.wrapper import Terms, terms_of
-from gateway.policy.transcript import Defined, Hosted, Said, Transcript
-from gateway.segment import Role
+from gateway.policy.transcript import Defined, Hosted, Transcript
 from gateway.verdict import Effect
 
 type Instructs = Callable[[str], bool]
@@ -37,6 +35,12 @@ type Instructs = Callable[[str], bool]
 
 AIMED: Final = (Sink.RECIPIENT, Sink.ACCOUNT, Sink.URL, Sink.PATH)
 """Sinks that say at what a call is aimed. An approval for a target holds for other calls with the same values there."""
+
+TOLD: Final = (*AIMED, Sink.COMMAND, Sink.AMOUNT)
+"""Sinks whose values a person is told first."""
+
+MOST_AIMS: Final = 10
+"""Values that a person is told first: of more, all are among the arguments."""
 
 _STRICTNESS: Final = {"strict": Strictness.STRICT}
 
@@ -111,16 +115,13 @@ class Look:
         self._instructs = instructs
         self._isolation = isolation
 
+    def session(self, call: Call, beside: Iterable[Call]) -> Session:
+        """The conversation that a call is made in, with others `beside` it in the same answer."""
+        return self._thread.session(call, beside)
+
     @cached_property
-    def session(self) -> str:
-        """The name of the conversation: by what its user said first, which stays as the conversation grows, or by what
-        the protocol calls it."""
-        said = (turn for turn in self._transcript.turns if isinstance(turn, Said))
-        first = next((turn.text for turn in said if turn.role is Role.USER), "")
-        if first:
-            return _digest(self._policy.key, "session", first)
-        named = self._transcript.session
-        return _digest(self._policy.key, "named", named) if named else ""
+    def _thread(self) -> Thread:
+        return Thread(self._transcript, self._policy.key)
 
     @cached_property
     def _sources(self) -> Sources | None:
@@ -160,9 +161,26 @@ class Look:
         arguments = traced(call, self._defined.get(call.name), ruled.arguments, ruled.tools, self._sources)
         return Explained(self._ruling(call, ruled), ruled.why, ruled.tools, arguments)
 
+    def aims(self, call: Call) -> tuple[Aim, ...]:
+        """What a call is aimed at, and where that came from, for a person."""
+        ruled = self._ruled(call)
+        aimed = [one for one in ruled.arguments if one.sink in TOLD and (scalar(one.value) or "").strip()][:MOST_AIMS]
+        found = traced(call, self._defined.get(call.name), aimed, ruled.tools, self._sources)
+        return tuple(
+            Aim(
+                one.argument.name,
+                one.argument.sink,
+                scalar(one.argument.value) or "",
+                sources_of(one) if self._sources is not None else None,
+            )
+            for one in found
+        )
+
     def _ruled(self, call: Call) -> Ruled:
         policy = self._policy
         defined = self._defined.get(call.name)
+        if policy.pins is not None:
+            defined = annotated(call, defined, policy.pins.known)
         return policy.toolbox.rule(call, defined, policy.allowed, policy.profile, self._isolation)
 
     def _ruling(self, call: Call, ruled: Ruled) -> Ruling:
@@ -226,7 +244,3 @@ def target(arguments: Iterable[Argument]) -> str:
         if argument.sink in AIMED and (value := scalar(argument.value)) is not None and value.strip()
     }
     return json.dumps(sorted(aims), ensure_ascii=False) if aims else ""
-
-
-def _digest(key: bytes, purpose: str, text: str) -> str:
-    return hmac.new(key, f"{purpose}\0{text}".encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]

@@ -32,11 +32,13 @@ class Made(Struct, frozen=True):
 
 
 class Returned(Struct, frozen=True):
-    """What a call returned: its texts, joined by line feeds. `call` is None where nothing tells which call it was."""
+    """What a call returned: its texts, joined by line feeds. `call` is None where nothing tells which call it was;
+    `id` is then that of a call that the provider keeps."""
 
     text: str
     call: Call | None
     message: int = 0
+    id: str = ""
 
 
 type Turn = Said | Made | Returned
@@ -44,13 +46,13 @@ type Turn = Said | Made | Returned
 
 class Defined(Struct, frozen=True):
     """A tool that the request offers to the model. `schema` is that of its arguments, None where there is none;
-    `annotations` are what an MCP server says of its own tool."""
+    `annotations` are what MCP servers say of it, each as it stands in a definition of theirs."""
 
     name: str
     description: str = ""
     schema: Any = None
     path: Path = ()  # of the definition in the body
-    annotations: Any = None
+    annotations: tuple[Any, ...] = ()
 
 
 class Hosted(Struct, frozen=True):
@@ -69,7 +71,7 @@ class Hosted(Struct, frozen=True):
 
 class Transcript(Struct, frozen=True):
     """`is_whole` is false where the provider keeps earlier turns that the request does not repeat. `session` is what
-    the protocol calls the conversation, where it does: an MCP session's id."""
+    the client or the protocol calls the conversation, where one of them does, and who of them: `mcp ID`."""
 
     turns: tuple[Turn, ...] = ()
     tools: tuple[Defined, ...] = ()

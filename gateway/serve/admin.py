@@ -10,11 +10,12 @@ import hmac
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import hdrs, web
 
 from gateway.serve.approvals import PATH, Approvals
+from gateway.serve.decisions import read_decision
 from gateway.serve.identity import Site
 from gateway.serve.metrics import CONTENT_TYPE
 from gateway.serve.pins import PATH as PINS
@@ -136,7 +137,7 @@ class Admin:
     async def _decide(self, request: web.BaseRequest, *, stopped: bool) -> web.Response:
         """Take the decision of the body: `{"scope": "agent/research", "why": "…", "by": "…"}`."""
         try:
-            scope, why, by = _wanted(await _body(request))
+            scope, why, by = _wanted(await read_decision(request, _MOST, _FORM))
         except ValueError as error:
             return _plain(400, f"{error}\n")
         try:
@@ -155,21 +156,8 @@ _MOST: Final = 64 * 1024
 _FORM: Final = '{"scope": "all | agent/NAME | tool/NAME | upstream/NAME", "why": "…", "by": "…"}'
 
 
-async def _body(request: web.BaseRequest) -> bytes:
-    data = b""
-    while not request.content.at_eof():
-        data += await request.content.readany()
-        if len(data) > _MOST:
-            raise ValueError(f"the body is over {_MOST} bytes; accepted: {_FORM}")
-    return data
-
-
-def _wanted(data: bytes) -> tuple[Scope, str, str]:
+def _wanted(body: Any) -> tuple[Scope, str, str]:
     """Scope, reason and who. Raises ValueError with the accepted form."""
-    try:
-        body = json.loads(data)
-    except (ValueError, RecursionError):
-        body = None
     match body:
         case {"scope": str(scope), **rest} if rest.keys() <= {"why", "by"} and all(
             isinstance(text, str) for text in rest.values()

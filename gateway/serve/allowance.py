@@ -13,7 +13,8 @@ from typing import Any, Final
 from gateway.dialect.usage import Usage
 from gateway.errors import Code, StoreError
 from gateway.exchange.demand import Counted, Demand, Part, Quota
-from gateway.exchange.events import ExchangeRecord, LimitsTaken
+from gateway.exchange.events import LimitsTaken
+from gateway.exchange.recorded import ExchangeRecord
 from gateway.limits.claims import Caller, Terms, Unknown, Want, corrections, named, price_of, wanted
 from gateway.limits.price import OTHER, UNIT, Price
 from gateway.limits.rule import AtLimit

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -20,10 +20,12 @@ from aiohttp import hdrs, web
 
 from gateway.approve.decision import Decision, Fault, Person, Undecided
 from gateway.approve.desk import Desk
+from gateway.approve.roster import Roster
 from gateway.approve.shown import ticket_json
 from gateway.approve.ticket import State
 from gateway.errors import StoreError
 from gateway.policy.call import Lasts
+from gateway.serve.decisions import plain, read_decision, told
 
 PATH: Final = "/approvals"
 EVENTS: Final = "events"
@@ -46,19 +48,14 @@ _STATUS: Final[Mapping[Fault, int]] = {
     Fault.EXPIRED: 410,
     Fault.UNFIT: 422,
 }
-_TEXT: Final = "text/plain; charset=utf-8"
-
-type Known = Callable[[str], Person | None]
-"""Whose token that is."""
 
 
 class Approvals:
-    """The pages. `known` tells whose token one is; `is_guarded` is whether there are tokens at all."""
+    """The pages. `roster` tells whose token one is."""
 
-    def __init__(self, desk: Desk, known: Known, *, is_guarded: bool) -> None:
+    def __init__(self, desk: Desk, roster: Roster) -> None:
         self._desk = desk
-        self._known = known
-        self._is_guarded = is_guarded
+        self._roster = roster
         self._watchers = 0
 
     def serves(self, path: str) -> bool:
@@ -66,70 +63,77 @@ class Approvals:
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Serve a request whose Host and Origin were checked."""
-        if not self._is_guarded:
-            return _plain(403, "this needs a token: `token_env` under [admin] or [approvers.NAME] names its variable")
-        scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-        person = self._known(token.strip()) if scheme.lower() == "bearer" else None
-        if person is None:
-            return _plain(401, "show your token: Authorization: Bearer …", (hdrs.WWW_AUTHENTICATE, "Bearer"))
+        if self._roster.is_empty:
+            return plain(403, "this needs a token: `token_env` under [admin] or [approvers.NAME] names its variable")
+        token = _token(request)
+        person = self._roster.holder(token) if token is not None else None
+        if token is None or person is None:
+            return plain(401, "show your token: Authorization: Bearer …", (hdrs.WWW_AUTHENTICATE, "Bearer"))
         name = request.path[len(PATH) :].strip("/")
         is_one = bool(name) and name != EVENTS
         allowed = {hdrs.METH_GET, hdrs.METH_POST} if is_one else {hdrs.METH_GET}
         if request.method not in allowed:
-            return _plain(405, "not served here", (hdrs.ALLOW, ", ".join(sorted(allowed))))
+            return plain(405, "not served here", (hdrs.ALLOW, ", ".join(sorted(allowed))))
         try:
             if name == EVENTS:
-                return await self._events(request, person)
-            return await (self._one(request, name, person) if is_one else self._all(request, person))
+                return await self._events(request, person, token)
+            return await (self._one(request, name, person, token) if is_one else self._all(request, person))
         except Undecided as error:
-            return _plain(_STATUS[error.fault], str(error))
+            return plain(_STATUS[error.fault], str(error))
         except StoreError as error:
-            return _plain(503, str(error))
+            return plain(503, str(error))
 
     async def _all(self, request: web.BaseRequest, person: Person) -> web.Response:
         wanted = request.query.get("state")
         if wanted is not None and wanted not in set(State):
-            return _plain(400, f"no such state; there are: {', '.join(State)}")
+            return plain(400, f"no such state; there are: {', '.join(State)}")
         found = await self._desk.tickets(person)
-        return _json({"approvals": [ticket_json(one) for one in found if wanted in {None, one.state}]})
+        return told({"approvals": [ticket_json(one) for one in found if wanted in {None, one.state}]})
 
-    async def _one(self, request: web.BaseRequest, id_: str, person: Person) -> web.Response:
+    async def _one(self, request: web.BaseRequest, id_: str, person: Person, token: str) -> web.Response:
         if request.method == hdrs.METH_GET:
-            return _json(ticket_json(await self._desk.find(id_, person)))
+            return told(ticket_json(await self._desk.find(id_, person)))
         try:
-            decision, by = _wanted(await _body(request))
+            decision, by = _wanted(await read_decision(request, MOST, FORM))
         except ValueError as error:
-            return _plain(400, str(error))
-        who = Person(person.name, person.role, person.agents, by)
-        return _json(ticket_json(await self._desk.decide(id_, decision, who)))
+            return plain(400, str(error))
 
-    async def _events(self, request: web.BaseRequest, person: Person) -> web.StreamResponse:
+        def who() -> Person:
+            now = self._roster.still(token)
+            return Person(now.name, now.role, now.agents, by)
+
+        return told(ticket_json(await self._desk.decide(id_, decision, who)))
+
+    async def _events(self, request: web.BaseRequest, person: Person, token: str) -> web.StreamResponse:
         if self._watchers >= WATCHERS:
-            return _plain(503, f"{WATCHERS} watch already")
+            return plain(503, f"{WATCHERS} watch already")
         answer = web.StreamResponse(
             headers={hdrs.CONTENT_TYPE: "text/event-stream", hdrs.CACHE_CONTROL: "no-store"},
         )
         self._watchers += 1
         try:
             await answer.prepare(request)
-            await self._tell(answer, person)
-        except StoreError as error:
+            await self._tell(answer, person, token)
+        except (StoreError, Undecided) as error:
             await answer.write(f"event: fault\ndata: {json.dumps(str(error))}\n\n".encode())
         finally:
             self._watchers -= 1
         return answer
 
-    async def _tell(self, answer: web.StreamResponse, person: Person) -> None:
+    async def _tell(self, answer: web.StreamResponse, person: Person, token: str) -> None:
         async with aclosing(self._desk.watch(person)) as watching:
             coming = asyncio.ensure_future(anext(watching))
             try:
                 while True:
                     done, _ = await asyncio.wait((coming,), timeout=KEEPALIVE)
+                    now = self._roster.still(token)
                     if not done:
                         await answer.write(b": waiting\n\n")
                         continue
                     ticket = coming.result()
                     coming = asyncio.ensure_future(anext(watching))
+                    if not now.may_see(ticket):
+                        continue
                     data = json.dumps(ticket_json(ticket))
                     event = f"id: {ticket.id}.{len(ticket.steps)}\nevent: {ticket.state}\ndata: {data}\n\n"
                     await answer.write(event.encode())
@@ -138,21 +142,13 @@ class Approvals:
                 await asyncio.gather(coming, return_exceptions=True)
 
 
-async def _body(request: web.BaseRequest) -> bytes:
-    data = b""
-    while not request.content.at_eof():
-        data += await request.content.readany()
-        if len(data) > MOST:
-            raise ValueError(f"the body is over {MOST} bytes; accepted: {FORM}")
-    return data
+def _token(request: web.BaseRequest) -> str | None:
+    scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
 
 
-def _wanted(data: bytes) -> tuple[Decision, str]:
+def _wanted(body: Any) -> tuple[Decision, str]:
     """The decision, and who says to have taken it. Raises ValueError with the accepted form."""
-    try:
-        body = json.loads(data)
-    except (ValueError, RecursionError):
-        body = None
     if not isinstance(body, dict) or body.keys() - {"decision", "lasts", "arguments", "why", "by"}:
         raise ValueError(f"the body is no decision; accepted: {FORM}")
     words, lasts = (body.get("why", ""), body.get("by", "")), body.get("lasts")
@@ -165,12 +161,3 @@ def _wanted(data: bytes) -> tuple[Decision, str]:
     if not is_approval and (lasts is not None or edited is not None):
         raise ValueError(f"a denial has neither `lasts` nor `arguments`; accepted: {FORM}")
     return Decision(is_approval, Lasts(lasts) if lasts is not None else None, edited, words[0]), words[1]
-
-
-def _json(value: Mapping[str, Any]) -> web.Response:
-    body = json.dumps(value, indent=2).encode()
-    return web.Response(body=body, headers={hdrs.CONTENT_TYPE: "application/json", hdrs.CACHE_CONTROL: "no-store"})
-
-
-def _plain(status: int, text: str, *fields: tuple[str, str]) -> web.Response:
-    return web.Response(status=status, body=f"{text}\n".encode(), headers={hdrs.CONTENT_TYPE: _TEXT, **dict(fields)})

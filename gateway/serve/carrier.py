@@ -7,13 +7,11 @@ record; where even that fails, the connection is cut. The time that the exchange
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter_ns
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from aiohttp import ClientResponse, web
 
@@ -21,11 +19,14 @@ from gateway.errors import InternalError
 from gateway.exchange import trailers
 from gateway.exchange.demand import Demand
 from gateway.exchange.events import (
+    Announce,
+    Announced,
     AnswerData,
     Answered,
     AnswerStarted,
     Ask,
     BeginAnswer,
+    CallsOverdue,
     ClientGone,
     Command,
     Consult,
@@ -33,11 +34,11 @@ from gateway.exchange.events import (
     DropUpstream,
     EndAnswer,
     Event,
-    ExchangeRecord,
     Extract,
     Failed,
     Finish,
     LimitsTaken,
+    Listen,
     Overdue,
     ReadBody,
     Recall,
@@ -48,66 +49,27 @@ from gateway.exchange.events import (
     Respond,
     SendAnswer,
     SendUpstream,
+    Settle,
     StartClock,
     StartUpstream,
     Stopped,
     UpstreamFailed,
 )
-from gateway.pdf.reader import Reader
-from gateway.policy.call import Answer
-from gateway.serve.allowance import Bill
+from gateway.exchange.recorded import ExchangeRecord
 from gateway.serve.client_body import BrokenBody, ClientBody
+from gateway.serve.clocks import Clocks
+from gateway.serve.course import course_of
 from gateway.serve.denied import Denied, Whose
 from gateway.serve.dial import Denied as DialRefused
 from gateway.serve.headers import end_to_end, without
-from gateway.serve.identity import NOBODY, Known, known_of
-from gateway.serve.judging import Feed
+from gateway.serve.judging import Feed, Machine
+from gateway.serve.means import LAST_WORDS, AskAll, Means
 from gateway.serve.reply import Reply, timed
-from gateway.serve.ticket import client_of
 from gateway.serve.upload import Upload
-from gateway.serve.upstream import FAILURES, Patience, Pool, Upstream, detail_of, fault_of
-
-LAST_WORDS: Final = 1.0
-"""Seconds that an exchange cut by a shutdown gets to end its answer properly."""
-
+from gateway.serve.upstream import FAILURES, Patience, Upstream, detail_of, fault_of
 
 KEEPALIVE: Final = 10.0
 """Seconds between two signs of life while a call waits for its approval: proxies and SDKs give up after 30 to 60."""
-
-type AskAll = Callable[[Ask], Awaitable[tuple[Answer, ...]]]
-"""Gives an answer to each question."""
-
-
-class Machine(Protocol):
-    """What the carrier needs of an exchange."""
-
-    @property
-    def finished(self) -> bool: ...
-
-    def weighs(self, event: Event) -> int: ...
-
-    def receive(self, event: Event) -> Sequence[Command]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Course:
-    """What the shell adds to a record: the client's address, nanoseconds in all and spent inspecting, by what the
-    caller is known, and the bill."""
-
-    client: str | None
-    took_ns: int
-    spent_ns: int
-    known: Known = NOBODY
-    bill: Bill | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What carriers share: the way out, where the record goes, and who reads PDFs."""
-
-    pool: Pool
-    finish: Callable[[ExchangeRecord, Course], None]
-    pdf: Reader = field(default_factory=Reader)
 
 
 class Carrier:
@@ -116,7 +78,7 @@ class Carrier:
     def __init__(
         self,
         request: web.BaseRequest,
-        exchange: Machine,
+        exchange: Machine[Event, Command],
         upstream: Upstream,
         patience: Patience,
         means: Means,
@@ -144,8 +106,8 @@ class Carrier:
         self._body_wanted = False
         self._recorded = False
         self._last: Stopped | Overdue | Failed | None = None
-        self._clock: asyncio.TimerHandle | None = None
-        self._clock_ends = math.inf
+        self._clocks = Clocks()
+        self._asides: set[asyncio.Task[None]] = set()
         self._task = asyncio.current_task()
 
     @property
@@ -185,8 +147,9 @@ class Carrier:
         except Exception as failure:  # noqa: BLE001 -- the outer boundary: whatever it is ends in a refusal and a record
             await self._fail(failure)
         finally:
-            if self._clock is not None:
-                self._clock.cancel()
+            self._clocks.stop()
+            for task in self._asides:
+                task.cancel()
             self._close_upstream()
         if self._reply.answer is None:
             raise InternalError("an exchange ended without an answer")
@@ -317,13 +280,33 @@ class Carrier:
         await self._tell(Answered(await asking))
 
     async def _start_clock(self, command: StartClock) -> None:
-        loop = asyncio.get_running_loop()
-        if self._clock is None:
-            self._clock_ends = loop.time() + command.most
-        else:
-            self._clock.cancel()
-        ends = min(loop.time() + command.seconds, self._clock_ends)
-        self._clock = loop.call_at(ends, self._interrupt, Overdue())
+        ring = partial(self._interrupt, Overdue())
+        if command.of is not None:
+            ring = partial(self._aside, CallsOverdue(command.of))
+        self._clocks.start(command.of, command.seconds, command.most, ring)
+
+    async def _listen(self, command: Listen) -> None:
+        command.ear.open(lambda expected: self._aside(Announced(expected)))
+
+    async def _announce(self, command: Announce) -> None:
+        command.expected.announce()
+
+    async def _settle(self, command: Settle) -> None:
+        self._means.settle(command)
+
+    def _aside(self, event: Event) -> None:
+        """Tell of something that comes from neither side, while both go on."""
+        task = asyncio.create_task(self._overhear(event))
+        self._asides.add(task)
+        task.add_done_callback(self._asides.discard)
+
+    async def _overhear(self, event: Event) -> None:
+        try:
+            await self._tell(event)
+        except ConnectionError:
+            pass  # the client is gone, which ends the task that carries the exchange
+        except Exception as failure:  # noqa: BLE001 -- as in `run`
+            self._interrupt(Failed("serve", f"{type(failure).__name__}: {failure}"))
 
     async def _recall(self, command: Recall) -> None:
         await self._tell(Recalled(await self._denied.recall(self._whose, command.names)))
@@ -376,10 +359,10 @@ class Carrier:
         if self._recorded:
             return
         self._recorded = True
-        took = perf_counter_ns() - self._began
+        course = course_of(self._request, self._began, self._feed.spent)
         answer_fields = () if self._upstream is None else self._upstream.raw_headers
         record = trailers.named(record, self._request.raw_headers, answer_fields)
-        self._means.finish(record, Course(client_of(self._request), took, self._feed.spent, known_of(self._request)))
+        self._means.finish(record, course)
 
 
 type _CarryOut = Callable[[Carrier, Any], Awaitable[None]]
@@ -390,6 +373,9 @@ _CARRY: Final[Mapping[type[Command], _CarryOut]] = {
     Extract: Carrier._extract,
     Ask: Carrier._ask,
     StartClock: Carrier._start_clock,
+    Listen: Carrier._listen,
+    Announce: Carrier._announce,
+    Settle: Carrier._settle,
     Recall: Carrier._recall,
     Remember: Carrier._remember,
     StartUpstream: Carrier._start_upstream,

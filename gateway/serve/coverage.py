@@ -13,6 +13,9 @@ from gateway.dialect.sockets import sessions
 
 _SOCKET = ("WEBSOCKET",)
 
+OTHER_BODIES = "other bodies"
+"""Stands behind a path of which the bodies tell whose they are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -43,7 +46,10 @@ def matrix(families: Iterable[Family]) -> tuple[Row, ...]:
 
 def _rows(family: Family) -> Iterable[Row]:
     for route in family.routes:
-        yield _row(family.name, tuple(sorted(route.methods)) or ("*",), route.pattern.pattern, route.endpoint)
+        methods, path, endpoint = tuple(sorted(route.methods)) or ("*",), route.pattern.pattern, route.endpoint
+        yield _row(family.name, methods, path, endpoint)
+        if endpoint.doubt is not None:
+            yield _row(family.name, methods, f"{path} ({OTHER_BODIES})", endpoint.doubt.otherwise)
     yield _row(family.name, ("*",), "*", family.fallback)
     by_socket = sessions(family)
     for route in by_socket.routes:

@@ -8,12 +8,12 @@ from datetime import timedelta
 from aiohttp import web
 
 from gateway.serve.base_url import BaseUrl
-from gateway.serve.carrier import LAST_WORDS
 from gateway.serve.entrance import Entrance
 from gateway.serve.hop import Hop
 from gateway.serve.judging import LONGEST
 from gateway.serve.ledger import Ledger
 from gateway.serve.listener import Listener, Sockets
+from gateway.serve.means import LAST_WORDS
 from gateway.serve.posture import Posture
 from gateway.serve.proxy import Proxy
 from gateway.serve.ticket import Tickets

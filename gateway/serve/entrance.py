@@ -16,14 +16,15 @@ from typing import Final
 
 from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 
-from gateway.dialect import refusals
+from gateway.dialect.plain import PLAIN
 from gateway.dialect.route import Family
 from gateway.errors import ClientError, Code, InternalError
 from gateway.exchange import refuse
 from gateway.exchange.demand import Consults, Demand
-from gateway.exchange.events import ExchangeRecord, Headers, Inspected, LimitsTaken, RequestStarted
+from gateway.exchange.events import Command, Event, Headers, LimitsTaken, RequestStarted
 from gateway.exchange.gate import Gate
 from gateway.exchange.machine import Exchange
+from gateway.exchange.recorded import ExchangeRecord, Inspected
 from gateway.exchange.session import Session
 from gateway.exchange.target import recordable
 from gateway.limits.claims import Caller as Asking
@@ -32,12 +33,15 @@ from gateway.serve import upgrade
 from gateway.serve.allowance import Allowance, Loose
 from gateway.serve.answer import Refused
 from gateway.serve.asking import Asker
-from gateway.serve.carrier import Carrier, Course, Machine, Means
+from gateway.serve.carrier import Carrier
+from gateway.serve.course import Course, course_of
 from gateway.serve.denied import Whose
+from gateway.serve.headers import session_of
 from gateway.serve.identity import Caller, Known, known_of
+from gateway.serve.judging import Machine
 from gateway.serve.ledger import Ledger
+from gateway.serve.means import Means
 from gateway.serve.posture import Posture
-from gateway.serve.ticket import client_of
 from gateway.serve.upstream import Pool, Upstream
 from gateway.serve.websocket import SocketCarrier
 from gateway.settings import DEFAULT_PRINCIPAL
@@ -50,7 +54,7 @@ _ID_BYTES: Final = 12
 PLACE: Final = web.RequestKey("place", tuple[str, str])
 """Where a request keeps the host that its client chose, as it was spelt, and the path there."""
 
-type MakeExchange = Callable[[Posture, Upstream, Known, str], Machine]
+type MakeExchange = Callable[[Posture, Upstream, Known, str], Machine[Event, Command]]
 """Makes the exchange for an upstream, who asks, and a request id."""
 
 
@@ -78,7 +82,7 @@ class Entrance(ABC):
         self.draining = False
         self._store = store
         self._ledger = ledger
-        self._means = Means(pool, ledger.finish)
+        self._means = Means(pool, ledger.finish, settle=ledger.settle)
         self.loose = Loose()  # what is put right after exchanges
         self._exchange = exchange
 
@@ -117,9 +121,8 @@ class Entrance(ABC):
             carrier.close_after()
         self.live[carrier] = principal, upstream.name
         try:
-            return await carrier.run(
-                RequestStarted(request.method, caller.target, caller.headers, request.body_exists, upstream.spelt_host)
-            )
+            head = request.method, caller.target, caller.headers, request.body_exists, upstream.spelt_host
+            return await carrier.run(RequestStarted(*head, session_of(request.raw_headers)))
         finally:
             del self.live[carrier]
             allowance.close()
@@ -174,7 +177,8 @@ class Entrance(ABC):
             carrier.close_after()
         self.live[carrier] = principal, upstream.name
         try:
-            return await carrier.run(upgrade.started(caller.target, caller.headers, upstream.spelt_host))
+            named = session_of(request.raw_headers)
+            return await carrier.run(upgrade.started(caller.target, caller.headers, upstream.spelt_host, named))
         finally:
             del self.live[carrier]
             allowance.close()
@@ -256,7 +260,8 @@ class Entrance(ABC):
             answer.force_close()
         await answer.prepare(request)
         await answer.write_eof()
-        self._note(refusal, request, upstream, began, fault)
+        given = Refusal(refusal.code, answer.status, refusal.message, refusal.request_id)
+        self._note(given, request, upstream, began, fault)
         return answer
 
     def unread(self, request: web.BaseRequest, why: str) -> web.StreamResponse:
@@ -271,17 +276,19 @@ class Entrance(ABC):
         self, refusal: Refusal, request: web.BaseRequest, upstream: Upstream | None, began: int, fault: str | None
     ) -> None:
         record = _record(refusal, request, upstream, self.posture.default_gate, fault)
-        self._ledger.finish(record, Course(client_of(request), perf_counter_ns() - began, 0, known_of(request)))
+        self._ledger.finish(record, course_of(request, began))
 
 
 def _answer(refusal: Refusal, family: Family | None) -> Refused:
+    dialect = PLAIN if family is None else family.fallback.dialect
     headers = (
         *refuse.headers(refusal),
+        *dialect.refusal_fields(refusal),
         ("x-lockgate-id", refusal.request_id),
         ("x-lockgate-effect", Effect.BLOCK.name.lower()),
         *challenge(refusal.status),
     )
-    return Refused(refusal.status, headers, _refusal_body(refusal, family))
+    return Refused(dialect.status(refusal), headers, dialect.refusal(refusal))
 
 
 def _leads_to(upstream: Upstream) -> tuple[str, str, str]:
@@ -312,12 +319,6 @@ CHALLENGE: Final = 'Basic realm="lockgate", charset="UTF-8"'
 def new_id() -> str:
     """The id of a request, under which its record is found."""
     return secrets.token_hex(_ID_BYTES)
-
-
-def _refusal_body(refusal: Refusal, family: Family | None) -> bytes:
-    if family is None:
-        return refusals.body(refusals.Shape.PLAIN, refusal)
-    return family.fallback.dialect.refusal(refusal)
 
 
 def _record(

@@ -11,6 +11,9 @@ from gateway.exchange.events import Headers
 OWN_PREFIX: Final = b"x-lockgate-"
 """Fields that only the gateway may set: a client's or an upstream's would be taken for ours."""
 
+SESSION: Final = b"x-lockgate-session"
+"""The field in which a client may say what it calls its conversation; it ends here, as all of that prefix do."""
+
 _CONNECTION: Final = b"connection"
 
 # RFC 9110, section 7.6.1, and the credentials of proxies (11.7), which end here. `Host` names this gateway, not the
@@ -60,6 +63,11 @@ _LONGEST: Final = 64
 """Bytes of a name up to which it is remembered: clients and servers use few names, and those are short."""
 
 _passed: Final = lru_cache(maxsize=1024)(_read)
+
+
+def session_of(raw: Iterable[tuple[bytes, bytes]]) -> str:
+    """What a client calls its conversation; empty where it does not say. Several fields are one name."""
+    return ", ".join(_text(value) for name, value in raw if name.lower() == SESSION)
 
 
 def first(headers: Headers, name: str) -> str | None:

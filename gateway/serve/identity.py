@@ -7,6 +7,7 @@ process. Names and origins are therefore held against lists, and an upstream who
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -26,7 +27,7 @@ LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 # Where the SDKs of the four families and Azure put a key; Gemini's may also stand in the query, as `key`.
-_CREDENTIALS: Final = frozenset({"authorization", "x-api-key", "x-goog-api-key", "api-key"})
+_CREDENTIALS: Final = frozenset({"authorization", "x-api-key", "x-goog-api-key", "api-key", "x-amz-security-token"})
 _QUERY_KEY: Final = "key"
 
 # Browsers can set no other field of a WebSocket's handshake, so OpenAI takes a key there: `openai-insecure-api-key.KEY`
@@ -34,6 +35,10 @@ _QUERY_KEY: Final = "key"
 _PROTOCOLS: Final = "sec-websocket-protocol"
 _PROTOCOL_KEY: Final = "openai-insecure-api-key."
 _BEARER: Final = "bearer "
+
+# Amazon's clients sign, and show a key to nobody without TLS (`BearerAuth` of botocore 1.44); whose key they sign with
+# stands in the field (AWS Signature Version 4).
+_SIGNED: Final = re.compile(r"\s*AWS4-[A-Z0-9-]+ (?:.*[ ,])?Credential=([^/, ]+)/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +233,10 @@ def _without_protocol_keys(headers: Headers) -> Headers:
 
 
 def _bare(value: str) -> str:
+    """The key that a field shows, or that it is signed with."""
+    signed = _SIGNED.match(value)
+    if signed is not None:
+        return signed[1]
     return value[len(_BEARER) :].strip() if value[: len(_BEARER)].lower() == _BEARER else value
 
 

@@ -36,7 +36,10 @@ _LARGE_POOL: Final = ThreadPoolExecutor(1, "judge-large", sys.setswitchinterval,
 
 
 class Machine[E, C](Protocol):
-    """What is fed: an exchange, or a session."""
+    """What is fed: an exchange, or a session. What still comes once it is `finished` changes nothing."""
+
+    @property
+    def finished(self) -> bool: ...
 
     def weighs(self, event: E, /) -> int:
         """About how many bytes the event would have judged at once."""

@@ -14,9 +14,10 @@ from typing import Any, Final
 
 from gateway import record as log
 from gateway.errors import Code
-from gateway.exchange.events import ExchangeRecord
+from gateway.exchange.events import Settle
+from gateway.exchange.recorded import ExchangeRecord
 from gateway.fleet.push import Tally
-from gateway.serve.carrier import Course
+from gateway.serve.course import Course
 from gateway.serve.metrics import Metrics
 
 type Write = Callable[[Mapping[str, Any]], None]
@@ -68,6 +69,12 @@ class Ledger:
             self._metrics.bill(record, course.bill)
         self.tally += Tally(1, record.code in _CONTENT, record.outcome == "failed", course.spent_ns / 1e6)
         self._ended(record)
+
+    def settle(self, settled: Settle) -> None:
+        """Keep what became of calls whose results came after their record. Never raises."""
+        if self._audit is not None:
+            for line in log.result_lines(settled, datetime.now(UTC)):
+                self._keep(self._audit, line)
 
     def note(self, event: str, **details: object) -> None:
         """Record what an operator did, in the audit and the log; `details` as JSON holds them. Never raises."""

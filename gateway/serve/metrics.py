@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from gateway.approve.ticket import What
 from gateway.errors import Code
-from gateway.exchange.events import ExchangeRecord
+from gateway.exchange.recorded import ExchangeRecord
 from gateway.serve.allowance import Bill
 from gateway.serve.totals import Counts, Merge, counted
 from gateway.verdict import Effect
@@ -39,11 +40,11 @@ class Metrics:
 
     def __init__(self, live: Callable[[], int]) -> None:
         self._registry = CollectorRegistry(auto_describe=False)
-        self._exchanges = Counter(
+        counter, gauge = partial(Counter, registry=self._registry), partial(Gauge, registry=self._registry)
+        self._exchanges = counter(
             "lockgate_exchanges",
             "Exchanges that ended, by what became of them.",
             ("upstream", "effect", "outcome", "code"),
-            registry=self._registry,
         )
         self._by_fate: dict[tuple[str, Effect, str, Code | None], Counter] = {}
         self._inspection = Histogram(
@@ -52,78 +53,55 @@ class Metrics:
             buckets=_INSPECTION,
             registry=self._registry,
         )
-        self._findings = Counter(
+        self._findings = counter(
             "lockgate_findings",
             "Findings that an effect followed from, by category; shadowed ones apart.",
             ("category", "shadow"),
-            registry=self._registry,
         )
-        self._calls = Counter(
+        self._calls = counter(
             "lockgate_calls",
             "Calls of tools, by what became of them, and whether a person was asked.",
             ("effect", "asked"),
-            registry=self._registry,
         )
-        self._faults = Counter(
+        self._faults = counter(
             "lockgate_upstream_faults",
             "Upstreams that could not be reached, were late, or broke off.",
             ("upstream", "code"),
-            registry=self._registry,
         )
-        self._denied = Counter(
-            "lockgate_limit_denied", "Requests that a limit refused.", ("limit",), registry=self._registry
-        )
-        self._tokens = Counter(
+        self._denied = counter("lockgate_limit_denied", "Requests that a limit refused.", ("limit",))
+        self._tokens = counter(
             "lockgate_tokens",
             "Tokens of models with a price, and of all others together; cached and written are parts of the input.",
             ("upstream", "model", "kind"),
-            registry=self._registry,
         )
-        self._cost = Counter(
-            "lockgate_cost", "What these tokens cost, as configured.", ("upstream", "model"), registry=self._registry
-        )
-        self._reload_failures = Counter(
-            "lockgate_reload_failures", "Reloads that were refused or could not be used.", registry=self._registry
-        )
-        self._audit_failures = Counter(
-            "lockgate_audit_failures", "Records that could not be written.", registry=self._registry
-        )
-        self._ruleset = Gauge(
-            "lockgate_ruleset_info", "1 for the rule set in force.", ("digest",), registry=self._registry
-        )
-        self._authority_ends = Gauge(
+        self._cost = counter("lockgate_cost", "What these tokens cost, as configured.", ("upstream", "model"))
+        self._reload_failures = counter("lockgate_reload_failures", "Reloads that were refused or could not be used.")
+        self._audit_failures = counter("lockgate_audit_failures", "Records that could not be written.")
+        self._ruleset = gauge("lockgate_ruleset_info", "1 for the rule set in force.", ("digest",))
+        self._authority_ends = gauge(
             "lockgate_ca_not_after_timestamp_seconds",
             "When the certificate authority of the proxy expires, in Unix time; 0 without a proxy.",
-            registry=self._registry,
         )
-        self._stops = Gauge("lockgate_stops", "Stops that hold here.", registry=self._registry)
-        self._store_up = Gauge(
-            "lockgate_store_up",
-            "1 while the store of limits answers, 0 while they are kept without it.",
-            registry=self._registry,
+        self._stops = gauge("lockgate_stops", "Stops that hold here.")
+        self._store_up = gauge(
+            "lockgate_store_up", "1 while the store of limits answers, 0 while they are kept without it."
         )
         self._store_up.set(1)
-        self._limits = Counter(
+        self._limits = counter(
             "lockgate_limits",
             "Requests whose limits were counted, by who did: the store, this worker by its share, or nobody.",
             ("source",),
-            registry=self._registry,
         )
-        self._approvals = Counter(
+        self._approvals = counter(
             "lockgate_approvals",
             "What happened to calls that a person has to approve: asked, approved, denied, expired, used and so on.",
             ("step",),
-            registry=self._registry,
         )
-        self._approvals_pending = Gauge(
-            "lockgate_approvals_pending", "Calls that wait for a person, at all gateways.", registry=self._registry
+        self._approvals_pending = gauge("lockgate_approvals_pending", "Calls that wait for a person, at all gateways.")
+        self._pins_waiting = gauge(
+            "lockgate_pins_waiting", "Tools of which an MCP server says something that nobody has accepted yet."
         )
-        self._pins_waiting = Gauge(
-            "lockgate_pins_waiting",
-            "Tools of which an MCP server says something that nobody has accepted yet.",
-            registry=self._registry,
-        )
-        in_flight = Gauge("lockgate_in_flight", "Exchanges that are under way.", registry=self._registry)
+        in_flight = gauge("lockgate_in_flight", "Exchanges that are under way.")
         in_flight.set_function(live)
 
     def exchange(self, record: ExchangeRecord, spent_ns: int) -> None:

@@ -7,8 +7,6 @@ POST /pins/SERVER          {"decision": "forget", "by"}: the next list of its to
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -17,14 +15,13 @@ from aiohttp import hdrs, web
 from gateway.errors import StoreError
 from gateway.pins.board import Board, PinsError
 from gateway.pins.shown import all_shown, shown
+from gateway.serve.decisions import plain, read_decision, told
 
 PATH: Final = "/pins"
 
 MOST: Final = 16 * 1024
 """Bytes of a decision: a word, a digest and a name."""
 FORM: Final = '{"decision": "accept" | "deny" | "forget", "digest": "…", "by": "…"}'
-
-_TEXT: Final = "text/plain; charset=utf-8"
 
 
 class Pins:
@@ -44,46 +41,33 @@ class Pins:
                 return await self._all(request, names)
             return await self._decide(request, names)
         except PinsError as error:
-            return _plain(404, str(error))
+            return plain(404, str(error))
         except StoreError as error:
-            return _plain(503, str(error))
+            return plain(503, str(error))
         except ValueError as error:
-            return _plain(400, str(error))
+            return plain(400, str(error))
 
     async def _all(self, request: web.BaseRequest, names: list[str]) -> web.Response:
         board = self._board
         await board.look()
         server = names[0] if names else request.query.get("server")
-        return _json({"pins": all_shown(board.known, server, names[1] if len(names) > 1 else None)})
+        return told({"pins": all_shown(board.known, server, names[1] if len(names) > 1 else None)})
 
     async def _decide(self, request: web.BaseRequest, names: list[str]) -> web.Response:
-        decision, seen, by = _wanted(await _body(request))
+        decision, seen, by = _wanted(await read_decision(request, MOST, FORM))
         board = self._board
         if decision == "forget" and len(names) == 1:
             await board.forget(names[0], by)
-            return _json({"pins": []})
+            return told({"pins": []})
         if decision == "forget" or len(names) != 2:
             raise ValueError(f"`accept` and `deny` are for {PATH}/SERVER/TOOL, `forget` for {PATH}/SERVER")
         server, tool = names
         pin = await board.decide(server, tool, is_accepted=decision == "accept", by=by, seen=seen)
-        return _json({"pins": [shown(server, tool, pin)]})
+        return told({"pins": [shown(server, tool, pin)]})
 
 
-async def _body(request: web.BaseRequest) -> bytes:
-    data = b""
-    while not request.content.at_eof():
-        data += await request.content.readany()
-        if len(data) > MOST:
-            raise ValueError(f"the body is over {MOST} bytes; accepted: {FORM}")
-    return data
-
-
-def _wanted(data: bytes) -> tuple[str, str | None, str]:
+def _wanted(body: Any) -> tuple[str, str | None, str]:
     """What is decided, the digest of what was looked at, and who decides. Raises ValueError with the accepted form."""
-    try:
-        body = json.loads(data)
-    except (ValueError, RecursionError):
-        body = None
     match body:
         case {"decision": "accept" | "deny" | "forget" as decision, **rest} if rest.keys() <= {"digest", "by"} and all(
             isinstance(text, str) for text in rest.values()
@@ -91,12 +75,3 @@ def _wanted(data: bytes) -> tuple[str, str | None, str]:
             seen = rest.get("digest")
             return str(decision), str(seen) if seen else None, str(rest.get("by") or "the admin API")
     raise ValueError(f"the body is no decision; accepted: {FORM}")
-
-
-def _json(value: Mapping[str, Any]) -> web.Response:
-    body = json.dumps(value, indent=2).encode()
-    return web.Response(body=body, headers={hdrs.CONTENT_TYPE: "application/json", hdrs.CACHE_CONTROL: "no-store"})
-
-
-def _plain(status: int, text: str) -> web.Response:
-    return web.Response(status=status, body=f"{text}\n".encode(), headers={hdrs.CONTENT_TYPE: _TEXT})

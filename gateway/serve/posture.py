@@ -148,12 +148,6 @@ def posture(
         return gate_of(config, rules, config.profile_for(principal), hierarchy, memory, stopped_tools, firewall)
 
     default = gate(DEFAULT_PRINCIPAL)
-
-    def own_gate(principal: str) -> Gate:
-        """An agent's gate. What became of parts of a body depends on the profile alone, and is shared by all of one."""
-        made = gate(principal)
-        return made if made.profile != default.profile else replace(default, firewall=made.firewall)
-
     patience = Patience(config.gateway.connect_timeout, config.gateway.first_byte_timeout, config.gateway.idle_timeout)
     seal = keys.derive(hierarchy_key, SEAL_KEY)
     roots = _roots("gateway", config.gateway.ca_file, beside_own=True)
@@ -164,22 +158,32 @@ def posture(
         name: server(name, table, secrets.upstream_keys.get(f"{PREFIX}/{name}"), seal, patience, roots)
         for name, table in config.mcp.items()
     }
-    by_url = [(upstream, upstream.base_url) for upstream in upstreams.values()]
-    by_url += [(one.upstream, one.door.url) for one in servers.values()]
     return Posture(
         config=config,
         site=site(config.gateway.listen, config.gateway.hosts, config.gateway.origins),
         upstreams=upstreams,
         owner=secrets.agent if secrets.agents else _nobody,
         default_gate=default,
-        gates={name: own_gate(name) for name in config.agents},
+        gates={name: _sharing(default, gate(name)) for name in config.agents},
         patience=patience,
-        places=Places(by_url),
+        places=_places(upstreams, servers),
         egress=egress,
         tls=roots,
         mcp=servers,
         launch_key=launch_key,
     )
+
+
+def _sharing(default: Gate, own: Gate) -> Gate:
+    """An agent's gate. What became of parts of a body depends on the profile alone, and is shared by all of one."""
+    return own if own.profile != default.profile else replace(default, firewall=own.firewall)
+
+
+def _places(upstreams: Mapping[str, Upstream], servers: Mapping[str, Server]) -> Places:
+    """Where what is configured stands, by its address."""
+    by_url = [(upstream, upstream.base_url) for upstream in upstreams.values()]
+    by_url += [(one.upstream, one.door.url) for one in servers.values()]
+    return Places(by_url)
 
 
 def site(listen: Address, hosts: tuple[str, ...] = (), origins: tuple[str, ...] = ()) -> Site:

@@ -43,11 +43,11 @@ def check_upgrade(request: web.BaseRequest) -> None:
         raise ClientError("`Sec-WebSocket-Key` must be 16 bytes in base64", code=Code.UNREADABLE)
 
 
-def started(target: str, headers: Headers, host: str = "") -> SessionStarted:
+def started(target: str, headers: Headers, host: str = "", session: str = "") -> SessionStarted:
     """The event that begins a session; `headers` are the end-to-end fields, credentials put in."""
     offered = ",".join(value for name, value in headers if name.lower() == PROTOCOL)
     protocols = tuple(protocol.strip() for protocol in offered.split(",") if protocol.strip())
-    return SessionStarted(target, _without_handshake(headers), protocols, host)
+    return SessionStarted(target, _without_handshake(headers), protocols, host, session)
 
 
 def answered(raw: Iterable[tuple[bytes, bytes]]) -> Headers:

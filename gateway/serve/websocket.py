@@ -8,9 +8,9 @@ close handshake; neither is read faster than the other takes, so memory stays fl
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from time import perf_counter_ns
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from aiohttp import WSCloseCode, WSMsgType, hdrs, web
 
@@ -21,7 +21,6 @@ from gateway.exchange.events import (
     Ask,
     ClientGone,
     Consult,
-    ExchangeRecord,
     Failed,
     Fault,
     Finish,
@@ -30,6 +29,7 @@ from gateway.exchange.events import (
     Stopped,
     UpstreamFailed,
 )
+from gateway.exchange.recorded import ExchangeRecord
 from gateway.exchange.session_events import (
     Accept,
     Accepted,
@@ -46,15 +46,14 @@ from gateway.exchange.session_events import (
     Withdrawn,
 )
 from gateway.serve.answer import Answer
-from gateway.serve.carrier import LAST_WORDS, AskAll, Course, Means
 from gateway.serve.client_socket import ClientSocket
+from gateway.serve.course import course_of
 from gateway.serve.headers import without
-from gateway.serve.identity import known_of
-from gateway.serve.judging import Feed
+from gateway.serve.judging import Feed, Machine
+from gateway.serve.means import LAST_WORDS, AskAll, Means
 from gateway.serve.pings import KEPT_OPEN, Allowance
 from gateway.serve.socket_dial import dialled
 from gateway.serve.socket_frames import FLOODED, Peer, broken, close, of_client, of_server, send, send_message
-from gateway.serve.ticket import client_of
 from gateway.serve.upgrade import answered, compression_offered
 from gateway.serve.upstream import (
     Patience,
@@ -66,24 +65,13 @@ type FaultNow = Callable[[str | None], ClientError | None]
 """Why a session would not be let in now; None where it would. The address is the upstream's, where it is connected."""
 
 
-class Machine(Protocol):
-    """What the carrier needs of a session."""
-
-    @property
-    def finished(self) -> bool: ...
-
-    def weighs(self, event: SessionEvent) -> int: ...
-
-    def receive(self, event: SessionEvent) -> Sequence[SessionCommand]: ...
-
-
 class SocketCarrier:
     """One session on its way. `run` it in the client's handler task."""
 
     def __init__(
         self,
         request: web.BaseRequest,
-        session: Machine,
+        session: Machine[SessionEvent, SessionCommand],
         upstream: Upstream,
         patience: Patience,
         means: Means,
@@ -336,8 +324,7 @@ class SocketCarrier:
         if self._recorded:
             return
         self._recorded = True
-        took = perf_counter_ns() - self._began
-        self._means.finish(record, Course(client_of(self._request), took, self._feed.spent, known_of(self._request)))
+        self._means.finish(record, course_of(self._request, self._began, self._feed.spent))
 
 
 type _CarryOut = Callable[[SocketCarrier, Any], Awaitable[None]]

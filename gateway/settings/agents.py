@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Final, Self
 
-from pydantic import AfterValidator, PlainValidator, model_validator
+from pydantic import AfterValidator, model_validator
 
 from gateway.policy.egress.pattern import written
-from gateway.settings.fields import Addresses, Array, ProfileName, Table, Variable, plain_name
+from gateway.settings.fields import Addresses, Array, ProfileName, Sha256, Table, Variable, plain_name
 from gateway.settings.hosted import Kinds
 from gateway.settings.tools import ToolPattern
 
@@ -22,12 +21,6 @@ def _agent_name(name: str) -> str:
     return plain_name(name)
 
 
-def _sha256(value: object) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"[0-9a-f]{64}", value):
-        raise ValueError("no SHA-256 digest of a key; accepted: 64 lower-case hex digits")
-    return value
-
-
 type AgentName = Annotated[str, AfterValidator(_agent_name)]
 
 
@@ -35,7 +28,7 @@ class Agent(Table):
     """`[agents.NAME]`: one caller, known by its gateway key."""
 
     key_env: Variable | None = None
-    key_sha256: Annotated[str, PlainValidator(_sha256)] | None = None
+    key_sha256: Sha256 | None = None
     addresses: Array[Addresses] = ()  # whence it comes to the proxy
     profile: ProfileName | None = None
     limits: Array[str] = ()

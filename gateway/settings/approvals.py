@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, PlainValidator, model_validator
 
+from gateway.approve.decision import Person
 from gateway.approve.terms import Mode, Terms
 from gateway.policy.call import Approver
-from gateway.settings.fields import Array, Choice, Duration, Table, Variable, plain_name
+from gateway.settings.fields import Array, Choice, Duration, Sha256, Table, Variable, plain_name
 
 _FORM: Final = 'accepted: "https://host/path"; "http://…" on this machine alone, as 127.0.0.1, ::1 or localhost'
 
@@ -94,12 +95,23 @@ type ApproverName = Annotated[str, AfterValidator(_approver_name)]
 class ApproverTable(Table):
     """`[approvers.NAME]`: one person, known by a token of the admin listener. A user confirms for some agents."""
 
-    token_env: Variable
+    token_env: Variable | None = None
+    token_sha256: Sha256 | None = None
     role: Choice[Approver] = Approver.APPROVER
     agents: Array[str] = ()
+
+    @model_validator(mode="after")
+    def _one_token(self) -> Self:
+        if (self.token_env is None) is (self.token_sha256 is None):
+            raise ValueError("is known by one token; accepted: `token_env` or `token_sha256`")
+        return self
 
     @model_validator(mode="after")
     def _users_have_agents(self) -> Self:
         if self.role is Approver.USER and not self.agents:
             raise ValueError("is the user of no agent; accepted: `agents`, the names of those whose user it is")
         return self
+
+    def person(self, name: str) -> Person:
+        """Who it is."""
+        return Person(name, self.role, frozenset(self.agents) or None)

@@ -9,9 +9,11 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from gateway.approve.decision import Person
 from gateway.limits.claims import Terms
 from gateway.limits.price import Prices
-from gateway.limits.rule import of_tool
+from gateway.limits.rule import Rule, of_tool
+from gateway.policy.call import Approver
 from gateway.policy.egress.entry import Entry
 from gateway.policy.egress.policy import EgressPolicy
 from gateway.policy.egress.providers import PROVIDERS
@@ -21,7 +23,7 @@ from gateway.policy.tools.match import match
 from gateway.policy.tools.toolbox import Allowed, Toolbox
 from gateway.settings import starter
 from gateway.settings.agents import Agent, AgentName
-from gateway.settings.approvals import ApprovalsTable, ApproverName, ApproverTable
+from gateway.settings.approvals import ADMIN_NAME, ApprovalsTable, ApproverName, ApproverTable
 from gateway.settings.egress import EgressTable
 from gateway.settings.fields import NO_TABLES, Name, Named, Table, over
 from gateway.settings.gateway import Admin, Gateway
@@ -66,6 +68,12 @@ class Config(Table):
         chosen = rules.get("tool_policies") if isinstance(rules, Mapping) else ()
         names = Rules.model_fields["tool_policies"].default if chosen is None else chosen
         return {**data, "tools": starter.over(names, data.get("tools", {}))}
+
+    @property
+    def people(self) -> dict[str, Person]:
+        """Who may approve, by name: each of `[approvers]`, and who has the token of `[admin]`."""
+        found = {name: table.person(name) for name, table in self.approvers.items()}
+        return found | ({ADMIN_NAME: Person(ADMIN_NAME, Approver.APPROVER)} if self.admin.token_env else {})
 
     def toolbox(self) -> Toolbox:
         """What is known of tools, and what their calls are held to."""
@@ -116,10 +124,17 @@ class Config(Table):
             for name, table in self.limits.items()
             if (not table.upstreams or upstream in table.upstreams) and principal in self._holders(name, principal)
         )
+        prices = Prices({name: table.price for name, table in self.prices.items()})
+        return Terms((*rules, *self._rules_of_tools(upstream)), prices)
+
+    def terms_of_tools(self, upstream: str) -> Terms:
+        """What calls of tools are held to where nothing else is counted."""
+        return Terms(tuple(self._rules_of_tools(upstream)))
+
+    def _rules_of_tools(self, upstream: str) -> Iterator[Rule]:
         limited = (table.tool(name) for name, table in self.tools.items() if table.requests_per_minute is not None)
         callable_there = (tool for tool in limited if tool.requests or upstream.startswith("mcp/"))
-        rules += tuple(rule for tool in callable_there if (rule := of_tool(tool, self.store.on_error)) is not None)
-        return Terms(rules, Prices({name: table.price for name, table in self.prices.items()}))
+        return (rule for tool in callable_there if (rule := of_tool(tool, self.store.on_error)) is not None)
 
     def egress_policy(self) -> EgressPolicy:
         """Where agents may go: the entries of `[egress]`, and each upstream and MCP server that none of them names."""

@@ -65,6 +65,12 @@ def _variable(value: object) -> str:
     return value
 
 
+def _sha256(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9a-f]{64}", value):
+        raise ValueError("no SHA-256 digest of a key; accepted: 64 lower-case hex digits")
+    return value
+
+
 def read[V](reader: Callable[[str], V], value: object) -> V:
     """What a text stands for; the message begins with the value, which one of many in an array needs."""
     if not isinstance(value, str) or not value:
@@ -104,6 +110,7 @@ type Duration = Annotated[float, PlainValidator(units.seconds)]
 type Pause = Annotated[float | None, PlainValidator(units.seconds_or_none)]
 type Listen = Annotated[Address, PlainValidator(units.address)]
 type FilePath = Annotated[Path, PlainValidator(_path)]
+type Sha256 = Annotated[str, PlainValidator(_sha256)]
 type Variable = Annotated[str, PlainValidator(_variable)]
 type Addresses = Annotated[Network, PlainValidator(_network)]
 type Count = Annotated[int, Field(ge=1)]

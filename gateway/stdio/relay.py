@@ -17,8 +17,11 @@ from time import perf_counter_ns
 from typing import Any, Final, Protocol
 
 from gateway.errors import ConfigError
-from gateway.exchange.conversation import AskAbout, Clock, Conversation, Step, ToClient, ToServer
-from gateway.exchange.events import Ask, ExchangeRecord, Finish
+from gateway.exchange.conversation import Conversation
+from gateway.exchange.conversation_steps import AskAbout, Clock, Count, Step, ToClient, ToServer
+from gateway.exchange.demand import Demand
+from gateway.exchange.events import Ask, Finish, LimitsTaken
+from gateway.exchange.recorded import ExchangeRecord
 from gateway.policy.call import Answer
 from gateway.segment import Direction
 from gateway.stdio.pipes import Sink, Source
@@ -61,6 +64,9 @@ type Approve = Callable[[Ask], Awaitable[tuple[Answer, ...]]]
 
 UNASKED: Final = "it could not be asked whether it is approved"
 
+type Take = Callable[[str, Demand], Awaitable[LimitsTaken]]
+"""Takes from the limits what the exchange of that id demands, or tells why not."""
+
 type Record = Callable[[ExchangeRecord, int, int], None]
 """Takes a record, with nanoseconds in all and spent inspecting."""
 
@@ -99,16 +105,18 @@ class Times:
 
 
 class Relay:
-    """One client and one server. `record` takes each record, `approve` answers where calls must be approved."""
+    """One client and one server. `record` takes each record, `approve` answers where calls must be approved, `take`
+    where they are counted."""
 
     def __init__(
-        self, conversation: Conversation, client: Pair, times: Times, record: Record, approve: Approve
+        self, conversation: Conversation, client: Pair, times: Times, record: Record, approve: Approve, take: Take
     ) -> None:
         self._conversation = conversation
         self._client = client
         self._times = times
         self._record = record
         self._approve = approve
+        self._take_limits = take
         self._asking: set[asyncio.Task[None]] = set()
         self._clocks: dict[str, tuple[asyncio.TimerHandle, float]] = {}  # and when each is over in any case
 
@@ -175,11 +183,21 @@ class Relay:
                     self._aside(self._asked(child, step))
                 elif isinstance(step, Clock):
                     self._start(child, step)
+                elif isinstance(step, Count):
+                    await self._count(child, step)
         finally:
             for step in steps:
                 if isinstance(step, Finish):
                     self._stop(step.record.id)
                     self._record(step.record, *self._times.took(step.record.id))
+
+    async def _count(self, child: Process, step: Count) -> None:
+        """What the client says next waits for the limits too, so that calls leave in their order."""
+        try:
+            taken = await self._take_limits(step.id, step.demand)
+        except Exception as error:  # noqa: BLE001 -- whatever it is, nobody has counted the calls
+            taken = LimitsTaken(unavailable=f"{type(error).__name__}: {error}")
+        await self._carry_out(child, self._conversation.limited(step.id, taken))
 
     def _start(self, child: Process, step: Clock) -> None:
         """Start a clock, or begin it anew."""

@@ -9,6 +9,9 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
+from gateway.wire import amazon_message
+from gateway.wire.amazon_chunk import CHUNK, carrying
+
 _ANY_LINE_END: Final = re.compile(rb"\r\n|[\r\n]")
 
 
@@ -18,6 +21,7 @@ class Framing(StrEnum):
     SSE = "sse"  # text/event-stream
     LINES = "lines"  # NDJSON and JSON Lines
     ARRAY = "array"  # one JSON array whose items come one by one (Gemini without alt=sse)
+    AMAZON = "amazon"  # application/vnd.amazon.eventstream: binary messages with checksums
     MESSAGE = "message"  # whole messages, which the transport has cut already (WebSocket)
 
 
@@ -25,8 +29,9 @@ class Frame(Struct, frozen=True):
     """One event of a stream, as the very bytes that came.
 
     `raw` is all of it, separators included; `data` is the payload, or None where there is none (a comment, an array
-    bracket); `event` is the SSE event name. `at` is the byte range in `raw` of the payload, or of its first line;
-    `more` are the ranges of the whole lines, line ends included, that the rest of an SSE payload stands on.
+    bracket); `event` is the name of an SSE event, or the type of a message of Amazon's. `at` is the byte range in `raw`
+    of the payload, or of its first line; `more` are the ranges of the whole lines, line ends included, that the rest of
+    an SSE payload stands on.
     """
 
     raw: bytes
@@ -41,10 +46,12 @@ class Frame(Struct, frozen=True):
 
         In SSE each line of the payload becomes a `data` line with the frame's own line end, so a CR or CRLF in the
         payload is read back as LF. Raises ValueError for a frame without payload, and for a payload of JSON Lines that
-        is not one line.
+        is not one line. A message of Amazon's gets its lengths and checksums anew.
         """
         if self.data is None:
             raise ValueError("a frame without payload cannot be given one")
+        if self.framing is Framing.AMAZON:
+            return self._with_payload(data)
         if self.framing is Framing.LINES and b"\n" in data:
             raise ValueError("a payload of JSON Lines must be one line")
         if self.framing is Framing.SSE:
@@ -55,6 +62,13 @@ class Frame(Struct, frozen=True):
             pieces.append(self.raw[end:line_start])
             end = line_end
         return b"".join((*pieces, self.raw[end:]))
+
+    def _with_payload(self, data: bytes) -> bytes:
+        if self.event is None:
+            raise ValueError("what an error says stands in a header")
+        start, end = self.at
+        payload = carrying(data, self.raw[start:end]) if self.event == CHUNK else data
+        return amazon_message.message(self.raw[amazon_message.PRELUDE : start], payload)
 
     def replaced(self, payloads: Sequence[tuple[str | None, bytes]]) -> list[bytes]:
         """The frames in place of this one, each with its payload and the name of its SSE event.
@@ -68,6 +82,10 @@ class Frame(Struct, frozen=True):
         return [self._anew(event, data) for event, data in payloads]
 
     def _anew(self, event: str | None, data: bytes) -> bytes:
+        if self.framing is Framing.AMAZON:
+            if event is None:
+                raise ValueError("an event of Amazon's has a type")
+            return amazon_event(event, data)
         if self.framing is Framing.SSE:
             name = b"" if event is None else b"event: " + event.encode() + b"\n"
             return name + b"data: " + b"\ndata: ".join(_ANY_LINE_END.split(data)) + b"\n\n"
@@ -87,6 +105,11 @@ class Frame(Struct, frozen=True):
         line_end = _ANY_LINE_END.match(self.raw, end)
         joint = (line_end[0] if line_end else b"\n") + b"data: "
         return lead + joint.join(_ANY_LINE_END.split(data))
+
+
+def amazon_event(name: str, data: bytes) -> bytes:
+    """An event of Amazon's framing with that payload, or, of a chunk, with what it carries."""
+    return amazon_message.event(name, carrying(data) if name == CHUNK else data)
 
 
 class Grammar(Protocol):

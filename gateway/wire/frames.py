@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 from gateway.errors import OverLimit
+from gateway.wire.amazon_stream import Messages
 from gateway.wire.frame import Frame, Framing, Grammar
 from gateway.wire.json_stream import Items, Lines
 from gateway.wire.sse import Events
@@ -20,6 +21,7 @@ _GRAMMARS: Final[dict[Framing, Callable[[], Grammar]]] = {
     Framing.SSE: Events,
     Framing.LINES: Lines,
     Framing.ARRAY: Items,
+    Framing.AMAZON: Messages,
 }
 
 
@@ -42,7 +44,8 @@ class Framer(Protocol):
     def finish(self) -> list[Frame]:
         """What is left at the end of the stream: an unterminated last frame, if any.
 
-        The standard drops an SSE event that no empty line ended; clients differ, so it is read and handed on.
+        The standard drops an SSE event that no empty line ended; clients differ, so it is read and handed on. Raises
+        Malformed where a part cannot be read: messages of Amazon's end in a checksum.
         """
         ...
 

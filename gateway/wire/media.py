@@ -99,6 +99,11 @@ class MediaType:
         return self.essence == "text/event-stream"
 
     @property
+    def is_amazon_stream(self) -> bool:
+        """Binary messages of Amazon's event stream."""
+        return self.essence == "application/vnd.amazon.eventstream"
+
+    @property
     def is_text(self) -> bool:
         """Characters, of whatever syntax; JSON is only where its type says `text`."""
         return self.type == "text" or self.essence in _TEXT or self.subtype.endswith(("+xml", "+yaml"))

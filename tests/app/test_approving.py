@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,15 +14,16 @@ import pytest
 
 from gateway.app import serve_in_process
 from gateway.app.alone import Alone
-from gateway.app.approving import people
 from gateway.approve import asking
 from gateway.approve.decision import Decision, Person
 from gateway.approve.desk import Desk
 from gateway.approve.notice import SIGNATURE, signature
+from gateway.approve.roster import Roster
 from gateway.approve.ticket import Ticket
 from gateway.audit import files
 from gateway.config import parse, secrets
-from gateway.exchange.events import Ask, CallRecord
+from gateway.exchange.events import Ask
+from gateway.exchange.recorded import CallRecord
 from gateway.policy.call import Answer, Approver, Call, Question, Tier
 from gateway.policy.fingerprint import fingerprint
 from gateway.serve.asking import Asker
@@ -76,7 +78,7 @@ async def desk_of(folder: Path) -> AsyncIterator[Desk]:
     """What another process of this machine has before it."""
     registers = SqliteRegisters(folder / "state" / FILE)
     try:
-        yield Desk(registers)
+        yield Desk(registers, Roster({APPROVER.name: APPROVER}))
     finally:
         await registers.close()
 
@@ -295,8 +297,48 @@ async def test_the_admin_listener_takes_decisions_of_who_shows_a_token(tmp_path:
 def test_whose_token_one_is() -> None:
     text = CONFIG.format(zeros="0" * 64) + '[approvers.alice]\ntoken_env = "ALICE"\n'
     config = parse(text, "gate.toml")
-    known = people(config, secrets(config, {**ENVIRON, "ALICE": "alice's"}))
-    assert known("admin's") == Person("admin", Approver.APPROVER)
-    assert known("alice's") == Person("alice", Approver.APPROVER)
-    assert known("uma's") == Person("uma", Approver.USER, frozenset({"research"}))
-    assert known("") is None
+    roster = Roster()
+    roster.take(config.people, secrets(config, {**ENVIRON, "ALICE": "alice's"}).approver)
+    assert roster.holder("admin's") == Person("admin", Approver.APPROVER)
+    assert roster.holder("alice's") == Person("alice", Approver.APPROVER)
+    assert roster.holder("uma's") == Person("uma", Approver.USER, frozenset({"research"}))
+    assert roster.holder("") is None
+
+
+class TestChanges:
+    """`[approvers]` of a gateway that runs."""
+
+    DIGESTED = '\n[approvers.zoe]\ntoken_sha256 = "{digest}"\n'
+
+    async def status(self, one: Alone, token: str) -> int:
+        return (await ask(one.admin, request("GET /approvals", f"Authorization: Bearer {token}"))).status
+
+    async def until(self, one: Alone, token: str, status: int) -> None:
+        async with asyncio.timeout(30):
+            while await self.status(one, token) != status:  # noqa: ASYNC110 -- no event tells of it
+                await asyncio.sleep(0.02)
+
+    async def test_they_are_followed_as_the_file_is(self, tmp_path: Path) -> None:
+        path = configured(tmp_path)
+        async with serve_in_process(path, ENVIRON) as one:
+            assert [await self.status(one, token) for token in ("admin's", "uma's", "zoe's")] == [200, 200, 401]
+            text = path.read_text()
+            added = text + self.DIGESTED.format(digest=hashlib.sha256(b"zoe's").hexdigest())
+            path.write_text(added)
+            await self.until(one, "zoe's", 200)
+            path.write_text(text + self.DIGESTED.format(digest=hashlib.sha256(b"zoe's next").hexdigest()))
+            await self.until(one, "zoe's", 401)
+            assert await self.status(one, "zoe's next") == 200
+            path.write_text(text.replace("[approvers.uma]", "[approvers.other]"))
+            await self.until(one, "zoe's next", 401)
+            id_ = (await answer(one, asked())).ticket
+            body = b'{"decision": "approve"}'
+            got = await ask(one.admin, request(f"POST /approvals/{id_}", "Authorization: Bearer uma's", body=body))
+            assert json.loads(got.body)["by"] == "other", "who has the token now"
+
+    async def test_a_broken_file_changes_nothing(self, tmp_path: Path) -> None:
+        path = configured(tmp_path)
+        async with gateway(path) as one:
+            path.write_text(path.read_text().replace('role = "user"', 'role = "king"'))
+            await one.loader.reload_now()
+            assert await self.status(one, "uma's") == 200

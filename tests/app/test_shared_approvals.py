@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -56,3 +57,26 @@ async def test_a_ticket_of_one_worker_is_good_at_the_other(tmp_path: Path) -> No
 
                 await eventually(told)
         assert not (tmp_path / "state" / "registers.db").exists(), "what is shared is not also kept here"
+
+
+async def test_the_supervisor_follows_who_may_approve(tmp_path: Path) -> None:
+    path = with_workers(configured(tmp_path, "http://127.0.0.1:1"))
+    path.write_text(f'{path.read_text()}[store]\nurl = "redis://127.0.0.1:1/0"\n')
+    text = path.read_text()
+    async with running(path) as gateway:
+
+        async def status(token: str) -> int:
+            return (await ask(gateway.at, request("GET /approvals", f"Authorization: Bearer {token}"))).status
+
+        async def is_known() -> bool:
+            return await status("zoe's") == 503  # the store is away
+
+        async def is_unknown() -> bool:
+            return await status("zoe's") == 401
+
+        assert await status("token") == 503
+        assert await is_unknown()
+        path.write_text(text + f'[approvers.zoe]\ntoken_sha256 = "{hashlib.sha256(b"zoe's").hexdigest()}"\n')
+        await eventually(is_known)
+        path.write_text(text)
+        await eventually(is_unknown)

@@ -10,9 +10,11 @@ from typing import Any
 from gateway.approve.asking import Approvals
 from gateway.approve.decision import Decision, Person
 from gateway.approve.desk import Desk
+from gateway.approve.roster import Roster
 from gateway.approve.terms import Mode, Terms
 from gateway.approve.ticket import State, Step, Ticket
-from gateway.policy.call import Answer, Approver, Call, CallReason, Lasts, Question, Ruling, Tier
+from gateway.policy import fingerprint as policy
+from gateway.policy.call import Answer, Approver, Call, CallReason, Lasts, Question, Ruling, Session, Tier
 from gateway.state.store import Registers
 from gateway.verdict import Effect
 
@@ -41,7 +43,7 @@ def question(
     *,
     name: str = "send_mail",
     server: str | None = None,
-    session: str = "conversation",
+    session: str | Session = "conversation",
     tier: Tier = Tier.SEND,
     approver: Approver = Approver.USER,
     is_once: bool = True,
@@ -51,11 +53,16 @@ def question(
     given = {"to": "a@example.com"} if arguments is None else arguments
     ruling = Ruling(Effect.ASK, Effect.ASK, tier, reasons, approver, is_once, target)
     call = Call(name, given, server=server)
-    return Question(call, ruling, fingerprint(call), session)
+    return Question(call, ruling, fingerprint(call), named(session) if isinstance(session, str) else session)
+
+
+def named(session: str) -> Session:
+    """One that the protocol names."""
+    return Session(session, frozenset({session}), session) if session else Session()
 
 
 def fingerprint(call: Call) -> str:
-    return f"{call.name} {call.arguments!r}"
+    return policy.fingerprint(call, KEY)
 
 
 def modifying(arguments: Any = None, **more: Any) -> Question:
@@ -80,7 +87,8 @@ class Setting:
         self.clock = clock or Clock()
         self.told: list[tuple[str, Step]] = []
         self.approvals = Approvals(registers, KEY, terms, mask, fingerprint, self._tell, self.clock)
-        self.desk = Desk(registers, self.clock)
+        self.roster = Roster({one.name: one for one in (ALICE, BOB, USER)})
+        self.desk = Desk(registers, self.roster, self.clock)
 
     def _tell(self, ticket: Ticket, step: Step) -> None:
         self.told.append((ticket.id, step))

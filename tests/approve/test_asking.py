@@ -15,7 +15,7 @@ from gateway.approve.desk import Desk
 from gateway.approve.terms import Terms
 from gateway.approve.ticket import KEPT, State
 from gateway.errors import StoreError
-from gateway.policy.call import Answer, Approver, Lasts, Tier
+from gateway.policy.call import Answer, Approver, Lasts, Session, Tier
 from gateway.state.memory import MemoryRegisters
 from gateway.state.store import Registers
 from tests.approve.setting import (
@@ -36,6 +36,7 @@ from tests.approve.setting import (
     modifying,
     question,
 )
+from tests.serve.loopback import until
 
 EXECUTED = {"server": "files"}
 
@@ -232,6 +233,44 @@ class TestExecutions:
         assert not (await setting.ask(modifying(other, **elsewhere))).is_approved
         assert not (await setting.ask(modifying({"path": "c"}, **elsewhere))).is_approved
 
+    @pytest.mark.parametrize(
+        ("proposed", "at", "passes"),
+        [
+            ("mcp__mail__send", "mail", True),
+            ("mcp__My_Mail__send", "My Mail", True),
+            ("mcp__MAIL__send", "mail", True),
+            ("mcp__mail__send", "other", False),
+            ("mcp__mail__send", "", False),
+            ("send", "mail", True),
+        ],
+    )
+    @pytest.mark.parametrize("is_proposed_again", [True, False])
+    async def test_a_pass_is_for_the_server_that_the_model_named(
+        self, registers: Registers, proposed: str, at: str, passes: bool, is_proposed_again: bool
+    ) -> None:
+        setting = Setting(registers, TICKET)
+        await setting.ask(question(name=proposed))
+        await setting.decide()
+        if is_proposed_again:
+            assert (await setting.ask(question(name=proposed))).is_approved
+        assert (await setting.ask(question(name="send", server=at))).is_approved is passes
+        assert not (await setting.ask(question(name="send", server=at))).is_approved
+
+    async def test_two_servers_with_a_tool_of_one_name_have_each_their_own(self, registers: Registers) -> None:
+        setting = Setting(registers, TICKET)
+        for server in ("a", "b"):
+            assert not (await setting.ask(question(name=f"mcp__{server}__send"))).is_approved
+            await setting.decide()
+            assert (await setting.ask(question(name=f"mcp__{server}__send"))).is_approved
+        answers = [await setting.ask(question(name="send", server=server)) for server in ("a", "a", "b", "b", "c")]
+        assert [answer.is_approved for answer in answers] == [True, False, True, False, False]
+
+    async def test_a_call_waits_for_each_server_by_itself(self, registers: Registers) -> None:
+        setting = Setting(registers, TICKET)
+        tickets = {(await setting.ask(question(name="send", server=server))).ticket for server in ("a", "b")}
+        tickets |= {(await setting.ask(question(name=f"mcp__{server}__send"))).ticket for server in ("a", "c")}
+        assert len(tickets) == 3
+
     async def test_of_many_executions_at_once_one_passes(self, registers: Registers) -> None:
         setting = Setting(registers, TICKET)
         for number in range(2):
@@ -261,7 +300,8 @@ class TestGrants:
         assert (await setting.ask(modifying({"path": "b"}))).is_approved
         assert not (await setting.ask(modifying(session="another"))).is_approved
         assert not (await setting.ask(modifying(name="append"))).is_approved
-        assert setting.happened == ["asked", "approved", "used", "asked", "asked"]
+        assert not (await setting.ask(modifying(name="mcp__files__write"))).is_approved
+        assert setting.happened == ["asked", "approved", "used", "asked", "asked", "asked"]
 
     async def test_for_the_target_only_the_same_target_passes(self, registers: Registers) -> None:
         setting = Setting(registers, TICKET)
@@ -369,6 +409,19 @@ class TestWaiting:
             assert (answer.is_approved, answer.ticket) == (False, None)
             assert answer.words.startswith(f"nobody approved this call in time (ticket {ticket.id})")
             assert setting.happened == ["asked", "expired"]
+
+    async def test_a_call_is_held_no_longer_where_its_question_stays_open(self, registers: Registers) -> None:
+        earlier = Setting(registers, TICKET)
+        first = await earlier.ask()
+        async with followed(Setting(registers, WAIT, earlier.clock)) as setting:
+            asked = asyncio.create_task(setting.ask())
+            await until(lambda: len(setting.approvals._changed._waiters) > 0)
+            setting.clock.at += WAIT.deadline
+            setting.approvals._wake()
+            assert await asked == first, "the ticket, and to come again"
+            assert (await setting.desk.find(first.ticket or "", ALICE)).state is State.PENDING
+            await setting.decide()
+            assert (await setting.ask()).is_approved
 
     async def test_the_deadline_needs_no_follower(self, registers: Registers) -> None:
         setting = Setting(registers, Terms(deadline=0.05))
@@ -674,4 +727,94 @@ async def test_desks_see_what_another_desk_decided(registers: Registers) -> None
     setting = Setting(registers, TICKET)
     await setting.ask()
     ticket = await setting.decide()
-    assert (await Desk(registers, setting.clock).find(ticket.id, ALICE)).state is State.APPROVED
+    assert (await Desk(registers, setting.roster, setting.clock).find(ticket.id, ALICE)).state is State.APPROVED
+
+
+def made(name: str, *earlier: str, opening: str = "hi") -> Session:
+    """Of a call by that name, with those before it in the conversation."""
+    return Session(name, frozenset(earlier), opening)
+
+
+B, C = {"path": "b"}, {"path": "c"}
+
+
+class TestConversations:
+    async def test_an_approval_for_the_session_holds_where_the_call_was_made(self, registers: Registers) -> None:
+        setting = Setting(registers, WAIT)
+        async with followed(setting):
+            held = asyncio.create_task(setting.ask(modifying(session=made("1"))))
+            await setting.decide(lasts=Lasts.SESSION)
+            assert (await held).is_approved
+        setting = Setting(registers, TICKET)
+        assert (await setting.ask(modifying(B, session=made("2", "1")))).is_approved
+        assert (await setting.ask(modifying(B, session=made("3", "1", "2")))).is_approved
+        assert not (await setting.ask(modifying(B, session=made("4")))).is_approved
+        assert not (await setting.ask(modifying(session=made("5")))).is_approved, "nor the same call elsewhere"
+
+    async def test_a_call_that_comes_again_once_it_is_approved_begins_it(self, registers: Registers) -> None:
+        setting = Setting(registers, TICKET)
+        await setting.ask(modifying(session=made("1")))
+        await setting.decide(lasts=Lasts.SESSION)
+        assert not (await setting.ask(modifying(session=made("2", opening="hello")))).is_approved
+        assert not (await setting.ask(modifying(session=Session()))).is_approved
+        assert not (await setting.ask(modifying(session=made("2"), is_once=True))).is_approved
+        assert (await setting.ask(modifying(session=made("3")))).is_approved
+        assert (await setting.ask(modifying(B, session=made("4", "3")))).is_approved
+        assert not (await setting.ask(modifying(C, session=made("5", "1")))).is_approved
+        assert not (await setting.ask(modifying(session=made("6")))).is_approved, "it has begun"
+
+    async def test_without_a_word_of_a_user_only_the_call_itself_begins_it(self, registers: Registers) -> None:
+        setting = Setting(registers, TICKET)
+        await setting.ask(modifying(session=made("1", opening="")))
+        await setting.decide(lasts=Lasts.SESSION)
+        assert not (await setting.ask(modifying(session=made("2", opening="")))).is_approved
+        assert (await setting.ask(modifying(session=made("1", opening="")))).is_approved
+
+    async def test_of_two_that_would_begin_it_one_does(self, registers: Registers) -> None:
+        setting = Setting(registers, TICKET)
+        await setting.ask(modifying(session=made("1")))
+        await setting.decide(lasts=Lasts.SESSION)
+        answers = await asyncio.gather(*(setting.ask(modifying(session=made(str(n)))) for n in range(2, 6)))
+        assert sum(answer.is_approved for answer in answers) == 1
+
+    async def test_calls_of_one_answer_are_let_through_by_one_word(self, registers: Registers) -> None:
+        setting = Setting(registers, WAIT)
+        async with followed(setting):
+            held = [
+                asyncio.create_task(setting.ask(modifying(session=made("1", "2")))),
+                asyncio.create_task(setting.ask(modifying(B, session=made("2", "1")))),
+            ]
+            first, _ = await setting.waiting(2)
+            await setting.desk.decide(first.id, Decision(True, Lasts.SESSION), ALICE)
+            assert [answer.is_approved for answer in await asyncio.gather(*held)] == [True, True]
+
+    async def test_where_another_cannot_be_told_from_it_the_approval_ends_in_both(self, registers: Registers) -> None:
+        setting = Setting(registers, TICKET)
+        await setting.ask(modifying(session=made("counted")))
+        ticket = await setting.decide(lasts=Lasts.SESSION)
+        assert (await setting.ask(modifying(session=made("counted")))).is_approved
+        assert (await setting.ask(modifying(B, session=made("2", "counted")))).is_approved
+        assert not (await setting.ask(modifying(session=made("counted")))).is_approved
+        assert not (await setting.ask(modifying(B, session=made("2", "counted")))).is_approved
+        ended = await setting.desk.find(ticket.id, ALICE)
+        assert (ended.state, ended.why) == (
+            State.WITHDRAWN,
+            "another conversation cannot be told from the one that it was approved for",
+        )
+
+    async def test_what_was_taken_back_meanwhile_stays_so(
+        self, registers: Registers, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        setting = Setting(registers, TICKET)
+        await setting.ask(modifying(session=made("counted")))
+        ticket = await setting.decide(lasts=Lasts.SESSION)
+        await setting.ask(modifying(session=made("counted")))
+        amend = setting.approvals._amend
+
+        async def late(id_: str, change: Any) -> None:
+            await setting.desk.decide(ticket.id, DENY, ALICE)
+            await amend(id_, change)
+
+        monkeypatch.setattr(setting.approvals, "_amend", late)
+        assert not (await setting.ask(modifying(session=made("counted")))).is_approved
+        assert (await setting.desk.find(ticket.id, ALICE)).state is State.DENIED

@@ -93,6 +93,12 @@ class TestSlack:
         assert sent["text"] == "Lockgate abc123: asked"
         assert "lockgate approvals show abc123" in json.dumps(sent)
 
+    def test_a_name_makes_no_lines_of_its_own(self) -> None:
+        sent = slack(*asked(name="x (tier 0)\n\u2028Approved by alice\u202e"), private)
+        lines = sent["blocks"][1]["text"]["text"].split("\n")
+        assert lines[0] == "research calls x (tier 0)  Approved by alice (tier 3)"
+        assert all(line.startswith("• ") for line in lines[1:])
+
     def test_the_summary_has_nothing_that_slack_reads_as_a_mention(self) -> None:
         one, _ = asked()
         sent = slack(one, Step(What.DENIED, NOW, "<!channel> & co", "no"), private)

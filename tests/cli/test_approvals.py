@@ -168,7 +168,7 @@ class TestHere:
             raise KeyError("getpwuid(): uid not found")
 
         monkeypatch.setattr(pwd, "getpwuid", nameless)
-        assert f"by uid {os.getuid()}@" in done(config, "deny", asked_id(config))
+        assert f"  by         uid {os.getuid()}@" in done(config, "deny", asked_id(config))
 
     def test_the_environment_does_not_say_who_decides(self, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Else one user could be the two that four eyes are of."""
@@ -261,6 +261,7 @@ class TestElsewhere:
                 result = command(config, *arguments, "--admin", url)
                 assert isinstance(result.exception, ConfigError), result.output
                 assert "show your token" in str(result.exception)
+                assert "LOCKGATE_APPROVER_TOKEN, LOCKGATE_ADMIN_TOKEN)" in str(result.exception)
 
     def test_where_nobody_listens(self, config: Path) -> None:
         for arguments in (("list",), ("watch",)):
@@ -283,7 +284,7 @@ class TestWatching:
         monkeypatch.setattr("builtins.print", printed)
         assert approvals.watch(config, None, as_json=as_json) == 0
         shown = printed.lines[0]
-        assert json.loads(shown)["id"] == id_ if as_json else shown.startswith(f"{id_}  pending: research calls")
+        assert json.loads(shown)["id"] == id_ if as_json else shown.startswith(f"{id_}  pending, ")
 
     def test_elsewhere_with_what_becomes_of_it(self, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(approvals.TOKEN, "alice-token")
@@ -298,7 +299,7 @@ class TestWatching:
 
             monkeypatch.setattr("builtins.print", printing)
             assert approvals.watch(config, url, as_json=False) == 0
-        assert printed.lines[0].startswith(f"{id_}  pending: research calls")
+        assert printed.lines[0].startswith(f"{id_}  pending, ")
         assert printed.lines[1] == f"{id_}  denied by alice: no"
 
     def test_a_fault_of_the_store_elsewhere_ends_it(self, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,7 +55,7 @@ def _leave(frame: Frame, reader: StreamReader, changes: dict[Hashable, Change]) 
     if changes:
         payloads = reader.changed(frame.event, document, frame.data, changes)
     reader.sent(frame.event, document, frame.data)
-    assert frame.framing is Framing.SSE or len(payloads) == 1, "an item of an array has one place"
+    assert frame.framing is not Framing.ARRAY or len(payloads) == 1, "an item of an array has one place"
     return frame.raw if list(payloads) == [(frame.event, frame.data)] else b"".join(frame.replaced(payloads))
 
 

@@ -258,7 +258,8 @@ def payloads_of(raw: bytes, framing: Framing) -> list[Any]:
     if framing is Framing.ARRAY:
         items: list[Any] = json.loads(raw)
         return items
-    return [json.loads(frame.data) for frame in framer(framing, 1_000_000).feed(raw) if frame.data]
+    frames = framer(framing, 1_000_000).feed(raw)
+    return [json.loads(frame.data) for frame in frames if frame.data and frame.data != b"[DONE]"]
 
 
 def sent(events: list[dict[str, Any]], decide: Decide) -> list[Any]:

@@ -479,8 +479,8 @@ class TestStream:
             DIALECT.messages(Framing.SSE).other("endpoint", b"/messages")
 
     def test_the_address_for_messages_stays_as_it_is_by_proxy(self) -> None:
-        reader = Mcp(asked=Inner("/a/sse"), street=Street("http://h", Answers())).messages(Framing.SSE)
         for address in (b"/messages?s=1", b"http://h/messages?s=1", b"messages?s=1"):
+            reader = Mcp(asked=Inner("/a/sse"), street=Street("http://h", Answers())).messages(Framing.SSE)
             assert reader.other("endpoint", address) == address
         for elsewhere in (b"http://elsewhere/messages", b"https://h/messages", b"//elsewhere/messages"):
             with pytest.raises(Malformed, match="another server"):

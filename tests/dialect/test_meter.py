@@ -18,6 +18,8 @@ from tests.dialect.replay import document, made
 CHAT = "/v1/chat/completions"
 GEMINI = "/v1beta/models/gemini-2.5-pro:generateContent"
 CLAUDE = "/model/eu.anthropic.claude-x-v1%3A0/invoke"
+MISTRAL = "/v1/projects/p/locations/l/publishers/mistralai/models/mistral-3@2:rawPredict"
+PROFILE = "arn%3Aaws%3Abedrock%3Aeu%3A1%3Aapplication-inference-profile%2Fx"
 VERTEX = "/v1/projects/p/locations/l/publishers/anthropic/models/claude-x@1:rawPredict"
 
 ASKED: list[tuple[str, str, dict[str, Any], str | None, int]] = [
@@ -35,7 +37,17 @@ ASKED: list[tuple[str, str, dict[str, Any], str | None, int]] = [
     ("azure", "/openai/v1/chat/completions", {"model": "m"}, "m", UNSAID),
     ("anthropic", "/v1/messages", {"model": "c", "max_tokens": 8}, "c", 8),
     ("vertex", VERTEX, {"max_tokens": 8}, "claude-x@1", 8),
+    ("vertex", MISTRAL, {"model": "mistral-3", "max_tokens": 8}, "mistral-3@2", 8),
+    ("gemini", "/v1beta/interactions", {"model": "g", "generation_config": {"max_output_tokens": 4}}, "g", 4),
+    ("gemini", "/v1beta/interactions", {"agent": "deep-research"}, None, UNSAID),
     ("bedrock", CLAUDE, {"max_tokens": 8}, "eu.anthropic.claude-x-v1:0", 8),
+    (
+        "bedrock",
+        f"/model/{PROFILE}/invoke",
+        {"max_tokens": 8},
+        "arn:aws:bedrock:eu:1:application-inference-profile/x",
+        8,
+    ),
     ("bedrock", "/model/amazon.nova/converse", {"inferenceConfig": {"maxTokens": 6}}, "amazon.nova", 6),
     ("gemini", GEMINI, {"generationConfig": {"maxOutputTokens": 4, "candidateCount": 2}}, "gemini-2.5-pro", 8),
     ("gemini", GEMINI, {"generation_config": {"max_output_tokens": 4}}, "gemini-2.5-pro", 4),
@@ -102,12 +114,16 @@ def test_parts_that_are_not_read_count_in_the_estimate() -> None:
         ("gemini", "/v1beta/models/g:batchGenerateContent"),
         ("gemini", "/v1beta/models/imagen:predict"),
         ("vertex", "/v1/projects/p/other:predict"),
-        ("bedrock", "/model/other/invoke"),
         ("azure", "/openai/else"),
     ],
 )
 def test_what_costs_and_does_not_tell_how_much_is_not_counted(family: str, path: str) -> None:
     assert meter_of(family, path).asked(path, made({"model": "m"})).counted is False
+
+
+def test_what_another_models_body_costs_is_not_told() -> None:
+    endpoint = FAMILIES["bedrock"].endpoint("POST", "/model/other/invoke").told_by(b'{"prompt": "x"}')
+    assert endpoint.meter is meter.UNCOUNTED
 
 
 @pytest.mark.parametrize(
@@ -172,6 +188,7 @@ class TestAnotherModel:
             (meter.GEMINI, "/v1beta/models/gemini-pro%3AgenerateContent"),  # in another spelling
             (meter.CHAT, "/openai/deployments/dep/chat/completions"),
             (meter.ANTHROPIC, CLAUDE),
+            (meter.VERTEX_CHAT, MISTRAL),
             (meter.CHAT, CHAT),  # names none
         ],
     )

@@ -198,6 +198,16 @@ class TestHosted:
         (hosted,) = told(result([part], "c")).hosted
         assert (hosted.kind, hosted.hosts) == ("remote_file", ("a.example",))
 
+    @pytest.mark.parametrize(
+        ("kind", "named"),
+        [("video_url", "video"), ("audio_url", "audio"), ("file_url", "file"), ("document_url", "file")],
+    )
+    def test_what_other_servers_fetch_is_named_so_that_it_is_judged(self, kind: str, named: str) -> None:
+        part = {"type": kind, kind: "https://a.example/x"}
+        document = doc({"messages": [{"role": "user", "content": [part]}]})
+        assert [part.what for part in CHAT.request(document).uninspected] == [named]
+        assert [hosted.hosts for hosted in CHAT.hosted(document)] == [("a.example",)]
+
     @pytest.mark.parametrize("spelt", [b'"image_url"', b'"image\\u005furl"', b'"\\u0069mage_url"'])
     def test_however_the_member_is_spelt(self, spelt: bytes) -> None:
         raw = b'{"messages":[{"role":"user","content":[{"type":"image_url",%s:{"url":"https://a.example"}}]}]}' % spelt

@@ -76,8 +76,9 @@ WANTED: list[tuple[dict[str, Any], Call]] = [
     (item("tool_search_call", execution="client", arguments={"q": "x"}), Call("tool_search", {"q": "x"}, "c1")),
     (
         {"type": "mcp_approval_request", "id": "m1", "name": "f", "arguments": '{"a": 1}', "server_label": "s"},
-        Call("f", {"a": 1}, "m1"),
+        Call("mcp__s__f", {"a": 1}, "m1"),
     ),
+    ({"type": "mcp_approval_request", "id": "m1", "name": "f", "arguments": "{}"}, Call("f", {}, "m1")),
 ]
 HOSTED = [
     item("mcp_call", name="f", arguments="{}", server_label="s"),

@@ -150,7 +150,7 @@ class TestTools:
     def test_that_a_server_was_found_to_offer(self) -> None:
         tool = {"name": "roll", "description": "Rolls.", "input_schema": {"type": "object"}}
         transcript = told({"type": "mcp_list_tools", "server_label": "s", "tools": [tool, 1]})
-        assert transcript.tools == (Defined("roll", "Rolls.", {"type": "object"}, ("input", 0, "tools", 0)),)
+        assert transcript.tools == (Defined("mcp__s__roll", "Rolls.", {"type": "object"}, ("input", 0, "tools", 0)),)
 
 
 ALLOWED = {"type": "allowlist", "allowed_domains": ["A.example", "b.example"]}

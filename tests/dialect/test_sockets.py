@@ -7,6 +7,8 @@ import pytest
 from gateway.dialect.families import FAMILIES
 from gateway.dialect.sockets import opened, sessions
 
+GOOGLE = "/ws/google.ai.generativelanguage."
+
 
 @pytest.mark.parametrize(
     ("family", "path", "dialect", "coverage"),
@@ -22,7 +24,11 @@ from gateway.dialect.sockets import opened, sessions
         ("azure", "/openai/realtime", "openai_realtime", "dialect"),
         ("azure", "/openai/v1/responses", "openai_responses", "dialect"),
         ("azure", "/openai/deployments/gpt/realtime", "openai_realtime", "dialect"),
-        ("gemini", "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent", "plain", "text"),
+        ("gemini", f"{GOOGLE}v1beta.GenerativeService.BidiGenerateContent", "gemini_live", "dialect"),
+        ("gemini", f"{GOOGLE}v1alpha.GenerativeService.BidiGenerateContentConstrained", "gemini_live", "dialect"),
+        ("gemini", f"{GOOGLE}v1alpha.GenerativeService.BidiGenerateMusic", "plain", "text"),
+        ("gemini", "/v1beta/interactions/live", "plain", "text"),
+        ("vertex", "/ws/google.cloud.aiplatform.v1beta1.LlmBidiService/BidiGenerateContent", "gemini_live", "dialect"),
         ("anthropic", "/v1/messages", "plain", "text"),
         ("http", "/", "plain", "text"),
     ],

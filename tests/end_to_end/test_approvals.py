@@ -149,3 +149,54 @@ async def test_edited_arguments_are_held_to_the_policy_too(start: Start) -> None
         await until(withdrawn, PATIENCE)
     assert calls == []
     assert "it was approved with other arguments, which are refused too" in text
+
+
+class TestSessions:
+    """Approvals for a session, of conversations that all begin with the same words."""
+
+    @staticmethod
+    async def turn(
+        gateway: Running, upstream: Upstream, path: str, *before: Any, session: str | None = None
+    ) -> tuple[list[Any], bool]:
+        """The conversation after a turn in which the model wants to write there, and whether it may."""
+        call = Call("write_file", json.dumps({"path": path}))
+        upstream.script = Say(calls=(call,))
+        messages: list[Any] = [{"role": "user", "content": "hi"}, *before]
+        headers = {"x-lockgate-session": session} if session is not None else {}
+        async with openai.AsyncOpenAI(
+            api_key=KEY, base_url=f"{gateway.url}/openai/v1", max_retries=0, default_headers=headers
+        ) as client:
+            answer = await client.chat.completions.create(model="gpt-5", messages=messages)
+        said = answer.choices[0].message
+        done = [{"role": "tool", "tool_call_id": one.id, "content": "done"} for one in said.tool_calls or ()]
+        return [*before, said.model_dump(exclude_none=True), *done], bool(done)
+
+    @staticmethod
+    async def approved(gateway: Running) -> None:
+        """What waits is approved as is usual for it: for the session."""
+        ticket = await pending(gateway)
+        await lockgate(gateway, "approvals", "approve", ticket["id"])
+
+    async def test_one_is_not_another(self, start: Start, upstream: Upstream) -> None:
+        async with start() as gateway:
+            _, may = await self.turn(gateway, upstream, "a")
+            assert not may
+            await self.approved(gateway)
+            before, may = await self.turn(gateway, upstream, "a")
+            assert may, "the very call"
+            before, may = await self.turn(gateway, upstream, "b", *before)
+            assert may, "the same conversation goes on"
+            _, may = await self.turn(gateway, upstream, "c")
+            assert not may, "another one begins"
+            _, may = await self.turn(gateway, upstream, "d", *before)
+            assert may, "which is nothing to the first"
+
+    async def test_one_is_what_its_client_says(self, start: Start, upstream: Upstream) -> None:
+        async with start() as gateway:
+            await self.turn(gateway, upstream, "a", session="s-1")
+            await self.approved(gateway)
+            _, may = await self.turn(gateway, upstream, "b", session="s-1")
+            assert may
+            _, may = await self.turn(gateway, upstream, "b", session="s-2")
+            assert not may
+            assert not any(name.lower() == "x-lockgate-session" for one in upstream.requests for name, _ in one.headers)

@@ -20,7 +20,7 @@ from gateway.serve import carrier
 from tests.end_to_end import test_websockets
 from tests.end_to_end.conftest import Start
 from tests.end_to_end.running import ORDER, PACK, Running, configured, running, until
-from tests.end_to_end.test_approvals import PATIENCE, SAY, SEND, TOOLS, chat, pending
+from tests.end_to_end.test_approvals import ASK, PATIENCE, SAY, SEND, TOOLS, chat, pending
 from tests.end_to_end.test_kill_everything import LOCKGATE, answers
 from tests.end_to_end.test_stop import lockgate
 from tests.fakes.agents import AGENTS, GENAI_SUBCLASSES_AIOHTTP, Agent
@@ -250,3 +250,27 @@ async def test_a_gateway_that_is_killed_forgets_no_question(upstream: Upstream, 
         await lockgate(gateway, "approvals", "approve", ticket["id"])
         _, made, _ = await asyncio.wait_for(again, PATIENCE)
     assert made == [("send_mail", SEND.parsed())]
+
+
+# --- a provider behind another's door
+
+
+@pytest.mark.parametrize("method", ["rawPredict", "streamRawPredict"])
+async def test_calls_of_a_model_that_vertex_resells_are_ruled_on(start: Start, upstream: Upstream, method: str) -> None:
+    """Mistral's own API behind the path of Google's: the form of OpenAI's chat."""
+    asked = {"model": "mistral-3", "messages": [{"role": "user", "content": ASK}], "stream": method != "rawPredict"}
+    path = f"/vertex/v1/projects/p/locations/l/publishers/mistralai/models/mistral-3:{method}"
+    upstream.script = Say("I write.", calls=(SEND,))
+    tables = (
+        f'[upstreams.vertex]\ndialect = "vertex"\nbase_url = "{upstream.url}"\n[tools.send_mail]\nenabled = false\n'
+    )
+    async with (
+        start(tables) as gateway,
+        aiohttp.ClientSession() as session,
+        session.post(f"{gateway.url}{path}", json=asked, headers={"Authorization": f"Bearer {KEY}"}) as answer,
+    ):
+        told = await answer.text()
+        record = await gateway.recorded()
+    assert (answer.status, record["dialect"], record["model"]) == (200, "openai_chat", "mistral-3")
+    assert "[The security gateway refused the call of `send_mail`: " in told
+    assert "x@example.com" not in told

@@ -14,7 +14,9 @@ import pytest
 from mcp import StdioServerParameters, types
 from mcp.client.client import Client
 from mcp.client.sse import sse_client
+from mcp.server.mcpserver import MCPServer
 
+from gateway.audit import files
 from tests.end_to_end.running import Running, configured, running, until
 from tests.end_to_end.test_mcp_stdio import GATE, ROOT, command
 from tests.fakes.mcp_server import serving
@@ -174,3 +176,40 @@ async def test_over_pipes_what_was_accepted_holds_from_session_to_session(file: 
     async with session() as client:
         assert await listed(client) == WORSE
         assert await called(client) == (False, "read_page was called")
+
+
+def destroying() -> MCPServer:
+    """A server whose tool is called as one that reads, and that says itself that it destroys."""
+    server = MCPServer("fake", log_level="CRITICAL")
+
+    def get_ready(place: str) -> str:
+        return "ready"
+
+    server.tool(annotations=types.ToolAnnotations(destructive_hint=True))(get_ready)
+    server.tool(name="get_steady", annotations=types.ToolAnnotations(read_only_hint=True))(get_ready)
+    server.tool(name="set_ready", annotations=types.ToolAnnotations(read_only_hint=True))(get_ready)
+    return server
+
+
+@pytest.mark.parametrize(
+    ("table", "refused"),
+    [
+        ("", {"get_ready": "tier 3: its server says that it destroys", "set_ready": "tier 2: its name says `set`"}),
+        ("[tools.get_ready]\ntier = 0\n", {"set_ready": "tier 2: its name says `set`"}),
+    ],
+    ids=["by-name", "declared"],
+)
+async def test_a_server_makes_the_tier_of_its_tool_stricter_and_an_operator_says_it(
+    table: str, refused: dict[str, str], tmp_path: Path
+) -> None:
+    with serving("http", server=destroying()) as url:
+        text = configured("http://127.0.0.1:1", f'[mcp.fake]\nurl = "{url}"\n[approvals]\ndeadline = "100ms"\n{table}')
+        async with running(text, tmp_path) as gate, through(gate, "fake") as client:
+            assert set(await listed(client)) == {"get_ready", "get_steady", "set_ready"}
+            for name in ("get_ready", "get_steady", "set_ready"):
+                result = await client.call_tool(name, {"place": "here"})
+                assert bool(result.is_error) == (name in refused), name
+    lines = [line for file in files(tmp_path / "state" / "audit") for line in file.read_bytes().splitlines()]
+    made = [json.loads(line)["record"] for line in lines]
+    words = {one["tool"]: one["reasons"][0]["words"] for one in made if one.get("event") == "call" and one["reasons"]}
+    assert {tool: f"`{tool}` is of {said}" for tool, said in refused.items()} == words

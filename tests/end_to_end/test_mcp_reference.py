@@ -34,7 +34,7 @@ async def names(client: Client) -> set[str]:
     return {tool.name for tool in (await client.list_tools()).tools}
 
 
-async def said(client: Client, name: str, **arguments: object) -> tuple[bool, str]:
+async def said(client: Client, name: str, /, **arguments: object) -> tuple[bool, str]:
     result = await client.call_tool(name, dict(arguments))
     assert isinstance(result.content[0], types.TextContent)
     return bool(result.is_error), result.content[0].text

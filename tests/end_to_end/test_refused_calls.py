@@ -13,12 +13,13 @@ from google.genai import types as genai_types
 from gateway.dialect.anthropic import MESSAGES
 from gateway.dialect.base import Dialect
 from gateway.dialect.gemini import GENERATE
+from gateway.dialect.interactions import INTERACTIONS
 from gateway.dialect.openai import CHAT, RESPONSES
 from gateway.policy.call import Called, Change
 from gateway.wire.document import parse
 from gateway.wire.frames import Framing
 from tests.dialect.refusing import REFUSAL, through
-from tests.fakes import anthropic_messages, gemini, openai_chat, openai_responses
+from tests.fakes import anthropic_messages, gemini, interactions, openai_chat, openai_responses
 from tests.fakes.agents import AGENTS, GENAI_SUBCLASSES_AIOHTTP, Agent
 from tests.fakes.script import Call, Raw, Say, Seen
 from tests.fakes.talk import KEY, Heard, Talk, Turn
@@ -36,9 +37,26 @@ MEDIA = {False: "application/json", True: "text/event-stream"}
 DIALECTS: dict[str, tuple[Dialect, Callable[..., object], Callable[..., object]]] = {
     "messages": (MESSAGES, anthropic_messages.whole, anthropic_messages.events),
     "gemini": (GENERATE, gemini.whole, gemini.events),
+    "interactions": (INTERACTIONS, interactions.whole, interactions.events),
     "chat": (CHAT, openai_chat.whole, openai_chat.events),
     "responses": (RESPONSES, openai_responses.whole, openai_responses.events),
 }
+LEFT = {
+    "messages": "tool_use",
+    "gemini": "STOP",
+    "chat": "tool_calls",
+    "responses": "completed",
+    "interactions": "requires_action",
+}
+NONE_LEFT = {
+    "messages": "end_turn",
+    "gemini": "STOP",
+    "chat": "stop",
+    "responses": "completed",
+    "interactions": "completed",
+}
+"""Why the model stopped, as each API says it: with calls, and where none is left."""
+
 BETWEEN = {"chat": "\n\n"}
 """What stands between texts where all are one."""
 
@@ -74,7 +92,7 @@ TALK = Talk((Turn("weather?"),), with_tools=True)
 @pytest.mark.parametrize("agent", AGENTS, ids=str)
 async def test_the_agent_hears_the_refusals_and_only_the_calls_that_are_left(agent: Agent, upstream: Upstream) -> None:
     upstream.script = refusing(agent, SAY)
-    finish = {"messages": "tool_use", "gemini": "STOP", "chat": "tool_calls", "responses": "completed"}[api_of(agent)]
+    finish = LEFT[api_of(agent)]
     text = BETWEEN.get(api_of(agent), "").join(("Looking.", REFUSAL, REFUSAL))
     expected = Heard(text, (("weather", {"city": "Zürich"}),), finish)
     assert await agent.speak(upstream.url, TALK) == expected
@@ -83,7 +101,7 @@ async def test_the_agent_hears_the_refusals_and_only_the_calls_that_are_left(age
 @pytest.mark.parametrize("agent", AGENTS, ids=str)
 async def test_an_agent_whose_only_call_is_refused_has_an_answer(agent: Agent, upstream: Upstream) -> None:
     upstream.script = refusing(agent, ONLY_SEND)
-    finish = {"messages": "end_turn", "gemini": "STOP", "chat": "stop", "responses": "completed"}[api_of(agent)]
+    finish = NONE_LEFT[api_of(agent)]
     text = BETWEEN.get(api_of(agent), "").join(("Looking.", REFUSAL))
     assert await agent.speak(upstream.url, TALK) == Heard(text, (), finish)
 

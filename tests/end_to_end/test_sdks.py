@@ -7,6 +7,7 @@ import asyncio
 import anthropic
 import openai
 import pytest
+from google.genai import _interactions_errors as interactions_errors
 from google.genai import errors as genai_errors
 
 from tests.end_to_end.running import Running, until
@@ -19,15 +20,41 @@ pytestmark = pytest.mark.filterwarnings(GENAI_SUBCLASSES_AIOHTTP)
 
 WEATHER = Call("weather", '{"city": "Zürich", "days": 3}')
 ASYNC_AGENTS = [agent for agent in AGENTS if agent.name.endswith("-async")]
-FINISHED = {"chat": "stop", "responses": "completed", "messages": "end_turn", "gemini": "STOP"}
-FINISHED_WITH_CALLS = {**FINISHED, "chat": "tool_calls", "messages": "tool_use"}
+FINISHED = {
+    "chat": "stop",
+    "responses": "completed",
+    "messages": "end_turn",
+    "gemini": "STOP",
+    "interactions": "completed",
+}
+FINISHED_WITH_CALLS = {**FINISHED, "chat": "tool_calls", "messages": "tool_use", "interactions": "requires_action"}
 
 TYPED_ERRORS: dict[int, tuple[type[Exception], ...]] = {
-    400: (openai.BadRequestError, anthropic.BadRequestError, genai_errors.ClientError),
-    401: (openai.AuthenticationError, anthropic.AuthenticationError, genai_errors.ClientError),
-    404: (openai.NotFoundError, anthropic.NotFoundError, genai_errors.ClientError),
-    429: (openai.RateLimitError, anthropic.RateLimitError, genai_errors.ClientError),
-    500: (openai.InternalServerError, anthropic.InternalServerError, genai_errors.ServerError),
+    400: (
+        openai.BadRequestError,
+        anthropic.BadRequestError,
+        genai_errors.ClientError,
+        interactions_errors.BadRequestError,
+    ),
+    401: (
+        openai.AuthenticationError,
+        anthropic.AuthenticationError,
+        genai_errors.ClientError,
+        interactions_errors.AuthenticationError,
+    ),
+    404: (openai.NotFoundError, anthropic.NotFoundError, genai_errors.ClientError, interactions_errors.NotFoundError),
+    429: (
+        openai.RateLimitError,
+        anthropic.RateLimitError,
+        genai_errors.ClientError,
+        interactions_errors.RateLimitError,
+    ),
+    500: (
+        openai.InternalServerError,
+        anthropic.InternalServerError,
+        genai_errors.ServerError,
+        interactions_errors.InternalServerError,
+    ),
 }
 
 

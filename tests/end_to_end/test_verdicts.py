@@ -15,7 +15,13 @@ pytestmark = pytest.mark.filterwarnings(GENAI_SUBCLASSES_AIOHTTP)
 STREAMED = [agent for agent in AGENTS if agent.streamed]
 WHOLE = [agent for agent in AGENTS if not agent.streamed]
 ASYNC = [agent for agent in AGENTS if agent.name.endswith("-async")]
-CUT = {"chat": "content_filter", "responses": "content_filter", "messages": "refusal", "gemini": "PROHIBITED_CONTENT"}
+CUT = {
+    "chat": "content_filter",
+    "responses": "content_filter",
+    "messages": "refusal",
+    "gemini": "PROHIBITED_CONTENT",
+    "interactions": "incomplete",
+}
 """How each dialect ends a stream whose content may not pass (ARCHITECTURE: what a client sees)."""
 
 CALL = Call("weather", '{"city": "Zürich"}')

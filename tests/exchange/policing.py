@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.exchange.gate import Gate, Instructs
-from gateway.policy.call import Call, CallReason, Ruling, Tier
+from gateway.policy.call import Aim, Call, CallReason, Ruling, Session, Sink, Tier
 from gateway.policy.profile import PROFILES
 from gateway.policy.tools.hosted import HostedRuling, judge_hosted
 from gateway.policy.tools.match import match
@@ -29,7 +29,7 @@ class Look:
 
     transcript: Transcript
     instructs: Instructs
-    session: str = "s-1"
+    beside: list[tuple[Call, ...]] = field(default_factory=list)
     judged: list[Call] = field(default_factory=list)
     heard: list[tuple[Call, str]] = field(default_factory=list)
     held_to: Terms = field(default_factory=Terms)
@@ -45,6 +45,14 @@ class Look:
 
     def returned(self, call: Call, text: str) -> None:
         self.heard.append((call, text))
+
+    def session(self, call: Call, beside: Iterable[Call]) -> Session:
+        """Its name is the call's id."""
+        self.beside.append(tuple(beside))
+        return Session(call.id)
+
+    def aims(self, call: Call) -> tuple[Aim, ...]:
+        return (Aim("what", Sink.ACCOUNT, str(call.arguments), ("the user's words (message 0)",)),)
 
     def fingerprint(self, call: Call) -> str:
         return json.dumps([call.name, call.arguments], sort_keys=True)

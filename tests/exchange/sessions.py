@@ -7,13 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.dialect.families import FAMILIES
-from gateway.exchange.events import (
-    Consult,
-    ExchangeRecord,
-    Finish,
-    LimitsTaken,
-)
+from gateway.exchange.events import Consult, Finish, LimitsTaken
 from gateway.exchange.gate import Gate
+from gateway.exchange.recorded import ExchangeRecord
 from gateway.exchange.session import Session
 from gateway.exchange.session_events import (
     Accepted,

@@ -88,7 +88,7 @@ class TestWholeAnswers:
     def test_a_call_that_must_be_approved_waits_for_the_answer(self) -> None:
         commands = answered(policed(), completion(function("pay", PAID)))
         (question,) = only(commands, Ask).questions
-        assert (question.call.name, question.call.arguments, question.session) == ("pay", PAID, "s-1")
+        assert (question.call.name, question.call.arguments, question.session.name) == ("pay", PAID, "call-0")
         assert question.fingerprint == '["pay", {"what": "rent"}]'
         assert not [one for one in commands if isinstance(one, Respond)]
 
@@ -361,7 +361,7 @@ class TestMessages:
         value = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "read", "arguments": {}}}
         headers = (*mcp.JSON, ("Mcp-Session-Id", "s-7"))
         feed(mcp.exchange(by=policed(policy)), *mcp.asked(value, headers))
-        assert policy.looks[0].transcript == Transcript(is_whole=False, session="s-7")
+        assert policy.looks[0].transcript == Transcript(is_whole=False, session="mcp s-7")
 
     def test_a_call_that_was_not_approved_says_so(self) -> None:
         commands = self.called("pay", PAID, Answered((NO,)))

@@ -16,11 +16,10 @@ from gateway.dialect.openai import CHAT, RESPONSES
 from gateway.dialect.openai_sockets import RealtimeSocket, ResponsesSocket
 from gateway.exchange.stream import AnswerStream
 from gateway.policy.call import Answer
-from gateway.wire.document import parse
 from gateway.wire.frames import Framing
 from tests.dialect.laws import sse_payloads
 from tests.dialect.refusing import CUTS, pieces_of
-from tests.exchange.test_calls_of_providers import ANSWERS, GATE, TOOLS, left_of, ruled
+from tests.exchange.test_calls_of_providers import ANSWERS, GATE, TOOLS, left_of, ruled, saying, whole_left_of
 from tests.fakes import ollama, openai_chat, openai_responses, realtime
 from tests.fakes.pieces import sse
 from tests.fakes.script import Call, Say
@@ -120,18 +119,12 @@ def test_a_stream_leaves_as_the_whole_answer_does(
     name: str, tools: list[str], answer: Answer, step: int, cuts: list[int]
 ) -> None:
     dialect, framing, whole, events, of_events, of_whole = APIS[name]
-    calls = tuple(Call(tool, json.dumps({"what": f"no. {index}"}), f"t{index}") for index, tool in enumerate(tools))
-    say = Say("Hm, I see.", calls=calls, step=step)
+    say = saying(tools, step)
     raw = b"".join(events(say, {}))
-    stream_calls, whole_calls = ruled(), ruled()
+    stream_calls = ruled()
     stream = AnswerStream(GATE, dialect, framing, stream_calls)
     left = left_of(stream, pieces_of(raw, cuts), answer)
-
-    document = parse(json.dumps(whole(say, {})).encode())
-    whole_calls.take(dialect.calls(document))
-    while questions := whole_calls.ask():
-        whole_calls.answered([answer] * len(questions))
-    expected = dialect.changed(document, whole_calls.changes)
+    expected, whole_calls = whole_left_of(dialect, whole(say, {}), answer)
 
     # A call that is asked about is changed when that is answered, and those behind it may be judged before.
     assert sorted(map(repr, stream_calls.changes.values())) == sorted(map(repr, whole_calls.changes.values()))

@@ -14,9 +14,14 @@ from hypothesis import strategies as st
 
 from gateway.errors import Code
 from gateway.exchange import conversation
-from gateway.exchange.conversation import METHOD, AskAbout, Clock, Conversation, Step, ToClient, ToServer
-from gateway.exchange.events import ExchangeRecord, Finish
+from gateway.exchange.conversation import METHOD, Conversation
+from gateway.exchange.conversation_steps import AskAbout, Clock, Count, Step, ToClient, ToServer
+from gateway.exchange.demand import Demand
+from gateway.exchange.events import Finish, LimitsTaken
+from gateway.exchange.open_exchanges import MAX_OPEN
+from gateway.exchange.recorded import ExchangeRecord
 from gateway.policy.call import Answer
+from gateway.policy.tools.wrapper import Terms
 from gateway.segment import Direction
 from gateway.stops.decision import Every
 from gateway.verdict import Effect
@@ -374,15 +379,15 @@ class TestEndings:
 
     def test_what_nobody_answers_does_not_grow_for_ever(self) -> None:
         one = talk()
-        steps = [step for n in range(conversation.MAX_OPEN + 2) for step in one.receive(CLIENT, line(call(id=n)))]
+        steps = [step for n in range(MAX_OPEN + 2) for step in one.receive(CLIENT, line(call(id=n)))]
         assert [made.id for made in records(steps)] == ["id-1", "id-2"]
 
     def test_a_batch_is_over_when_nothing_of_it_is_waited_for(self) -> None:
         one = talk()
         one.receive(CLIENT, line([call(id=n) for n in range(3)]))
-        steps = [s for n in range(3, conversation.MAX_OPEN + 2) for s in one.receive(CLIENT, line(call(id=n)))]
+        steps = [s for n in range(3, MAX_OPEN + 2) for s in one.receive(CLIENT, line(call(id=n)))]
         assert records(steps) == []
-        assert len(one.left()) == conversation.MAX_OPEN
+        assert len(one.left()) == MAX_OPEN
 
 
 class TestCalls:
@@ -469,6 +474,69 @@ class TestCalls:
         steps = one.answered(asked.id, ())
         assert onward(steps, ToServer) == []
         assert record(steps).code is Code.INTERNAL
+
+    def counting(self) -> tuple[Conversation, bytes]:
+        """One that counts calls, and one that is asked about."""
+        return self.talk(Policy(terms=Terms(is_counted=True))), self.call("pay", what="rent")
+
+    def counted(self, steps: Sequence[Step]) -> Count:
+        (found,) = [step for step in steps if isinstance(step, Count)]
+        return found
+
+    def test_a_call_that_is_counted_waits_for_the_limits(self) -> None:
+        one, _ = self.counting()
+        came = self.call("read")
+        assert one.receive(CLIENT, came) == [Count("id-1", Demand(tools=("read",)))]
+        assert one.limited("id-1", LimitsTaken()) == [ToServer(came), Clock("id-1", 30.0, 600.0)]
+        assert record(one.receive(SERVER, line(DONE))).outcome == "forwarded"
+
+    def test_a_call_too_many_is_answered_and_goes_nowhere(self) -> None:
+        one, _ = self.counting()
+        found = self.counted(one.receive(CLIENT, self.call("read")))
+        steps = one.limited(found.id, LimitsTaken("tools.read", 7))
+        assert onward(steps, ToServer) == []
+        (told,) = onward(steps, ToClient)
+        assert told["id"] == 1
+        assert "the limit `tools.read` is used up; it frees again in 7 s" in told["error"]["message"]
+        assert told["error"]["data"]["retry_after"] == 7
+        made = record(steps)
+        assert (made.code, made.limit, made.outcome) == (Code.RATE, "tools.read", "refused")
+        assert one.left() == []
+
+    def test_limits_that_nobody_can_count_let_nothing_pass(self) -> None:
+        one, _ = self.counting()
+        found = self.counted(one.receive(CLIENT, self.call("read")))
+        steps = one.limited(found.id, LimitsTaken(unavailable="the store is gone"))
+        assert onward(steps, ToServer) == []
+        assert record(steps).code is Code.STORE
+
+    def test_a_call_is_counted_once_it_is_approved_and_goes_on_as_it_was(self) -> None:
+        one, came = self.counting()
+        asked = self.asked(one.receive(CLIENT, came))
+        found = self.counted(one.answered(asked.id, (Answer(is_approved=True, arguments={"what": "less"}),)))
+        (sent,) = onward(one.limited(found.id, LimitsTaken()), ToServer)
+        assert sent["params"]["arguments"] == {"what": "less"}
+
+    def test_a_call_that_is_refused_is_not_counted(self) -> None:
+        one, came = self.counting()
+        assert not any(isinstance(step, Count) for step in one.receive(CLIENT, self.call("wipe", 2)))
+        asked = self.asked(one.receive(CLIENT, came))
+        assert not any(isinstance(step, Count) for step in one.answered(asked.id, (self.NO,)))
+
+    def test_all_calls_of_a_batch_are_counted_together(self) -> None:
+        one, _ = self.counting()
+        both = [json.loads(self.call("read", id_)) for id_ in (1, 2)]
+        found = self.counted(one.receive(CLIENT, line(both)))
+        assert found.demand.tools == ("read", "read")
+        (told,) = onward(one.limited(found.id, LimitsTaken("tools.read", 7)), ToClient)
+        assert [answer["id"] for answer in told] == [1, 2]
+
+    def test_a_call_that_was_cancelled_while_it_is_counted_goes_nowhere(self) -> None:
+        one, _ = self.counting()
+        found = self.counted(one.receive(CLIENT, self.call("read")))
+        one.receive(CLIENT, line({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}))
+        assert one.limited(found.id, LimitsTaken()) == []
+        assert one.limited("id-9", LimitsTaken()) == []
 
     def test_what_a_server_calls_is_no_call_of_a_tool(self) -> None:
         policy = Policy()

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from gateway.dialect.mcp import Mcp
-from gateway.exchange.conversation import Conversation, ToClient
+from gateway.exchange.conversation import Conversation
+from gateway.exchange.conversation_steps import ToClient
 from gateway.exchange.events import AnswerData, AnswerStarted, BeginAnswer, Respond, SendAnswer
 from gateway.exchange.gate import Gate
 from gateway.exchange.listing import shown

@@ -25,7 +25,6 @@ from gateway.exchange.events import (
     DropUpstream,
     EndAnswer,
     Event,
-    ExchangeRecord,
     Failed,
     Fault,
     Finish,
@@ -43,6 +42,7 @@ from gateway.exchange.events import (
 )
 from gateway.exchange.gate import Gate
 from gateway.exchange.machine import Exchange
+from gateway.exchange.recorded import ExchangeRecord
 from gateway.exchange.stream import AnswerStream
 from gateway.policy.profile import PROFILES, UnknownJson
 from gateway.verdict import Effect

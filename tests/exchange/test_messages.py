@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.dialect.families import FAMILIES
 from gateway.dialect.mcp import Mcp
+from gateway.dialect.mcp_answers import Answers
 from gateway.dialect.mcp_door import Door, Inner
 from gateway.errors import Code, Malformed, OverLimit
 from gateway.exchange import messages, refuse
@@ -142,9 +144,10 @@ class TestOfMessages:
         assert out.endswith(b"/messages?s=1\n\n")
 
     def test_an_answer_that_was_kept_takes_the_place_of_the_servers(self) -> None:
-        DOOR.answers.keep("/messages?s=1", 1, b'{"kept": 1}')
+        door = replace(DOOR, answers=Answers())
+        door.answers.keep("/messages?s=1", 1, b'{"kept": 1}')
         failed = {"jsonrpc": "2.0", "id": 1, "error": {"code": -32601, "message": "no such method"}}
-        one = stream(dialect=Mcp(DOOR, Inner("/sse")))
+        one = stream(dialect=Mcp(door, Inner("/sse")))
         out = run(b"event: endpoint\ndata: /messages?s=1\n\n" + event(failed) + event(failed), of=one)
         assert payloads(out.partition(b"\n\n")[2]) == [{"kept": 1}, failed]
 
@@ -170,7 +173,7 @@ EVENTS = st.lists(
 @given(EVENTS, st.lists(st.integers(0, 2000), max_size=8))
 def test_the_cut_of_the_network_does_not_matter(events: list[bytes], cuts: list[int]) -> None:
     data = b"".join(events)
-    whole, cut = stream(dialect=Mcp(DOOR, Inner("/sse"))), stream(dialect=Mcp(DOOR, Inner("/sse")))
+    whole, cut = (stream(dialect=Mcp(replace(DOOR, answers=Answers()), Inner("/sse"))) for _ in range(2))
     assert run(data, of=whole) == run(data, cuts, of=cut)
     assert whole.totals.reasons == cut.totals.reasons
 
@@ -181,7 +184,8 @@ class TestOtherApis:
         document = parse(b"{}")
         told = refuse.of(Code.SECRET, "id", "why")
         assert messages.bound(endpoint, document, Direction.REQUEST) is endpoint
-        assert messages.status(endpoint, told) == 400
+        assert endpoint.dialect.status(told) == 400
+        assert endpoint.dialect.refusal_fields(told) == ()
         assert messages.instead(endpoint, document, told) is None
         assert messages.request_fields(endpoint, (("mcp-name", "x"),), document, b"{}") == (("mcp-name", "x"),)
         assert endpoint.dialect.answer_fields((("location", "x"),)) == (("location", "x"),)

@@ -18,7 +18,6 @@ from gateway.exchange.events import (
     ClientGone,
     Command,
     DropUpstream,
-    ExchangeRecord,
     Extract,
     Extracted,
     Headers,
@@ -32,6 +31,7 @@ from gateway.exchange.events import (
 )
 from gateway.exchange.gate import BodyLimits, Gate
 from gateway.exchange.machine import Exchange
+from gateway.exchange.recorded import ExchangeRecord
 from gateway.policy.profile import PROFILES, UnknownJson
 from gateway.verdict import Effect
 from tests.exchange.gates import gate

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.dialect.families import FAMILIES
-from gateway.exchange.conversation import Clock, Conversation, ToClient, ToServer
+from gateway.exchange.conversation import Conversation
+from gateway.exchange.conversation_steps import Clock, ToClient, ToServer
 from gateway.exchange.demand import Consults
 from gateway.exchange.events import (
     AnswerData,
@@ -27,11 +28,12 @@ from gateway.exchange.events import (
     StartUpstream,
 )
 from gateway.exchange.machine import Exchange
+from gateway.exchange.open_exchanges import MAX_OPEN
 from gateway.policy.tools.tool import ResultPolicy
 from gateway.policy.tools.wrapper import Became, Terms
 from gateway.segment import Direction
 from tests.exchange.policing import Policy, policed
-from tests.exchange.test_conversation import CLIENT, SERVER, line, onward, record, records
+from tests.exchange.test_conversation import CLIENT, SERVER, line, onward, record
 from tests.exchange.test_machine import feed, only
 from tests.exchange.test_machine import record as machine_record
 from tests.exchange.test_machine_mcp import JSON, STREAM, asked, exchange
@@ -109,6 +111,13 @@ class TestOverHttp:
         assert [made.became for made in machine_record(commands).calls] == [Became.TOO_LARGE]
         assert machine_record(commands).outcome == "edited"
 
+    @pytest.mark.parametrize("id_", ["1", "+1", "1.0"])
+    def test_so_is_one_with_an_id_that_clients_take_for_the_call_s(self, id_: str) -> None:
+        one, _ = self.calling()
+        body = json.dumps({**result(LARGE), "id": id_}).encode()
+        commands = feed(one, AnswerStarted(200, JSON), AnswerData(body, last=True))
+        assert "allows 80" in words(json.loads(only(commands, Respond).body))
+
     def test_on_a_stream_too(self) -> None:
         one, _ = self.calling()
         commands = feed(one, AnswerStarted(200, STREAM), AnswerData(event(result(LARGE), 4), last=True))
@@ -157,8 +166,31 @@ class TestOverPipes:
         one = self.talk()
         one.receive(CLIENT, line(call()))
         one.overdue("id-1")
-        assert one.receive(SERVER, line(result("late"))) == []
-        assert records(one.receive(SERVER, line(result("later")))), "only once: the id may be used again"
+        for id_ in (1, "1", "+1"):
+            assert one.receive(SERVER, line({**result("late"), "id": id_})) == []
+        one.receive(CLIENT, line(call()))
+        assert record(one.receive(SERVER, line(result("ok")))).calls[0].became is Became.RETURNED
+
+    def test_so_many_late_answers_are_known(self) -> None:
+        one = self.talk()
+        for number in range(MAX_OPEN + 1):
+            one.receive(CLIENT, line(call(id=number)))
+            one.overdue(f"id-{number + 1}")
+        assert one.receive(SERVER, line({**result("late"), "id": 1})) == []
+        assert one.receive(SERVER, line({**result("late"), "id": 0})) != []
+
+    def test_nor_does_that_to_a_call_that_was_cancelled(self) -> None:
+        one = self.talk()
+        one.receive(CLIENT, line(call()))
+        cancelled = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}
+        one.receive(CLIENT, line(cancelled))
+        assert one.receive(SERVER, line(result(LARGE))) == []
+
+    def test_nor_to_one_for_which_too_many_others_wait(self) -> None:
+        one = self.talk()
+        for id_ in range(MAX_OPEN + 1):
+            one.receive(CLIENT, line(call(id=id_)))
+        assert one.receive(SERVER, line({**result(LARGE), "id": 0})) == []
 
     def test_a_clock_that_was_overtaken_does_nothing(self) -> None:
         one = self.talk()
@@ -181,6 +213,14 @@ class TestOverPipes:
         steps = one.receive(SERVER, line(result(LARGE)))
         assert "allows 80" in words(onward(steps, ToClient)[0])
         assert [made.became for made in record(steps).calls] == [Became.TOO_LARGE]
+
+    @pytest.mark.parametrize("id_", ["1", "+1", "0x1"])
+    def test_so_is_one_with_an_id_that_clients_take_for_the_call_s(self, id_: str) -> None:
+        one = self.talk()
+        one.receive(CLIENT, line(call()))
+        for told in (id_, 1):
+            steps = one.receive(SERVER, line({**result(LARGE), "id": told}))
+            assert "allows 80" in words(onward(steps, ToClient)[0])
 
 
 class TestOfHttpTools:

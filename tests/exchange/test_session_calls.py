@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from gateway.errors import Code
-from gateway.exchange.events import Answered, Ask
+from gateway.exchange.events import Answered, Ask, LimitsTaken
 from gateway.exchange.session import Session
-from gateway.exchange.session_events import FromClient, SessionCommand, ToServer
+from gateway.exchange.session_events import Accepted, FromClient, SessionCommand, SessionStarted, ToServer
 from gateway.policy.call import Answer
 from gateway.policy.transcript import Returned, Said
 from gateway.verdict import Effect
 from tests.exchange.policing import Policy, policed
-from tests.exchange.sessions import RESPONSES, all_of, answer, ask, ended, only, opened, record, text, told
+from tests.exchange.sessions import RESPONSES, all_of, answer, ask, ended, feed, made, only, opened, record, text, told
 from tests.fakes.openai_responses import messages
 from tests.fakes.script import Call, Say
 
@@ -108,3 +110,13 @@ def test_a_tool_that_the_server_would_run_is_refused_in_the_message_that_names_i
 def test_answers_that_nobody_asked_for_end_the_session() -> None:
     one = opened(RESPONSES, policed())
     assert record(one.receive(Answered((YES,)))).code is Code.INTERNAL
+
+
+@pytest.mark.parametrize(("named", "session"), [("", "connection id-1"), ("s-1", "client s-1")])
+def test_the_connection_is_the_session_unless_its_client_calls_it_otherwise(named: str, session: str) -> None:
+    policy = Policy()
+    one = made(policed(policy))
+    feed(one, SessionStarted(RESPONSES, (), session=named), LimitsTaken(), Accepted((), None))
+    ask(one, {"type": "response.create", "model": "m", "input": "pay the rent"})
+    answer(one, *messages(Say(calls=(Call("read"),)), {"model": "m"}))
+    assert policy.looks[0].transcript.session == session

@@ -20,6 +20,8 @@ from tests.exchange.policing import policed
 from tests.exchange.sessions import binary, made, opened, text, user
 from tests.exchange.test_machine import JSON, STREAM, asked, exchange, feed, request, started
 from tests.exchange.test_stream import DONE, call, chunk
+from tests.fakes import bedrock
+from tests.fakes.script import Call, Say
 
 GATE = replace(gate(), limits=BodyLimits(request=1_000, answer=2_000))
 GZIP = (("Content-Encoding", "gzip"),)
@@ -105,6 +107,12 @@ class TestCalls:
     )
     def test_one_that_comes_in_one_event_is_known_in_every_api(self, event: Any) -> None:
         assert may_complete(json.dumps(event).encode(), waits=False)
+
+    @pytest.mark.parametrize("stream", [bedrock.events, bedrock.chunks])
+    def test_what_ends_one_that_waits_is_known_in_amazons_framing(self, stream: Any) -> None:
+        """The pieces of its arguments are not taken for its end."""
+        pieces = list(stream(Say(calls=(Call("pay", '{"what": "all"}'),), step=3), {}))
+        assert [may_complete(piece, waits=True) for piece in pieces].count(True) == 2
 
     @pytest.mark.parametrize("kind", ["content_block_stop", "message_stop", "response.function_call_arguments.done"])
     def test_what_ends_one_that_waits_is_known_too(self, kind: str) -> None:

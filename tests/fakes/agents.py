@@ -7,14 +7,16 @@ what the agent heard; what the SDK raises, it raises.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import anthropic
 import openai
+from google.genai import _interactions_errors as interactions_errors
 from google.genai import errors as genai_errors
 
-from tests.fakes import anthropic_agents, gemini_agents, openai_agents
+from tests.fakes import anthropic_agents, gemini_agents, interactions_agents, openai_agents
 from tests.fakes.talk import Heard, Talk
 
 GENAI_SUBCLASSES_AIOHTTP = "ignore:Inheritance class AiohttpClientSession:DeprecationWarning"
@@ -56,9 +58,13 @@ AGENTS = (
     Agent("gemini-async", "gemini", False, gemini_agents.gemini_async),
     Agent("gemini-stream", "gemini", True, _threaded(gemini_agents.gemini_stream)),
     Agent("gemini-stream-async", "gemini", True, gemini_agents.gemini_stream_async),
+    Agent("interactions", "gemini", False, _threaded(interactions_agents.interactions)),
+    Agent("interactions-async", "gemini", False, interactions_agents.interactions_async),
+    Agent("interactions-stream", "gemini", True, _threaded(interactions_agents.interactions_stream)),
+    Agent("interactions-stream-async", "gemini", True, interactions_agents.interactions_stream_async),
 )
 
-SDK_ERRORS = (openai.APIError, anthropic.APIError, genai_errors.APIError)
+SDK_ERRORS = (openai.APIError, anthropic.APIError, genai_errors.APIError, interactions_errors.APIError)
 """The roots of the SDKs' own errors."""
 
 
@@ -67,6 +73,8 @@ def status_of(error: BaseException) -> int:
     match error:
         case openai.APIStatusError() | anthropic.APIStatusError():
             return error.status_code
+        case interactions_errors.APIStatusError():
+            return error.response.status_code
         case genai_errors.APIError():
             return error.code
     raise TypeError(f"not a status error of an SDK: {error!r}")
@@ -80,6 +88,9 @@ def code_of(error: BaseException) -> str:
         case anthropic.APIStatusError():
             assert isinstance(error.body, dict)
             return str(error.body["error"]["code"])
+        case interactions_errors.APIStatusError():
+            body = error.body if isinstance(error.body, dict) else json.loads(str(error.body))
+            return str(body["error"]["code"])
         case genai_errors.APIError():
             return str(error.details["error"]["details"][0]["reason"])
     raise TypeError(f"not an error of an SDK: {error!r}")

@@ -9,7 +9,7 @@ import anthropic
 from tests.fakes.talk import DESCRIPTION, KEY, SCHEMA, Heard, Talk
 
 
-def _messages_request(talk: Talk) -> dict[str, Any]:
+def messages_request(talk: Talk) -> dict[str, Any]:
     messages: list[dict[str, Any]] = []
     for turn in talk.turns:
         if turn.call is None:
@@ -25,7 +25,7 @@ def _messages_request(talk: Talk) -> dict[str, Any]:
     return {**request, **({"tools": [tool]} if talk.with_tools else {})}
 
 
-def _heard_message(message: Any) -> Heard:
+def heard_message(message: Any) -> Heard:
     text = "".join(block.text for block in message.content if block.type == "text")
     calls = tuple((block.name, block.input) for block in message.content if block.type == "tool_use")
     return Heard(text, calls, message.stop_reason)
@@ -33,25 +33,25 @@ def _heard_message(message: Any) -> Heard:
 
 def messages(url: str, talk: Talk) -> Heard:
     with anthropic.Anthropic(api_key=KEY, base_url=url) as client:
-        return _heard_message(client.messages.create(**_messages_request(talk)))
+        return heard_message(client.messages.create(**messages_request(talk)))
 
 
 def messages_stream(url: str, talk: Talk) -> Heard:
     with (
         anthropic.Anthropic(api_key=KEY, base_url=url) as client,
-        client.messages.stream(**_messages_request(talk)) as stream,
+        client.messages.stream(**messages_request(talk)) as stream,
     ):
-        return _heard_message(stream.get_final_message())
+        return heard_message(stream.get_final_message())
 
 
 async def messages_async(url: str, talk: Talk) -> Heard:
     async with anthropic.AsyncAnthropic(api_key=KEY, base_url=url) as client:
-        return _heard_message(await client.messages.create(**_messages_request(talk)))
+        return heard_message(await client.messages.create(**messages_request(talk)))
 
 
 async def messages_stream_async(url: str, talk: Talk) -> Heard:
     async with (
         anthropic.AsyncAnthropic(api_key=KEY, base_url=url) as client,
-        client.messages.stream(**_messages_request(talk)) as stream,
+        client.messages.stream(**messages_request(talk)) as stream,
     ):
-        return _heard_message(await stream.get_final_message())
+        return heard_message(await stream.get_final_message())

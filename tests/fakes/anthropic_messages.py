@@ -18,13 +18,18 @@ def whole(say: Say, asked: Json) -> Json:
 
 def events(say: Say, asked: Json) -> Iterator[bytes]:
     """The events of one message ("Streaming messages" in the API guides), with the ping that opens real streams."""
-    yield sse({"type": "message_start", "message": _message(say, asked, [], None)}, "message_start")
-    yield sse({"type": "ping"}, "ping")
+    return (sse(payload, str(payload["type"])) for payload in payloads(say, asked))
+
+
+def payloads(say: Say, asked: Json) -> Iterator[Json]:
+    """What the events say."""
+    yield {"type": "message_start", "message": _message(say, asked, [], None)}
+    yield {"type": "ping"}
     for index, block in enumerate(_blocks(say)):
         yield from _block_events(index, block, say)
     delta = {"stop_reason": _stop_reason(say), "stop_sequence": None}
-    yield sse({"type": "message_delta", "delta": delta, "usage": {"output_tokens": 12}}, "message_delta")
-    yield sse({"type": "message_stop"}, "message_stop")
+    yield {"type": "message_delta", "delta": delta, "usage": {"output_tokens": 12}}
+    yield {"type": "message_stop"}
 
 
 def error(status: int, message: str) -> Json:
@@ -91,12 +96,12 @@ def _tool_use(call: Call) -> Json:
     return {"type": "tool_use", "id": call.id, "name": call.name, "input": call.parsed()}
 
 
-def _block_events(index: int, block: Json, say: Say) -> Iterator[bytes]:
+def _block_events(index: int, block: Json, say: Say) -> Iterator[Json]:
     start, deltas = _parts(block, say.step)
-    yield sse({"type": "content_block_start", "index": index, "content_block": start}, "content_block_start")
+    yield {"type": "content_block_start", "index": index, "content_block": start}
     for delta in deltas:
-        yield sse({"type": "content_block_delta", "index": index, "delta": delta}, "content_block_delta")
-    yield sse({"type": "content_block_stop", "index": index}, "content_block_stop")
+        yield {"type": "content_block_delta", "index": index, "delta": delta}
+    yield {"type": "content_block_stop", "index": index}
 
 
 def _parts(block: Json, step: int) -> tuple[Json, list[Json]]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from email import message_from_bytes
 
-from tests.fakes import anthropic_messages, gemini, ollama, openai_chat, openai_responses
+from tests.fakes import anthropic_messages, bedrock, gemini, interactions, ollama, openai_chat, openai_responses
 from tests.fakes.pieces import Json, dumps
 from tests.fakes.script import Fail, Say, Seen
 
@@ -70,7 +70,10 @@ def reply(seen: Seen, say: Say, stored: Stored) -> Reply:
 def failure(seen: Seen, fail: Fail) -> Reply:
     """`fail` in the error shape of the API that owns the path."""
     shape = next((error for pattern, error in _ERRORS if re.match(pattern, seen.path)), openai_chat.error)
-    return Reply([dumps(shape(fail.status, fail.message))], status=fail.status, headers=fail.headers)
+    headers = fail.headers
+    if shape is bedrock.error:
+        headers = (*headers, ("x-amzn-ErrorType", bedrock.ERRORS.get(fail.status, "InternalServerException")))
+    return Reply([dumps(shape(fail.status, fail.message))], status=fail.status, headers=headers)
 
 
 def _document(value: Json) -> Reply:
@@ -101,6 +104,18 @@ def _generate_stream(asked: Asked) -> Reply:
     return Reply(gemini.array(asked.say, asked.body), JSON_TYPE, streamed=True)
 
 
+def _interactions(asked: Asked) -> Reply:
+    if asked.body.get("stream"):
+        return Reply(interactions.events(asked.say, asked.body), SSE_TYPE, streamed=True)
+    return _document(interactions.whole(asked.say, asked.body))
+
+
+def _interaction(asked: Asked) -> Reply:
+    if "stream=true" in asked.seen.target:
+        return Reply(interactions.events(asked.say, {}, asked.name), SSE_TYPE, streamed=True)
+    return _document(interactions.whole(asked.say, {}, asked.name))
+
+
 def _ollama_chat(asked: Asked) -> Reply:
     if asked.body.get("stream", True):
         return Reply(ollama.events(asked.say, asked.body), LINES_TYPE, streamed=True)
@@ -111,6 +126,14 @@ def _ollama_generate(asked: Asked) -> Reply:
     if asked.body.get("stream", True):
         return Reply(ollama.text_events(asked.say, asked.body), LINES_TYPE, streamed=True)
     return _document(ollama.whole_text(asked.say, asked.body))
+
+
+def _converse_stream(asked: Asked) -> Reply:
+    return Reply(bedrock.events(asked.say, asked.body), bedrock.STREAM_TYPE, streamed=True)
+
+
+def _chunks(asked: Asked) -> Reply:
+    return Reply(bedrock.chunks(asked.say, asked.body), bedrock.STREAM_TYPE, streamed=True)
 
 
 def _model(name: str) -> Json:
@@ -199,14 +222,25 @@ _TABLE: tuple[tuple[str, str, Endpoint], ...] = (
     ("POST", "/v1[a-z0-9]*/models/[^/]+:generateContent", lambda a: _document(gemini.whole(a.say, a.body))),
     ("POST", "/v1[a-z0-9]*/models/[^/]+:streamGenerateContent", _generate_stream),
     ("POST", "/v1[a-z0-9]*/models/[^/]+:batchEmbedContents", lambda a: _document(gemini.embeddings(a.body))),
+    ("POST", "/v1[a-z0-9]*/interactions", _interactions),
+    ("GET", "/v1[a-z0-9]*/interactions/([^/]+)", _interaction),
+    ("POST", "/v1[a-z0-9]*/interactions/([^/]+)/cancel", _interaction),
+    ("DELETE", "/v1[a-z0-9]*/interactions/([^/]+)", lambda _: _document({})),
+    ("POST", "/v1/.*/publishers/mistralai/models/[^/]+:(?:rawPredict|streamRawPredict)", _chat),
     ("POST", "/api/chat", _ollama_chat),
     ("POST", "/api/generate", _ollama_generate),
+    ("POST", "/model/[^/]+/converse", lambda a: _document(bedrock.whole(a.say, a.body))),
+    ("POST", "/model/[^/]+/converse-stream", _converse_stream),
+    ("POST", "/model/[^/]+/invoke", lambda a: _document(anthropic_messages.whole(a.say, a.body))),
+    ("POST", "/model/[^/]+/invoke-with-response-stream", _chunks),
 )
 """Method, pattern of the whole path, endpoint."""
 
 _ERRORS: tuple[tuple[str, Callable[[int, str], Json]], ...] = (
     ("/v1/messages", anthropic_messages.error),
     ("/v1[a-z0-9]*/models/[^/]+:", gemini.error),
+    ("/v1[a-z0-9]*/interactions", interactions.error),
     ("/api/", ollama.error),
+    ("/model/", bedrock.error),
 )
 """Start of the path, and the shape of its errors; OpenAI's for the rest."""

@@ -1,4 +1,5 @@
-"""The WebSockets of the fake upstream: Realtime and Responses, which answer each `response.create` by the script."""
+"""The WebSockets of the fake upstream: Realtime and Responses, which answer each `response.create` by the script, and
+Google's Live."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from aiohttp import web
 
 from tests.fakes import openai_responses, realtime
 from tests.fakes.endpoints import failure
+from tests.fakes.live import LiveServer
 from tests.fakes.pieces import Json
 from tests.fakes.script import Answer, Fail, Raw, Reel, Say, Seen
 
@@ -28,10 +30,13 @@ async def talk(request: web.Request, seen: Seen, reel: Reel, messages: list[Json
     is_realtime = "/realtime" in seen.path
     if is_realtime:
         await socket.send_json(realtime.session(INSTRUCTIONS))
+    live = LiveServer(socket, reel, seen) if "BidiGenerateContent" in seen.path else None
     async for frame in socket:
         message: dict[str, Any] = json.loads(frame.data)
         messages.append(message)
-        if message["type"] == "conversation.item.create":
+        if live is not None:
+            await live.take(message)
+        elif message["type"] == "conversation.item.create":
             await socket.send_json(realtime.added({"id": "item_a", **message["item"]}))
         elif message["type"] == "response.create":
             answer = reel.answer(seen)

@@ -14,6 +14,7 @@ import openai
 import pytest
 from anthropic.types import Message, RawMessageStreamEvent
 from anthropic.types.messages import MessageBatch
+from google.genai import _interactions_errors as interactions_errors
 from google.genai import errors as genai_errors
 from openai.types import CreateEmbeddingResponse
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
@@ -84,7 +85,13 @@ def test_anthropic_events_have_the_documented_type() -> None:
 
 # The SDKs, synchronous and asynchronous, whole and streamed.
 
-FINISHED_WITH_CALLS = {"chat": "tool_calls", "responses": "completed", "messages": "tool_use", "gemini": "STOP"}
+FINISHED_WITH_CALLS = {
+    "chat": "tool_calls",
+    "responses": "completed",
+    "messages": "tool_use",
+    "gemini": "STOP",
+    "interactions": "requires_action",
+}
 
 
 @pytest.mark.parametrize("agent", AGENTS, ids=str)
@@ -107,7 +114,13 @@ async def test_an_sdk_carries_a_tool_result_back(agent: Agent, upstream: Upstrea
 @pytest.mark.parametrize("agent", AGENTS, ids=str)
 async def test_an_sdk_raises_its_own_error(agent: Agent, upstream: Upstream) -> None:
     upstream.script = Fail(404, "no such model")
-    with pytest.raises((openai.NotFoundError, anthropic.NotFoundError, genai_errors.ClientError)) as raised:
+    missing = (
+        openai.NotFoundError,
+        anthropic.NotFoundError,
+        genai_errors.ClientError,
+        interactions_errors.NotFoundError,
+    )
+    with pytest.raises(missing) as raised:
         await agent.speak(upstream.url, ask("hi"))
     assert status_of(raised.value) == 404
     assert "no such model" in str(raised.value)

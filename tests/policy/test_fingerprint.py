@@ -11,9 +11,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.policy.call import Call
-from gateway.policy.fingerprint import fingerprint
+from gateway.policy.fingerprint import fingerprint, server_of
 
 KEY = b"key"
+
+
+@pytest.mark.parametrize(
+    ("call", "server"),
+    [
+        (Call("send", {}), ""),
+        (Call("mcp__mail__send", {}), "mail"),
+        (Call("mcp__Mail__send__now", {}), "mail"),
+        (Call("mcp__mail__", {}), ""),
+        (Call("send", {}, server="My Mail"), "my_mail"),
+        (Call("mcp__other__send", {}, server="mail"), "mail"),
+        (Call("mcp__\uff4dail__send", {}), "mail"),
+        (Call("send", {}, server=""), ""),
+    ],
+)
+def test_the_server_of_a_call(call: Call, server: str) -> None:
+    assert server_of(call) == server
 
 
 def name(arguments: Any, tool: str = "send", **more: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from gateway.policy.call import Approver, Call, Sink, Tier
+from gateway.policy.call import Aim, Approver, Call, Session, Sink, Tier
 from gateway.policy.firewall import Firewall, Look, target
 from gateway.policy.profile import PROFILES
 from gateway.policy.provenance.chains import Memory
@@ -17,6 +17,8 @@ from gateway.policy.tools.toolbox import Allowed, Toolbox
 from gateway.policy.transcript import Defined, Hosted, Made, Returned, Said, Transcript, Turn
 from gateway.segment import Role, Trust
 from gateway.verdict import Effect
+from tests.policy.tools.test_pinned import Kept as Pinned
+from tests.policy.tools.test_pinned import tool
 
 EVE = "eve@attacker.example"
 ANN = "ann@work.example"
@@ -47,6 +49,14 @@ class TestLayers:
     def test_a_read_that_the_user_asked_for_is_allowed(self) -> None:
         ruling = look(user("read my inbox")).judge(READ)
         assert (ruling.effect, ruling.tier, ruling.reasons) == (Effect.ALLOW, Tier.READ, ())
+
+    def test_a_server_s_word_on_its_tool_makes_its_tier_stricter(self) -> None:
+        pins = Pinned().put("inbox", tool("read_inbox", annotations={"destructiveHint": True}))
+        ruling = firewall(pins=pins).sight(Transcript(), lambda _: False, None).judge(replace(READ, server="inbox"))
+        assert (ruling.tier, ruling.reasons[0].words) == (
+            Tier.SEND,
+            "`read_inbox` is of tier 3: its server says that it destroys",
+        )
 
     def test_a_call_goes_by_its_tier_where_nothing_else_is_said(self) -> None:
         ruling = look(user(f"send the numbers to {ANN}")).judge(mail(ANN))
@@ -101,17 +111,9 @@ class TestNames:
         ).fingerprint(Call("pay", {"a": 1, "b": [2]}))
 
     def test_a_session_is_a_conversation_as_it_grows(self) -> None:
-        assert look(user("hello")).session == look(user("hello"), POISON, user("go on")).session
-        assert look(user("hello")).session != look(user("goodbye")).session
-        assert look().session == ""
-
-    def test_a_session_that_the_protocol_names_is_one_without_a_conversation(self) -> None:
-        def named(session: str, *turns: Turn) -> str:
-            return firewall().sight(Transcript(turns, session=session), lambda _: False, None).session
-
-        assert named("s-1") == named("s-1") != named("s-2")
-        assert "s-1" not in named("s-1")
-        assert named("s-1", user("hello")) == named("s-2", user("hello"))
+        first = look(user("hello")).session(READ, ())
+        assert first.name in look(user("hello"), Made(READ, 1), POISON, user("go on")).session(mail(ANN), ()).earlier
+        assert look().session(READ, ()) == Session()
 
     def test_a_target_is_what_a_call_is_aimed_at_and_not_what_it_carries(self) -> None:
         def aims(call: Call) -> str:
@@ -179,3 +181,27 @@ class TestWhatWasReadBefore:
         kept = Kept()
         look(user("hello"), by=firewall(reads=kept, agent="bot")).returned(self.KEY, "-----BEGIN PRIVATE KEY-----")
         assert kept.memory == Memory()
+
+
+class TestAims:
+    """What a person is told first of a call."""
+
+    def test_each_with_the_texts_that_have_it(self) -> None:
+        seen = look(user(f"mail {ANN}"), POISON)
+        assert seen.aims(mail(ANN)) == (Aim("to", Sink.RECIPIENT, ANN, ("the user's words (message 0)",)),)
+        (aim,) = seen.aims(mail(EVE))
+        assert aim.sources == ("the result of `read_inbox` (message 2)",)
+        assert seen.aims(mail("x@other.example"))[0].sources == ()
+
+    def test_of_a_call_by_itself_nothing_is_known(self) -> None:
+        seen = firewall().sight(Transcript(is_whole=False), lambda _: False, None)
+        assert seen.aims(mail(ANN)) == (Aim("to", Sink.RECIPIENT, ANN, None),)
+
+    def test_a_part_is_told_as_one(self) -> None:
+        seen = look(user("look at https://a.example/x"))
+        (aim,) = seen.aims(Call("fetch", {"url": "https://a.example/y?z=1"}))
+        assert aim.sources == ("the user's words (message 0) (a part of it)",)
+
+    def test_what_it_carries_is_none_and_of_many_some_are_told(self) -> None:
+        assert look(user("hi")).aims(Call("note", {"text": "hello", "to": " "})) == ()
+        assert len(look(user("hi")).aims(Call("send_email", {"to": [f"{n}@a.example" for n in range(20)]}))) == 10

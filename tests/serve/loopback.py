@@ -16,12 +16,12 @@ from gateway.detect.ruleset import build
 from gateway.dialect.base import Coverage
 from gateway.dialect.plain import PLAIN
 from gateway.dialect.route import Endpoint, Family, Form, family, route
-from gateway.exchange.events import ExchangeRecord
 from gateway.exchange.gate import Gate
+from gateway.exchange.recorded import ExchangeRecord
 from gateway.policy.hierarchy import Hierarchy, Mode
 from gateway.policy.profile import PROFILES
 from gateway.serve.base_url import BaseUrl
-from gateway.serve.carrier import Course
+from gateway.serve.course import Course
 from gateway.serve.entrance import MakeExchange, make_exchange
 from gateway.serve.identity import Site
 from gateway.serve.ledger import Ledger, Write

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from gateway.exchange.events import ExchangeRecord
+from gateway.exchange.recorded import ExchangeRecord
 from gateway.policy.profile import PROFILES
 from gateway.serve import doorway
 from gateway.serve.dial import Names

@@ -15,7 +15,7 @@ from gateway.config import parse
 from gateway.dialect.meter import Asked
 from gateway.errors import Code, StoreError
 from gateway.exchange.demand import Counted, Demand, Part
-from gateway.exchange.events import ExchangeRecord
+from gateway.exchange.recorded import ExchangeRecord
 from gateway.limits.claims import Caller, Terms
 from gateway.policy.egress.host import Host
 from gateway.serve.allowance import MOST_HELD, Allowance, Loose

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -28,9 +28,16 @@ from tests.serve.test_base_url import request
 PEOPLE = {"alice-token": ALICE, "uma-token": USER, "admin-token": Person("admin", Approver.APPROVER)}
 
 
+def take(setting: Setting, people: Mapping[str, Person]) -> None:
+    """Have these approve, by token."""
+    names = {token: one.name for token, one in people.items()}
+    setting.roster.take({one.name: one for one in people.values()}, lambda token: names.get(token))
+
+
 @asynccontextmanager
 async def listening(setting: Setting, *, is_guarded: bool = True) -> AsyncIterator[Address]:
-    pages = Approvals(setting.desk, PEOPLE.get, is_guarded=is_guarded)
+    take(setting, PEOPLE if is_guarded else {})
+    pages = Approvals(setting.desk, setting.roster)
     shown = view()
     shown = type(shown)(shown.metrics, shown.readiness, shown.status, shown.switch, pages)
     listener = Listener(Admin(shown, Site(), "admin-token"))
@@ -223,3 +230,56 @@ class TestEvents:
         async with listening(setting) as at:
             got = await get(at, "/approvals/events")
         assert (got.status, got.body) == (503, b"0 watch already\n")
+
+
+class TestChanges:
+    """Who may approve is who may when the decision is taken."""
+
+    async def test_who_was_taken_out_is_nobody_at_once(self, setting: Setting) -> None:
+        id_ = await asked(setting)
+        async with listening(setting) as at:
+            assert (await get(at, "/approvals")).status == 200
+            take(setting, {"uma-token": USER})
+            assert (await get(at, "/approvals")).status == 401
+            assert (await post(at, f"/approvals/{id_}", {"decision": "approve"})).status == 401
+
+    async def test_a_decision_that_is_on_its_way_is_not_taken(self, setting: Setting) -> None:
+        id_ = await asked(setting)
+        body = b'{"decision": "approve"}'
+        async with listening(setting) as at, dialled(at) as (reader, writer):
+            raw = request(f"POST /approvals/{id_}", "Authorization: Bearer alice-token", body=body)
+            writer.write(raw[:-1])
+            assert (await get(at, "/approvals")).status == 200, "the head of the first has come by now"
+            take(setting, {"uma-token": USER})
+            writer.write(raw[-1:])
+            answer = await reader.read(4096)
+        assert answer.startswith(b"HTTP/1.1 403 ")
+        assert b"your token is nobody's any more" in answer
+        assert (await setting.desk.find(id_, ALICE)).state == "pending"
+
+    async def test_it_is_taken_as_whom_they_are_by_then(self, setting: Setting) -> None:
+        id_ = await asked(setting, approver=Approver.APPROVER, tier=Tier.SYSTEM)
+        look = setting.desk._book.look
+
+        async def demoting() -> Any:
+            take(setting, {"alice-token": Person("alice", Approver.USER)})
+            return await look()
+
+        async with listening(setting) as at:
+            setting.desk._book.look = demoting  # type: ignore[method-assign]  # what happens between two awaits
+            got = await post(at, f"/approvals/{id_}", {"decision": "approve"})
+        assert (got.status, got.body) == (403, f"`{id_}` needs an approver; alice decides as a user\n".encode())
+
+    async def test_who_watches_is_told_no_more(self, setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(desk, "LOOK", 0.001)
+        monkeypatch.setattr(approvals, "KEEPALIVE", 0.01)
+        async with listening(setting) as at, dialled(at) as (reader, writer):
+            writer.write(request("GET /approvals/events", "Authorization: Bearer alice-token"))
+            await reader.readuntil(b": waiting\n\n")
+            take(setting, {"alice-token": Person("alice", Approver.USER, frozenset({"another"}))})
+            await asked(setting)
+            for _ in range(3):
+                assert b"event: pending" not in await reader.readuntil(b": waiting\n\n")
+            take(setting, {"uma-token": USER})
+            assert b"event: pending" not in await reader.readuntil(b"event: fault\n")
+            assert await reader.readline() == b'data: "your token is nobody\'s any more"\n'

@@ -3,37 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 import pytest
 from aiohttp import web
 
+from gateway.dialect.apart import Ear
 from gateway.errors import Code
 from gateway.exchange.events import (
+    Announced,
     Answered,
     Ask,
     BeginAnswer,
+    CallsOverdue,
     ClientGone,
     Command,
     EndAnswer,
     Event,
-    ExchangeRecord,
     Failed,
     Finish,
-    Inspected,
     LimitsTaken,
+    Listen,
     ReadBody,
     RequestData,
     RequestStarted,
     Respond,
     SendAnswer,
     SendUpstream,
+    Settle,
+    StartClock,
     StartUpstream,
     UpstreamFailed,
 )
-from gateway.policy.call import Answer, Call, Question, Ruling, Tier
+from gateway.exchange.recorded import ExchangeRecord, Inspected
+from gateway.policy.call import Answer, Call, Question, Ruling, Session, Tier
 from gateway.serve import carrier, client_body
 from gateway.serve.asking import Asker, nobody_approves
 from gateway.serve.entrance import MakeExchange
@@ -41,6 +46,7 @@ from gateway.serve.identity import Known
 from gateway.serve.posture import Posture
 from gateway.serve.upstream import Patience, Upstream
 from gateway.verdict import Effect
+from tests.dialect.test_apart import Calls
 from tests.serve.loopback import FAMILY, Running, answer, ask, dialled, gateway, peer, posture, through, upstream_of
 from tests.serve.test_base_url import Echo, request
 
@@ -449,6 +455,72 @@ async def test_a_cut_exchange_gets_its_last_words() -> None:
     assert machine.seen[-1] == Failed("shutdown", "cut after the drain period")
 
 
+class TestCallsOfOthers:
+    """What other exchanges send is answered on the stream of this one."""
+
+    @asynccontextmanager
+    async def carried(self, machine: Scripted) -> AsyncIterator[tuple[Running, asyncio.StreamReader]]:
+        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+            await _never(reader, writer)
+
+        async with (
+            peer(talk) as base,
+            gateway(posture({"up": Upstream("up", FAMILY, base)}), made(machine)) as running,
+            dialled(running.address) as (reader, writer),
+        ):
+            writer.write(request("GET /up/x"))
+            await reader.readuntil(b"\r\n\r\n")
+            yield running, reader
+
+    def listening(self, ear: Ear, **answers: Sequence[Command]) -> Scripted:
+        began: list[Command] = [BeginAnswer(200, ()), Listen(ear)]
+        return Scripted(on(RequestStarted=[StartUpstream("GET", "/x", (), b"")], AnswerStarted=began, **answers))
+
+    async def test_it_is_told_of_them_and_when_their_time_is_over(self) -> None:
+        ear = Ear("/m")
+        expected = ear.expect(Calls(), "post", {1: None})
+        end = record("forwarded")
+        said: list[Command] = [SendAnswer(b"late"), Settle("post", ()), EndAnswer(clean=True), Finish(end)]
+        clock: list[Command] = [SendAnswer(b"heard"), StartClock(0.05, 1.0, expected)]
+        machine = self.listening(ear, Announced=clock, CallsOverdue=said)
+        async with self.carried(machine) as (_, reader), asyncio.timeout(5):
+            expected.announce()
+            assert await reader.readuntil(b"heard\r\n") == b"5\r\nheard\r\n"
+            assert await reader.readuntil(b"0\r\n\r\n") == b"4\r\nlate\r\n0\r\n\r\n"
+        assert machine.seen[2:4] == [Announced(expected), CallsOverdue(expected)]
+
+    async def test_what_fails_of_it_ends_the_exchange(self) -> None:
+        ear = Ear("/m")
+        words: list[Command] = [SendAnswer(b"bye"), EndAnswer(clean=True), Finish(record("failed"))]
+        # Of this answer nothing can be made: it is no command.
+        machine = self.listening(ear, Failed=words, Announced=[None])  # type: ignore[list-item]
+        async with self.carried(machine) as (running, reader), asyncio.timeout(5):
+            ear.expect(Calls(), "post", {1: None}).announce()
+            assert await reader.readuntil(b"0\r\n\r\n") == b"3\r\nbye\r\n0\r\n\r\n"
+            assert (await running.recorded()).outcome == "failed"
+        assert machine.seen[-1] == Failed("serve", "KeyError: <class 'NoneType'>")
+
+    async def test_a_client_that_is_gone_is_no_failure(self) -> None:
+        ear = Ear("/m")
+
+        def script(event: Event) -> Sequence[Command]:
+            if isinstance(event, Announced):
+                raise ConnectionResetError
+            return on(
+                RequestStarted=[StartUpstream("GET", "/x", (), b"")],
+                AnswerStarted=[BeginAnswer(200, ()), Listen(ear)],
+                ClientGone=[Finish(record("client_gone"))],
+            )(event)
+
+        machine = Scripted(script)
+        async with self.carried(machine) as (running, _), asyncio.timeout(5):
+            ear.expect(Calls(), "post", {1: None}).announce()
+            await asyncio.sleep(0)
+        assert (await running.recorded()).outcome == "client_gone"
+        assert not any(isinstance(event, Failed) for event in machine.seen)
+
+
 async def test_a_client_that_is_gone_is_told_to_the_exchange_once() -> None:
     gone = asyncio.Event()
 
@@ -554,7 +626,7 @@ async def test_an_upload_whose_end_the_exchange_holds_back_is_not_taken_for_whol
 class TestAsking:
     """What a client sees while somebody is asked about a call."""
 
-    QUESTION = Question(Call("pay", {}), Ruling(Effect.ASK, Effect.ASK, Tier.SEND), "f", "s")
+    QUESTION = Question(Call("pay", {}), Ruling(Effect.ASK, Effect.ASK, Tier.SEND), "f", Session())
 
     def asking(self, keepalive: bytes) -> Callable[[Event], Sequence[Command]]:
         ask: list[Command] = [BeginAnswer(200, ()), SendAnswer(b"begun\n"), Ask((self.QUESTION,), keepalive)]

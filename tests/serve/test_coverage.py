@@ -43,3 +43,14 @@ def test_mcp_is_there_where_a_server_is() -> None:
         ("*", "mcp", "dialect"),
         ("*", "plain", "text"),  # over a WebSocket, which MCP does not use
     ]
+
+
+def test_a_path_whose_bodies_tell_what_is_spoken_has_a_row_for_each() -> None:
+    rows = [row for row in matrix([FAMILIES["bedrock"]]) if row.path.startswith("/model/.+/invoke")]
+    assert [(row.path, row.dialect, row.coverage, row.answer) for row in rows] == [
+        ("/model/.+/invoke", "bedrock_messages", "dialect", "json"),
+        ("/model/.+/invoke (other bodies)", "plain", "text", "json"),
+        ("/model/.+/invoke-with-response-stream", "bedrock_messages", "dialect", "json"),
+        ("/model/.+/invoke-with-response-stream (other bodies)", "plain", "text", "bytes"),
+        ("/model/.+/invoke-with-bidirectional-stream", "plain", "pass", "bytes"),
+    ]

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import ModuleType
 from typing import Any
 
 import pytest
 from aiohttp import web
 
 from gateway.errors import Code, InternalError
-from gateway.exchange.events import ExchangeRecord
+from gateway.exchange.recorded import ExchangeRecord
 from gateway.serve import proxy as proxy_module
-from gateway.serve import relay, threshold, tunnel
+from gateway.serve import relay, threshold, tunnel, tunnel_unread
 from gateway.verdict import Effect
 from tests.serve.loopback import until
 from tests.serve.proxying import (
@@ -239,26 +240,25 @@ class TestStages:
     """An exception of no known kind, in each stage in turn."""
 
     @pytest.mark.parametrize(
-        "stage",
+        ("owner", "stage"),
         [
-            "refuse_ticket",
-            "known_to_proxy",
-            "known_at",
-            "read_authority",
-            "Tunnel",
-            "_check_stops",
-            "judge_target",
-            "Way",
-            "relay.dialled",
-            "_Unread",
+            (tunnel, "refuse_ticket"),
+            (tunnel, "known_to_proxy"),
+            (tunnel, "known_at"),
+            (tunnel, "read_authority"),
+            (tunnel, "Tunnel"),
+            (tunnel, "check_stops"),
+            (tunnel_unread, "judge_target"),
+            (tunnel_unread, "Way"),
+            (relay, "dialled"),
+            (tunnel_unread, "_Unread"),
         ],
     )
     async def test_before_a_tunnel_is_open_its_connect_is_refused(
-        self, stage: str, monkeypatch: pytest.MonkeyPatch
+        self, owner: ModuleType, stage: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async with unread() as (proxy, place, came), wired(proxy) as wire:
-            owner, _, name = stage.rpartition(".")
-            monkeypatch.setattr(relay if owner else tunnel, name, broken)
+            monkeypatch.setattr(owner, stage, broken)
             got = await wire.ask(connecting(place))
             record = await proxy.recorded()
             assert await wire.rest() == b""

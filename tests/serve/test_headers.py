@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.serve.headers import end_to_end, first, without
+from gateway.serve.headers import end_to_end, first, session_of, without
 
 RAW = (
     (b"Host", b"gateway"),
@@ -71,3 +71,16 @@ def test_a_name_is_treated_alike_each_time_and_however_long_it_is(name: bytes) -
     passed = () if name in (b"X-Lockgate-Own", b"Connection") else ((name.decode(), "v"),)
     for _ in range(2):
         assert end_to_end(((name, b"v"),)) == passed
+
+
+@pytest.mark.parametrize(
+    ("raw", "named"),
+    [
+        (RAW, ""),
+        ((*RAW, (b"X-Lockgate-Session", b"s-1")), "s-1"),
+        (((b"x-lockgate-session", b"s-1"), (b"X-LOCKGATE-SESSION", b"s-2")), "s-1, s-2"),
+    ],
+)
+def test_a_client_may_say_what_it_calls_its_conversation(raw: tuple[tuple[bytes, bytes], ...], named: str) -> None:
+    assert session_of(raw) == named
+    assert not first(end_to_end(raw), "x-lockgate-session")

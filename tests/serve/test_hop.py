@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from gateway.config import parse
-from gateway.exchange.events import ExchangeRecord
+from gateway.exchange.recorded import ExchangeRecord
 from gateway.policy.egress.entry import Scheme
 from gateway.serve import doorway
 from gateway.serve.admin import Admin

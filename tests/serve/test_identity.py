@@ -55,6 +55,8 @@ def test_web_pages_need_an_accepted_origin(origin: str | None, fetch_site: str |
         ("x-api-key", KEY),
         ("X-Goog-Api-Key", KEY),
         ("api-key", KEY),
+        ("Authorization", f"AWS4-HMAC-SHA256 Credential={KEY}/20261101/us-east-1/bedrock/aws4_request, Signature=0"),
+        ("Authorization", f"AWS4-HMAC-SHA256 SignedHeaders=host,Credential={KEY}/20261101/r/s/aws4_request"),
     ],
 )
 def test_a_gateway_key_is_found_where_sdks_put_keys_and_taken_out(name: str, value: str) -> None:
@@ -117,7 +119,8 @@ def test_foreign_keys_stay_where_they_are(target: str) -> None:
 
 
 def test_the_real_key_replaces_every_other_credential() -> None:
-    caller = Caller(BOT, "/x?key=stray&alt=sse", (("X-API-Key", "stray"), ("Accept", "*/*"), ("Authorization", "b")))
+    strays = (("X-API-Key", "stray"), ("Authorization", "b"), ("X-Amz-Security-Token", "s"))
+    caller = Caller(BOT, "/x?key=stray&alt=sse", (("Accept", "*/*"), *strays))
     assert inject(caller, "x-api-key", "real") == Caller(BOT, "/x?alt=sse", (("Accept", "*/*"), ("x-api-key", "real")))
 
 

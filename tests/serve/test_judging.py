@@ -30,6 +30,7 @@ class Scale:
     order: list[int] = field(default_factory=list)
     inside: int = 0
     most_inside: int = 0
+    finished: bool = False
 
     def weighs(self, event: int) -> int:
         return event

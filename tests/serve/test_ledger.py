@@ -9,10 +9,15 @@ import structlog
 
 from gateway import record as log
 from gateway.audit import AuditError
-from gateway.serve.carrier import Course
+from gateway.exchange.events import Settle
+from gateway.exchange.recorded import CallRecord
+from gateway.policy.call import Tier
+from gateway.policy.tools.wrapper import Became
+from gateway.serve.course import Course
 from gateway.serve.ledger import Ledger
 from gateway.serve.metrics import Metrics
 from gateway.settings import Format
+from gateway.verdict import Effect
 from tests.serve.test_carrier import record
 
 COURSE = Course("127.0.0.1", took_ns=2_000_000, spent_ns=500_000)
@@ -54,6 +59,14 @@ def test_an_audit_that_fails_is_a_fault_until_it_works() -> None:
     assert "the audit cannot be written, and nothing new is served until it can" in stopped
     assert "AuditError: the audit file is closed" in stopped
     assert "the audit is written again" in resumed
+
+
+def test_a_result_that_came_later_is_kept_in_the_audit() -> None:
+    kept: list[Mapping[str, Any]] = []
+    call = CallRecord("read", "n", Tier.READ, Effect.ALLOW, Effect.ALLOW, (), {}, "f-1", became=Became.RETURNED)
+    Ledger(kept.append, Metrics(int)).settle(Settle("id-7", (call,)))
+    assert [(line["event"], line["id"], line["result"]) for line in kept] == [("call_result", "id-7", "returned")]
+    Ledger(None, Metrics(int)).settle(Settle("id-7", (call,)))
 
 
 @pytest.mark.parametrize("error", [BrokenPipeError(), ValueError("I/O operation on closed file")])

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 
 from gateway.errors import Code
-from gateway.exchange.events import CallRecord
+from gateway.exchange.recorded import CallRecord
 from gateway.policy.call import Tier
 from gateway.serve.metrics import Metrics
 from gateway.verdict import Effect, Reason

@@ -73,7 +73,7 @@ async def test_closing_the_proxy_ends_its_tunnels_and_records_them() -> None:
 
     async with unread(stay) as (proxy, wire):
         wire.writer.write(b"x")
-        await until(lambda: len(proxy.keeper._unread) == 1)
+        await until(lambda: len(proxy.keeper._unread.open) == 1)
         await proxy.door.close()
         assert await wire.rest() == b""
         record = await proxy.recorded()

@@ -15,13 +15,13 @@ from aiohttp import web
 
 from gateway.dialect.families import FAMILIES
 from gateway.errors import Code
-from gateway.exchange.events import ExchangeRecord
+from gateway.exchange.recorded import ExchangeRecord
 from gateway.serve import doorway
 from gateway.serve.doorway import Doorway
 from gateway.serve.metrics import Metrics
 from gateway.serve.places import Places
 from gateway.serve.posture import Posture
-from gateway.serve.tunnel import Gatekeeper
+from gateway.serve.tunnel_unread import UnreadTunnels
 from gateway.serve.upstream import Pool, Upstream
 from gateway.settings import Config
 from gateway.state.memory import memory_store
@@ -159,7 +159,7 @@ async def test_an_address_that_may_not_be_dialled_any_more_ends_a_tunnel_too() -
 async def test_a_list_that_changes_while_a_host_is_dialled_holds_for_its_tunnel(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    dial = Gatekeeper._dialled
+    dial = UnreadTunnels._dialled
     async with peer(echo) as url:
         port = int(url.rpartition(":")[2])
         async with proxy(by(port)) as (door, address, records), dialled(address) as (reader, writer):
@@ -169,7 +169,7 @@ async def test_a_list_that_changes_while_a_host_is_dialled_holds_for_its_tunnel(
                 door.take(by(port, "deny"))
                 return found
 
-            monkeypatch.setattr(Gatekeeper, "_dialled", slow)
+            monkeypatch.setattr(UnreadTunnels, "_dialled", slow)
             writer.write(connect(port))
             assert (await answer(reader)).status == 403
             await until(lambda: bool(records))

@@ -15,7 +15,7 @@ from websockets.asyncio.client import connect as dial
 
 from gateway.dialect.families import FAMILIES
 from gateway.errors import Code
-from gateway.exchange.events import ExchangeRecord
+from gateway.exchange.recorded import ExchangeRecord
 from gateway.serve import doorway, websocket
 from gateway.serve.doorway import Doorway
 from gateway.serve.metrics import Metrics

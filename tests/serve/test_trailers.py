@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from gateway.exchange.events import Inspected
+from gateway.exchange.recorded import Inspected
 from gateway.exchange.trailers import with_trailers
 from gateway.segment import Uninspected
 from tests.serve.proxying import allowing, client_tls, proxied, server_tls, serving, talking, tunnelled

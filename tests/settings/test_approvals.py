@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 import pytest
 
+from gateway.approve.decision import Person
 from gateway.approve.terms import Mode, Terms
 from gateway.config import Config, parse, secrets
 from gateway.errors import ConfigError
@@ -46,7 +48,9 @@ def test_terms_are_as_written() -> None:
         ('[approvals]\nwebhook = "https://h/ hunter2"', r"webhook: no URL of a webhook"),
         ('[approvals]\nwebhook = "https://"', r"webhook: no URL of a webhook"),
         ("[approvals]\nwebhook = 7", r"webhook: no URL of a webhook"),
-        ("[approvers.alice]", r"approvers\.alice\.token_env: is missing"),
+        ("[approvers.alice]", r"approvers\.alice: is known by one token; accepted: `token_env` or"),
+        (f'[approvers.a]\ntoken_env = "A"\ntoken_sha256 = "{"0" * 64}"', r"approvers\.a: is known by one token"),
+        ('[approvers.a]\ntoken_sha256 = "A"', r"approvers\.a\.token_sha256: no SHA-256 digest of a key"),
         ('[approvers.admin]\ntoken_env = "A"', r"approvers\.admin: is what who shows the token of \[admin\] is called"),
         ('[approvers.A]\ntoken_env = "A"', r"approvers\.A: is no name"),
         ('[approvers.a]\ntoken_env = "A"\nrole = "king"', r"approvers\.a\.role: `king` is unknown; accepted: user or"),
@@ -94,6 +98,17 @@ class TestApprovers:
         held = secrets(config, {"T": "admin's", "K": "key", "A": "alice's", "U": "uma's"})
         names = [held.approver(token) for token in ("admin's", "alice's", "uma's", "key", "")]
         assert names == [ADMIN_NAME, "alice", "uma", None, None]
+        assert config.people == {
+            ADMIN_NAME: Person(ADMIN_NAME, Approver.APPROVER),
+            "alice": Person("alice", Approver.APPROVER),
+            "uma": Person("uma", Approver.USER, frozenset({"research"})),
+        }
+        assert parse("", "gate.toml").people == {}
+
+    def test_a_token_may_be_told_by_its_digest(self) -> None:
+        digest = hashlib.sha256(b"alice's").hexdigest()
+        held = secrets(parse(f'[approvers.alice]\ntoken_sha256 = "{digest}"', "gate.toml"), {})
+        assert [held.approver(token) for token in ("alice's", digest, "")] == ["alice", None, None]
 
     @pytest.mark.parametrize(
         ("environ", "problem"),

@@ -10,19 +10,22 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from gateway.errors import ConfigError
+from gateway.errors import Code, ConfigError
 from gateway.exchange.conversation import Conversation
-from gateway.exchange.events import Ask, ExchangeRecord
+from gateway.exchange.demand import Demand
+from gateway.exchange.events import Ask, LimitsTaken
 from gateway.exchange.gate import Gate
+from gateway.exchange.recorded import ExchangeRecord
 from gateway.policy.call import Answer
+from gateway.policy.tools.wrapper import Terms
 from gateway.stdio import relay
 from gateway.stdio.relay import UNASKED, Relay, Times, exit_code
 from tests.exchange.gates import gate, small
-from tests.exchange.policing import policed
+from tests.exchange.policing import Policy, policed
 from tests.exchange.test_conversation import call, line, sampling
 from tests.exchange.test_messages import result
 
@@ -79,11 +82,19 @@ class Running:
         conversation = Conversation(by, upstream="mcp/n", principal="default", new_id=times)
         self.asked: asyncio.Queue[Ask] = asyncio.Queue()
         self.answers: asyncio.Queue[tuple[Answer, ...]] = asyncio.Queue()
-        self.relay = Relay(conversation, self.client, times, lambda *made: self.records.append(made), self.approve)
+        self.taken: list[tuple[str, Demand]] = []
+        self.relay = Relay(
+            conversation, self.client, times, lambda *made: self.records.append(made), self.approve, self.take
+        )
 
     async def approve(self, ask: Ask) -> tuple[Answer, ...]:
         self.asked.put_nowait(ask)
         return await self.answers.get()
+
+    async def take(self, id_: str, demand: Demand) -> LimitsTaken:
+        """One call, and no more."""
+        self.taken.append((id_, demand))
+        return LimitsTaken() if len(self.taken) == 1 else LimitsTaken("tools.read", 7)
 
     async def run(self, *command: str) -> int:
         async with asyncio.timeout(20):
@@ -248,6 +259,36 @@ async def test_a_record_that_cannot_be_kept_ends_the_relay() -> None:
 def calling(name: str, id: int) -> dict[str, Any]:
     params = {"name": name, "arguments": {"text": "rent"}}
     return {"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params}
+
+
+class TestLimits:
+    COUNTS: ClassVar = Policy(terms=Terms(is_counted=True))
+
+    async def test_a_call_too_many_does_not_reach_the_server_and_others_do(self) -> None:
+        async with serving(ECHO, policed(self.COUNTS)) as (running, _):
+            running.client.say(calling("read", 1))
+            running.client.say(calling("read", 2))
+            running.client.say(calling("pay", 3))
+            heard = [await running.client.hear(), await running.client.hear()]
+            found = {told["id"]: told for told in heard}
+            assert found[1]["result"]["content"][0]["text"] == "rent"
+            assert found[2]["error"]["data"]["code"] == Code.RATE
+            assert running.taken == [(f"id-{number}", Demand(tools=("read",))) for number in (1, 2)]
+            await running.asked.get()
+            running.answers.put_nowait((Answer(is_approved=True),))
+            assert (await running.client.hear())["error"]["data"]["code"] == Code.RATE
+
+    async def test_limits_that_fail_let_nothing_pass(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async with serving(ECHO, policed(self.COUNTS)) as (running, _):
+
+            async def fails(*_: object) -> LimitsTaken:
+                raise OSError("the store is gone")
+
+            monkeypatch.setattr(running.relay, "_take_limits", fails)
+            running.client.say(calling("read", 1))
+            assert (await running.client.hear())["error"]["data"]["code"] == Code.STORE
+            made = running.records[0][0]
+            assert made.fault == "limits: OSError: the store is gone"
 
 
 class TestApprovals:

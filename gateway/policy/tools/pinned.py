@@ -7,9 +7,13 @@ says of its tool, it is that tool.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, Protocol
+
+from msgspec.structs import replace
 
 from gateway.policy.call import Call, CallReason
 from gateway.policy.integrity import AGENT, Listed, Pin, Pins, Standing
@@ -92,6 +96,41 @@ def pinned_reasons(
     return tuple(_as_before(defined, pins, strictness, agent))
 
 
+def annotated(call: Call, defined: Defined | None, known: Mapping[str, Pins]) -> Defined | None:
+    """What was told of a call's tool, with what its server says of it (`annotations` of MCP), in the definition that
+    was accepted and in one that waits. `defined` is what its request told the model of it, None where it told nothing.
+    """
+    definitions = (text for pin in _meant(call, defined, known) for text in (pin.accepted, pin.waiting) if text)
+    found = tuple(one for text in definitions if (one := _annotations(text)) is not None)
+    return replace(defined or Defined(call.name), annotations=found) if found else defined
+
+
+def _meant(call: Call, defined: Defined | None, known: Mapping[str, Pins]) -> Iterator[Pin]:
+    """The pins of the tool that a call means; of several where what the model was told of it is said by several."""
+    place = (call.server, call.name) if call.server is not None else _named(call.name, known)
+    if place is not None:
+        server, tool = place
+        if server in known and tool in known[server].tools:
+            yield known[server].tools[tool]
+    elif defined is not None:
+        for server, pin in _of_name(defined.name, known):
+            if says_no_more(defined, pin.accepted, server) or says_no_more(defined, pin.waiting, server):
+                yield pin
+
+
+def _of_name(tool: str, known: Mapping[str, Pins]) -> Iterator[tuple[str, Pin]]:
+    """The servers with a tool of that name, each with its pin."""
+    for server, pins in known.items():
+        if tool in pins.tools and not server.startswith(AGENT):
+            yield server, pins.tools[tool]
+
+
+@lru_cache(maxsize=512)
+def _annotations(definition: str) -> Any:
+    """Those in a canonical definition; None where there are none."""
+    return json.loads(definition).get("annotations")
+
+
 def _at_server(server: str, tool: str, known: Mapping[str, Pins]) -> Iterator[CallReason]:
     pins = known.get(server)
     if pins is None:
@@ -138,10 +177,7 @@ def _altered(
 def _told(defined: Defined, known: Mapping[str, Pins]) -> Listed | None:
     """How the tool stands at the server that says of it what the model was told; None where none says that."""
     held: Listed | None = None
-    for server, pins in known.items():
-        pin = pins.tools.get(defined.name)
-        if pin is None or server.startswith(AGENT):
-            continue
+    for server, pin in _of_name(defined.name, known):
         if pin.accepted and says_no_more(defined, pin.accepted, server):
             return Listed(defined.name, Standing.ACCEPTED)
         if pin.waiting and says_no_more(defined, pin.waiting, server):

@@ -7,7 +7,7 @@ says of its own tools (the annotations of MCP) may make a tier stricter, never m
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from msgspec import Struct
@@ -65,12 +65,13 @@ def tier_of_method(method: str) -> Tiered:
     return Tiered(_METHODS[plain], f"its method is {plain}")
 
 
-def hinted(tiered: Tiered, annotations: Any) -> Tiered:
-    """The tier with what its server says of the tool (`annotations` of MCP), where that is stricter."""
-    hints = annotations if isinstance(annotations, Mapping) else {}
-    if hints.get("destructiveHint") is True and tiered.tier < Tier.SEND:
+def hinted(tiered: Tiered, annotations: Iterable[Any]) -> Tiered:
+    """The tier with what servers say of the tool (each the `annotations` of a definition of MCP), where that is
+    stricter. A hint that is neither true nor false may be read as either, so it counts as the stricter."""
+    found = [one for one in annotations if isinstance(one, Mapping)]
+    if tiered.tier < Tier.SEND and any(one.get("destructiveHint") not in (None, False) for one in found):
         return Tiered(Tier.SEND, "its server says that it destroys")
-    if hints.get("readOnlyHint") is False and tiered.tier < Tier.CREATE:
+    if tiered.tier < Tier.CREATE and any(one.get("readOnlyHint") not in (None, True) for one in found):
         return Tiered(Tier.CREATE, "its server says that it does not only read")
     return tiered
 

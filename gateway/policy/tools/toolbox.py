@@ -144,13 +144,18 @@ def _tier(
     meant: Sequence[tuple[Closeness, Tool]], call: Call, defined: Defined | None, arguments: Sequence[Argument]
 ) -> Tiered:
     """The tier of the closest table that has one, of equally close ones an operator's own, and then the strictest; else
-    by the name, by what its server says and by what it is given."""
+    by the name, by what its server says and by what it is given.
+
+    A shipped table knows a tool by its name alone: where it says that the tool adds at most, and the server that it
+    destroys, that is another tool. From tier 2 on it has counted with that, as the reference servers' own hints show.
+    """
+    annotations = defined.annotations if defined is not None else ()
     declared = [(closeness, tool.is_own, tool.tier, tool.name) for closeness, tool in meant if tool.tier is not None]
-    if declared:
-        _, _, tier, name = max(declared)
-        return Tiered(tier, f"[tools.{name}] says so")
-    named = hinted(tier_of(call.name), defined.annotations if defined is not None else None)
-    return raised(named, arguments)
+    if not declared:
+        return raised(hinted(tier_of(call.name), annotations), arguments)
+    _, is_own, tier, name = max(declared)
+    said = Tiered(tier, f"[tools.{name}] says so")
+    return said if is_own or tier >= Tier.MODIFY else hinted(said, annotations)
 
 
 def _declared(tools: tuple[Tool, ...]) -> Mapping[str, Sink]:

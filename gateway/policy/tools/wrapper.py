@@ -37,10 +37,12 @@ class Result(Struct, frozen=True):
 
 
 class Terms(Struct, frozen=True):
-    """`timeout` is in seconds; `results` is what each table that means the tool holds its result to, by its name."""
+    """`timeout` is in seconds; `results` is what each table that means the tool holds its result to, by its name;
+    `is_counted` is whether one of them says how often it may be called."""
 
     timeout: float = TIMEOUT
     results: tuple[tuple[str, ResultPolicy], ...] = ()
+    is_counted: bool = False
 
     def fault(self, result: Result) -> tuple[Became, str] | None:
         """Why a result may not go to the agent, in words; None where it may. What a tool says of its own failure has no
@@ -57,7 +59,11 @@ class Terms(Struct, frozen=True):
 def terms_of(tools: Sequence[Tool]) -> Terms:
     """The terms of a call that these tables mean."""
     results = ((tool.name, tool.result) for tool in tools if tool.result != ResultPolicy())
-    return Terms(min((tool.timeout for tool in tools), default=TIMEOUT), tuple(results))
+    return Terms(
+        min((tool.timeout for tool in tools), default=TIMEOUT),
+        tuple(results),
+        any(tool.requests_per_minute is not None for tool in tools),
+    )
 
 
 def _misfit(schema: Checked, result: Result) -> str | None:

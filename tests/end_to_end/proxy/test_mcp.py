@@ -106,6 +106,22 @@ async def test_a_call_that_is_refused_is_answered_on_the_stream_without_its_serv
         assert SECRET not in str(proxy.gate.records())
 
 
+async def test_a_result_that_comes_on_the_stream_is_held_to_what_is_configured(
+    authorities: Authorities, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = '[tools.echo]\ntier = 0\nresult = { max_size = "200B" }\n[tools.sleep]\ntier = 0\ntimeout = "1s"\n'
+    with serving("sse", authorities.context()) as url:
+        server = url.replace("127.0.0.1", HOST)
+        async with (
+            proxied(configured(server, "sse") + tables, tmp_path) as proxy,
+            asyncio.timeout(20),
+            connected(server, LEGACY, proxy, monkeypatch) as client,
+        ):
+            assert "allows 200" in await text(client, "echo", text="long " * 100)
+            assert "has not answered within the 1 seconds" in await text(client, "sleep")
+            assert await text(client, "echo", text="again") == "again"
+
+
 async def test_any_other_server_is_plain_http(
     authorities: Authorities, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

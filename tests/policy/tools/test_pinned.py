@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.policy.call import Call
 from gateway.policy.integrity import AGENT, Listed, Pin, Pins, Standing, accept, canonical, deny, observe
@@ -14,7 +15,7 @@ from gateway.policy.profile import PROFILES
 from gateway.policy.provenance.judge import Strictness
 from gateway.policy.tools.listing import hidden
 from gateway.policy.tools.match import match
-from gateway.policy.tools.pinned import CATEGORY, pinned_reasons, standing_reason
+from gateway.policy.tools.pinned import CATEGORY, annotated, pinned_reasons, standing_reason
 from gateway.policy.tools.tool import Tool
 from gateway.policy.tools.toolbox import Allowed, Toolbox
 from gateway.policy.transcript import Defined
@@ -257,3 +258,47 @@ class TestListing:
         pins = Kept()
         self.listed("read_file", "write_file", allowed=self.ALL, pins=pins)
         assert set(pins.known["files"].tools) == {"read_file", "write_file"}
+
+
+class TestAnnotations:
+    """What a server says of its tool reaches whoever judges a call of it, by whatever name."""
+
+    DESTROYS: ClassVar = {"destructiveHint": True}
+
+    def hints(self, call: Call, pins: Kept, told: Defined | None = None) -> tuple[Any, ...]:
+        found = annotated(call, told, pins.known)
+        return found.annotations if found is not None else ()
+
+    @pytest.mark.parametrize(
+        "call", [Call("read_file", {}, server="files"), Call("mcp__files__read_file", {})], ids=str
+    )
+    def test_a_call_is_told_by_its_server(self, call: Call) -> None:
+        pins = Kept().put("files", tool(annotations=self.DESTROYS)).put("other", tool("list_all"))
+        assert self.hints(call, pins) == (self.DESTROYS,)
+
+    def test_a_bare_name_is_told_by_its_definition(self) -> None:
+        pins = Kept().put("files", tool(annotations=self.DESTROYS))
+        call = Call("read_file", {})
+        told = defined("read_file")
+        assert annotated(call, told, pins.known) == replace(told, annotations=(self.DESTROYS,))
+        assert self.hints(call, pins, defined("read_file", "Plays the flute.")) == ()
+        assert self.hints(call, pins) == ()
+
+    def test_what_waits_counts_as_what_was_accepted_does(self) -> None:
+        pins = Kept().put("files", tool(annotations={"readOnlyHint": False})).put("files", tool())
+        call = Call("read_file", {}, server="files")
+        assert self.hints(call, pins) == ({"readOnlyHint": False},)
+        pins.put("files", tool(annotations=self.DESTROYS))
+        assert self.hints(call, pins) == ({"readOnlyHint": False}, self.DESTROYS)
+
+    @pytest.mark.parametrize(
+        "call",
+        [Call("read_file", {}, server="nobody"), Call("write_file", {}, server="files"), Call("mcp__files__x", {})],
+        ids=str,
+    )
+    def test_of_what_no_server_lists_nothing_is_said(self, call: Call) -> None:
+        assert annotated(call, None, Kept().put("files", tool(annotations=self.DESTROYS)).known) is None
+
+    def test_what_agents_say_of_their_tools_is_no_server_s_word(self) -> None:
+        pins = Kept().put("agent:support", tool(annotations=self.DESTROYS))
+        assert self.hints(Call("read_file", {}), pins, defined("read_file")) == ()

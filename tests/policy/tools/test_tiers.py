@@ -114,13 +114,22 @@ def test_an_unknown_method_sends() -> None:
         ({"readOnlyHint": True}, READ),
         ({"destructiveHint": True, "readOnlyHint": True}, SEND),
         ({"readOnlyHint": False}, CREATE),
-        ({"destructiveHint": "yes"}, READ),
+        ({"destructiveHint": False, "readOnlyHint": None}, READ),
+        ({"destructiveHint": "yes"}, SEND),  # which clients in Python take for true
+        ({"destructiveHint": {}}, SEND),
+        ({"readOnlyHint": "false"}, CREATE),
         (None, READ),
         ([], READ),
     ],
 )
 def test_hints_of_a_server_make_a_tier_stricter(annotations: Any, tier: Tier) -> None:
-    assert hinted(tier_of("get_file"), annotations).tier is tier
+    assert hinted(tier_of("get_file"), (annotations,)).tier is tier
+    assert hinted(tier_of("get_file"), ({"readOnlyHint": True}, annotations)).tier is tier
+    assert hinted(tier_of("run"), (annotations,)) == tier_of("run")
+
+
+def test_a_tool_of_which_no_server_speaks_is_of_the_tier_of_its_name() -> None:
+    assert hinted(tier_of("get_file"), ()) == tier_of("get_file")
 
 
 @given(
@@ -128,7 +137,7 @@ def test_hints_of_a_server_make_a_tier_stricter(annotations: Any, tier: Tier) ->
     st.dictionaries(st.sampled_from(["readOnlyHint", "destructiveHint", "idempotentHint"]), st.booleans()),
 )
 def test_no_hint_makes_a_tier_milder(name: str, annotations: dict[str, bool]) -> None:
-    assert hinted(tier_of(name), annotations).tier >= tier_of(name).tier
+    assert hinted(tier_of(name), (annotations,)).tier >= tier_of(name).tier
 
 
 @given(st.lists(st.sampled_from(sorted(VERBS)), min_size=1, max_size=4), st.sampled_from(sorted(VERBS)))

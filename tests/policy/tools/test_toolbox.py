@@ -92,12 +92,52 @@ def test_more_arguments_than_can_be_judged_are_refused(sink: Sink, key: str) -> 
 
 def test_a_server_can_only_make_its_tier_stricter() -> None:
     def tier(annotations: Any, tools: tuple[Tool, ...] = ()) -> Tier:
-        defined = Defined("get_file", annotations=annotations)
+        defined = Defined("get_file", annotations=(annotations,))
         return Toolbox(tools).rule(Call("get_file", {}), defined, None, BALANCED).tier
 
     assert tier({"readOnlyHint": True}) is Tier.READ
     assert tier({"destructiveHint": True}) is Tier.SEND
     assert tier({"destructiveHint": True}, (tool("get_file", tier=Tier.READ),)) is Tier.READ
+
+
+@pytest.mark.parametrize(
+    ("shipped", "annotations", "found"),
+    [
+        (Tier.READ, {"destructiveHint": True}, Tier.SEND),
+        (Tier.CREATE, {"destructiveHint": True}, Tier.SEND),
+        (Tier.READ, {"readOnlyHint": False}, Tier.CREATE),
+        (Tier.READ, {"readOnlyHint": True}, Tier.READ),
+        (Tier.MODIFY, {"destructiveHint": True}, Tier.MODIFY),
+        (Tier.SYSTEM, {"readOnlyHint": True, "destructiveHint": False}, Tier.SYSTEM),
+    ],
+)
+def test_a_shipped_table_that_takes_a_tool_for_harmless_gives_way(shipped: Tier, annotations: Any, found: Tier) -> None:
+    tools = (tool("shipped-table", "frob", tier=shipped, is_own=False),)
+    told = Toolbox(tools).rule(Call("frob", {}), Defined("frob", annotations=(annotations,)), None, BALANCED)
+    assert told.tier is found
+    assert (told.why == "[tools.shipped-table] says so") == (found is shipped)
+
+
+HINTS = ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint", "title")
+VALUES: st.SearchStrategy[Any] = st.sampled_from([True, False, None, "true", 0, 1, [], {}])
+ANNOTATIONS: st.SearchStrategy[Any] = st.dictionaries(st.sampled_from(HINTS), VALUES)
+
+
+@given(
+    st.sampled_from(["get_file", "create_file", "update_file", "frobnicate", "run_shell"]),
+    st.none() | st.tuples(st.sampled_from(Tier), st.booleans()),
+    st.lists(ANNOTATIONS | st.none() | st.text(), max_size=3),
+)
+def test_annotations_never_make_a_tier_milder_and_never_move_an_operator_s(
+    name: str, table: tuple[Tier, bool] | None, annotations: list[Any]
+) -> None:
+    tools = () if table is None else (tool("table-x", name, tier=table[0], is_own=table[1]),)
+    box, call = Toolbox(tools), Call(name, {"path": "/a", "command": "ls"})
+    without = box.rule(call, None, None, BALANCED)
+    told = box.rule(call, Defined(name, annotations=tuple(annotations)), None, BALANCED)
+    assert told.tier >= without.tier
+    if table is not None and table[1]:
+        assert told == without
 
 
 def test_an_agent_with_a_list_may_use_nothing_else() -> None:
