@@ -50,13 +50,10 @@ class Grounds:
         self.passages: Final = Passages(texts.others)
 
     @cached_property
-    def asking(self) -> tuple[frozenset[str], ...]:
-        """The words of the user's clauses."""
-        return tuple(words_of(clause.text) for clause in self.wish.clauses if clause.trust is Trust.PRINCIPAL)
-
-    @cached_property
     def asked(self) -> frozenset[str]:
-        return frozenset[str]().union(*self.asking)
+        """The words of what the user asked for."""
+        clauses = (clause for clause in self.wish.clauses if clause.trust is Trust.PRINCIPAL)
+        return frozenset[str]().union(*(words_of(clause.text) for clause in clauses))
 
     @cached_property
     def offered(self) -> dict[str, Offered]:
