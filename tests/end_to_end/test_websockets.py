@@ -22,7 +22,7 @@ from tests.fakes.sockets import INSTRUCTIONS
 from tests.fakes.talk import KEY
 from tests.fakes.upstream import Upstream
 
-PATIENCE = 5.0
+PATIENCE = 15.0
 
 
 @asynccontextmanager
