@@ -193,7 +193,7 @@ class _Judged:
         if not fills and (lent or not self._is_held(worst, target)):
             return
         units = [hit.unit for stands, hit in standings if stands is worst] or [hits[0].unit]
-        words = _WORDS.get(worst, _FILLED)
+        words = _FILLED if fills and worst is not Standing.COMMANDED else _WORDS[worst]
         yield self._held("untrusted-target", target.argument.name, words, units)
 
     def _is_second(self, target: Target) -> bool:
