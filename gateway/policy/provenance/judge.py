@@ -52,6 +52,7 @@ from gateway.policy.provenance.targets import (
 )
 from gateway.policy.provenance.texts import Hit, Texts, Unit, values_of
 from gateway.policy.provenance.traced import MAX_HITS, hits_of, is_own
+from gateway.policy.provenance.values import are_all_counted
 from gateway.policy.provenance.weighing import Weigher
 from gateway.policy.provenance.wish import Wish
 from gateway.policy.transcript import Transcript
@@ -280,7 +281,9 @@ class _Judged:
         if weigher.likelihood(found) >= weigher.threshold:
             unit = found.passage.unit if found.passage is not None else self.texts.others.units[-1]
             return rules or (self._held("untrusted-call", "", _WEIGHED, [unit]),)
-        if self.strictness is Strictness.STRICT or not self.sources.grounds.passages.is_whole:
+        if self.strictness is Strictness.STRICT or not any(map(_is_soft, rules)):
+            return rules
+        if not self.sources.grounds.passages.is_whole or not are_all_counted(arguments, self.texts):
             return rules
         return tuple(reason for reason in rules if not _is_soft(reason))
 
