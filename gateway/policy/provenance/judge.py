@@ -141,6 +141,7 @@ class _Judged:
         self.instructs: Final = instructs
         self.strictness: Final = strictness
         self.wanted: Final[Purpose] = purpose(call, tier, self.texts.defined.get(call.name))
+        self._standings: Final[dict[tuple[str, Sink], list[tuple[Standing, Hit]]]] = {}
 
     def by_targets(self, arguments: Sequence[Argument]) -> Iterator[CallReason]:
         found = targets(arguments)
@@ -176,11 +177,11 @@ class _Judged:
             yield self._held("unasked-action", "", "the user did not ask for this, and others' texts were read", [unit])
 
     def _of_target(self, target: Target) -> Iterator[CallReason]:
-        hits = hits_of(self.texts, target)
+        standings = self._standings_of(target)
+        hits = [hit for _, hit in standings]
         if not hits:
             yield from self._untraced(target)
             return
-        standings = [(standing(self.texts, self.wish, hit, self.wanted, target.sink), hit) for hit in hits]
         worst = max(stands for stands, _ in standings)
         if len(hits) >= MAX_HITS:
             worst = max(worst, Standing.TOLD)
@@ -196,6 +197,15 @@ class _Judged:
         units = [hit.unit for stands, hit in standings if stands is worst] or [hits[0].unit]
         words = _FILLED if fills and worst is not Standing.COMMANDED else _WORDS[worst]
         yield self._held("untrusted-target", target.argument.name, words, units)
+
+    def _standings_of(self, target: Target) -> list[tuple[Standing, Hit]]:
+        """How a target stands at each of its places, which is looked up once however often the call has it."""
+        key = target.value, target.sink
+        if key not in self._standings:
+            hits = hits_of(self.texts, target)
+            found = [(standing(self.texts, self.wish, hit, self.wanted, target.sink), hit) for hit in hits]
+            self._standings[key] = found
+        return self._standings[key]
 
     def _is_second(self, target: Target) -> bool:
         """Whether the tool was called for another target before, and the user spoke of one."""
