@@ -14,7 +14,6 @@ from gateway.dialect.message import Returned
 from gateway.segment import Direction, Path
 from gateway.wire.document import Document, Patch
 
-
 _ASKING: Final = frozenset({"resultType", "inputRequests", "requestState", "_meta"})
 """Of a server that asks before it goes on (`InputRequiredResult`): the result is still to come, of another request."""
 

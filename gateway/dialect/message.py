@@ -42,8 +42,8 @@ class Listing(Struct, frozen=True):
 
 
 class Returned(Struct, frozen=True):
-    """What may be the result of a call: `at` leads to it, `id` is that of the request that it answers. The rest is as in
-    `gateway.policy.tools.wrapper.Result`."""
+    """What may be the result of a call: `at` leads to it, `id` is that of the request that it answers. The rest is as
+    in `gateway.policy.tools.wrapper.Result`."""
 
     at: Path
     id: str

@@ -37,10 +37,10 @@ def are_all_counted(arguments: Sequence[Argument], texts: Texts) -> bool:
     aimed = targets(arguments)
     if len(aimed) > MOST_TARGETS or any(map(_mark, arguments[MOST_TARGETS:])):
         return False
-    marks = {mark for argument in arguments[:MOST_TARGETS] if (mark := _mark(argument)) and not texts.is_own(mark)}
-    return not any(len(hits_of(texts, target)) > MOST_HITS for target in aimed if not is_own(texts, target)) and not any(
-        any(islice(texts.others.find(mark), MOST_HITS, None)) for mark in marks
-    )
+    if any(len(hits_of(texts, target)) > MOST_HITS for target in aimed if not is_own(texts, target)):
+        return False
+    marks = {mark for argument in arguments if (mark := _mark(argument)) and not texts.is_own(mark)}
+    return not any(any(islice(texts.others.find(mark), MOST_HITS, None)) for mark in marks)
 
 
 def _targets(aimed: Sequence[Target], wanted: Purpose, texts: Texts, wish: Wish) -> Iterator[tuple[str, float]]:

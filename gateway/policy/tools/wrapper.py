@@ -27,8 +27,8 @@ class Became(StrEnum):
 
 
 class Result(Struct, frozen=True):
-    """What a tool returned: bytes of it all, its texts, and its structured content where it `has_structure`. What is not
-    readable has what it says elsewhere, if it is the result at all."""
+    """What a tool returned: bytes of it all, its texts, and its structured content where it `has_structure`. What is
+    not readable has what it says elsewhere, if it is the result at all."""
 
     size: int
     texts: tuple[str, ...] = ()
