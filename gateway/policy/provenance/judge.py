@@ -274,13 +274,13 @@ class _Judged:
 
     def by_definition(self, arguments: Sequence[Argument]) -> Iterator[CallReason]:
         """Values that nothing has but the description of another tool."""
-        own = f"the description of `{self.call.name}`"
+        own = Call(self.call.name, None)
         for argument in arguments:
             value = scalar(argument.value) or ""
             if len(value) < LEAST_DESCRIBED or self.texts.is_own(value) or any(self.texts.others.find(value)):
                 continue
             hits = islice(self.texts.definitions.find(value), MAX_HITS)
-            if units := [hit.unit for hit in hits if hit.unit.whence != own]:
+            if units := [hit.unit for hit in hits if hit.unit.call != own]:
                 yield self._held("untrusted-target", argument.name, _DESCRIBED, units[:1])
 
     def weighed(
