@@ -24,6 +24,9 @@ ENVELOPE: Final = frozenset({"jsonrpc", "id", "method", "params", "result", "err
 INVALID_REQUEST: Final = -32600
 INTERNAL_ERROR: Final = -32603
 
+_BLANK: Final = "\ufeff"
+"""What is a blank to `Number` alone (ECMA-262, 12.2, <ZWNBSP>)."""
+
 _NUMBERS: Final[tuple[Callable[[str], float], ...]] = (int, partial(int, base=0), float)
 
 _CODES: Final[Mapping[Code, int]] = {
@@ -56,7 +59,7 @@ def correlated(id_: Id) -> Id:
     """
     if isinstance(id_, int):
         return id_
-    text = (id_ or "").strip()
+    text = (id_ or "").replace(_BLANK, "").strip()
     numbers = (_read(read, text or "0") for read in _NUMBERS)
     return next((int(number) for number in numbers if isfinite(number) and number == int(number)), id_)
 

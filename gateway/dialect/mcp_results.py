@@ -7,20 +7,26 @@ Source: `CallToolResult`, `ProgressNotificationParams` and `RequestMetaObject` i
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from gateway.dialect.jsonrpc import correlated
 from gateway.dialect.message import Returned
 from gateway.segment import Direction, Path
 from gateway.wire.document import Document, Patch
 
+_ASKING: Final = frozenset({"resultType", "inputRequests", "requestState", "_meta"})
+"""Of a server that asks before it goes on (`InputRequiredResult`): the result is still to come, of another request."""
+
+_TOLD: Final = frozenset({"content", "structuredContent"})
+
 
 def returned(document: Document) -> tuple[Returned, ...]:
-    """The results of calls in a body."""
+    """What may be results of calls in a body: whatever is answered, but for questions. One that is not readable has its
+    content elsewhere, as in 2024-10-07 (`toolResult`), or will be fetched apart (`task`)."""
     return tuple(
         _returned((*at, "result"), message)
         for at, message in _placed(document)
-        if isinstance(result := message.get("result"), dict) and ("content" in result or "structuredContent" in result)
+        if isinstance(result := message.get("result"), dict) and not result.keys() <= _ASKING
     )
 
 
@@ -36,6 +42,7 @@ def _returned(at: Path, message: dict[str, Any]) -> Returned:
         result.get("structuredContent"),
         has_structure=result.get("structuredContent") is not None,
         is_error=result.get("isError") is True,
+        is_readable=not _TOLD.isdisjoint(result),
     )
 
 

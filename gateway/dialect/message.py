@@ -42,7 +42,8 @@ class Listing(Struct, frozen=True):
 
 
 class Returned(Struct, frozen=True):
-    """The result of a call, told by its shape: `at` leads to it, `id` is that of the request that it answers."""
+    """What may be the result of a call: `at` leads to it, `id` is that of the request that it answers. The rest is as
+    in `gateway.policy.tools.wrapper.Result`."""
 
     at: Path
     id: str
@@ -50,6 +51,7 @@ class Returned(Struct, frozen=True):
     structure: Any = None
     has_structure: bool = False
     is_error: bool = False
+    is_readable: bool = True
 
 
 class MessageReader(StreamReader):

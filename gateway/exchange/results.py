@@ -33,7 +33,7 @@ def checked(dialect: object, calls: Iterable[Awaited], document: Document | None
     after = document if document.raw == body else parse(body)
     for one in dialect.returned(document):
         start, end = document.span(one.at)
-        result = Result(end - start, one.texts, one.structure, one.has_structure, one.is_error)
+        result = Result(end - start, one.texts, one.structure, one.has_structure, one.is_error, one.is_readable)
         words = next((found for made in known if (found := made.returned(one.id, result)) is not None), None)
         if words is not None:
             patches.append(dialect.failed(after, one, words))

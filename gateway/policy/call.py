@@ -6,14 +6,22 @@ to a tool.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from enum import IntEnum, StrEnum
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
 from gateway.segment import Path
 from gateway.verdict import Effect
+
+_SHOWN: Final = re.compile(r"[\w./:@ \[\]-]{1,80}", re.ASCII)
+
+
+def shown(name: str) -> str:
+    """A name as it is told to people and models, unless it may carry more than a name."""
+    return f"`{name}`" if _SHOWN.fullmatch(name) else "one with a name that is not repeated here"
 
 
 class Tier(IntEnum):

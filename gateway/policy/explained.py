@@ -11,7 +11,7 @@ from typing import Final, TypeGuard
 
 from msgspec import Struct
 
-from gateway.policy.call import Argument, Call, Ruling
+from gateway.policy.call import Argument, Call, Ruling, shown
 from gateway.policy.provenance.judge import Sources
 from gateway.policy.provenance.spelling import scalar
 from gateway.policy.provenance.targets import Target, larger, targets
@@ -95,7 +95,7 @@ def _is_data(turn: Turn) -> TypeGuard[Said | Returned]:
 def _whence(turn: Said | Returned) -> str:
     if isinstance(turn, Said):
         return f"a document (message {turn.message})"
-    name = f"the result of `{turn.call.name}`" if turn.call else "a result"
+    name = f"the result of {shown(turn.call.name)}" if turn.call else "a result"
     return f"{name} (message {turn.message})"
 
 

@@ -118,6 +118,28 @@ class TestOverHttp:
         commands = feed(one, AnswerStarted(200, JSON), AnswerData(body, last=True))
         assert "allows 80" in words(json.loads(only(commands, Respond).body))
 
+    @pytest.mark.parametrize(
+        "told",
+        [{"toolResult": LARGE}, {"task": {"taskId": "t1"}}, {"x": 1, "resultType": "input_required"}],
+        ids=["as in 2024-10-07", "to be fetched apart", "in a form of its own"],
+    )
+    def test_so_is_one_that_has_its_content_elsewhere(self, told: dict[str, Any]) -> None:
+        """Or nothing would be held to what the policy says of the tool's results."""
+        one, _ = self.calling()
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "result": told}).encode()
+        commands = feed(one, AnswerStarted(200, JSON), AnswerData(body, last=True))
+        assert "no content that could be held to [tools.small.result]" in words(
+            json.loads(only(commands, Respond).body)
+        )
+        assert [made.became for made in machine_record(commands).calls] == [Became.UNFIT]
+
+    def test_a_question_is_no_result_yet(self) -> None:
+        one, _ = self.calling()
+        told = {"resultType": "input_required", "inputRequests": {}, "requestState": LARGE}
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "result": told}).encode()
+        commands = feed(one, AnswerStarted(200, JSON), AnswerData(body, last=True))
+        assert only(commands, Respond).body == body
+
     def test_on_a_stream_too(self) -> None:
         one, _ = self.calling()
         commands = feed(one, AnswerStarted(200, STREAM), AnswerData(event(result(LARGE), 4), last=True))

@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from gateway.policy.call import Argument, Call, CallReason, Sink, Tier
+from gateway.policy.call import Argument, Call, CallReason, Sink, Tier, shown
 from gateway.policy.provenance.judge import Sources, Strictness
 from gateway.policy.provenance.lexicon import Act
 from gateway.policy.provenance.purpose import asks, purpose
@@ -170,7 +170,7 @@ def _chains(
 ) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     if _leaves(arguments, tier) and not _is_wished(call, arguments, tier, sources):
         if memory.secrets:
-            keepers = tuple(f"the result of `{name}`" for name in memory.keepers)
+            keepers = tuple(f"the result of {shown(name)}" for name in memory.keepers)
             yield "chain-read-send", "it can send out credentials that were read before", keepers
         if memory.persons >= MANY:
             yield "chain-many-reads", "it can send out the personal data of many reads before", ()

@@ -66,6 +66,20 @@ class Grounds:
         }
 
     @cached_property
+    def likes(self) -> dict[str, float]:
+        """How much the closest of the user's clauses is like each of the offered tools."""
+        spoken = {clause.words for clause in self.wish.clauses if clause.trust is Trust.PRINCIPAL}
+        return {
+            name: max((likeness(words, tool.wanted) for words in spoken), default=0.0)
+            for name, tool in self.offered.items()
+        }
+
+    @cached_property
+    def asked_for(self) -> dict[str, float]:
+        """How many words each of the offered tools has in common with what the user said."""
+        return self.shared(self.asked)
+
+    @cached_property
     def rarity(self) -> Counter[str]:
         """In how many of the offered tools each word is."""
         return Counter(word for tool in self.offered.values() for word in tool.words)
@@ -158,7 +172,7 @@ class _Taken:
     @cached_property
     def _shared(self) -> float:
         """How much of the tool's own words the user said."""
-        return self._grounds.shared(self._grounds.asked).get(self._call.name, 0.0)
+        return self._grounds.asked_for.get(self._call.name, 0.0)
 
     def request(self) -> Iterator[tuple[str, float]]:
         """How well the user's words explain the call, by itself and beside the other tools that are offered."""
@@ -168,15 +182,11 @@ class _Taken:
         yield "request.asks", min(3, len(asking))
         yield "request.delegates", any(clause.delegates for clause in self._clauses)
         yield "request.plural", any(clause.is_plural for clause in asking or self._clauses)
-        likes = {
-            name: max((likeness(clause.words, tool.wanted) for clause in self._clauses), default=0.0)
-            for name, tool in grounds.offered.items()
-        }
-        own = likes.get(self._call.name, self._likes)
+        own = grounds.likes.get(self._call.name, self._likes)
         yield "request.like", own
-        yield from _beside("request.like", own, likes)
+        yield from _beside("request.like", own, grounds.likes)
         yield "request.words", min(6.0, self._shared)
-        yield from _beside("request.words", self._shared, grounds.shared(grounds.asked))
+        yield from _beside("request.words", self._shared, grounds.asked_for)
 
     def orders(self) -> Iterator[tuple[str, float]]:
         """How much an order in what was read is like the call."""

@@ -52,6 +52,7 @@ from gateway.policy.provenance.targets import (
 )
 from gateway.policy.provenance.texts import Hit, Texts, Unit, values_of
 from gateway.policy.provenance.traced import MAX_HITS, hits_of, is_own
+from gateway.policy.provenance.values import are_all_counted
 from gateway.policy.provenance.weighing import Weigher
 from gateway.policy.provenance.wish import Wish
 from gateway.policy.transcript import Transcript
@@ -140,6 +141,7 @@ class _Judged:
         self.instructs: Final = instructs
         self.strictness: Final = strictness
         self.wanted: Final[Purpose] = purpose(call, tier, self.texts.defined.get(call.name))
+        self._standings: Final[dict[tuple[str, Sink], list[tuple[Standing, Hit]]]] = {}
 
     def by_targets(self, arguments: Sequence[Argument]) -> Iterator[CallReason]:
         found = targets(arguments)
@@ -175,11 +177,11 @@ class _Judged:
             yield self._held("unasked-action", "", "the user did not ask for this, and others' texts were read", [unit])
 
     def _of_target(self, target: Target) -> Iterator[CallReason]:
-        hits = hits_of(self.texts, target)
+        standings = self._standings_of(target)
+        hits = [hit for _, hit in standings]
         if not hits:
             yield from self._untraced(target)
             return
-        standings = [(standing(self.texts, self.wish, hit, self.wanted, target.sink), hit) for hit in hits]
         worst = max(stands for stands, _ in standings)
         if len(hits) >= MAX_HITS:
             worst = max(worst, Standing.TOLD)
@@ -193,8 +195,17 @@ class _Judged:
         if not fills and (lent or not self._is_held(worst, target)):
             return
         units = [hit.unit for stands, hit in standings if stands is worst] or [hits[0].unit]
-        words = _WORDS.get(worst, _FILLED)
+        words = _FILLED if fills and worst is not Standing.COMMANDED else _WORDS[worst]
         yield self._held("untrusted-target", target.argument.name, words, units)
+
+    def _standings_of(self, target: Target) -> list[tuple[Standing, Hit]]:
+        """How a target stands at each of its places, which is looked up once however often the call has it."""
+        key = target.value, target.sink
+        if key not in self._standings:
+            hits = hits_of(self.texts, target)
+            found = [(standing(self.texts, self.wish, hit, self.wanted, target.sink), hit) for hit in hits]
+            self._standings[key] = found
+        return self._standings[key]
 
     def _is_second(self, target: Target) -> bool:
         """Whether the tool was called for another target before, and the user spoke of one."""
@@ -263,13 +274,13 @@ class _Judged:
 
     def by_definition(self, arguments: Sequence[Argument]) -> Iterator[CallReason]:
         """Values that nothing has but the description of another tool."""
-        own = f"the description of `{self.call.name}`"
+        own = Call(self.call.name, None)
         for argument in arguments:
             value = scalar(argument.value) or ""
             if len(value) < LEAST_DESCRIBED or self.texts.is_own(value) or any(self.texts.others.find(value)):
                 continue
             hits = islice(self.texts.definitions.find(value), MAX_HITS)
-            if units := [hit.unit for hit in hits if hit.unit.whence != own]:
+            if units := [hit.unit for hit in hits if hit.unit.call != own]:
                 yield self._held("untrusted-target", argument.name, _DESCRIBED, units[:1])
 
     def weighed(
@@ -280,7 +291,9 @@ class _Judged:
         if weigher.likelihood(found) >= weigher.threshold:
             unit = found.passage.unit if found.passage is not None else self.texts.others.units[-1]
             return rules or (self._held("untrusted-call", "", _WEIGHED, [unit]),)
-        if self.strictness is Strictness.STRICT or not self.sources.grounds.passages.is_whole:
+        if self.strictness is Strictness.STRICT or not any(map(_is_soft, rules)):
+            return rules
+        if not self.sources.grounds.passages.is_whole or not are_all_counted(arguments, self.texts):
             return rules
         return tuple(reason for reason in rules if not _is_soft(reason))
 

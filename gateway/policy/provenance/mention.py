@@ -70,6 +70,7 @@ class Mentions:
         self._wanted: Final = wanted
         self._tool: Final = frozenset(parts_of_name(tool))
         self._arguments: Final = arguments
+        self._found: Final[dict[str, list[Hit]]] = {}
         self._only: Final[dict[str, bool]] = {}
         self._domains: Final[dict[int, Counter[str]]] = {}
         self._asking: Final = [clause for clause in wish.asking(wanted) if clause.trust is Trust.PRINCIPAL]
@@ -98,13 +99,18 @@ class Mentions:
         return bool(given) and not given & {_digits(used) for used in self._used}
 
     def _mentioned(self, argument: Argument, value: str) -> Unit | None:
-        hits = list(islice(self._texts.others.find(value), MOST))
+        hits = self._hits(value)
         if _is_weak(value, argument.sink):
             hits = [*(hit for hit in hits if is_value(hit) or self._is_called(hit, argument)), *self._percents(value)]
         if any(self._is_chosen(hit.unit) for hit in hits if is_value(hit)):
             return None
         prose = (hit for hit in hits if not is_value(hit) and not is_labelled(hit, argument))
         return next((hit.unit for hit in prose if not self._is_lent(hit, argument, value)), None)
+
+    def _hits(self, value: str) -> list[Hit]:
+        if value not in self._found:
+            self._found[value] = list(islice(self._texts.others.find(value), MOST))
+        return self._found[value]
 
     def _is_chosen(self, unit: Unit) -> bool:
         """Whether a field's record bears a name of the request, or is all that a call returned that had one."""
@@ -174,7 +180,7 @@ class Mentions:
             (hit.unit.turn, hit.unit.leaf.record)
             for argument in self._arguments
             if (value := scalar(argument.value)) is not None and is_mark(value)
-            for hit in islice(self._texts.others.find(value), MOST)
+            for hit in self._hits(value)
             if is_value(hit)
         )
 

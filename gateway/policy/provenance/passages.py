@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from functools import cached_property
+from itertools import islice
 from typing import Final
 
 from msgspec import Struct
@@ -63,10 +64,10 @@ class Passages:
     def all(self) -> tuple[Passage, ...]:
         found: list[Passage] = []
         for unit in self._side.units:
-            found += self._of(unit)
-            if len(found) > MOST:
+            found += islice(self._of(unit), MOST - len(found))
+            if len(found) == MOST:
                 break
-        return tuple(found[:MOST])
+        return tuple(found)
 
     def text(self, passage: Passage) -> str:
         """What a passage says, in normal form and on one line."""
@@ -84,9 +85,9 @@ class Passages:
             yield Passage(unit, start, end, frozenset[str]().union(*words[start:end]))
 
     def _sentences(self, unit: Unit) -> list[frozenset[str]]:
-        """The words of each sentence of a text."""
+        """The words of each sentence of a text, as far as passages reach."""
         if unit.start not in self._words:
-            self._words[unit.start] = list(map(words_of, self._side.parts(unit)))
+            self._words[unit.start] = list(map(words_of, self._side.parts(unit)[: MOST + WIDTH]))
         return self._words[unit.start]
 
     def _counts(self, turn: int) -> Counter[str]:

@@ -16,7 +16,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from gateway.policy.call import Call
+from gateway.policy.call import Call, shown
 from gateway.policy.provenance.spelling import EMAIL, Form, forms, normal, scalar, weak
 from gateway.policy.provenance.structure import Leaf, leaves
 from gateway.policy.quoted import quoted_spans
@@ -71,7 +71,7 @@ class Unit(Struct, frozen=True):
     """A text that is judged as one: a user's message, a field of a record, or all of a free text.
 
     `text` is in normal form, `start` its offset in its side's text. `whence` says where it is, for a person. `call` is
-    the call that returned it.
+    the call that returned it, or one of the tool that it describes.
     """
 
     leaf: Leaf
@@ -300,11 +300,11 @@ class Texts:
     @cached_property
     def definitions(self) -> Side:
         """What the definitions of tools say: others wrote it, and every conversation has it."""
+        described = ((Call(tool.name, None), tool.description) for tool in self.transcript.tools if tool.description)
         return Side(
             [
-                (Leaf(tool.description), -1, Trust.UNTRUSTED, f"the description of `{tool.name}`", None)
-                for tool in self.transcript.tools
-                if tool.description
+                (Leaf(text), -1, Trust.UNTRUSTED, f"the description of {shown(call.name)}", call)
+                for call, text in described
             ]
         )
 
@@ -319,7 +319,7 @@ class Texts:
 
 
 def _returned(turn: Returned, index: int) -> Iterator[tuple[Leaf, int, Trust, str, Call | None]]:
-    name = f"the result of `{turn.call.name}`" if turn.call else "a result"
+    name = f"the result of {shown(turn.call.name)}" if turn.call else "a result"
     for leaf in leaves(turn.text):
         yield leaf, index, Trust.UNTRUSTED, f"{name} (message {turn.message})", turn.call
 

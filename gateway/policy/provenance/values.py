@@ -32,6 +32,17 @@ def values(arguments: Sequence[Argument], wanted: Purpose, texts: Texts, wish: W
     yield from _marks(arguments[:MOST_TARGETS], texts, wish)
 
 
+def are_all_counted(arguments: Sequence[Argument], texts: Texts) -> bool:
+    """Whether the numbers speak for all targets and values of the call and for all their places."""
+    aimed = targets(arguments)
+    if len(aimed) > MOST_TARGETS or any(map(_mark, arguments[MOST_TARGETS:])):
+        return False
+    if any(len(hits_of(texts, target)) > MOST_HITS for target in aimed if not is_own(texts, target)):
+        return False
+    marks = {mark for argument in arguments if (mark := _mark(argument)) and not texts.is_own(mark)}
+    return not any(any(islice(texts.others.find(mark), MOST_HITS, None)) for mark in marks)
+
+
 def _targets(aimed: Sequence[Target], wanted: Purpose, texts: Texts, wish: Wish) -> Iterator[tuple[str, float]]:
     """Whose the targets are. Shares are of all targets, or of those that others wrote."""
     foreign = [target for target in aimed if not is_own(texts, target)]
@@ -66,10 +77,9 @@ def _marks(arguments: Sequence[Argument], texts: Texts, wish: Wish) -> Iterator[
     counts: Counter[str] = Counter()
     newest = max((unit.turn for unit in texts.others.units), default=-1)
     for argument in arguments:
-        value = scalar(argument.value)
-        if value is not None and is_mark(value):
+        if mark := _mark(argument):
             counts["all"] += 1
-            counts.update(_of_mark(value, argument, newest, texts, wish))
+            counts.update(_of_mark(mark, argument, newest, texts, wish))
     count = max(1, counts["all"])
     for name in ("user", "nobody", "field", "mixed", "prose"):
         yield f"marks.{name}", counts[name] / count
@@ -78,6 +88,12 @@ def _marks(arguments: Sequence[Argument], texts: Texts, wish: Wish) -> Iterator[
     count = max(1, counts["field"] + counts["mixed"] + counts["prose"])
     for name in ("linked", "ordered", "newest", "sole"):
         yield f"marks.{name}", counts[name] / count
+
+
+def _mark(argument: Argument) -> str:
+    """The value of an argument, where it names one thing by its form; else empty."""
+    value = scalar(argument.value)
+    return value if value is not None and is_mark(value) else ""
 
 
 def _of_mark(value: str, argument: Argument, newest: int, texts: Texts, wish: Wish) -> Iterator[str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gateway.policy.call import Call, CallReason
+from gateway.policy.call import Call, CallReason, shown
 from gateway.policy.integrity import Listed
 from gateway.policy.profile import Profile
 from gateway.policy.tools.pinned import UNREAD, Pinning, standing_reason
-from gateway.policy.tools.tool import blocked, shown
+from gateway.policy.tools.tool import blocked
 from gateway.policy.tools.toolbox import Allowed, Toolbox
 from gateway.verdict import Effect
 

@@ -15,12 +15,11 @@ from typing import Any, Final, Protocol
 
 from msgspec.structs import replace
 
-from gateway.policy.call import Call, CallReason
+from gateway.policy.call import Call, CallReason, shown
 from gateway.policy.integrity import AGENT, Listed, Pin, Pins, Standing
 from gateway.policy.provenance.judge import Strictness
 from gateway.policy.tools.match import divided, plain
 from gateway.policy.tools.retold import says_no_more
-from gateway.policy.tools.tool import shown
 from gateway.policy.transcript import Defined
 from gateway.verdict import Effect
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from types import MappingProxyType
@@ -10,7 +9,7 @@ from typing import Any, Final, Protocol
 
 from msgspec import Struct, field
 
-from gateway.policy.call import Argument, Call, CallReason, Sink, Tier
+from gateway.policy.call import Argument, Call, CallReason, Sink, Tier, shown
 from gateway.policy.commands.shell import read_shell
 from gateway.policy.commands.sql import read_sql
 from gateway.policy.isolation import Isolation
@@ -27,8 +26,6 @@ from gateway.verdict import Effect
 
 TIMEOUT: Final = 30.0
 """Seconds that a tool may take where nothing else is configured."""
-
-_SHOWN: Final = re.compile(r"[\w./:@ \[\]-]{1,80}", re.ASCII)
 
 
 class Approval(StrEnum):
@@ -207,11 +204,6 @@ _FREE: Final = ArgumentPolicy()
 def blocked(what: str, sentence: str, argument: str = "") -> CallReason:
     """The reason of a block."""
     return CallReason(Effect.BLOCK, f"tool-{what}", f"tool.{what}", sentence, argument)
-
-
-def shown(name: str) -> str:
-    """A name as it is told to people and models, unless it may carry more than a name."""
-    return f"`{name}`" if _SHOWN.fullmatch(name) else "one with a name that is not repeated here"
 
 
 def _is_language(path: Path) -> bool:

@@ -12,14 +12,14 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from gateway.policy.call import Approver, Argument, Call, CallReason, Sink, Tier
+from gateway.policy.call import Approver, Argument, Call, CallReason, Sink, Tier, shown
 from gateway.policy.isolation import Isolation
 from gateway.policy.profile import Profile
 from gateway.policy.tools.aims import raised
 from gateway.policy.tools.match import Closeness, Match, spellings
 from gateway.policy.tools.sinks import arguments_of
 from gateway.policy.tools.tiers import Tiered, hinted, tier_of
-from gateway.policy.tools.tool import TIMEOUT, Approval, Tool, blocked, shown
+from gateway.policy.tools.tool import TIMEOUT, Approval, Tool, blocked
 from gateway.policy.transcript import Defined
 from gateway.verdict import Effect
 

@@ -27,13 +27,15 @@ class Became(StrEnum):
 
 
 class Result(Struct, frozen=True):
-    """What a tool returned: bytes of it all, its texts, and its structured content where it `has_structure`."""
+    """What a tool returned: bytes of it all, its texts, and its structured content where it `has_structure`. What is
+    not readable has what it says elsewhere, if it is the result at all."""
 
     size: int
     texts: tuple[str, ...] = ()
     structure: Any = None
     has_structure: bool = False
     is_error: bool = False
+    is_readable: bool = True
 
 
 class Terms(Struct, frozen=True):
@@ -48,6 +50,8 @@ class Terms(Struct, frozen=True):
         """Why a result may not go to the agent, in words; None where it may. What a tool says of its own failure has no
         schema."""
         for table, policy in self.results:
+            if not result.is_readable:
+                return Became.UNFIT, f"what was returned has no content that could be held to [tools.{table}.result]"
             if policy.max_size is not None and result.size > policy.max_size:
                 words = f"the result has {result.size} bytes, and [tools.{table}.result] allows {policy.max_size}"
                 return Became.TOO_LARGE, words

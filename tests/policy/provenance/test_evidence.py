@@ -9,7 +9,8 @@ import pytest
 from gateway.policy.call import Call, Tier
 from gateway.policy.provenance.evidence import Evidence, evidence
 from gateway.policy.provenance.judge import Sources
-from gateway.policy.provenance.purpose import purpose
+from gateway.policy.provenance.purpose import Purpose, likeness, purpose
+from gateway.policy.provenance.words import Words
 from gateway.policy.tools.sinks import arguments_of
 from gateway.policy.transcript import Defined, Turn
 from tests.policy.provenance.talk import judged, read, talk, user
@@ -167,3 +168,22 @@ def test_a_tool_that_was_not_offered_has_evidence_too() -> None:
     numbers = taken(user("Unlock the door"), INBOX, name="unlock_door", tier=Tier.MODIFY, arguments={}).numbers
     assert numbers["request.like"] > 0
     assert numbers["words.user"] == 0
+
+
+def test_the_request_is_held_against_all_tools_once_for_all_calls_of_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the product of clauses and tools, of which a server may list thousands."""
+    compared: list[Words] = []
+
+    def counted(words: Words, wanted: Purpose) -> float:
+        compared.append(words)
+        return likeness(words, wanted)
+
+    sources = Sources(talk(user("Send a mail. " * 50 + "Read m3."), INBOX, tools=TOOLS))
+    monkeypatch.setattr("gateway.policy.provenance.evidence.likeness", counted)
+    costs = []
+    for _ in range(2):
+        compared.clear()
+        call = Call("send_email", STRANGER)
+        evidence(call, arguments_of(call), Tier.SEND, sources.grounds.offered[call.name].wanted, sources.grounds, ())
+        costs.append(len(compared))
+    assert costs[0] - costs[1] == 2 * len(TOOLS), "two clauses that differ"

@@ -111,3 +111,20 @@ def test_what_is_too_much_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None
     assert not much.is_whole
     assert len(much.all) == 3
     assert all(len(much.text(passage)) >= WIDTH for passage in much.all)
+
+
+def test_no_more_is_made_than_is_looked_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A megabyte of letters on lines of their own would be half a million passages of fifty sentences."""
+    made: list[str] = []
+
+    def counted(text: str) -> frozenset[str]:
+        made.append(text)
+        return words_of(text)
+
+    monkeypatch.setattr(passages, "MOST", 30)
+    monkeypatch.setattr(passages, "words_of", counted)
+    told = of(read("read_mail", {}, "ox\n" * 5000))
+    assert len(told.all) == 30
+    assert told.company(told.all[0]) == 1
+    assert len(made) <= 30 + WIDTH
+    assert not told.is_whole
