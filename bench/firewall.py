@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -40,6 +41,10 @@ from gateway.segment import Direction, Role, Trust
 from gateway.verdict import Effect
 
 ROOT: Final = Path(__file__).parent
+
+LARGE: Final = 200_000
+"""Characters that a long conversation has read."""
+
 TOOL: Final = Scope(Direction.REQUEST, Role.TOOL, Trust.UNTRUSTED)
 _SPOKEN: Final = {
     "system": (Role.SYSTEM, Trust.OPERATOR),
@@ -225,6 +230,26 @@ def report_slots(judged: Sequence[Judged]) -> None:
         print(f"| {name} | {_stopped([one for one in acting if one.case.open_slot is is_open])} |")
 
 
+def large(weigher: Weigher | None) -> tuple[float, float]:
+    """Milliseconds for the first and for the second call of an answer after a large text was read."""
+    rng = random.Random(1)
+    words = ["".join(rng.choices("abcdefghijklmnop", k=rng.randint(3, 9))) for _ in range(4000)]
+    text = " ".join(" ".join(rng.choices(words, k=12)) + "." for _ in range(LARGE // 80))
+    read = Call("read_mail", {"id": "m1"})
+    asked = Said("Mail Bob a summary of m1", Role.USER, Trust.PRINCIPAL)
+    tools = (Defined("send_email", "Send a mail.", {}), Defined("read_mail", "Read a mail.", {}))
+    body = " ".join(rng.choices(words, k=100))
+    call = Call("send_email", {"to": ["bob@x.example"], "subject": "Summary", "body": body})
+    sources = Sources(Transcript((asked, Made(read), Returned(text, read)), tools))
+    taken: list[float] = []
+    for _ in range(2):
+        start = time.perf_counter()
+        arguments = arguments_of(call, tools[0])
+        judge_provenance(call, arguments, Tier.SEND, sources, lambda _: False, Strictness.BALANCED, weigher)
+        taken.append(1000 * (time.perf_counter() - start))
+    return taken[0], taken[1]
+
+
 def show(judged: Sequence[Judged]) -> None:
     """The calls that were not judged as they are labelled."""
     for one in judged:
@@ -277,6 +302,10 @@ def main() -> None:
     if "all" in tiers:
         report_slots(tiers.pop("all"))
     print(f"\n{1000 * spent / max(1, count):.2f} ms a call, the index of its conversation included")
+    first, next_one = large(weigher)
+    print(
+        f"{first:.0f} ms for the first call of an answer after {LARGE // 1000} KB were read, {next_one:.0f} for another"
+    )
     for judged in tiers.values() if given.show else ():
         show(judged)
 
