@@ -18,7 +18,6 @@ from gateway.dialect.base import EventReading
 from gateway.dialect.bedrock_converse import CONVERSE
 from gateway.dialect.bedrock_converse_stream import ConverseStream
 from gateway.dialect.bedrock_stream import KEEPALIVE
-from gateway.dialect.plain import PlainStream
 from gateway.errors import Malformed
 from gateway.policy.call import Call, Called, Change
 from gateway.segment import Kind, Trust
@@ -226,9 +225,6 @@ class TestReading:
     def test_an_event_that_is_not_json_is_refused(self) -> None:
         with pytest.raises(Malformed, match="holds no JSON"):
             ConverseStream().read("messageStop", None, b"")
-
-    def test_another_framing_has_texts_and_no_calls(self) -> None:
-        assert isinstance(CONVERSE.stream(Framing.SSE), PlainStream)
 
 
 def test_events_with_a_wrong_type_are_read_or_refused_and_the_stream_can_be_ended() -> None:
