@@ -170,6 +170,9 @@ class Dialect(Protocol):
 
     name: str
 
+    framings: frozenset[Framing] = frozenset(Framing) - {Framing.AMAZON}
+    """Those that its clients read its streams in, whatever a label says."""
+
     def request(self, document: Document, *, apart: bool = False) -> Reading:
         """The segments of a request body. With `apart`, arrays of independent items may be left for `Reading.parts`."""
         ...

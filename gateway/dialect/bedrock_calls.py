@@ -84,18 +84,24 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
+def _piece(value: Any) -> str:
+    if not isinstance(value, str | None):
+        raise Malformed("a piece of a call's arguments is no text")
+    return value or ""
+
+
 class StreamedCalls:
     """The calls of one stream: what was read of them, and the events that tell of them otherwise."""
 
     def __init__(self) -> None:
         self._begun: dict[int, Call] = {}  # every call of the stream, as its block started
         self._open: dict[int, list[str]] = {}  # the pieces of arguments of those that are not complete
-        self._others: set[int] = set()  # blocks that started as something else, such as a call that Bedrock makes
+        self._others: set[int] = set()  # blocks that started as calls that Bedrock makes
 
     def read(self, event: str, document: Document) -> tuple[tuple[int, ...], tuple[Called, ...]]:
         """The calls that an event holds a part of, and those that are complete with it, by the indices of their blocks.
 
-        Raises Malformed for a piece of a call that never began.
+        Raises Malformed for a piece of a call that never began, and for arguments that clients may read apart.
         """
         index = document.get("contentBlockIndex")
         match event:
@@ -112,7 +118,8 @@ class StreamedCalls:
     def _begin(self, index: int, start: Mapping[str, Any]) -> tuple[int, ...]:
         made = _made(start)
         if made is None:
-            self._others.add(index)
+            if start.get(CALL):
+                self._others.add(index)
             return ()
         self._begun[index], self._open[index] = call_of(made), []
         return (index,)
@@ -124,15 +131,18 @@ class StreamedCalls:
     def _read_piece(self, index: int, delta: Mapping[str, Any]) -> tuple[tuple[int, ...], tuple[Called, ...]]:
         piece = members_of(delta.get(CALL), CALL)
         if index in self._open:
-            self._open[index].append(_text(piece.get("input")))
+            self._open[index].append(_piece(piece.get("input")))
             return (index,), ()
         if piece and index not in self._others:
             raise Malformed("a piece of a call belongs to no call that began")
         return (), ()
 
     def _complete(self, index: int) -> Called:
-        """What its block started with holds, unless pieces came. Raises Malformed for JSON that parsers read apart."""
+        """What its block started with holds, unless pieces came. Raises Malformed for both, and for JSON that parsers
+        read apart."""
         call, written = self._begun[index], "".join(self._open.pop(index))
+        if written and call.arguments:
+            raise Malformed("a call of the stream begins with arguments and goes on with others")
         if written:
             inner = inner_document(written)
             call = replace(call, arguments=written if inner is None else inner.value, is_readable=inner is not None)

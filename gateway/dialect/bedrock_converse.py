@@ -10,7 +10,6 @@ from gateway.dialect.base import Dialect, Reading, StreamReader
 from gateway.dialect.bedrock_converse_stream import ConverseStream
 from gateway.dialect.bedrock_grammar import ANSWER, REQUEST
 from gateway.dialect.bedrock_refusals import Refusals
-from gateway.dialect.plain import PlainStream
 from gateway.errors import Malformed
 from gateway.policy.call import Called, Change
 from gateway.policy.transcript import Hosted, Transcript
@@ -34,7 +33,7 @@ class Converse(Refusals, Dialect):
 
     @override
     def stream(self, framing: Framing) -> StreamReader:
-        return ConverseStream() if framing is Framing.AMAZON else PlainStream()
+        return ConverseStream()
 
     @override
     def transcript(self, document: Document) -> Transcript:

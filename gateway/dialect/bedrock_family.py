@@ -1,7 +1,10 @@
 """Which endpoint of Amazon Bedrock's runtime speaks what, and which requests are signed.
 
-Source: the API reference of Bedrock Runtime, "Authenticating requests (Signature Version 4)" of Amazon S3, which tells
-both ways to carry a signature, and `lib/bedrock` of anthropic-sdk-python 2.12 (2026-11).
+Beside Amazon's own operations it takes those of OpenAI's and of Anthropic's API, at paths of theirs.
+
+Source: the API reference of Bedrock Runtime; "Responses API", "Chat Completions API" and "Anthropic Messages API" in
+the user guide of Bedrock; "Authenticating requests (Signature Version 4)" of Amazon S3, which tells both ways to carry
+a signature; and `lib/bedrock` of anthropic-sdk-python 2.12 (2026-11).
 """
 
 from __future__ import annotations
@@ -11,10 +14,12 @@ from typing import Final
 from msgspec.structs import replace
 
 from gateway.dialect import meter
+from gateway.dialect.anthropic_family import ANTHROPIC
 from gateway.dialect.base import Coverage, Fields
 from gateway.dialect.bedrock_converse import CONVERSE
 from gateway.dialect.bedrock_invoke import INVOKE, is_for_anthropic
 from gateway.dialect.bedrock_refusals import Refusals
+from gateway.dialect.gemini_family import compatible
 from gateway.dialect.plain import Plain
 from gateway.dialect.refusals import Shape
 from gateway.dialect.route import Doubt, Endpoint, Family, Form, family, route
@@ -57,6 +62,8 @@ _SIGNED: Final = "AWS4-"
 """How the names of both algorithms begin: `AWS4-HMAC-SHA256`, and `AWS4-ECDSA-P256-SHA256` for several regions."""
 _IN_QUERY: Final = "x-amz-signature="
 
+_MESSAGES: Final = ("/v1/messages", "/v1/messages/count_tokens")
+
 BEDROCK: Final[Family] = family(
     "bedrock",
     (
@@ -71,6 +78,8 @@ BEDROCK: Final[Family] = family(
             _MODEL + "/invoke-with-bidirectional-stream",
             Endpoint(_PLAIN, Coverage.PASS, request_form=Form.BYTES, answer_form=Form.BYTES, meter=meter.UNCOUNTED),
         ),
+        *(route("POST", f"(?:/anthropic)?{path}", ANTHROPIC.endpoint("POST", path)) for path in _MESSAGES),
+        *compatible("(?:/openai)?"),
     ),
     _TEXT,
     "authorization",

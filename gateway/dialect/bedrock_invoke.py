@@ -42,7 +42,7 @@ class Invoke(Refusals, Messages):
 
     @override
     def stream(self, framing: Framing) -> StreamReader:
-        return ChunkStream() if framing is Framing.AMAZON else MessageStream()
+        return ChunkStream()
 
 
 _OLDER: Final = PlainStream()

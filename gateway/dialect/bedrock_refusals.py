@@ -17,6 +17,7 @@ from gateway.dialect.base import Fields
 from gateway.dialect.refusals import Shape, error_type, is_soon
 from gateway.errors import Code
 from gateway.verdict import Refusal
+from gateway.wire.frames import Framing
 
 _FIELD: Final = "x-amzn-ErrorType"
 
@@ -39,6 +40,8 @@ _QUOTA: Final = "ServiceQuotaExceededException"
 
 class Refusals:
     """What the dialects of Bedrock have in common."""
+
+    framings: frozenset[Framing] = frozenset({Framing.AMAZON})
 
     def refusal(self, refusal: Refusal) -> bytes:
         return refusals.body(Shape.BEDROCK, refusal)

@@ -128,7 +128,7 @@ class LiveStream(StreamReader):
     def _made(self, document: Document) -> Iterator[_Made]:
         """The calls in a message."""
         for path, value, is_part in _calls(document):
-            if goes_on(value):
+            if goes_on(value) or member(value, "partialArgs"):
                 raise Malformed("a call of the session comes in pieces")
             self._count += 1
             call = Call(text_of(value.get("name")), _arguments(value), text_of(value.get("id")))
@@ -203,19 +203,20 @@ def _sum(one: usage.Usage, other: usage.Usage) -> usage.Usage:
 
 def _calls(document: Document) -> Iterator[tuple[Path, dict[str, Any], bool]]:
     """Where calls stand in a message, and which are parts of a turn."""
-    if not isinstance(document.value, dict):
+    if not members_of(document.value, "message"):
         return
     key = spelt(document.value, "toolCall")
     if key is not None:
         held = members_of(document.value[key], key)
         name = spelt(held, "functionCalls")
         for path, value in items(held[name], (key, name)) if name is not None else ():
+            members_of(value, "functionCalls")
             if isinstance(value, dict):
                 yield path, value, False
     content = content_of(document.value)
     turn = members_of(member(content, "modelTurn"), "modelTurn")
     for path, part in items(turn.get("parts"), (*_place(document.value, "serverContent", "modelTurn"), "parts")):
-        value = member(part, "functionCall") if isinstance(part, dict) else None
+        value = member(members_of(part, "parts"), "functionCall")
         members_of(value, "functionCall")
         if isinstance(value, dict):
             yield path, value, True

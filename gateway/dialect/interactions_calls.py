@@ -46,14 +46,36 @@ def wanted(step: Any) -> Call | None:
 def listed(document: Document, root: Path = ()) -> Iterator[tuple[Path, Call]]:
     """The calls of the interaction at `root` that wait to be made, in order, with the paths of their steps.
 
-    What is stored of one also has what the agent brought; a call whose result is there is over.
+    What is stored of one also has what the agent brought; a call is over whose result comes after it.
     """
     body = members_of(document.get(*root), "interaction")
     for name in LISTS:
         steps = items_of(body.get(name), name)
-        results = [step for step in steps if isinstance(step, dict) and step.get("type") == "function_result"]
-        over = {text_of(result.get("call_id")) for result in results} - {""}
-        yield from ((path, call) for path, call in _calls(steps, (*root, name)) if call.id not in over)
+        over = _last_results(steps)
+        for path, call in _calls(steps, (*root, name)):
+            at = path[len(root) + 1]
+            assert isinstance(at, int)
+            if over.get(call.id, -1) < at:
+                yield path, call
+
+
+def _last_results(steps: list[Any]) -> dict[str, int]:
+    """Where the last result stands for each id. Ids may come again: a result of before is that of another call."""
+    found: dict[str, int] = {}
+    for index, step in enumerate(steps):
+        if isinstance(step, dict) and step.get("type") == "function_result" and step.get("call_id"):
+            found[text_of(step["call_id"])] = index
+    found.pop("", None)
+    return found
+
+
+def holds_calls(step: dict[str, Any]) -> bool:
+    """Whether calls that the agent is to run stand among the contents of a step, or of a piece of one."""
+    content = step.get("content")
+    return any(
+        isinstance(one, dict) and (wanted(one) is not None or holds_calls(one))
+        for one in (content if isinstance(content, list) else (content,))
+    )
 
 
 def _calls(steps: list[Any], path: Path) -> Iterator[tuple[Path, Call]]:

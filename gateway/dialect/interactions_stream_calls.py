@@ -6,7 +6,8 @@ Earlier revisions tell it whole in one piece. An event that ends the interaction
 
 from __future__ import annotations
 
-from collections import deque
+import json
+from collections import Counter, deque
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -46,8 +47,11 @@ CONTENTS: Final = Told(
 
 
 def told(document: Document) -> Told | None:
-    """By which revision an event begins a step; None where it begins none."""
-    return next((one for one in (STEPS, CONTENTS) if isinstance(document.get(one.member), dict)), None)
+    """By which revision an event begins a step; None where it begins none. Raises Malformed where both do."""
+    found = [one for one in (STEPS, CONTENTS) if isinstance(document.get(one.member), dict)]
+    if len(found) > 1:
+        raise Malformed("an event of the stream begins two steps")
+    return found[0] if found else None
 
 
 @dataclass(slots=True, eq=False)
@@ -70,8 +74,7 @@ class _Call:
         step = {**self.step, **(self.whole or {})}
         if text_of(step.get("type")) not in AGENTS:
             return strange_call({**step, "arguments": "".join(self.pieces) or step.get("arguments")})
-        begun = self.step.get("arguments")
-        if self.pieces and begun:
+        if self.pieces and step.get("arguments"):
             raise Malformed("a call of the stream begins with arguments and goes on with others")
         arguments = "".join(self.pieces) if self.pieces else step.get("arguments")
         return function_call(step.get("name"), arguments, step.get("id"))
@@ -112,6 +115,7 @@ class StreamedCalls:
         self._calls: list[_Call] = []
         self._open: dict[int, _Call] = {}  # by the index of their step
         self._steps: set[int] = set()  # steps that are known to be no call
+        self._alike: dict[str, list[_Call]] = {}  # the complete ones, by all that they say
         self._waiting: deque[Found] = deque()
         self._identity: Any = None  # of the interaction
 
@@ -122,11 +126,18 @@ class StreamedCalls:
         if index is not None:
             self._step(found, document, index)
             if stops and index in self._open:
-                called.append(self._open.pop(index).complete())
+                called.append(self._complete(self._open.pop(index)))
         if ends_all:
             called += self.rest()
+        restated: Counter[str] = Counter()
         for path, call in whole.listed(document, ("interaction",)):
-            found.restated[path] = self._restated(document.get(*path), call, called, found)
+            said = _all_of(call)
+            alike = self._alike.get(said, [])
+            if len(alike) == restated[said]:  # none of those that came is left for it
+                called.append(self._complete(self._begin(document.get(*path), STEPS)))
+                alike = self._alike[said]
+            found.restated[path] = alike[restated[said]]
+            restated[said] += 1
         found.waiting = tuple(path for path in _STATUSES if document.get(*path) == whole.ACTION)
         return self._took(found, called)
 
@@ -147,12 +158,16 @@ class StreamedCalls:
         if begun is not None:
             step = document.get(begun.member)
             if whole.wanted(step) is None:
+                _refuse_nested(step)
                 self._steps.add(index)
                 return
             self._open[index] = self._begin(step, begun)
         call = self._open.get(index)
         kind = delta.get("type") if isinstance(delta, dict) else None
-        if call is None and kind in AGENTS and isinstance(delta, dict):
+        is_whole = isinstance(delta, dict) and whole.wanted(delta) is not None
+        if isinstance(delta, dict) and not is_whole:
+            _refuse_nested(delta)
+        if call is None and is_whole:
             call = self._open[index] = self._begin({"type": kind}, CONTENTS)
         elif call is None and kind == "arguments_delta" and index not in self._steps:
             raise Malformed("the stream goes on in the middle of a call; take it up from an earlier event")
@@ -166,7 +181,7 @@ class StreamedCalls:
     @staticmethod
     def _piece(found: Found, call: _Call, delta: dict[str, Any]) -> None:
         text = delta.get("arguments")
-        if delta.get("type") in AGENTS:
+        if whole.wanted(delta) is not None:
             call.tell(delta)
         elif isinstance(text, str):
             found.piece = len(call.pieces)
@@ -179,19 +194,15 @@ class StreamedCalls:
         self._calls.append(call)
         return call
 
-    def _restated(self, step: dict[str, Any], call: Call, called: list[Called], found: Found) -> _Call:
-        """The call that an interaction restates: one that came in events, each once, or else a new one."""
-        known = (one for one in self._calls if one.call == call and one not in found.restated.values())
-        if (one := next(known, None)) is not None:
-            return one
-        new = self._begin(step, STEPS)
-        called.append(new.complete())
-        return new
+    def _complete(self, call: _Call) -> Called:
+        called = call.complete()
+        self._alike.setdefault(_all_of(called.call), []).append(call)
+        return called
 
     def rest(self) -> tuple[Called, ...]:
         """The calls that are not over yet, which are over now."""
         rest, self._open = self._open, {}
-        return tuple(call.complete() for call in rest.values())
+        return tuple(self._complete(call) for call in rest.values())
 
     def left(self) -> None:
         self._waiting.popleft()
@@ -218,10 +229,24 @@ class StreamedCalls:
         for path, call in found.restated.items():
             if call.key in changes:
                 yield from whole.patches(document, path, changes[call.key])
-        refused = [one for one in self._calls if (change := changes.get(one.key)) and change.refusal is not None]
-        if refused and len(refused) == len(self._calls):
-            for path in found.waiting:
-                yield from whole.over(document, path)
+        for path in found.waiting if self._is_none_left(changes) else ():
+            yield from whole.over(document, path)
+
+    def _is_none_left(self, changes: Changes) -> bool:
+        """Whether there were calls, and all are refused."""
+        refused = (changes.get(one.key) for one in self._calls)
+        return bool(self._calls) and all(one is not None and one.refusal is not None for one in refused)
+
+
+def _all_of(call: Call) -> str:
+    """All that a call says, as a text: Python takes `true` for 1, and has no hash of an object."""
+    return json.dumps((call.name, call.id, call.is_readable, call.arguments), sort_keys=True)
+
+
+def _refuse_nested(step: dict[str, Any]) -> None:
+    """A whole interaction may hold calls within its steps; a stream tells each by an index of its own."""
+    if whole.holds_calls(step):
+        raise Malformed("a call of the stream stands within another step")
 
 
 def _refused(event: str | None, document: Document, found: Found, call: _Call, words: str) -> Iterator[Payload]:

@@ -131,6 +131,8 @@ class Answering(Collecting, ABC):
         coding = fields.value(event.headers, "content-encoding")
         self._decoder = Decoder(coding, self._gate.limits.answer) if coding else None
         dialect = self._endpoint.dialect
+        if self._endpoint.coverage is Coverage.DIALECT and framing not in dialect.framings:
+            raise Malformed(f"its stream comes in another framing than the API's own: `{self._media.essence}`")
         if isinstance(dialect, MessageDialect):
             self._stream = MessageStream(
                 self._gate, dialect, framing, self._content_refusal, self._facts.upstream, self._made

@@ -18,7 +18,6 @@ from gateway.dialect.base import EventReading
 from gateway.dialect.bedrock_converse import CONVERSE
 from gateway.dialect.bedrock_converse_stream import ConverseStream
 from gateway.dialect.bedrock_stream import KEEPALIVE
-from gateway.dialect.plain import PlainStream
 from gateway.errors import Malformed
 from gateway.policy.call import Call, Called, Change
 from gateway.segment import Kind, Trust
@@ -209,6 +208,11 @@ class TestReading:
             ([begin(True, {})], "has no index"),
             ([begin(-1, {})], "has no index"),
             ([piece(0, "{}")], "a piece of a call belongs to no call"),
+            ([delta(0, {"text": "a"}), piece(0, "{}")], "a piece of a call belongs to no call"),
+            ([begin(0, {}), piece(0, "{}")], "a piece of a call belongs to no call"),
+            ([begin(0, {"image": {"format": "png"}}), piece(0, "{}")], "a piece of a call belongs to no call"),
+            ([calling(0), piece(0, {"to": "x"})], "arguments is no text"),
+            ([begin(0, {"toolUse": {"name": "n", "input": {"a": 1}}}), piece(0, "{}"), stop(0)], "goes on with others"),
             ([begin(0, {"toolUse": [1]})], "is a list where"),
             ([delta(0, [{"toolUse": {"input": "x"}}])], "is a list where"),
             ([calling(0), piece(0, '{"a": 1, "a": 2}'), stop(0)], "twice"),
@@ -221,9 +225,6 @@ class TestReading:
     def test_an_event_that_is_not_json_is_refused(self) -> None:
         with pytest.raises(Malformed, match="holds no JSON"):
             ConverseStream().read("messageStop", None, b"")
-
-    def test_another_framing_has_texts_and_no_calls(self) -> None:
-        assert isinstance(CONVERSE.stream(Framing.SSE), PlainStream)
 
 
 def test_events_with_a_wrong_type_are_read_or_refused_and_the_stream_can_be_ended() -> None:

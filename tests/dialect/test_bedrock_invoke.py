@@ -101,10 +101,6 @@ class TestReading:
         with pytest.raises(Malformed, match="holds no JSON"):
             ChunkStream().read("throttlingException", None, b"too fast")
 
-    def test_an_answer_in_another_framing_is_a_stream_of_anthropics(self) -> None:
-        reader = INVOKE.stream(Framing.SSE)
-        assert reader.keepalive.startswith(b"event: ping")
-
 
 class TestCalls:
     def test_a_refused_call_is_a_text_in_the_sdk(self) -> None:

@@ -67,6 +67,12 @@ ROWS: list[Row] = [
     ("bedrock", "POST", "/model/anthropic.c%3Aprompt%2Fx/converse", "bedrock_converse", DIALECT, True, JSON, JSON),
     ("bedrock", "POST", f"{PROFILE}/converse", "bedrock_converse", DIALECT, True, JSON, JSON),
     ("bedrock", "POST", f"{BEDROCK}/converse-stream", "bedrock_converse", DIALECT, True, JSON, JSON),
+    ("bedrock", "POST", "/openai/v1/chat/completions", "openai_chat", DIALECT, True, JSON, JSON),
+    ("bedrock", "POST", "/v1/chat/completions", "openai_chat", DIALECT, True, JSON, JSON),
+    ("bedrock", "POST", "/openai/v1/responses", "openai_responses", DIALECT, True, JSON, JSON),
+    ("bedrock", "GET", "/openai/v1/responses/resp_1", "openai_responses", DIALECT, False, JSON, JSON),
+    ("bedrock", "POST", "/anthropic/v1/messages", "anthropic", DIALECT, True, JSON, JSON),
+    ("bedrock", "POST", "/anthropic/v1/messages/count_tokens", "anthropic", DIALECT, False, JSON, JSON),
     ("bedrock", "POST", "/model/m/invoke-with-bidirectional-stream", "plain", PASS, False, BYTES, BYTES),
     ("http", "POST", "/anything", "plain", TEXT, False, MEDIA, MEDIA),
 ]

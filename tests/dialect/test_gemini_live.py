@@ -424,6 +424,10 @@ class TestCalls:
             {"serverContent": {"modelTurn": [{"parts": []}]}},
             {"serverContent": {"modelTurn": {"parts": [{"functionCall": [1]}]}}},
             {"toolCall": {"functionCalls": [{"name": "send", "willContinue": True}]}},
+            {"toolCall": {"functionCalls": [{"name": "send", "partialArgs": [{"jsonPath": "$.to"}]}]}},
+            {"toolCall": {"functionCalls": [[{"name": "send"}]]}},
+            {"serverContent": {"modelTurn": {"parts": [[{"functionCall": {"name": "send"}}]]}}},
+            [{"toolCall": {"functionCalls": [{"name": "send"}]}}],
         ],
     )
     def test_calls_that_cannot_be_judged_are_refused(self, message: Any) -> None:

@@ -56,6 +56,12 @@ class TestWhole:
             (("steps", 4), Call("fly", STRANGE, "c4", is_readable=False)),
         ]
 
+    def test_a_call_is_over_by_a_result_that_comes_after_it(self) -> None:
+        """Ids may come again; a result of before is that of another call."""
+        result = {"type": "function_result", "call_id": "c1", "result": "sent"}
+        found = INTERACTIONS.calls(doc(answer(SEND, result, SEND)))
+        assert [one.key for one in found] == [("steps", 2)]
+
     def test_a_refused_call_is_a_step_of_the_models_words_and_the_rest_stands(self) -> None:
         assert left(answer(SAID, SEND, LOOK), refused("send")) == answer(SAID, REFUSED_SEND, LOOK)
         adapter: TypeAdapter[Any] = TypeAdapter(Interaction)
@@ -142,6 +148,12 @@ def through_reader(events: Sequence[dict[str, Any]], decide: Decide = as_it_is) 
 
 
 class TestStreams:
+    def test_many_calls_that_are_alike_are_restated_in_a_moment(self) -> None:
+        """It took as long as the cube of their number."""
+        number = 20_000
+        (reading,) = play(InteractionStream(Framing.SSE), [ended(steps=[LOOK] * number)])
+        assert len(reading.called) == number
+
     def test_a_call_is_complete_when_its_step_stops(self) -> None:
         out = through_reader([*told(SEND, '{"to": "a@', 'b.example"}'), *told(LOOK, index=1), ended()])
         assert out.calls == [Call("send", {"to": "a@b.example"}, "c1"), Call("look", {}, "c2")]
@@ -210,6 +222,16 @@ class TestStreams:
         assert (call.name, call.is_readable) == ("fly", False)
         assert call.arguments["arguments"] == '{"to": 1}'
 
+    def test_so_is_one_that_a_piece_tells_whole(self) -> None:
+        whole = {"event_type": "content.delta", "index": 0, "delta": STRANGE}
+        out = through_reader([whole, {"event_type": "content.stop", "index": 0}], refused("fly"))
+        assert out.calls == [Call("fly", {**STRANGE, "arguments": None}, "c4", is_readable=False)]
+        assert out.payloads[0]["delta"] == {"type": "text", "text": "No `fly`."}
+
+    def test_a_restated_call_that_only_python_takes_for_the_same_is_ruled_on(self) -> None:
+        one, other = ({**SEND, "arguments": {"force": value}} for value in (True, 1))
+        assert len(through_reader([*told(one), ended(steps=[other])]).calls) == 2
+
     def test_a_piece_that_says_nothing_and_a_restated_call_that_is_left_stay(self) -> None:
         empty = piece({"type": "arguments_delta"}, 1)
         events = [*told(SEND), started(LOOK, 1), empty, stopped(1), ended(steps=[SEND, LOOK])]
@@ -234,6 +256,10 @@ class TestStreams:
             [started(SEND), written("{}"), stopped()],
             [started(LOOK), piece({"type": "arguments_delta", "arguments": {"to": 1}})],
             [{**ended(), "interaction": {"steps": SEND}}],
+            [started({"type": "model_output", "content": [SEND]})],
+            [started(SAID), piece({"type": "text", "text": "", "content": {"type": "text", "content": [SEND]}})],
+            [{**started(SAID), "content": SEND}],
+            [started({"type": "function_call"}), piece(SEND), written("{}"), stopped()],
             [[]],
         ],
     )
