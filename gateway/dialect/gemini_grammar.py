@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from gateway.dialect import grammar as g
 from gateway.dialect.grammar import Rule, Sink
 from gateway.dialect.plain import ANSWERED, Voice
-from gateway.dialect.proto_json import fields, member
-from gateway.segment import Kind, Path, Uninspected
+from gateway.dialect.proto_json import fields, member, text_in
+from gateway.segment import Kind, Path, Trust, Uninspected
 
 type Spoken = Callable[[Voice], Rule]
 """How a text that may go on in later events is read."""
@@ -34,7 +34,8 @@ def each(item: Rule) -> Rule:
 
 
 def media(voice: Voice) -> Rule:
-    """Bytes in the body, or the address of a file: named by what they are. An address is read."""
+    """Bytes in the body, or the address of a file: named by what they are. An address is read, and bytes that are said
+    to be text are."""
     address = replace(voice, kind=Kind.OPAQUE, wrappable=False)
     inside = fields(
         {"displayName": g.text(g.FILE_NAME), "fileUri": g.text(address), **g.skipped("mimeType"), **g.ignored("data")},
@@ -43,11 +44,21 @@ def media(voice: Voice) -> Rule:
 
     def rule(sink: Sink, value: Any, path: Path) -> None:
         kind = member(value, "mimeType") if isinstance(value, dict) else None
-        top = kind.partition("/")[0] if isinstance(kind, str) else ""
-        sink.uninspected.append(Uninspected(top if top in ("image", "audio", "video") else "file", path))
+        top = kind.partition("/")[0].lower() if isinstance(kind, str) else ""
+        if top != "text" or not carried(sink, value, path, voice):
+            sink.uninspected.append(Uninspected(top if top in ("image", "audio", "video") else "file", path))
         inside(sink, value, path)
 
     return rule
+
+
+def carried(sink: Sink, value: dict[str, Any], path: Path, voice: Voice) -> bool:
+    """Whether the `data` of a file is a text, which is read then. It cannot be edited within its base64."""
+    text = text_in(value.get("data"))
+    if text:
+        file = Voice(voice.role, Trust.UNTRUSTED, Kind.DOCUMENT, editable=False)
+        sink.segments.append(file.segment((*path, "data"), text))
+    return text is not None
 
 
 def function_call(spoken: Spoken) -> Rule:

@@ -17,11 +17,11 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from gateway.dialect import grammar as g
-from gateway.dialect.gemini_grammar import schema
+from gateway.dialect.gemini_grammar import carried, schema
 from gateway.dialect.grammar import Rule, Sink
 from gateway.dialect.plain import ANSWERED, Voice
-from gateway.dialect.proto_json import fields
-from gateway.segment import Kind, Path
+from gateway.dialect.proto_json import fields, member
+from gateway.segment import Kind, Path, Uninspected
 
 _asked: Final = g.opaque(g.UNKNOWN)
 _given: Final = g.opaque(g.UNKNOWN_DATA)
@@ -42,7 +42,8 @@ CONTENTS: Final = frozenset({"text", *MEDIA})
 
 
 def _media(kind: str, voice: Voice) -> Rule:
-    """Bytes in the body, or the address of a file: named by what they are. An address is read."""
+    """Bytes in the body, or the address of a file: named by what they are. An address is read, and bytes that are said
+    to be text are."""
     members = fields(
         {
             "uri": g.address(voice),
@@ -52,7 +53,15 @@ def _media(kind: str, voice: Voice) -> Rule:
         },
         g.unknown(voice),
     )
-    return g.both(g.uninspected(MEDIA[kind]), members)
+
+    def rule(sink: Sink, value: Any, path: Path) -> None:
+        said = member(value, "mimeType") if isinstance(value, dict) else None
+        is_text = isinstance(said, str) and said[:5].lower() == "text/"
+        if not is_text or not carried(sink, value, path, voice):
+            sink.uninspected.append(Uninspected(MEDIA[kind], path))
+        members(sink, value, path)
+
+    return rule
 
 
 ANNOTATIONS: Final[Rule] = g.each(g.by("type", {"word_info": g.uninspected("word_info")}, _ground), _ground)

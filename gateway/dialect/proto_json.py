@@ -5,6 +5,7 @@ Source: "ProtoJSON Format" of protobuf.dev. Where both spellings of a field are 
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -45,6 +46,17 @@ def items(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
         yield from (((*path, index), item) for index, item in enumerate(value))
     elif value is not None:
         yield path, value
+
+
+def text_in(value: Any) -> str | None:
+    """The text that a `bytes` field holds in base64, of either alphabet, padded or not; None where it holds none."""
+    if not isinstance(value, str):
+        return None
+    written = value.replace("-", "+").replace("_", "/").rstrip("=")
+    try:
+        return base64.b64decode(written + "=" * (-len(written) % 4), validate=True).decode("utf-8-sig")
+    except ValueError:
+        return None
 
 
 def fields(table: Mapping[str, Rule], otherwise: Rule) -> Rule:

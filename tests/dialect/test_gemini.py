@@ -181,6 +181,22 @@ def test_what_is_not_read_is_named(spelling: Any) -> None:
     ]
 
 
+@pytest.mark.parametrize("data", ["UG9pc29uPz8-", "UG9pc29uPz8+", "77u/UG9pc29uPz8+"])
+def test_a_file_that_is_text_is_read_and_stays_as_it_is(data: str) -> None:
+    file = {"inlineData": {"mimeType": "text/markdown", "data": data}}
+    found = GENERATE.request(doc({"contents": [{"parts": [file]}]}))
+    (one,) = found.segments
+    assert (one.text, one.trust, one.kind, one.editable) == ("Poison??>", Trust.UNTRUSTED, Kind.DOCUMENT, False)
+    assert one.place.path == ("contents", 0, "parts", 0, "inlineData", "data")
+    assert found.uninspected == ()
+
+
+@pytest.mark.parametrize("data", ["/w==", "***", "A", 3, None])
+def test_a_file_that_is_said_to_be_text_and_is_none_is_named(data: Any) -> None:
+    file = {"inlineData": {"mimeType": "text/plain", "data": data}}
+    assert [one.what for one in GENERATE.request(doc({"contents": [{"parts": [file]}]})).uninspected] == ["file"]
+
+
 def test_an_edit_of_any_text_of_a_request_stays_in_its_place() -> None:
     assert_edits_stay_in_place(REQUEST, GENERATE.request)
 

@@ -174,6 +174,12 @@ class TestRequests:
     def test_signed_thoughts_are_not_edited(self) -> None:
         assert not at(INTERACTIONS.request(doc(REQUEST)), "input", 1, "summary", 0, "text").editable
 
+    @pytest.mark.parametrize(("data", "texts", "named"), [("UG9pc29u", ["Poison"], []), ("/w==", [], ["file"])])
+    def test_a_document_that_is_text_is_read(self, data: str, texts: list[str], named: list[str]) -> None:
+        found = INTERACTIONS.request(doc({"input": [{"type": "document", "mime_type": "text/plain", "data": data}]}))
+        assert [one.text for one in found.segments if not one.editable] == texts
+        assert [one.what for one in found.uninspected] == named
+
     @pytest.mark.parametrize("key", ["previous_interaction_id", "continuation_token", "cached_content"])
     def test_what_the_provider_keeps_is_named(self, key: str) -> None:
         document = doc({"input": "hi", key: "x" * 400})
