@@ -19,7 +19,7 @@ Beside that, what a text merely mentions needs a lender, whatever the table says
 *Whose wish is it?* A call is ascribed to the text that explains it best, by kind of action and by things; where others'
 words explain it better than the user's, and they tell somebody to do it, it is held.
 
-Where evidence is weighed (`weighing`), what these rules find is a part of it: in balanced the evidence can outweigh most
+Where evidence is weighed (`weighing`), what these rules find is a part of it: in balanced it can outweigh most
 of them, and hold what none of them holds.
 
 Held is asked where the profile is balanced and blocked where it is strict; and blocked in both where that very text
