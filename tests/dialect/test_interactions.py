@@ -364,8 +364,8 @@ class TestHosted:
                 Hosted("code", "environment", (), ("environment",)),
             ),
             (
-                {"environment": {"network": {"allowlist": [{"domain": "Pypi.org"}]}}},
-                Hosted("code", "environment", ("pypi.org",), ("environment",)),
+                {"environment": {"network": {"allowlist": [{"domain": "Packages.example"}]}}},
+                Hosted("code", "environment", ("packages.example",), ("environment",)),
             ),
             *(
                 ({"environment": {"network": network}}, Hosted("code", "environment", None, ("environment",)))
