@@ -45,8 +45,14 @@ def tool_policy_text(name: str) -> str:
 
 @cache
 def weigher() -> weighing.Weigher:
-    """How the evidence on calls is weighed, as it was learned for this version."""
-    return weighing.parse((_packs() / "provenance.json").read_bytes())
+    """How the evidence on calls is weighed, as it was learned for this version. Raises ConfigError where an
+    installation has lost it: no gateway is to run without."""
+    try:
+        return weighing.parse((_packs() / "provenance.json").read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            (f"the shipped `provenance.json` cannot be read ({error}); install the gateway anew",)
+        ) from error
 
 
 def pack_folder() -> Path | None:

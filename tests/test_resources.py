@@ -82,3 +82,16 @@ def test_an_addon_in_a_zipped_package_cannot_be_loaded(tmp_path: Path, monkeypat
 def test_weights_are_read_from_beside_the_packs_once() -> None:
     assert weigher() is weigher()
     assert weigher().trees
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{}"])
+def test_an_installation_without_weights_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
+) -> None:
+    (tmp_path / "gateway" / "_rules").mkdir(parents=True)
+    if content is not None:
+        (tmp_path / "gateway" / "_rules" / "provenance.json").write_bytes(content)
+    monkeypatch.setattr(resources, "files", lambda name: tmp_path / name)
+    weigher.cache_clear()
+    with pytest.raises(ConfigError, match=r"`provenance.json` cannot be read .* install the gateway anew"):
+        weigher()

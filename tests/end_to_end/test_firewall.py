@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 from collections.abc import AsyncIterator
@@ -16,6 +17,8 @@ import openai
 import pytest
 
 from gateway.audit import files
+from gateway.policy.provenance import judge
+from gateway.policy.provenance.evidence import Evidence
 from gateway.serve import carrier
 from tests.end_to_end import test_websockets
 from tests.end_to_end.conftest import Start
@@ -25,7 +28,7 @@ from tests.end_to_end.test_kill_everything import LOCKGATE, answers
 from tests.end_to_end.test_stop import lockgate
 from tests.fakes.agents import AGENTS, GENAI_SUBCLASSES_AIOHTTP, Agent
 from tests.fakes.script import Call, Say
-from tests.fakes.talk import KEY, Talk, Turn
+from tests.fakes.talk import KEY, Heard, Talk, Turn
 from tests.fakes.upstream import Upstream
 from tests.services.ports import free_ports
 
@@ -64,6 +67,23 @@ async def test_a_call_that_a_page_ordered_is_refused_and_the_agents_loop_goes_on
     (call,) = calls(gateway)
     assert (call["tool"], call["effect"], call["tier"]) == ("send_email", "block", 3)
     assert "thief@evil.example" not in json.dumps(call["reasons"])
+
+
+@pytest.mark.parametrize("agent", AGENTS, ids=str)
+async def test_a_call_whose_evidence_cannot_be_weighed_reaches_nobody(
+    agent: Agent, gateway: Running, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> Evidence:
+        raise RuntimeError("the evidence broke")
+
+    monkeypatch.setattr(judge, "evidence", broken)
+    upstream.script = Say("Writing to them.", calls=(STOLEN,))
+    heard: Heard | None = None
+    with contextlib.suppress(Exception):  # an error of the SDK's own, or an answer without the call
+        heard = await asyncio.wait_for(agent.speak(gateway.of(agent), Talk(TASK)), PATIENCE)
+    assert heard is None or heard.calls == ()
+    record = await gateway.recorded()
+    assert record["outcome"] != "forwarded"
 
 
 async def test_the_lines_of_calls_are_in_a_chain_that_can_be_verified_and_are_counted(
